@@ -1,0 +1,28 @@
+"""The root of every "no" that the domain says."""
+
+from typing import Any
+
+
+class DomainError(Exception):
+    """The request cannot be done."""
+
+    code = "refused"
+
+    def __init__(self, detail: str = "", **facts: Any) -> None:
+        """`detail` replaces the class's own sentence; `facts` are JSON values that help the caller go on."""
+        self.detail = detail or (self.__doc__ or "").strip().splitlines()[0]
+        self.facts = facts
+        super().__init__(self.detail)
+
+    def as_json(self) -> dict[str, Any]:
+        return {"code": self.code, "detail": self.detail, **self.facts}
+
+
+class IllegalMove(DomainError):
+    """Its present status does not allow that."""
+
+    code = "illegal_move"
+
+
+class DatabaseBusy(Exception):
+    """The database refused the transaction again and again; it may be tried later."""

@@ -1,0 +1,78 @@
+"""An order as every context knows it: plain values, fixed when the order is taken."""
+
+from collections import Counter
+from dataclasses import asdict, dataclass
+from typing import Any
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One book of an order, with its title and price (minor units a copy) as they were."""
+
+    book_id: str
+    title: str
+    unit_price: int
+    quantity: int
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What an order costs, in minor units: total = subtotal - discount + tax."""
+
+    subtotal: int
+    discount: int
+    tax: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a parcel goes. Carriers decide by `postal_code`; the rest is for people."""
+
+    postal_code: str
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OrderFacts:
+    """All that a saga's steps may know of its order."""
+
+    order_id: UUID
+    customer_id: str
+    lines: tuple[Line, ...]
+    totals: Totals
+    region: str
+    coupon: str
+    payment_method: str
+    payment_token: str
+    """The gateway's token for what pays; empty for the method that the gateway has on file."""
+    address: Address
+
+    @property
+    def quantities(self) -> dict[str, int]:
+        """Copies wanted of each book."""
+        return summed((line.book_id, line.quantity) for line in self.lines)
+
+    def as_json(self) -> dict[str, Any]:
+        return {**asdict(self), "order_id": str(self.order_id)}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> "OrderFacts":
+        return cls(
+            **{
+                **data,
+                "order_id": UUID(data["order_id"]),
+                "lines": tuple(Line(**line) for line in data["lines"]),
+                "totals": Totals(**data["totals"]),
+                "address": Address(**data["address"]),
+            }
+        )
+
+
+def summed(pairs: Any) -> dict[str, int]:
+    """(book, copies) pairs with the same book added up, in the order of their first mention."""
+    total: Counter[str] = Counter()
+    for book_id, copies in pairs:
+        total[book_id] += copies
+    return dict(total)

@@ -1,0 +1,125 @@
+"""Work that a provider does for us: begin (write the intent), call (no transaction open), settle (write the outcome)."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.conf import settings
+from django.utils import timezone
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+
+from cloudmart.kernel.errors import DomainError
+from cloudmart.kernel.facts import OrderFacts
+
+logger = logging.getLogger(__name__)
+
+
+class MayPass(Exception):
+    """A provider call failed in a way that a repeat may mend."""
+
+
+class ProviderUnavailable(MayPass):
+    """The provider did not take the request: nothing has happened."""
+
+
+class OutcomeUnknown(MayPass):
+    """No answer came: it may have happened, or may yet. Ask again with the same key, or look it up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The provider has done it."""
+
+    reference: str = ""
+    """The provider's own name for what it did."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """It is certain that the provider has not done it, and why."""
+
+    error: DomainError
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Neither is certain."""
+
+    reason: str
+
+
+Outcome = Accepted | Refused | Unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A try that failed in passing: when it started and ended, and how."""
+
+    started: Any
+    finished: Any
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a provider said in the end, and the tries before."""
+
+    outcome: Outcome
+    started: Any
+    finished: Any
+    failures: tuple[Failure, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteOperation:
+    """One thing that a provider can do, in its three parts."""
+
+    begin: Callable[[OrderFacts], Any]
+    """In a transaction: write the intent with its idempotency key and return it; None when nothing is to be asked."""
+
+    call: Callable[[OrderFacts, Any], Outcome]
+    """Outside of any: ask the provider. The same intent is asked under the same key. Raises MayPass."""
+
+    settle: Callable[[OrderFacts, Any, Outcome], None]
+    """In a transaction: write the outcome. A second call changes nothing."""
+
+    lookup: Callable[[OrderFacts, Any], Outcome]
+    """Outside of any: what became of the intent. Raises MayPass."""
+
+    unavailable: type[DomainError]
+    """Why the step fails when the provider never took the request."""
+
+
+def ask(operation: RemoteOperation, order: OrderFacts, intent: Any) -> Answer:
+    """Call the provider, at most PROVIDER_TRIES times, and look the outcome up when no try gave a sure one."""
+    failures: list[Failure] = []
+    began = timezone.now()
+
+    def note(state: RetryCallState) -> None:
+        nonlocal began
+        error = state.outcome.exception() if state.outcome else None
+        failures.append(Failure(began, timezone.now(), f"{type(error).__name__}: {error}"))
+        doubtful.append(error) if isinstance(error, OutcomeUnknown) else None
+        began = timezone.now()
+
+    doubtful: list[Any] = []
+    tries = Retrying(
+        stop=stop_after_attempt(settings.PROVIDER_TRIES),
+        wait=wait_random_exponential(multiplier=settings.PROVIDER_BACKOFF),
+        retry=retry_if_exception_type(MayPass),
+        after=note,
+        reraise=True,
+    )
+    try:
+        outcome = tries(operation.call, order, intent)
+    except MayPass:
+        outcome = _found(operation, order, intent) if doubtful else Refused(operation.unavailable())
+    return Answer(outcome, began, timezone.now(), tuple(failures))
+
+
+def _found(operation: RemoteOperation, order: OrderFacts, intent: Any) -> Outcome:
+    try:
+        return operation.lookup(order, intent)
+    except MayPass as error:
+        return Unknown(f"{type(error).__name__}: {error}")

@@ -1,0 +1,21 @@
+"""What every context shares in the database: the idempotency keys of the HTTP API."""
+
+from django.db import models
+
+
+class IdempotencyKey(models.Model):
+    """One use of an Idempotency-Key by one principal, and the answer that a repeat gets."""
+
+    scope = models.CharField(max_length=64, unique=True, help_text="SHA-256 over principal and key, in hex")
+    fingerprint = models.CharField(max_length=64, help_text="SHA-256 over method, path and canonical body, in hex")
+    order_id = models.UUIDField(null=True, help_text="The order that the request led to")
+    status_code = models.PositiveSmallIntegerField(null=True, help_text="Null while the request runs")
+    body = models.JSONField(null=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        db_table = "idempotency_keys"
+
+    def __str__(self) -> str:
+        return self.scope

@@ -1,0 +1,107 @@
+"""Customers and their orders. Books, payments and parcels are other contexts' things, known by id."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+
+from cloudmart.kernel.ids import new_id
+from cloudmart.kernel.states import HasMoves
+
+
+class Customer(models.Model):
+    id = models.CharField("code", primary_key=True, max_length=64)
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="customer"
+    )
+    name = models.CharField(max_length=200)
+    email = models.EmailField()
+    postal_code = models.CharField(max_length=16, blank=True)
+    address = models.CharField(max_length=500, blank=True)
+
+    class Meta:
+        db_table = "customers"
+
+    def __str__(self) -> str:
+        return f"{self.id} {self.name}"
+
+
+class Status(models.TextChoices):
+    DRAFT = "draft"  #: Being put together; each book is held as it is added.
+    PENDING = "pending"  #: Placed; its saga has not ended yet.
+    COMPLETED = "completed"  #: Paid, sold and on its way.
+    CANCELLED = "cancelled"  #: Nothing is held for it any more.
+
+
+class SagaStyle(models.TextChoices):
+    ORCHESTRATION = "orchestration"  #: One state machine conducts.
+    CHOREOGRAPHY = "choreography"  #: Each context reacts to what the others announce.
+
+
+class PaymentMethod(models.TextChoices):
+    CREDIT_CARD = "credit_card"
+    E_MONEY = "e_money"
+
+
+class Order(HasMoves):
+    MOVES = {
+        Status.DRAFT: {Status.PENDING, Status.CANCELLED},
+        Status.PENDING: {Status.COMPLETED, Status.CANCELLED},
+        Status.COMPLETED: {Status.CANCELLED},
+    }
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="orders")
+    status = models.CharField(max_length=16, choices=Status.choices, default=Status.PENDING)
+    subtotal = models.PositiveBigIntegerField(default=0)
+    discount = models.PositiveBigIntegerField(default=0)
+    tax = models.PositiveBigIntegerField(default=0)
+    total = models.PositiveBigIntegerField(default=0)
+    region = models.CharField(max_length=8, blank=True)
+    coupon = models.CharField(max_length=32, blank=True)
+    payment_method = models.CharField(max_length=16, choices=PaymentMethod.choices, blank=True)
+    postal_code = models.CharField(max_length=16, blank=True)
+    address = models.CharField(max_length=500, blank=True)
+    cancel_reason = models.CharField(max_length=200, blank=True)
+    saga_style = models.CharField(max_length=16, choices=SagaStyle.choices, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        db_table = "orders"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(subtotal__gte=F("discount")) & Q(total=F("subtotal") - F("discount") + F("tax")),
+                name="order_total_adds_up",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["customer", "-id"], name="orders_of_customer"),
+            models.Index(fields=["status", "-id"], name="orders_by_status"),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class OrderItem(models.Model):
+    """One book of an order, with its title and price as they were."""
+
+    order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="items")
+    book_id = models.CharField(max_length=64)
+    title = models.CharField(max_length=300)
+    unit_price = models.PositiveBigIntegerField()
+    quantity = models.PositiveIntegerField()
+
+    class Meta:
+        db_table = "order_items"
+        constraints = [
+            models.UniqueConstraint(fields=["order", "book_id"], name="one_item_per_book"),
+            models.CheckConstraint(condition=Q(quantity__gte=1), name="item_has_copies"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.quantity} × {self.title}"
+
+    @property
+    def line_total(self) -> int:
+        return self.unit_price * self.quantity
