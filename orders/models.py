@@ -4,12 +4,13 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 
+from cloudmart.kernel.fields import CodeField
 from cloudmart.kernel.ids import new_id
 from cloudmart.kernel.states import HasMoves
 
 
 class Customer(models.Model):
-    id = models.CharField("code", primary_key=True, max_length=64)
+    id = CodeField("code", primary_key=True, max_length=64)
     user = models.OneToOneField(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="customer"
     )
@@ -57,21 +58,22 @@ class Order(HasMoves):
     tax = models.PositiveBigIntegerField(default=0)
     total = models.PositiveBigIntegerField(default=0)
     region = models.CharField(max_length=8, blank=True)
-    coupon = models.CharField(max_length=32, blank=True)
+    coupon = CodeField(max_length=32, blank=True)
     payment_method = models.CharField(max_length=16, choices=PaymentMethod.choices, blank=True)
     postal_code = models.CharField(max_length=16, blank=True)
     address = models.CharField(max_length=500, blank=True)
     cancel_reason = models.CharField(max_length=200, blank=True)
     saga_style = models.CharField(max_length=16, choices=SagaStyle.choices, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
-    updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:
         db_table = "orders"
         constraints = [
             models.CheckConstraint(
-                condition=Q(subtotal__gte=F("discount")) & Q(total=F("subtotal") - F("discount") + F("tax")),
-                name="order_total_adds_up",
+                condition=Q(subtotal__gte=F("discount")), name="discount_within_subtotal"
+            ),
+            models.CheckConstraint(
+                condition=Q(total=F("subtotal") + F("tax") - F("discount")), name="order_total_adds_up"
             ),
         ]
         indexes = [
@@ -87,7 +89,7 @@ class OrderItem(models.Model):
     """One book of an order, with its title and price as they were."""
 
     order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="items")
-    book_id = models.CharField(max_length=64)
+    book_id = CodeField(max_length=64)
     title = models.CharField(max_length=300)
     unit_price = models.PositiveBigIntegerField()
     quantity = models.PositiveIntegerField()

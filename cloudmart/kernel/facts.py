@@ -48,6 +48,7 @@ class OrderFacts:
     payment_token: str
     """The gateway's token for what pays; empty for the method that the gateway has on file."""
     address: Address
+    saga_style: str
 
     @property
     def quantities(self) -> dict[str, int]:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.db import models
+from django.utils import timezone
 
 from cloudmart.kernel.errors import IllegalMove
 
@@ -11,6 +12,8 @@ class HasMoves(models.Model):
     """A row with a status, and in MOVES the statuses that may follow each."""
 
     MOVES: dict[str, set[str]] = {}
+
+    updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:
         abstract = True
@@ -34,4 +37,5 @@ def move(record: HasMoves, to: str, **changes: Any) -> None:
 def moved(model: type[HasMoves], pks: list[Any], to: str, **changes: Any) -> int:
     """Move those of `pks` whose status allows it, in one UPDATE; returns how many did."""
     sources = [status for status, targets in model.MOVES.items() if to in targets]
-    return model._default_manager.filter(pk__in=pks, status__in=sources).update(status=to, **changes)
+    rows = model._default_manager.filter(pk__in=pks, status__in=sources)
+    return rows.update(status=to, updated_at=timezone.now(), **changes)

@@ -1,0 +1,26 @@
+"""Who is asking: an operator, a customer, or nobody."""
+
+from typing import Any
+
+from django.core.exceptions import ObjectDoesNotExist
+from rest_framework.permissions import BasePermission
+
+
+def sees_everything(user: Any) -> bool:
+    """Operators are the shop's staff."""
+    return bool(user.is_staff)
+
+
+def customer_id_of(user: Any) -> str | None:
+    """The code of the customer that this user is, if any."""
+    try:
+        return user.customer.pk
+    except (AttributeError, ObjectDoesNotExist):
+        return None
+
+
+class IsOperator(BasePermission):
+    """Only the shop's own staff."""
+
+    def has_permission(self, request: Any, view: Any) -> bool:
+        return bool(request.user and request.user.is_authenticated and sees_everything(request.user))

@@ -1,0 +1,33 @@
+"""Why the stock room says no."""
+
+from cloudmart.kernel.errors import DomainError
+
+
+class UnknownBook(DomainError):
+    """There is no such book."""
+
+    code = "book_not_found"
+
+
+class OutOfStock(DomainError):
+    """Not enough copies on the shelf."""
+
+    code = "out_of_stock"
+
+
+class PriceChanged(DomainError):
+    """A book's price is not the one that was expected."""
+
+    code = "price_changed"
+
+
+class ReservationExpired(DomainError):
+    """The hold ran out before it was confirmed."""
+
+    code = "reservation_expired"
+
+
+class StockIsReserved(DomainError):
+    """Copies that are held for orders cannot be taken off the shelf."""
+
+    code = "stock_is_reserved"

@@ -1,0 +1,158 @@
+"""Books, their stock, what is held for orders, and every change that there ever was."""
+
+from typing import Any, NoReturn
+
+from django.db import models
+from django.db.models import F, Q
+
+from cloudmart.kernel.fields import CodeField
+from cloudmart.kernel.ids import new_id
+from cloudmart.kernel.states import HasMoves
+from inventory.stock import EventType, Happened, Stock
+
+
+class Book(models.Model):
+    id = CodeField("code", primary_key=True, max_length=64)
+    title = models.CharField(max_length=300)
+    price = models.PositiveBigIntegerField(help_text="Minor units of the shop's currency")
+
+    class Meta:
+        db_table = "books"
+        constraints = [models.CheckConstraint(condition=Q(price__gte=1), name="book_has_price")]
+
+    def __str__(self) -> str:
+        return f"{self.id} {self.title}"
+
+
+class InventoryRecord(models.Model):
+    """The snapshot of a book's stock after its last event. Locked before any change of that stock."""
+
+    book = models.OneToOneField(Book, primary_key=True, on_delete=models.PROTECT, related_name="inventory")
+    on_hand = models.PositiveIntegerField(default=0)
+    reserved = models.PositiveIntegerField(default=0)
+    version = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        db_table = "inventory"
+        constraints = [
+            models.CheckConstraint(condition=Q(on_hand__gte=0), name="on_hand_not_negative"),
+            models.CheckConstraint(condition=Q(reserved__gte=0), name="reserved_not_negative"),
+            models.CheckConstraint(condition=Q(reserved__lte=F("on_hand")), name="reserved_is_on_hand"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.book_id}: {self.on_hand} on hand, {self.reserved} reserved"
+
+    @property
+    def stock(self) -> Stock:
+        return Stock(self.on_hand, self.reserved, self.version)
+
+
+class Status(models.TextChoices):
+    ACTIVE = "active"  #: Held for an order; falls back on the shelf at `expires_at`.
+    CONFIRMED = "confirmed"  #: Sold; it has left the shelf.
+    RELEASED = "released"  #: Given back by its order, held or sold.
+    EXPIRED = "expired"  #: Given back by the clock.
+
+
+class Reservation(HasMoves):
+    """Copies of one book that are held for one order."""
+
+    MOVES = {
+        Status.ACTIVE: {Status.CONFIRMED, Status.RELEASED, Status.EXPIRED},
+        Status.CONFIRMED: {Status.RELEASED},
+    }
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    order_id = models.UUIDField()
+    shelf = models.ForeignKey(
+        InventoryRecord, on_delete=models.PROTECT, related_name="reservations", db_column="book_id"
+    )
+    quantity = models.PositiveIntegerField()
+    status = models.CharField(max_length=16, choices=Status.choices, default=Status.ACTIVE)
+    expires_at = models.DateTimeField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        db_table = "reservations"
+        constraints = [
+            models.UniqueConstraint(fields=["order_id", "shelf"], name="one_hold_per_book"),
+            models.CheckConstraint(condition=Q(quantity__gte=1), name="hold_has_copies"),
+        ]
+        indexes = [models.Index(fields=["status", "expires_at"], name="holds_by_expiry")]
+
+    def __str__(self) -> str:
+        return f"{self.quantity} × {self.book_id} for {self.order_id}"
+
+    @property
+    def book_id(self) -> str:
+        return self.shelf_id
+
+
+class LedgerIsAppendOnly(Exception):
+    """What happened to the stock is never changed."""
+
+
+class LedgerQuerySet(models.QuerySet["StockEvent"]):
+    def update(self, **kwargs: Any) -> NoReturn:
+        raise LedgerIsAppendOnly
+
+    def delete(self) -> NoReturn:
+        raise LedgerIsAppendOnly
+
+
+class StockEvent(models.Model):
+    """One change of one book's stock: never updated, never deleted; database triggers refuse it too."""
+
+    shelf = models.ForeignKey(InventoryRecord, on_delete=models.PROTECT, related_name="events", db_column="book_id")
+    version = models.PositiveBigIntegerField()
+    type = models.CharField(max_length=32, choices=[(kind.value, kind.value) for kind in EventType])
+    on_hand_delta = models.IntegerField()
+    reserved_delta = models.IntegerField()
+    on_hand_after = models.PositiveIntegerField()
+    reserved_after = models.PositiveIntegerField()
+    reservation_id = models.UUIDField(null=True)
+    order_id = models.UUIDField(null=True, db_index=True)
+    reason = models.CharField(max_length=200, blank=True)
+    actor = models.CharField(max_length=150, blank=True)
+    happened_at = models.DateTimeField(auto_now_add=True)
+
+    objects = LedgerQuerySet.as_manager()
+
+    class Meta:
+        db_table = "stock_events"
+        base_manager_name = "objects"
+        constraints = [models.UniqueConstraint(fields=["shelf", "version"], name="one_event_per_version")]
+        indexes = [models.Index(fields=["shelf", "happened_at"], name="stock_events_by_time")]
+
+    def __str__(self) -> str:
+        return f"{self.shelf_id} #{self.version} {self.type}"
+
+    @property
+    def happened(self) -> Happened:
+        return Happened(EventType(self.type), self.on_hand_delta, self.reserved_delta)
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if not self._state.adding:
+            raise LedgerIsAppendOnly
+        super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise LedgerIsAppendOnly
+
+
+class InventoryView(models.Model):
+    """The read model of a book's stock, as of `version`; it may lag behind `inventory`."""
+
+    book = models.OneToOneField(Book, primary_key=True, on_delete=models.CASCADE, db_constraint=False)
+    title = models.CharField(max_length=300)
+    on_hand = models.PositiveIntegerField()
+    reserved = models.PositiveIntegerField()
+    version = models.PositiveBigIntegerField()
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        db_table = "inventory_view"
+
+    def __str__(self) -> str:
+        return f"{self.book_id} as of {self.version}"

@@ -1,0 +1,80 @@
+"""What an order costs: discounts and tax, as pure functions over its lines."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
+
+from cloudmart.kernel.facts import Line, Totals
+from cloudmart.kernel.money import rounded
+from orders.errors import UnknownCoupon
+
+Discount = Callable[[Sequence[Line]], Decimal]
+"""A strategy: what it takes off these lines, in minor units, not rounded."""
+
+
+@dataclass(frozen=True, slots=True)
+class PercentageCoupon:
+    """So many percent off the whole order."""
+
+    percent: int
+
+    def __call__(self, lines: Sequence[Line]) -> Decimal:
+        return Decimal(subtotal_of(lines) * self.percent) / 100
+
+
+@dataclass(frozen=True, slots=True)
+class QuantityDiscount:
+    """So many percent off a book that is bought in at least so many copies."""
+
+    copies: int
+    percent: int
+
+    def __call__(self, lines: Sequence[Line]) -> Decimal:
+        return Decimal(subtotal_of(line for line in lines if line.quantity >= self.copies) * self.percent) / 100
+
+
+@dataclass(frozen=True, slots=True)
+class Tax:
+    """A region's sales tax, and how the region rounds it."""
+
+    percent: int
+    rounding: str
+
+
+COUPONS: dict[str, Discount] = {"WELCOME10": PercentageCoupon(10), "READER20": PercentageCoupon(20)}
+STANDING_DISCOUNTS: tuple[Discount, ...] = (QuantityDiscount(copies=10, percent=5),)
+
+TAXES = {"JP": Tax(10, ROUND_DOWN), "DE": Tax(7, ROUND_HALF_UP)}
+EXPORT = Tax(0, ROUND_HALF_UP)
+"""Any other region: books leave the country untaxed."""
+
+
+def discounts_for(coupon: str) -> tuple[Discount, ...]:
+    """The strategies for an order with this coupon ("" is none). Raises UnknownCoupon."""
+    if not coupon:
+        return STANDING_DISCOUNTS
+    if coupon not in COUPONS:
+        raise UnknownCoupon(coupon=coupon)
+    return (*STANDING_DISCOUNTS, COUPONS[coupon])
+
+
+def subtotal_of(lines: Iterable[Line]) -> int:
+    return sum(line.unit_price * line.quantity for line in lines)
+
+
+def discount_on(lines: Sequence[Line], discounts: Iterable[Discount]) -> int:
+    """All discounts together, rounded once, and never more than the lines cost."""
+    off = sum((discount(lines) for discount in discounts), Decimal(0))
+    return min(rounded(off), subtotal_of(lines))
+
+
+def tax_on(amount: int, region: str) -> int:
+    tax = TAXES.get(region, EXPORT)
+    return rounded(Decimal(amount * tax.percent) / 100, tax.rounding)
+
+
+def totals_of(lines: Sequence[Line], discounts: Iterable[Discount], region: str) -> Totals:
+    subtotal = subtotal_of(lines)
+    discount = discount_on(lines, discounts)
+    tax = tax_on(subtotal - discount, region)
+    return Totals(subtotal, discount, tax, subtotal - discount + tax)

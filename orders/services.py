@@ -1,0 +1,56 @@
+"""What the order desk can do to an order."""
+
+from cloudmart.kernel.facts import OrderFacts
+from cloudmart.kernel.states import move, moved
+from orders.models import Order, OrderItem, Status
+
+
+def create_order(order: OrderFacts) -> None:
+    """Write the order down as placed. A second call changes nothing."""
+    if Order.objects.filter(pk=order.order_id).exists():
+        return
+    totals = order.totals
+    Order.objects.create(
+        id=order.order_id,
+        customer_id=order.customer_id,
+        status=Status.PENDING,
+        subtotal=totals.subtotal,
+        discount=totals.discount,
+        tax=totals.tax,
+        total=totals.total,
+        region=order.region,
+        coupon=order.coupon,
+        payment_method=order.payment_method,
+        postal_code=order.address.postal_code,
+        address=order.address.text,
+        saga_style=order.saga_style,
+    )
+    OrderItem.objects.bulk_create(
+        OrderItem(
+            order_id=order.order_id,
+            book_id=line.book_id,
+            title=line.title,
+            unit_price=line.unit_price,
+            quantity=line.quantity,
+        )
+        for line in order.lines
+    )
+
+
+def complete_order(order: OrderFacts) -> None:
+    """Paid, sold and on its way. A second call changes nothing; raises IllegalMove when the order was cancelled."""
+    if not moved(Order, [order.order_id], Status.COMPLETED):
+        _expect(order, Status.COMPLETED)
+
+
+def cancel_order(order: OrderFacts, reason: str) -> None:
+    """Nothing is held for it any more. A second call changes nothing, not even the reason."""
+    if not moved(Order, [order.order_id], Status.CANCELLED, cancel_reason=reason):
+        _expect(order, Status.CANCELLED)
+
+
+def _expect(order: OrderFacts, status: Status) -> None:
+    """Pass when the order is `status` already; raise IllegalMove when it never can be."""
+    record = Order.objects.get(pk=order.order_id)
+    if record.status != status:
+        move(record, status)
