@@ -1,0 +1,64 @@
+"""What the stock room can tell. Reads take no lock and promise nothing: only a reservation does."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.db.models import Q, QuerySet, Sum
+from django.utils import timezone
+
+from inventory.errors import OutOfStock, UnknownBook
+from inventory.models import InventoryRecord, Reservation, Status
+
+
+def find_books(book_ids: Iterable[str]) -> dict[str, InventoryRecord]:
+    """Stock and book (title, price) by code, in one query. Raises UnknownBook with every code that has none."""
+    wanted = set(book_ids)
+    found = {row.pk: row for row in InventoryRecord.objects.select_related("book").filter(pk__in=wanted)}
+    if missing := sorted(wanted - found.keys()):
+        raise UnknownBook(book_ids=missing)
+    return found
+
+
+def check_availability(books: dict[str, InventoryRecord], wanted: dict[str, int]) -> None:
+    """Whether a reservation now would succeed, without making it. Raises OutOfStock with every shortage.
+
+    A hold that the clock has passed no longer counts: a reservation would sweep it.
+    """
+    available = {book_id: books[book_id].stock.available for book_id in wanted}
+    if any(copies > available[book_id] for book_id, copies in wanted.items()):
+        for book_id, copies in lapsed_copies(wanted).items():
+            available[book_id] += copies
+    if shortages := [
+        {"book_id": book_id, "requested": copies, "available": available[book_id]}
+        for book_id, copies in wanted.items()
+        if copies > available[book_id]
+    ]:
+        raise OutOfStock(shortages=shortages)
+
+
+def lapsed_copies(book_ids: Iterable[str]) -> dict[str, int]:
+    """Copies of each book in holds that the clock has passed and nobody has given back yet."""
+    lapsed = Q(shelf__in=list(book_ids), status=Status.ACTIVE, expires_at__lte=timezone.now())
+    return dict(Reservation.objects.filter(lapsed).values_list("shelf_id").annotate(Sum("quantity")))
+
+
+def live_reservations(book_id: str) -> QuerySet[Reservation]:
+    return Reservation.objects.filter(
+        shelf=book_id, status=Status.ACTIVE, expires_at__gt=timezone.now()
+    ).order_by("expires_at")
+
+
+def inventory_of(book_id: str) -> dict[str, Any]:
+    """A book's stock and its live reservations. Raises UnknownBook."""
+    record = find_books([book_id])[book_id]
+    reservations = list(live_reservations(book_id))
+    reserved = sum(hold.quantity for hold in reservations)
+    return {
+        "book_id": book_id,
+        "title": record.book.title,
+        "price": record.book.price,
+        "total_quantity": record.on_hand,
+        "reserved_quantity": reserved,
+        "available_quantity": record.on_hand - reserved,
+        "reservations": reservations,
+    }

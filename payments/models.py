@@ -1,0 +1,73 @@
+"""Charges and refunds: each is an intent with an idempotency key before the provider hears of it."""
+
+from django.db import models
+from django.db.models import Q
+
+from cloudmart.kernel.fields import CodeField
+from cloudmart.kernel.ids import new_id
+from cloudmart.kernel.states import HasMoves
+
+
+class Status(models.TextChoices):
+    PENDING = "pending"  #: The charge is asked for, and what came of it is not known yet.
+    CAPTURED = "captured"  #: The money is ours.
+    DECLINED = "declined"  #: The provider has refused it, or never took it; nothing was charged.
+    CANCELLING = "cancelling"  #: The provider is asked to drop a charge that never settled.
+    CANCELLED = "cancelled"  #: Nothing was charged, and nothing will be.
+    REFUNDING = "refunding"  #: The money is on its way back.
+    REFUNDED = "refunded"  #: The customer has it back.
+
+
+class Payment(HasMoves):
+    MOVES = {
+        Status.PENDING: {Status.CAPTURED, Status.DECLINED, Status.CANCELLING},
+        Status.CANCELLING: {Status.CANCELLED},
+        Status.CAPTURED: {Status.REFUNDING},
+        Status.REFUNDING: {Status.REFUNDED},
+    }
+    LIVE = {Status.PENDING, Status.CAPTURED, Status.CANCELLING, Status.REFUNDING}
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    order_id = models.UUIDField(db_index=True)
+    active_key = models.UUIDField(
+        null=True, unique=True, editable=False, help_text="The order while this charge is live: at most one is"
+    )
+    customer_id = CodeField(max_length=64)
+    amount = models.PositiveBigIntegerField()
+    payment_method = models.CharField(max_length=16)
+    status = models.CharField(max_length=16, choices=Status.choices, default=Status.PENDING)
+    transaction_id = models.CharField(max_length=64, blank=True, help_text="The provider's name for the charge")
+    idempotency_key = CodeField(max_length=64, unique=True)
+    failure = models.CharField(max_length=64, blank=True, help_text="The code of the provider's refusal")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        db_table = "payments"
+        indexes = [models.Index(fields=["status", "created_at"], name="payments_by_status")]
+
+    def __str__(self) -> str:
+        return f"{self.amount} for {self.order_id}: {self.status}"
+
+
+class RefundStatus(models.TextChoices):
+    PENDING = "pending"  #: The provider is asked to give the money back.
+    REFUNDED = "refunded"  #: It has.
+
+
+class Refund(HasMoves):
+    MOVES = {RefundStatus.PENDING: {RefundStatus.REFUNDED}}
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="refunds")
+    amount = models.PositiveBigIntegerField()
+    status = models.CharField(max_length=16, choices=RefundStatus.choices, default=RefundStatus.PENDING)
+    transaction_id = models.CharField(max_length=64, blank=True, help_text="The provider's name for the refund")
+    idempotency_key = CodeField(max_length=64, unique=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        db_table = "refunds"
+        constraints = [models.CheckConstraint(condition=Q(amount__gte=1), name="refund_has_amount")]
+
+    def __str__(self) -> str:
+        return f"{self.amount} of {self.payment_id}: {self.status}"
