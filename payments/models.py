@@ -1,7 +1,6 @@
 """Charges and refunds: each is an intent with an idempotency key before the provider hears of it."""
 
 from django.db import models
-from django.db.models import Q
 
 from cloudmart.kernel.fields import CodeField
 from cloudmart.kernel.ids import new_id
@@ -25,7 +24,6 @@ class Payment(HasMoves):
         Status.CAPTURED: {Status.REFUNDING},
         Status.REFUNDING: {Status.REFUNDED},
     }
-    LIVE = {Status.PENDING, Status.CAPTURED, Status.CANCELLING, Status.REFUNDING}
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     order_id = models.UUIDField(db_index=True)
@@ -67,7 +65,6 @@ class Refund(HasMoves):
 
     class Meta:
         db_table = "refunds"
-        constraints = [models.CheckConstraint(condition=Q(amount__gte=1), name="refund_has_amount")]
 
     def __str__(self) -> str:
         return f"{self.amount} of {self.payment_id}: {self.status}"
