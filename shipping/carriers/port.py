@@ -1,0 +1,38 @@
+"""What we ask of a carrier."""
+
+from functools import cache
+from typing import Protocol
+
+from django.conf import settings
+from django.utils.module_loading import import_string
+
+from cloudmart.kernel.facts import Address
+from cloudmart.kernel.remote import Outcome
+
+
+class Carrier(Protocol):
+    """Every request carries an idempotency key: a repeat under the same key does nothing and answers the same.
+
+    Each answers Accepted or Refused, or raises ProviderUnavailable or OutcomeUnknown.
+    """
+
+    name: str
+
+    def arrange(self, key: str, *, address: Address) -> Outcome:
+        """Accepted carries the tracking number."""
+        ...
+
+    def cancel(self, key: str, *, arrange_key: str) -> Outcome:
+        """Call a parcel off that may never have been arranged; that it has not is a success."""
+        ...
+
+    def lookup(self, key: str) -> Outcome:
+        """What became of the request with this key; Unknown when the carrier cannot tell for sure."""
+        ...
+
+
+@cache
+def carrier() -> Carrier:
+    """The adapter that `settings.CARRIER` names, one a process."""
+    adapter: Carrier = import_string(settings.CARRIER)()
+    return adapter

@@ -1,0 +1,102 @@
+"""What shipping can do: arrange a delivery, and call it off. Both ask the carrier, so both are remote operations."""
+
+from uuid import UUID
+
+from cloudmart.kernel.facts import OrderFacts
+from cloudmart.kernel.ids import new_id
+from cloudmart.kernel.remote import Accepted, Outcome, Refused, RemoteOperation
+from cloudmart.kernel.states import move, moved
+from shipping.carriers.port import carrier
+from shipping.errors import AlreadyShipped, CarrierUnavailable, ShipmentNotFound
+from shipping.locks import lock_shipment
+from shipping.models import Shipment, Status
+
+
+def begin_arrange(order: OrderFacts) -> Shipment | None:
+    """The intent to send the order's parcel; None when it is arranged, refused or called off already."""
+    if shipment := lock_shipment(order.order_id):
+        return shipment if shipment.status == Status.PENDING else None
+    shipment = _shipment_for(order, Status.PENDING)
+    shipment.active_key = order.order_id
+    shipment.save(force_insert=True)
+    return shipment
+
+
+def call_arrange(order: OrderFacts, shipment: Shipment) -> Outcome:
+    return carrier().arrange(shipment.idempotency_key, address=order.address)
+
+
+def settle_arrange(order: OrderFacts, shipment: Shipment, outcome: Outcome) -> None:
+    match outcome:
+        case Accepted(reference):
+            moved(Shipment, [shipment.pk], Status.ARRANGED, tracking_number=reference)
+        case Refused(error):
+            reason = error.facts.get("reason", error.code)
+            moved(Shipment, [shipment.pk], Status.FAILED, active_key=None, failure=reason)
+
+
+def lookup_arrange(order: OrderFacts, shipment: Shipment) -> Outcome:
+    return carrier().lookup(shipment.idempotency_key)
+
+
+arrange = RemoteOperation(begin_arrange, call_arrange, settle_arrange, lookup_arrange, CarrierUnavailable)
+
+
+def begin_cancel(order: OrderFacts) -> Shipment | None:
+    """The intent to call the parcel off; None when there is nothing to call off, or it is done already.
+
+    From now on it cannot be shipped. An order that never had a parcel is noted as cancelled, so that it never will.
+    Raises AlreadyShipped.
+    """
+    shipment = lock_shipment(order.order_id)
+    if shipment is None:
+        _shipment_for(order, Status.CANCELLED).save(force_insert=True)
+        return None
+    if shipment.status == Status.SHIPPED:
+        raise AlreadyShipped(tracking_number=shipment.tracking_number)
+    if shipment.status in {Status.PENDING, Status.ARRANGED}:
+        move(shipment, Status.CANCELLING)
+    return shipment if shipment.status == Status.CANCELLING else None
+
+
+def call_cancel(order: OrderFacts, shipment: Shipment) -> Outcome:
+    return carrier().cancel(_cancel_key(shipment), arrange_key=shipment.idempotency_key)
+
+
+def settle_cancel(order: OrderFacts, shipment: Shipment, outcome: Outcome) -> None:
+    if isinstance(outcome, Accepted):
+        moved(Shipment, [shipment.pk], Status.CANCELLED, active_key=None)
+
+
+def lookup_cancel(order: OrderFacts, shipment: Shipment) -> Outcome:
+    return carrier().lookup(_cancel_key(shipment))
+
+
+cancel = RemoteOperation(begin_cancel, call_cancel, settle_cancel, lookup_cancel, CarrierUnavailable)
+
+
+def hand_over(order_id: UUID) -> None:
+    """The carrier has fetched the parcel. Raises ShipmentNotFound, and IllegalMove unless it was arranged."""
+    shipment = lock_shipment(order_id)
+    if shipment is None:
+        raise ShipmentNotFound(order_id=str(order_id))
+    if shipment.status != Status.SHIPPED:
+        move(shipment, Status.SHIPPED)
+
+
+def _cancel_key(shipment: Shipment) -> str:
+    return f"{shipment.idempotency_key}:cancel"
+
+
+def _shipment_for(order: OrderFacts, status: Status) -> Shipment:
+    shipment_id = new_id()
+    return Shipment(
+        id=shipment_id,
+        order_id=order.order_id,
+        customer_id=order.customer_id,
+        postal_code=order.address.postal_code,
+        address=order.address.text,
+        carrier=carrier().name,
+        status=status,
+        idempotency_key=f"arrange-{shipment_id}",
+    )
