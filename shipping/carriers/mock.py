@@ -1,5 +1,7 @@
 """A carrier that is steered by magic postal codes, and carries nothing."""
 
+import re
+
 from cloudmart.kernel.facts import Address
 from cloudmart.kernel.mock_provider import MockProvider, accepted
 from cloudmart.kernel.remote import Outcome, ProviderUnavailable, Refused
@@ -7,7 +9,7 @@ from shipping.errors import ShippingFailed
 
 NOT_SERVED = "000-0000"
 DOWN = "999-9999"
-FAILING = "998-000"
+FAILING = re.compile(r"998-000(\d)")
 
 
 class MockCarrier(MockProvider):
@@ -25,7 +27,8 @@ class MockCarrier(MockProvider):
         code = address.postal_code
         if code == NOT_SERVED:
             return self._answer(key, Refused(ShippingFailed("The carrier does not go there.", reason="not_served")))
-        if code == DOWN or (code.startswith(FAILING) and attempt <= int(code.removeprefix(FAILING) or 0)):
+        failing = FAILING.fullmatch(code)
+        if code == DOWN or (failing and attempt <= int(failing[1])):
             raise ProviderUnavailable(f"try {attempt}")
         return self._answer(key, accepted("trk", key))
 

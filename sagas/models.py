@@ -1,0 +1,132 @@
+"""What a saga leaves behind: its cursor, its step log, the facts that were announced, and who has heard them."""
+
+from django.db import models
+
+from cloudmart.kernel.ids import new_id
+
+
+class State(models.TextChoices):
+    STARTED = "STARTED"  #: The saga exists; nothing is done yet.
+    ORDER_CREATED = "ORDER_CREATED"  #: The order is written down.
+    STOCK_RESERVED = "STOCK_RESERVED"  #: Every line is held.
+    PAYMENT_COMPLETED = "PAYMENT_COMPLETED"  #: The money is ours.
+    SHIPPING_ARRANGED = "SHIPPING_ARRANGED"  #: The carrier will fetch the parcel.
+    COMPLETED = "COMPLETED"  #: Sold. The saga rests.
+    COMPENSATION_STARTED = "COMPENSATION_STARTED"  #: Something failed, or a cancellation was wished: on the way back.
+    FAILED = "FAILED"  #: Everything is undone. The saga rests.
+
+
+AT_REST = {State.COMPLETED, State.FAILED}
+
+
+class SagaInstance(models.Model):
+    """One order's saga. In orchestration the cursor of the state machine; in choreography the order's guard."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    saga_type = models.CharField("style", max_length=16)
+    order_id = models.UUIDField(unique=True)
+    status = models.CharField(max_length=24, choices=State.choices, default=State.STARTED)
+    current_step = models.CharField(
+        max_length=64, blank=True, help_text="The step whose provider call is in flight, or the fact announced last"
+    )
+    payload = models.JSONField(help_text="The order's facts")
+    failure = models.JSONField(null=True, blank=True, help_text="The first error: code, detail and facts")
+    cancel_reason = models.CharField(
+        max_length=200, null=True, blank=True, help_text="Why a cancellation is wished; read at the next boundary"
+    )
+    attempts = models.PositiveIntegerField(default=0, help_text="Fruitless visits to the step in flight")
+    wake_at = models.DateTimeField(null=True, blank=True, help_text="When a waiting saga is due again")
+    deadline_at = models.DateTimeField(null=True, blank=True)
+    owner = models.CharField(max_length=64, blank=True, help_text="Who may drive the saga now")
+    lease_until = models.DateTimeField(null=True, blank=True)
+    fence = models.PositiveBigIntegerField(default=0)
+    attention = models.CharField(max_length=200, null=True, blank=True, help_text="Why a person must look")
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        db_table = "saga_instances"
+        indexes = [
+            models.Index(fields=["status", "wake_at"], name="sagas_due"),
+            models.Index(fields=["status", "lease_until"], name="sagas_leased"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.saga_type} of {self.order_id}: {self.status}"
+
+    @property
+    def at_rest(self) -> bool:
+        return self.status in AT_REST
+
+
+class Direction(models.TextChoices):
+    DO = "do"
+    UNDO = "undo"
+
+
+class StepStatus(models.TextChoices):
+    STARTED = "started"  #: The intent is written; the provider is about to be asked.
+    DONE = "done"
+    FAILED = "failed"  #: This try failed; with no later one, the step did.
+    SKIPPED = "skipped"  #: There was nothing to do.
+
+
+class SagaStepLog(models.Model):
+    """One line of an orchestrated saga's log. Lines are only ever added."""
+
+    saga = models.ForeignKey(SagaInstance, on_delete=models.CASCADE, related_name="log")
+    seq = models.PositiveIntegerField()
+    step = models.CharField(max_length=64)
+    direction = models.CharField(max_length=4, choices=Direction.choices)
+    attempt = models.PositiveSmallIntegerField(default=1)
+    status = models.CharField(max_length=8, choices=StepStatus.choices)
+    state = models.CharField(max_length=24, blank=True, help_text="The saga's state from this line on, if it changes")
+    detail = models.JSONField(default=dict, blank=True)
+    error = models.CharField(max_length=500, blank=True)
+    started = models.DateTimeField()
+    finished = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "saga_step_logs"
+        constraints = [models.UniqueConstraint(fields=["saga", "seq"], name="one_line_per_seq")]
+        ordering = ["saga", "seq"]
+
+    def __str__(self) -> str:
+        return f"{self.seq} {self.direction} {self.step}: {self.status}"
+
+
+class Event(models.Model):
+    """A fact about one order, recorded with the change that it tells of."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    event_type = models.CharField(max_length=64)
+    aggregate_id = models.UUIDField(help_text="The order")
+    seq = models.PositiveIntegerField(help_text="1 for the first fact of the order, without a gap")
+    payload = models.JSONField(default=dict)
+    timestamp = models.DateTimeField(auto_now_add=True)
+    causation_id = models.UUIDField(null=True, help_text="The fact that this one is a reaction to")
+    delivered_at = models.DateTimeField(null=True, help_text="When every receiver had heard it")
+
+    class Meta:
+        db_table = "events"
+        constraints = [models.UniqueConstraint(fields=["aggregate_id", "seq"], name="one_fact_per_seq")]
+        indexes = [models.Index(fields=["delivered_at", "timestamp"], name="facts_undelivered")]
+
+    def __str__(self) -> str:
+        return f"{self.aggregate_id} #{self.seq} {self.event_type}"
+
+
+class EventReceipt(models.Model):
+    """A receiver has heard a fact, and what it did then is in the same transaction."""
+
+    consumer = models.CharField(max_length=96)
+    event = models.ForeignKey(Event, on_delete=models.CASCADE, related_name="receipts", db_constraint=False)
+    received_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        db_table = "event_receipts"
+        constraints = [models.UniqueConstraint(fields=["consumer", "event"], name="heard_once")]
+
+    def __str__(self) -> str:
+        return f"{self.consumer} heard {self.event_id}"

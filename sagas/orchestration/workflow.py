@@ -1,0 +1,54 @@
+"""An order's saga, as a table of what is done and how it is undone."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from cloudmart.kernel.facts import OrderFacts
+from cloudmart.kernel.remote import RemoteOperation
+from inventory import services as inventory
+from orders import services as orders
+from payments import services as payments
+from sagas.models import State
+from shipping import services as shipping
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Local:
+    """A step that is one function, run in the saga's transaction. It checks everything before it writes."""
+
+    name: str
+    do: Callable[[OrderFacts], None]
+    undo: Callable[[OrderFacts, str], None] | None = None
+    """Takes the reason too; None when there is nothing to undo that another step's undo does not."""
+    reaches: State
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remote:
+    """A step that a provider does, between two transactions."""
+
+    name: str
+    do: RemoteOperation
+    undo: RemoteOperation
+    reaches: State
+
+
+Step = Local | Remote
+Workflow = tuple[Step, ...]
+
+
+def complete(order: OrderFacts) -> None:
+    """The copies leave the shelf, and the order is done."""
+    inventory.confirm_stock(order)
+    orders.complete_order(order)
+
+
+ORDER_WORKFLOW: Workflow = (
+    Local(name="create_order", do=orders.create_order, undo=orders.cancel_order, reaches=State.ORDER_CREATED),
+    Local(
+        name="reserve_stock", do=inventory.reserve_stock, undo=inventory.release_stock, reaches=State.STOCK_RESERVED
+    ),
+    Remote(name="process_payment", do=payments.charge, undo=payments.refund, reaches=State.PAYMENT_COMPLETED),
+    Remote(name="arrange_shipping", do=shipping.arrange, undo=shipping.cancel, reaches=State.SHIPPING_ARRANGED),
+    Local(name="complete_order", do=complete, reaches=State.COMPLETED),
+)
