@@ -1,0 +1,125 @@
+"""The state machine that walks the workflow: forward, and back when a step fails or a cancellation is wished."""
+
+import logging
+from datetime import timedelta
+
+from django.db.models import F, Max
+from django.utils import timezone
+
+from cloudmart.kernel.facts import OrderFacts
+from cloudmart.kernel.remote import Accepted, Answer, Refused, ask
+from cloudmart.kernel.transactions import durable
+from orders.errors import OrderCancelled
+from sagas.errors import Overtaken
+from sagas.models import Direction, SagaInstance, StepStatus
+from sagas.orchestration.step_log import StepLog
+from sagas.orchestration.walk import CANCELLATION, Call, TurnedBack, Walk
+from sagas.orchestration.workflow import ORDER_WORKFLOW, Workflow
+
+logger = logging.getLogger(__name__)
+
+WAIT = timedelta(seconds=30)
+"""How long a saga waits for a provider that gave no sure answer, before it is due again."""
+
+
+class OrderSagaOrchestrator:
+    """Drives one saga. Each transaction settles the call before it, does what is local, and begins the next call.
+
+    Every transaction first claims the cursor by compare-and-set; whoever finds it moved raises Overtaken and has
+    written nothing. A step that says no rolls its transaction back, and the same transaction is then taken again
+    with that step known to fail: what was heard from a provider is kept, what the step may have written is not.
+    """
+
+    def __init__(self, saga: SagaInstance, workflow: Workflow = ORDER_WORKFLOW) -> None:
+        self.saga = saga
+        self._order = OrderFacts.from_json(saga.payload)
+        self._workflow = workflow
+        self._last_seq = saga.log.aggregate(last=Max("seq"))["last"] or 0 if not saga._state.adding else 0
+
+    @classmethod
+    def start(cls, order: OrderFacts, workflow: Workflow = ORDER_WORKFLOW) -> SagaInstance:
+        """Run a new saga until it rests or has to wait. Its first transaction writes the order."""
+        saga = SagaInstance(saga_type=order.saga_style, order_id=order.order_id, payload=order.as_json())
+        return cls(saga, workflow)._go_on(None)
+
+    def undo(self, reason: str) -> SagaInstance:
+        """Walk a completed saga back from its end. Raises what its first undo refuses with, and changes nothing then."""
+        turned_back = TurnedBack(CANCELLATION, OrderCancelled(reason, reason=reason))
+        return self._converse(self._keep(self._take_back(turned_back)))
+
+    def _go_on(self, call: Call | None, answer: Answer | None = None) -> SagaInstance:
+        return self._converse(self._next_call(call, answer))
+
+    def _converse(self, call: Call | None) -> SagaInstance:
+        """Ask, with no transaction open, and walk on; until no call is left, or one has no sure answer."""
+        while call:
+            answer = ask(call.operation, self._order, call.intent)
+            if not _is_sure(call, answer):
+                self._wait(call, answer)
+                break
+            call = self._next_call(call, answer)
+        return self.saga
+
+    def _next_call(self, call: Call | None, answer: Answer | None) -> Call | None:
+        turned_back = None
+        while True:
+            try:
+                return self._keep(self._walk(call, answer, turned_back))
+            except TurnedBack as news:
+                turned_back = news
+
+    @durable
+    def _walk(self, call: Call | None, answer: Answer | None, turned_back: TurnedBack | None) -> Walk:
+        walk = Walk(self.saga, self._workflow, self._last_seq, turned_back)
+        if call is None or answer is None:
+            walk.open()
+            walk.forward(0)
+        elif call.direction == Direction.UNDO:
+            walk.claim()
+            walk.settle(call, answer, StepStatus.DONE)
+            walk.back(call.index - 1)
+        elif isinstance(answer.outcome, Refused):
+            walk.claim()
+            walk.settle(call, answer, StepStatus.FAILED, answer.outcome.error)
+            walk.back(call.index)
+        else:
+            walk.claim(going_to=call.index + 1)
+            walk.settle(call, answer, StepStatus.DONE)
+            walk.forward(call.index + 1)
+        walk.close()
+        return walk
+
+    @durable
+    def _take_back(self, turned_back: TurnedBack) -> Walk:
+        walk = Walk(self.saga, self._workflow, self._last_seq, turned_back)
+        walk.claim()
+        walk.turn_back(len(self._workflow))
+        walk.close()
+        return walk
+
+    @durable
+    def _wait(self, call: Call, answer: Answer) -> None:
+        """Stay where we are: it is not known what the provider did, or an undo has to be tried again."""
+        log = StepLog(self.saga, self._last_seq)
+        log.add_failures(call.step.name, call.direction, answer)
+        mine = SagaInstance.objects.filter(
+            pk=self.saga.pk, current_step=self.saga.current_step, status=self.saga.status, fence=self.saga.fence
+        )
+        if not mine.update(attempts=F("attempts") + 1, wake_at=timezone.now() + WAIT, updated_at=timezone.now()):
+            raise Overtaken(str(self.saga.pk))
+        log.write()
+        logger.warning("saga %s waits for %s: %s", self.saga.pk, call.step.name, answer.outcome)
+
+    def _keep(self, walk: Walk) -> Call | None:
+        """What the walk has committed is now what the saga is."""
+        self.saga.status, self.saga.current_step = walk.cursor.state, walk.cursor.step
+        self.saga.failure = walk.failure
+        self._last_seq = walk.last_seq
+        return walk.call
+
+
+def _is_sure(call: Call, answer: Answer) -> bool:
+    """An undo may not be refused: then it is asked again later."""
+    if call.direction == Direction.UNDO:
+        return isinstance(answer.outcome, Accepted)
+    return isinstance(answer.outcome, Accepted | Refused)

@@ -1,0 +1,67 @@
+"""The lines that one transaction adds to a saga's log."""
+
+from datetime import datetime
+
+from django.utils import timezone
+
+from cloudmart.kernel.remote import Answer
+from sagas.models import Direction, SagaInstance, SagaStepLog, StepStatus
+
+
+class StepLog:
+    """Collects lines, and writes them in one statement."""
+
+    def __init__(self, saga: SagaInstance, last_seq: int) -> None:
+        self._saga, self._seq = saga, last_seq
+        self._lines: list[SagaStepLog] = []
+
+    def add(
+        self,
+        step: str,
+        direction: Direction,
+        status: StepStatus,
+        *,
+        attempt: int = 1,
+        started: datetime | None = None,
+        finished: datetime | None = None,
+        error: str = "",
+    ) -> None:
+        """A line; without times it is about now."""
+        self._seq += 1
+        now = timezone.now()
+        self._lines.append(
+            SagaStepLog(
+                saga=self._saga,
+                seq=self._seq,
+                step=step,
+                direction=direction,
+                attempt=attempt,
+                status=status,
+                error=error[:500],
+                started=started or now,
+                finished=None if status == StepStatus.STARTED else finished or now,
+            )
+        )
+
+    def reaches(self, state: str) -> None:
+        """From the last line on, the saga is in this state."""
+        self._lines[-1].state = state
+
+    def add_failures(self, step: str, direction: Direction, answer: Answer) -> int:
+        """A line for every try that failed in passing; returns the number of the try that answered."""
+        for attempt, failure in enumerate(answer.failures, start=1):
+            self.add(
+                step,
+                direction,
+                StepStatus.FAILED,
+                attempt=attempt,
+                started=failure.started,
+                finished=failure.finished,
+                error=failure.error,
+            )
+        return len(answer.failures) + 1
+
+    def write(self) -> int:
+        """Add the lines to the saga's log; returns the last line's number."""
+        SagaStepLog.objects.bulk_create(self._lines)
+        return self._seq

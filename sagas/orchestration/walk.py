@@ -1,0 +1,190 @@
+"""One transaction's worth of a workflow: claim the cursor, take the steps on the way, write the cursor and the log."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils import timezone
+
+from cloudmart.kernel.errors import DomainError
+from cloudmart.kernel.facts import OrderFacts
+from cloudmart.kernel.remote import Answer, RemoteOperation
+from orders.errors import OrderCancelled
+from sagas.errors import Overtaken
+from sagas.models import AT_REST, Direction, SagaInstance, State, StepStatus
+from sagas.orchestration.step_log import StepLog
+from sagas.orchestration.workflow import Local, Remote, Step, Workflow
+
+CANCELLATION = "cancel"
+"""Stands in the log where a step would, when not a step but a wish turned the saga back."""
+
+
+class TurnedBack(Exception):
+    """A step said no, or a cancellation is wished. The transaction is rolled back, and taken again knowing that."""
+
+    def __init__(self, step: str, error: DomainError) -> None:
+        self.step, self.error = step, error
+        super().__init__(step)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A provider call whose intent is written."""
+
+    index: int
+    step: Remote
+    direction: Direction
+    intent: Any
+
+    @property
+    def operation(self) -> RemoteOperation:
+        return self.step.do if self.direction == Direction.DO else self.step.undo
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """Where a saga stands: its state, and the step whose provider call is in flight ("" when none is)."""
+
+    state: str
+    step: str = ""
+
+
+class Walk:
+    """Steps taken in one transaction. Nothing of it touches the saga in memory before `saga` is set by its owner."""
+
+    def __init__(self, saga: SagaInstance, workflow: Workflow, last_seq: int, turned_back: TurnedBack | None) -> None:
+        self._saga, self._workflow, self._turned_back = saga, workflow, turned_back
+        self._order = OrderFacts.from_json(saga.payload)
+        self._log = StepLog(saga, last_seq)
+        self._claimed = self.cursor = Cursor(saga.status, saga.current_step)
+        self.failure: dict[str, Any] | None = saga.failure
+        self.last_seq = last_seq
+        self.call: Call | None = None
+
+    # --- The cursor -----------------------------------------------------------------------------
+
+    def open(self) -> None:
+        """The first transaction: nobody can have moved a saga that nobody knows."""
+        self._claimed = self._stop_from(0)
+        self._saga.status, self._saga.current_step = self._claimed.state, self._claimed.step
+        self._saga.save(force_insert=True)
+
+    def claim(self, going_to: int | None = None) -> None:
+        """Move the cursor by compare-and-set: to the next stop on the way forward from `going_to`, or to turn back.
+
+        Raises Overtaken when somebody else has moved it, and TurnedBack when a cancellation is wished.
+        """
+        forward = going_to is not None and self._turned_back is None
+        goal = self._stop_from(going_to) if forward and going_to is not None else self._turned()
+        mine = SagaInstance.objects.filter(
+            pk=self._saga.pk, status=self.cursor.state, current_step=self.cursor.step, fence=self._saga.fence
+        )
+        if forward:
+            mine = mine.filter(cancel_reason=None)
+        if not mine.update(status=goal.state, current_step=goal.step, updated_at=timezone.now()):
+            raise self._why_not()
+        self._claimed = goal
+
+    def close(self) -> None:
+        """Write the log, and the cursor where the walk has ended elsewhere than was claimed."""
+        self.last_seq = self._log.write()
+        if self.cursor == self._claimed and self.cursor.state not in AT_REST and self.failure == self._saga.failure:
+            return
+        SagaInstance.objects.filter(pk=self._saga.pk).update(
+            status=self.cursor.state,
+            current_step=self.cursor.step,
+            failure=self.failure,
+            finished_at=timezone.now() if self.cursor.state in AT_REST else None,
+            updated_at=timezone.now(),
+        )
+
+    def _stop_from(self, index: int) -> Cursor:
+        """The next call, or the end, as the table has it."""
+        state: str = self._workflow[index - 1].reaches if index else State.STARTED
+        for step in self._workflow[index:]:
+            if isinstance(step, Remote):
+                return Cursor(state, step.name)
+            state = step.reaches
+        return Cursor(State.COMPLETED)
+
+    def _turned(self) -> Cursor:
+        return Cursor(State.COMPENSATION_STARTED, self.cursor.step)
+
+    def _why_not(self) -> Exception:
+        now = SagaInstance.objects.get(pk=self._saga.pk)
+        if Cursor(now.status, now.current_step) == self.cursor and now.fence == self._saga.fence and now.cancel_reason:
+            return TurnedBack(CANCELLATION, OrderCancelled(now.cancel_reason, reason=now.cancel_reason))
+        return Overtaken(str(self._saga.pk))
+
+    # --- The steps ------------------------------------------------------------------------------
+
+    def settle(self, call: Call, answer: Answer, status: StepStatus, error: DomainError | None = None) -> None:
+        """Write what came of the call that this transaction starts from."""
+        attempt = self._log.add_failures(call.step.name, call.direction, answer)
+        call.operation.settle(self._order, call.intent, answer.outcome)
+        self._log.add(
+            call.step.name,
+            call.direction,
+            status,
+            attempt=attempt,
+            started=answer.started,
+            finished=answer.finished,
+            error=str(error or ""),
+        )
+        if error:
+            self._turn(error)
+        elif call.direction == Direction.DO:
+            self._reach(call.step.reaches)
+
+    def forward(self, index: int) -> None:
+        """Take the steps from `index` on, up to the next call or the end."""
+        for here in range(index, len(self._workflow)):
+            step = self._workflow[here]
+            if self._turned_back and self._turned_back.step in {step.name, CANCELLATION}:
+                return self.turn_back(here)
+            intent = self._do(step)
+            if intent is not None and isinstance(step, Remote):
+                return self._stop(Call(here, step, Direction.DO, intent))
+            self._log.add(step.name, Direction.DO, StepStatus.DONE)
+            self._reach(step.reaches)
+        self.cursor = Cursor(State.COMPLETED)
+
+    def turn_back(self, here: int) -> None:
+        """The step at `here` is not taken: what came before it is undone."""
+        assert self._turned_back is not None
+        error = self._turned_back.error
+        self._log.add(self._turned_back.step, Direction.DO, StepStatus.FAILED, error=str(error))
+        self._turn(error)
+        self.back(here - 1)
+
+    def back(self, index: int) -> None:
+        """Undo the steps from `index` on in reverse, up to the next call or the end."""
+        for here in range(index, -1, -1):
+            step = self._workflow[here]
+            if isinstance(step, Remote):
+                intent = step.undo.begin(self._order)
+                if intent is not None:
+                    return self._stop(Call(here, step, Direction.UNDO, intent))
+                self._log.add(step.name, Direction.UNDO, StepStatus.SKIPPED)
+            elif step.undo:
+                step.undo(self._order, (self.failure or {}).get("detail", ""))
+                self._log.add(step.name, Direction.UNDO, StepStatus.DONE)
+        self.cursor = Cursor(State.FAILED)
+
+    def _do(self, step: Step) -> Any:
+        try:
+            return step.do(self._order) if isinstance(step, Local) else step.do.begin(self._order)
+        except DomainError as error:
+            raise TurnedBack(step.name, error) from error
+
+    def _stop(self, call: Call) -> None:
+        self._log.add(call.step.name, call.direction, StepStatus.STARTED)
+        self.call = call
+        self.cursor = Cursor(self.cursor.state, call.step.name)
+
+    def _reach(self, state: str) -> None:
+        self._log.reaches(state)
+        self.cursor = Cursor(state)
+
+    def _turn(self, error: DomainError) -> None:
+        self._reach(State.COMPENSATION_STARTED)
+        self.failure = self.failure or error.as_json()
