@@ -110,7 +110,7 @@ def lookup_refund(order: OrderFacts, undoing: Undoing) -> Outcome:
     return gateway().lookup(undoing.key)
 
 
-refund = RemoteOperation(begin_refund, call_refund, settle_refund, lookup_refund, PaymentUnavailable)
+refund = RemoteOperation(begin_refund, call_refund, settle_refund, lookup_refund, PaymentUnavailable, undoes=True)
 
 
 def _payment_for(order: OrderFacts, status: Status) -> Payment:

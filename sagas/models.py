@@ -82,6 +82,7 @@ class SagaStepLog(models.Model):
     attempt = models.PositiveSmallIntegerField(default=1)
     status = models.CharField(max_length=8, choices=StepStatus.choices)
     state = models.CharField(max_length=24, blank=True, help_text="The saga's state from this line on, if it changes")
+    detail = models.JSONField(default=dict, blank=True)
     error = models.CharField(max_length=500, blank=True)
     started = models.DateTimeField()
     finished = models.DateTimeField(null=True)

@@ -72,7 +72,7 @@ def lookup_cancel(order: OrderFacts, shipment: Shipment) -> Outcome:
     return carrier().lookup(_cancel_key(shipment))
 
 
-cancel = RemoteOperation(begin_cancel, call_cancel, settle_cancel, lookup_cancel, CarrierUnavailable)
+cancel = RemoteOperation(begin_cancel, call_cancel, settle_cancel, lookup_cancel, CarrierUnavailable, undoes=True)
 
 
 def hand_over(order_id: UUID) -> None:

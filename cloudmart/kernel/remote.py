@@ -2,7 +2,8 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
@@ -56,8 +57,8 @@ Outcome = Accepted | Refused | Unknown
 class Failure:
     """A try that failed in passing: when it started and ended, and how."""
 
-    started: Any
-    finished: Any
+    started: datetime
+    finished: datetime
     error: str
 
 
@@ -66,9 +67,13 @@ class Answer:
     """What a provider said in the end, and the tries before."""
 
     outcome: Outcome
-    started: Any
-    finished: Any
-    failures: tuple[Failure, ...] = field(default=())
+    started: datetime
+    finished: datetime
+    failures: tuple[Failure, ...] = ()
+
+    @property
+    def tries(self) -> int:
+        return len(self.failures) + (not isinstance(self.outcome, Unknown))
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,20 +95,28 @@ class RemoteOperation:
     unavailable: type[DomainError]
     """Why the step fails when the provider never took the request."""
 
+    undoes: bool = False
+    """An undo cannot be refused: until it is accepted, it has to be asked again."""
+
+    def is_settled_by(self, outcome: Outcome) -> bool:
+        """Whether the saga can go on from this outcome; else it has to wait, and ask again."""
+        return isinstance(outcome, Accepted) or (isinstance(outcome, Refused) and not self.undoes)
+
 
 def ask(operation: RemoteOperation, order: OrderFacts, intent: Any) -> Answer:
     """Call the provider, at most PROVIDER_TRIES times, and look the outcome up when no try gave a sure one."""
     failures: list[Failure] = []
+    doubtful: list[OutcomeUnknown] = []
     began = timezone.now()
 
     def note(state: RetryCallState) -> None:
         nonlocal began
         error = state.outcome.exception() if state.outcome else None
         failures.append(Failure(began, timezone.now(), f"{type(error).__name__}: {error}"))
-        doubtful.append(error) if isinstance(error, OutcomeUnknown) else None
+        if isinstance(error, OutcomeUnknown):
+            doubtful.append(error)
         began = timezone.now()
 
-    doubtful: list[Any] = []
     tries = Retrying(
         stop=stop_after_attempt(settings.PROVIDER_TRIES),
         wait=wait_random_exponential(multiplier=settings.PROVIDER_BACKOFF),

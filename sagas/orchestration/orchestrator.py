@@ -7,7 +7,7 @@ from django.db.models import F, Max
 from django.utils import timezone
 
 from cloudmart.kernel.facts import OrderFacts
-from cloudmart.kernel.remote import Accepted, Answer, Refused, ask
+from cloudmart.kernel.remote import Answer, Refused, ask
 from cloudmart.kernel.transactions import durable
 from orders.errors import OrderCancelled
 from sagas.errors import Overtaken
@@ -54,7 +54,7 @@ class OrderSagaOrchestrator:
         """Ask, with no transaction open, and walk on; until no call is left, or one has no sure answer."""
         while call:
             answer = ask(call.operation, self._order, call.intent)
-            if not _is_sure(call, answer):
+            if not call.operation.is_settled_by(answer.outcome):
                 self._wait(call, answer)
                 break
             call = self._next_call(call, answer)
@@ -116,10 +116,3 @@ class OrderSagaOrchestrator:
         self.saga.failure = walk.failure
         self._last_seq = walk.last_seq
         return walk.call
-
-
-def _is_sure(call: Call, answer: Answer) -> bool:
-    """An undo may not be refused: then it is asked again later."""
-    if call.direction == Direction.UNDO:
-        return isinstance(answer.outcome, Accepted)
-    return isinstance(answer.outcome, Accepted | Refused)

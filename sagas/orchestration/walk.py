@@ -67,6 +67,7 @@ class Walk:
         self._claimed = self._stop_from(0)
         self._saga.status, self._saga.current_step = self._claimed.state, self._claimed.step
         self._saga.save(force_insert=True)
+        self.cursor = Cursor(State.STARTED)
 
     def claim(self, going_to: int | None = None) -> None:
         """Move the cursor by compare-and-set: to the next stop on the way forward from `going_to`, or to turn back.
@@ -80,22 +81,15 @@ class Walk:
         )
         if forward:
             mine = mine.filter(cancel_reason=None)
-        if not mine.update(status=goal.state, current_step=goal.step, updated_at=timezone.now()):
+        if not mine.update(**_at(goal), wake_at=None, attempts=0):
             raise self._why_not()
         self._claimed = goal
 
     def close(self) -> None:
         """Write the log, and the cursor where the walk has ended elsewhere than was claimed."""
         self.last_seq = self._log.write()
-        if self.cursor == self._claimed and self.cursor.state not in AT_REST and self.failure == self._saga.failure:
-            return
-        SagaInstance.objects.filter(pk=self._saga.pk).update(
-            status=self.cursor.state,
-            current_step=self.cursor.step,
-            failure=self.failure,
-            finished_at=timezone.now() if self.cursor.state in AT_REST else None,
-            updated_at=timezone.now(),
-        )
+        if (self.cursor, self.failure) != (self._claimed, self._saga.failure):
+            SagaInstance.objects.filter(pk=self._saga.pk).update(**_at(self.cursor), failure=self.failure)
 
     def _stop_from(self, index: int) -> Cursor:
         """The next call, or the end, as the table has it."""
@@ -188,3 +182,14 @@ class Walk:
     def _turn(self, error: DomainError) -> None:
         self._reach(State.COMPENSATION_STARTED)
         self.failure = self.failure or error.as_json()
+
+
+def _at(cursor: Cursor) -> dict[str, Any]:
+    """The columns of a saga that stands at `cursor`."""
+    now = timezone.now()
+    return {
+        "status": cursor.state,
+        "current_step": cursor.step,
+        "updated_at": now,
+        "finished_at": now if cursor.state in AT_REST else None,
+    }

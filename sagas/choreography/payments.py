@@ -1,0 +1,34 @@
+"""What payments does when it hears of the others."""
+
+from cloudmart.kernel.remote import Accepted, Answer, Refused
+from payments import selectors, services
+from payments.models import Status
+from sagas.choreography.bus import reacts_to
+from sagas.choreography.signals import (
+    order_cancel_requested,
+    order_created,
+    payment_cancelled,
+    payment_completed,
+    payment_failed,
+    payment_refunded,
+    shipping_failed,
+    stock_unavailable,
+)
+from sagas.choreography.story import Story
+
+
+@reacts_to(order_created, asking=services.charge, only_if=lambda story: not story.is_failing)
+def charge_when_order_created(story: Story, answer: Answer | None) -> None:
+    match answer:
+        case Answer(outcome=Accepted(reference)):
+            story.announce(payment_completed, transaction_id=reference, tries=answer.tries)
+        case Answer(outcome=Refused(error)):
+            story.announce(payment_failed, **error.as_json(), tries=answer.tries)
+
+
+@reacts_to(stock_unavailable, shipping_failed, order_cancel_requested, asking=services.refund)
+def give_back_when_given_up(story: Story, answer: Answer | None) -> None:
+    if story.tells_any(payment_failed, payment_cancelled, payment_refunded):
+        return
+    refunded = selectors.status_of(story.order.order_id) == Status.REFUNDED
+    story.announce(payment_refunded if refunded else payment_cancelled)

@@ -1,0 +1,34 @@
+"""What shipping does when it hears of the others."""
+
+from cloudmart.kernel.remote import Accepted, Answer, Refused
+from sagas.choreography.bus import reacts_to
+from sagas.choreography.signals import (
+    order_cancel_requested,
+    payment_completed,
+    shipping_arranged,
+    shipping_cancelled,
+    shipping_failed,
+    stock_reserved,
+    stock_unavailable,
+)
+from sagas.choreography.story import Story
+from shipping import services
+
+
+def is_held_and_paid(story: Story) -> bool:
+    return story.tells(stock_reserved, payment_completed) and not story.is_failing
+
+
+@reacts_to(stock_reserved, payment_completed, asking=services.arrange, only_if=is_held_and_paid)
+def arrange_when_held_and_paid(story: Story, answer: Answer | None) -> None:
+    match answer:
+        case Answer(outcome=Accepted(reference)):
+            story.announce(shipping_arranged, tracking_number=reference, tries=answer.tries)
+        case Answer(outcome=Refused(error)):
+            story.announce(shipping_failed, **error.as_json(), tries=answer.tries)
+
+
+@reacts_to(stock_unavailable, order_cancel_requested, asking=services.cancel)
+def call_off_when_given_up(story: Story, answer: Answer | None) -> None:
+    if not story.tells_any(shipping_failed, shipping_cancelled):
+        story.announce(shipping_cancelled)

@@ -1,0 +1,91 @@
+"""One order's facts so far, as a reaction sees them: under the order's lock, and with a pen to add to them."""
+
+from typing import Any, Self
+from uuid import UUID
+
+from django.db.models import Exists, OuterRef
+from django.utils import timezone
+
+from cloudmart.kernel.facts import OrderFacts
+from sagas.choreography.signals import FAILURES, Fact
+from sagas.locks import lock_saga
+from sagas.models import AT_REST, Event, EventReceipt, SagaInstance, State
+
+
+class Story:
+    """What has happened to one order. Only open while the saga's row is locked."""
+
+    def __init__(self, saga: SagaInstance, told: list[str], cause: Event | None = None) -> None:
+        self.order = OrderFacts.from_json(saga.payload)
+        self.cause = cause
+        self.is_old_news = False
+        """Whether this receiver has heard the cause before."""
+        self._saga, self._told = saga, told
+        self._announced: list[Event] = []
+
+    @classmethod
+    def of(cls, order_id: UUID) -> Self:
+        """Raises SagaNotFound."""
+        saga = lock_saga(order_id)
+        facts = Event.objects.filter(aggregate_id=order_id).order_by("seq")
+        return cls(saga, list(facts.values_list("event_type", flat=True)))
+
+    @classmethod
+    def heard_by(cls, consumer: str, event: Event) -> Self:
+        """The story as `consumer` hears `event`."""
+        saga = lock_saga(event.aggregate_id)
+        receipts = EventReceipt.objects.filter(consumer=consumer, event=OuterRef("pk"))
+        facts = Event.objects.filter(aggregate_id=event.aggregate_id).order_by("seq")
+        rows = list(facts.annotate(heard=Exists(receipts)).values_list("pk", "event_type", "heard"))
+        story = cls(saga, [event_type for _, event_type, _ in rows], event)
+        story.is_old_news = any(heard for pk, _, heard in rows if pk == event.pk)
+        return story
+
+    def tells(self, *facts: Fact) -> bool:
+        """Whether all of these have happened."""
+        return all(fact.event_type in self._told for fact in facts)
+
+    def tells_any(self, *facts: Fact) -> bool:
+        return any(self.tells(fact) for fact in facts)
+
+    @property
+    def is_failing(self) -> bool:
+        return self.tells_any(*FAILURES)
+
+    @property
+    def why_failing(self) -> str:
+        """The sentence of the first failure; "" when nothing has failed."""
+        return str((self._saga.failure or {}).get("detail", ""))
+
+    def announce(self, fact: Fact, **payload: Any) -> None:
+        """`fact` has happened: it is recorded when this transaction commits. A failure brings its error's JSON."""
+        self._told.append(fact.event_type)
+        self._announced.append(
+            Event(
+                event_type=fact.event_type,
+                aggregate_id=self.order.order_id,
+                seq=len(self._told),
+                payload=payload,
+                causation_id=self.cause.pk if self.cause else None,
+                delivered_at=None if fact.has_listeners() else timezone.now(),
+            )
+        )
+        if fact in FAILURES and self._saga.failure is None:
+            self._saga.failure = payload
+        if fact.reaches and (self._saga.status != State.COMPENSATION_STARTED or fact.reaches == State.FAILED):
+            self._saga.status = fact.reaches
+        self._saga.current_step = fact.event_type
+
+    def write(self) -> None:
+        """Record what was announced, and where the saga stands since."""
+        if not self._announced:
+            return
+        Event.objects.bulk_create(self._announced)
+        saga, now = self._saga, timezone.now()
+        SagaInstance.objects.filter(pk=saga.pk).update(
+            status=saga.status,
+            current_step=saga.current_step,
+            failure=saga.failure,
+            updated_at=now,
+            finished_at=now if saga.status in AT_REST else None,
+        )
