@@ -111,7 +111,7 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_PARSER_CLASSES": ["cloudmart.api.parsers.JSONParser"],
-    "DEFAULT_RENDERER_CLASSES": ["cloudmart.api.renderers.JSONRenderer"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PAGINATION_CLASS": "cloudmart.api.pagination.NewestFirst",
     "EXCEPTION_HANDLER": "cloudmart.api.problems.exception_handler",
     "URL_FORMAT_OVERRIDE": None,

@@ -12,7 +12,13 @@ class UnknownCustomer(DomainError):
 class UnknownCoupon(DomainError):
     """There is no such coupon."""
 
-    code = "coupon_not_found"
+    code = "unknown_coupon"
+
+
+class NoShippingAddress(DomainError):
+    """The order names no shipping address, and the customer has none on file."""
+
+    code = "no_shipping_address"
 
 
 class OrderNotFound(DomainError):

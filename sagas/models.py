@@ -1,5 +1,7 @@
 """What a saga leaves behind: its cursor, its step log, the facts that were announced, and who has heard them."""
 
+from datetime import timedelta
+
 from django.db import models
 
 from cloudmart.kernel.ids import new_id
@@ -17,6 +19,9 @@ class State(models.TextChoices):
 
 
 AT_REST = {State.COMPLETED, State.FAILED}
+
+WAIT = timedelta(seconds=30)
+"""How long a saga waits for a provider that gave no sure answer, before it is due again."""
 
 
 class SagaInstance(models.Model):

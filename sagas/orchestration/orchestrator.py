@@ -1,8 +1,6 @@
 """The state machine that walks the workflow: forward, and back when a step fails or a cancellation is wished."""
 
 import logging
-from datetime import timedelta
-
 from django.db.models import F, Max
 from django.utils import timezone
 
@@ -11,15 +9,12 @@ from cloudmart.kernel.remote import Answer, Refused, ask
 from cloudmart.kernel.transactions import durable
 from orders.errors import OrderCancelled
 from sagas.errors import Overtaken
-from sagas.models import Direction, SagaInstance, StepStatus
+from sagas.models import WAIT, Direction, SagaInstance, StepStatus
 from sagas.orchestration.step_log import StepLog
 from sagas.orchestration.walk import CANCELLATION, Call, TurnedBack, Walk
 from sagas.orchestration.workflow import ORDER_WORKFLOW, Workflow
 
 logger = logging.getLogger(__name__)
-
-WAIT = timedelta(seconds=30)
-"""How long a saga waits for a provider that gave no sure answer, before it is due again."""
 
 
 class OrderSagaOrchestrator:

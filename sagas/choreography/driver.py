@@ -1,8 +1,6 @@
 """Where a choreographed order begins, and where its cancellation is wished: a fact is announced, and told."""
 
 import logging
-from datetime import timedelta
-
 from django.db.models import F
 from django.utils import timezone
 
@@ -13,13 +11,10 @@ from orders.errors import OrderCancelled
 from sagas.choreography.bus import AnswerAwaited, deliver
 from sagas.choreography.signals import order_cancel_requested, order_created
 from sagas.choreography.story import Story
-from sagas.models import SagaInstance
+from sagas.models import WAIT, SagaInstance
 from shipping import services as shipping
 
 logger = logging.getLogger(__name__)
-
-WAIT = timedelta(seconds=30)
-"""How long an order waits for a provider that gave no sure answer, before it is due again."""
 
 
 def start(order: OrderFacts) -> SagaInstance:

@@ -1,0 +1,29 @@
+"""JSON as clients send it: camelCase keys are understood as the snake_case ones that we document."""
+
+import re
+from typing import Any
+
+from rest_framework.exceptions import ParseError
+from rest_framework.parsers import JSONParser as PlainJSONParser
+
+HUMP = re.compile(r"(?<=[a-z0-9])([A-Z])")
+
+
+class JSONParser(PlainJSONParser):
+    def parse(self, *args: Any, **kwargs: Any) -> Any:
+        return snake_cased(super().parse(*args, **kwargs))
+
+
+def snake_cased(data: Any) -> Any:
+    """`data` with every key in snake_case. Raises ParseError when two keys mean the same field."""
+    if isinstance(data, list):
+        return [snake_cased(item) for item in data]
+    if not isinstance(data, dict):
+        return data
+    fields: dict[str, Any] = {}
+    for key, value in data.items():
+        name = HUMP.sub(r"_\1", key).lower() if HUMP.search(key) else key
+        if name in fields:
+            raise ParseError(f"The field {name!r} is given twice.")
+        fields[name] = snake_cased(value)
+    return fields

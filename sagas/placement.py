@@ -1,0 +1,91 @@
+"""Taking an order: everything that can refuse without a side effect comes before the first side effect."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from cloudmart.kernel.facts import Address, Line, OrderFacts, summed
+from cloudmart.kernel.ids import new_id
+from inventory import selectors as inventory
+from inventory.errors import PriceChanged
+from inventory.models import InventoryRecord
+from orders import pricing
+from orders import selectors as orders
+from orders.errors import NoShippingAddress
+from orders.models import SagaStyle
+from sagas.choreography import driver as choreography
+from sagas.models import SagaInstance
+from sagas.orchestration.orchestrator import OrderSagaOrchestrator
+
+
+@dataclass(frozen=True, slots=True)
+class WantedLine:
+    """So many copies of a book, and the price that the client expects (None: any)."""
+
+    book_id: str
+    quantity: int
+    price: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderRequest:
+    """What a client asks for."""
+
+    customer_id: str
+    items: tuple[WantedLine, ...]
+    payment_method: str
+    payment_token: str = ""
+    address: Address | None = None
+    """None: the customer's own."""
+    region: str
+    coupon: str = ""
+    saga_style: str
+
+
+START: dict[str, Callable[[OrderFacts], SagaInstance]] = {
+    SagaStyle.ORCHESTRATION: OrderSagaOrchestrator.start,
+    SagaStyle.CHOREOGRAPHY: choreography.start,
+}
+
+
+def place_order(request: OrderRequest) -> SagaInstance:
+    """Take the order, and run its saga until it rests or has to wait.
+
+    Raises UnknownCustomer, NoShippingAddress, UnknownCoupon, UnknownBook, PriceChanged and OutOfStock, having
+    written nothing. What fails later is in the saga that is returned.
+    """
+    customer = orders.find_customer(request.customer_id)
+    address = request.address or Address(customer.postal_code, customer.address)
+    if not address.postal_code:
+        raise NoShippingAddress(customer_id=customer.pk)
+    discounts = pricing.discounts_for(request.coupon)
+    wanted = summed((item.book_id, item.quantity) for item in request.items)
+    books = inventory.find_books(wanted)
+    _check_prices(request.items, books)
+    inventory.check_availability(books, wanted)
+    lines = tuple(
+        Line(book_id, books[book_id].book.title, books[book_id].book.price, quantity)
+        for book_id, quantity in wanted.items()
+    )
+    order = OrderFacts(
+        order_id=new_id(),
+        customer_id=customer.pk,
+        lines=lines,
+        totals=pricing.totals_of(lines, discounts, request.region),
+        region=request.region,
+        coupon=request.coupon,
+        payment_method=request.payment_method,
+        payment_token=request.payment_token,
+        address=address,
+        saga_style=request.saga_style,
+    )
+    return START[request.saga_style](order)
+
+
+def _check_prices(items: tuple[WantedLine, ...], books: dict[str, InventoryRecord]) -> None:
+    changed = [
+        {"book_id": item.book_id, "expected": item.price, "current": books[item.book_id].book.price}
+        for item in items
+        if item.price not in {None, books[item.book_id].book.price}
+    ]
+    if changed:
+        raise PriceChanged(prices=changed)
