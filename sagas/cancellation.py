@@ -1,37 +1,30 @@
-"""Cancelling an order: undo what is done, or tell the saga that is still running to turn back."""
+"""Cancelling an order: undo what is done, or have the saga that is still running turn back."""
 
 from collections.abc import Callable
 from uuid import UUID
 
 from orders.models import SagaStyle
 from sagas.choreography import driver as choreography
-from sagas.models import SagaInstance, State
+from sagas.errors import Overtaken
+from sagas.models import SagaInstance
 from sagas.orchestration.orchestrator import OrderSagaOrchestrator
 from sagas.selectors import saga_of
 
-
-def undo_orchestrated(saga: SagaInstance, reason: str) -> SagaInstance:
-    return OrderSagaOrchestrator(saga).undo(reason)
-
-
-UNDO: dict[str, Callable[[SagaInstance, str], SagaInstance]] = {
-    SagaStyle.ORCHESTRATION: undo_orchestrated,
-    SagaStyle.CHOREOGRAPHY: choreography.undo,
-}
-WISH: dict[str, Callable[[SagaInstance, str], None]] = {
-    SagaStyle.ORCHESTRATION: OrderSagaOrchestrator.wish_cancelled,
-    SagaStyle.CHOREOGRAPHY: choreography.wish_cancelled,
+CANCEL: dict[str, Callable[[SagaInstance, str], SagaInstance]] = {
+    SagaStyle.ORCHESTRATION: OrderSagaOrchestrator.cancel,
+    SagaStyle.CHOREOGRAPHY: choreography.cancel,
 }
 
 
 def cancel_order(order_id: UUID, reason: str) -> SagaInstance:
-    """Undo everything. A second call changes nothing; a saga that has not ended yet turns back by itself.
+    """Undo everything. A second call changes nothing; a saga that has not ended yet turns back at its next boundary.
 
     Raises SagaNotFound, and AlreadyShipped when it is too late.
     """
     saga = saga_of(order_id)
-    if saga.status == State.COMPLETED:
-        return UNDO[saga.saga_type](saga, reason)
-    if not saga.at_rest:
-        WISH[saga.saga_type](saga, reason)
-    return saga
+    if saga.is_giving_up:
+        return saga
+    try:
+        return CANCEL[saga.saga_type](saga, reason)
+    except Overtaken:
+        return saga_of(order_id)

@@ -64,6 +64,10 @@ class SagaInstance(models.Model):
     def at_rest(self) -> bool:
         return self.status in AT_REST
 
+    @property
+    def is_giving_up(self) -> bool:
+        return self.status in {State.COMPENSATION_STARTED, State.FAILED}
+
 
 class Direction(models.TextChoices):
     DO = "do"

@@ -1,6 +1,7 @@
 """Where a choreographed order begins, and where its cancellation is wished: a fact is announced, and told."""
 
 import logging
+from uuid import UUID
 from django.db.models import F
 from django.utils import timezone
 
@@ -24,10 +25,12 @@ def start(order: OrderFacts) -> SagaInstance:
     return _tell(saga)
 
 
-def undo(saga: SagaInstance, reason: str) -> SagaInstance:
-    """Announce that a completed order is to be cancelled. Raises AlreadyShipped, having changed nothing."""
-    _request_cancel(saga, reason)
-    return _tell(saga)
+def cancel(saga: SagaInstance, reason: str) -> SagaInstance:
+    """Announce that the order is to be cancelled; a running one is told so by whoever is telling its facts.
+
+    Raises AlreadyShipped, having changed nothing.
+    """
+    return _tell(saga) if _request_cancel(saga.order_id, reason) else saga
 
 
 @durable
@@ -40,12 +43,16 @@ def _create(saga: SagaInstance, order: OrderFacts) -> None:
 
 
 @durable
-def _request_cancel(saga: SagaInstance, reason: str) -> None:
-    story = Story.of(saga.order_id)
-    if not story.is_failing:
-        shipping.begin_cancel(story.order)
-        story.announce(order_cancel_requested, **OrderCancelled(reason, reason=reason).as_json())
-        story.write()
+def _request_cancel(order_id: UUID, reason: str) -> bool:
+    """Whether this has given the caller something to tell: nobody else was telling the order's facts."""
+    story = Story.of(order_id)
+    if story.is_failing:
+        return False
+    shipping.begin_cancel(story.order)
+    was_at_rest = story.is_at_rest
+    story.announce(order_cancel_requested, **OrderCancelled(reason, reason=reason).as_json())
+    story.write()
+    return was_at_rest
 
 
 def _tell(saga: SagaInstance) -> SagaInstance:

@@ -53,6 +53,10 @@ class Story:
         return self.tells_any(*FAILURES)
 
     @property
+    def is_at_rest(self) -> bool:
+        return self._saga.at_rest
+
+    @property
     def why_failing(self) -> str:
         """The sentence of the first failure; "" when nothing has failed."""
         return str((self._saga.failure or {}).get("detail", ""))

@@ -9,7 +9,7 @@ from cloudmart.kernel.remote import Answer, Refused, ask
 from cloudmart.kernel.transactions import durable
 from orders.errors import OrderCancelled
 from sagas.errors import Overtaken
-from sagas.models import WAIT, Direction, SagaInstance, StepStatus
+from sagas.models import AT_REST, WAIT, Direction, SagaInstance, State, StepStatus
 from sagas.orchestration.step_log import StepLog
 from sagas.orchestration.walk import CANCELLATION, Call, TurnedBack, Walk
 from sagas.orchestration.workflow import ORDER_WORKFLOW, Workflow
@@ -35,15 +35,23 @@ class OrderSagaOrchestrator:
     def start(cls, order: OrderFacts, workflow: Workflow = ORDER_WORKFLOW) -> SagaInstance:
         """Run a new saga until it rests or has to wait. Its first transaction writes the order."""
         saga = SagaInstance(saga_type=order.saga_style, order_id=order.order_id, payload=order.as_json())
-        return cls(saga, workflow)._go_on(None)
+        machine = cls(saga, workflow)
+        return machine._converse(machine._next_call(None, None))
 
-    def undo(self, reason: str) -> SagaInstance:
-        """Walk a completed saga back from its end. Raises what its first undo refuses with, and changes nothing then."""
-        turned_back = TurnedBack(CANCELLATION, OrderCancelled(reason, reason=reason))
-        return self._converse(self._keep(self._take_back(turned_back)))
+    @classmethod
+    def cancel(cls, saga: SagaInstance, reason: str, workflow: Workflow = ORDER_WORKFLOW) -> SagaInstance:
+        """Walk a completed saga back from its end; a running one reads the wish when it next claims its cursor.
 
-    def _go_on(self, call: Call | None, answer: Answer | None = None) -> SagaInstance:
-        return self._converse(self._next_call(call, answer))
+        Raises what the first undo refuses with, having changed nothing; Overtaken when the saga has moved meanwhile.
+        """
+        if saga.status == State.COMPLETED:
+            machine = cls(saga, workflow)
+            turned_back = TurnedBack(CANCELLATION, OrderCancelled(reason, reason=reason))
+            return machine._converse(machine._keep(machine._take_back(turned_back)))
+        running = SagaInstance.objects.filter(pk=saga.pk).exclude(status__in=AT_REST)
+        if not running.update(cancel_reason=reason):
+            raise Overtaken(str(saga.pk))
+        return saga
 
     def _converse(self, call: Call | None) -> SagaInstance:
         """Ask, with no transaction open, and walk on; until no call is left, or one has no sure answer."""

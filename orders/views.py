@@ -1,0 +1,21 @@
+"""Looking at orders. What changes one crosses contexts, and lives in sagas."""
+
+from rest_framework import generics
+
+from orders.models import Order
+from orders.selectors import find_order, orders_visible_to
+from orders.serializers import OrderOutput
+
+
+class OrderList(generics.ListAPIView[Order]):
+    serializer_class = OrderOutput
+
+    def get_queryset(self):  # type: ignore[no-untyped-def]
+        return orders_visible_to(self.request.user)
+
+
+class OrderDetail(generics.RetrieveAPIView[Order]):
+    serializer_class = OrderOutput
+
+    def get_object(self) -> Order:
+        return find_order(self.kwargs["order_id"], self.request.user)

@@ -1,0 +1,66 @@
+"""Commands that cross contexts: place and cancel an order; and how its saga went."""
+
+from uuid import UUID
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from orders.models import SagaStyle
+from orders.selectors import find_order
+from orders.serializers import OrderOutput
+from orders.views import OrderList
+from sagas.cancellation import cancel_order
+from sagas.errors import SagaFailed
+from sagas.models import SagaInstance, State
+from sagas.placement import place_order
+from sagas.selectors import saga_status
+from sagas.serializers import CancelInput, OrderInput, SagaStatusOutput
+
+
+class Orders(OrderList):
+    """GET: a page of orders, newest first. POST: place an order."""
+
+    style: SagaStyle | None = None
+
+    def post(self, request: Request) -> Response:
+        asked = OrderInput(data=request.data, context={"request": request})
+        asked.is_valid(raise_exception=True)
+        saga = place_order(asked.as_request(self.style))
+        if saga.status == State.FAILED:
+            raise SagaFailed(saga)
+        return told(saga, request, 201 if saga.at_rest else 202)
+
+
+class StartSaga(APIView):
+    """POST: place an order, orchestrated."""
+
+    def post(self, request: Request) -> Response:
+        return Orders(style=SagaStyle.ORCHESTRATION, request=request).post(request)
+
+
+class CancelOrder(APIView):
+    """PUT or POST: cancel an order; undoes everything."""
+
+    def post(self, request: Request, order_id: UUID) -> Response:
+        find_order(order_id, request.user)
+        asked = CancelInput(data=request.data)
+        asked.is_valid(raise_exception=True)
+        saga = cancel_order(order_id, asked.validated_data["reason"])
+        return told(saga, request, 200 if saga.at_rest else 202)
+
+    put = post
+
+
+class SagaStatus(APIView):
+    """GET: the states, steps and facts of an order's saga."""
+
+    def get(self, request: Request, order_id: UUID) -> Response:
+        return Response(SagaStatusOutput(saga_status(order_id, request.user)).data)
+
+
+def told(saga: SagaInstance, request: Request, status: int) -> Response:
+    """The order as it stands now, with where its saga stands, and where to look for more."""
+    order = OrderOutput(find_order(saga.order_id, request.user)).data
+    where = {"Location": f"/orders/{saga.order_id}"} if status == 201 else {"Location": f"/saga/{saga.order_id}/status"}
+    return Response({**order, "saga_status": saga.status}, status=status, headers=where if status != 200 else None)
