@@ -22,6 +22,7 @@ class Orders(OrderList):
     """GET: a page of orders, newest first. POST: place an order."""
 
     style: SagaStyle | None = None
+    """Set where the path decides the style."""
 
     def post(self, request: Request) -> Response:
         asked = OrderInput(data=request.data, context={"request": request})
@@ -30,13 +31,6 @@ class Orders(OrderList):
         if saga.status == State.FAILED:
             raise SagaFailed(saga)
         return told(saga, request, 201 if saga.at_rest else 202)
-
-
-class StartSaga(APIView):
-    """POST: place an order, orchestrated."""
-
-    def post(self, request: Request) -> Response:
-        return Orders(style=SagaStyle.ORCHESTRATION, request=request).post(request)
 
 
 class CancelOrder(APIView):

@@ -1,0 +1,7 @@
+"""Books and their stock."""
+
+from django.apps import AppConfig
+
+
+class InventoryConfig(AppConfig):
+    name = "inventory"

@@ -1,0 +1,7 @@
+"""Customers and their orders."""
+
+from django.apps import AppConfig
+
+
+class OrdersConfig(AppConfig):
+    name = "orders"

@@ -1,0 +1,7 @@
+"""Charges and refunds."""
+
+from django.apps import AppConfig
+
+
+class PaymentsConfig(AppConfig):
+    name = "payments"

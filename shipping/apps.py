@@ -1,0 +1,7 @@
+"""Parcels."""
+
+from django.apps import AppConfig
+
+
+class ShippingConfig(AppConfig):
+    name = "shipping"

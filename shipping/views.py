@@ -1,0 +1,16 @@
+"""Looking at parcels."""
+
+from rest_framework import generics
+
+from shipping.models import Shipment
+from shipping.selectors import find_shipment
+from shipping.serializers import ShipmentOutput
+
+
+class ShipmentDetail(generics.RetrieveAPIView[Shipment]):
+    """GET: the order's newest parcel."""
+
+    serializer_class = ShipmentOutput
+
+    def get_object(self) -> Shipment:
+        return find_shipment(self.kwargs["order_id"], self.request.user)
