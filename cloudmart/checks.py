@@ -24,7 +24,9 @@ def problems_of(database: dict[str, Any]) -> list[CheckMessage]:
     if database["ENGINE"].endswith("mysql") and options.get("isolation_level") != "read committed":
         problems.append(Error("MySQL must run READ COMMITTED: other levels lose updates.", id="cloudmart.E002"))
     if database["ENGINE"].endswith("sqlite3") and options.get("transaction_mode") != "IMMEDIATE":
-        problems.append(Error("SQLite needs transaction_mode IMMEDIATE: else writers do not queue.", id="cloudmart.E003"))
+        problems.append(
+            Error("SQLite needs transaction_mode IMMEDIATE: else writers do not queue.", id="cloudmart.E003")
+        )
     return problems
 
 

@@ -8,8 +8,7 @@ MYSQL_OPTIONS = {
     "connect_timeout": 5,
     "read_timeout": 30,
     "write_timeout": 30,
-    "init_command": "SET SESSION innodb_lock_wait_timeout=5, "
-    "sql_mode=CONCAT(@@sql_mode, ',STRICT_TRANS_TABLES')",
+    "init_command": "SET SESSION innodb_lock_wait_timeout=5, sql_mode=CONCAT(@@sql_mode, ',STRICT_TRANS_TABLES')",
 }
 
 SQLITE_OPTIONS = {

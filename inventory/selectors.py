@@ -43,9 +43,9 @@ def lapsed_copies(book_ids: Iterable[str]) -> dict[str, int]:
 
 
 def live_reservations(book_id: str) -> QuerySet[Reservation]:
-    return Reservation.objects.filter(
-        shelf=book_id, status=Status.ACTIVE, expires_at__gt=timezone.now()
-    ).order_by("expires_at")
+    return Reservation.objects.filter(shelf=book_id, status=Status.ACTIVE, expires_at__gt=timezone.now()).order_by(
+        "expires_at"
+    )
 
 
 def inventory_of(book_id: str) -> dict[str, Any]:

@@ -69,9 +69,7 @@ class Order(HasMoves):
     class Meta:
         db_table = "orders"
         constraints = [
-            models.CheckConstraint(
-                condition=Q(subtotal__gte=F("discount")), name="discount_within_subtotal"
-            ),
+            models.CheckConstraint(condition=Q(subtotal__gte=F("discount")), name="discount_within_subtotal"),
             models.CheckConstraint(
                 condition=Q(total=F("subtotal") + F("tax") - F("discount")), name="order_total_adds_up"
             ),

@@ -56,5 +56,7 @@ class SagaStatus(APIView):
 def told(saga: SagaInstance, request: Request, status: int) -> Response:
     """The order as it stands now, with where its saga stands, and where to look for more."""
     order = OrderOutput(find_order(saga.order_id, request.user)).data
-    where = {"Location": f"/orders/{saga.order_id}"} if status == 201 else {"Location": f"/saga/{saga.order_id}/status"}
+    where = (
+        {"Location": f"/orders/{saga.order_id}"} if status == 201 else {"Location": f"/saga/{saga.order_id}/status"}
+    )
     return Response({**order, "saga_status": saga.status}, status=status, headers=where if status != 200 else None)

@@ -64,16 +64,18 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a provider said in the end, and the tries before."""
+    """What a provider said in the end, in a try that took from `started` to `finished`, and the tries before."""
 
     outcome: Outcome
     started: datetime
     finished: datetime
     failures: tuple[Failure, ...] = ()
+    error: str = ""
+    """How the last try failed, when it did."""
 
     @property
     def tries(self) -> int:
-        return len(self.failures) + (not isinstance(self.outcome, Unknown))
+        return len(self.failures) + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +130,8 @@ def ask(operation: RemoteOperation, order: OrderFacts, intent: Any) -> Answer:
         outcome = tries(operation.call, order, intent)
     except MayPass:
         outcome = _found(operation, order, intent) if doubtful else Refused(operation.unavailable())
+        *earlier, last = failures
+        return Answer(outcome, last.started, last.finished, tuple(earlier), last.error)
     return Answer(outcome, began, timezone.now(), tuple(failures))
 
 

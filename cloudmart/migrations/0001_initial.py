@@ -4,27 +4,31 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='IdempotencyKey',
+            name="IdempotencyKey",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('scope', models.CharField(help_text='SHA-256 over principal and key, in hex', max_length=64, unique=True)),
-                ('fingerprint', models.CharField(help_text='SHA-256 over method, path and canonical body, in hex', max_length=64)),
-                ('order_id', models.UUIDField(help_text='The order that the request led to', null=True)),
-                ('status_code', models.PositiveSmallIntegerField(help_text='Null while the request runs', null=True)),
-                ('body', models.JSONField(null=True)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('expires_at', models.DateTimeField(db_index=True)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "scope",
+                    models.CharField(help_text="SHA-256 over principal and key, in hex", max_length=64, unique=True),
+                ),
+                (
+                    "fingerprint",
+                    models.CharField(help_text="SHA-256 over method, path and canonical body, in hex", max_length=64),
+                ),
+                ("order_id", models.UUIDField(help_text="The order that the request led to", null=True)),
+                ("status_code", models.PositiveSmallIntegerField(help_text="Null while the request runs", null=True)),
+                ("body", models.JSONField(null=True)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("expires_at", models.DateTimeField(db_index=True)),
             ],
             options={
-                'db_table': 'idempotency_keys',
+                "db_table": "idempotency_keys",
             },
         ),
     ]

@@ -2,6 +2,7 @@
 
 import logging
 from uuid import UUID
+
 from django.db.models import F
 from django.utils import timezone
 
@@ -50,7 +51,7 @@ def _request_cancel(order_id: UUID, reason: str) -> bool:
         return False
     shipping.begin_cancel(story.order)
     was_at_rest = story.is_at_rest
-    story.announce(order_cancel_requested, **OrderCancelled(reason, reason=reason).as_json())
+    story.announce(order_cancel_requested, OrderCancelled(reason, reason=reason))
     story.write()
     return was_at_rest
 

@@ -24,7 +24,7 @@ def reserve_when_order_created(story: Story) -> None:
     try:
         inventory.reserve_stock(story.order)
     except OutOfStock as refusal:
-        story.announce(stock_unavailable, **refusal.as_json())
+        story.announce(stock_unavailable, refusal)
     else:
         story.announce(stock_reserved)
 
@@ -37,7 +37,7 @@ def confirm_when_shipping_arranged(story: Story) -> None:
         inventory.confirm_stock(story.order)
     except ReservationExpired as refusal:
         inventory.release_stock(story.order, refusal.detail)
-        story.announce(stock_unavailable, **refusal.as_json())
+        story.announce(stock_unavailable, refusal)
     else:
         story.announce(stock_confirmed)
 

@@ -23,7 +23,7 @@ def charge_when_order_created(story: Story, answer: Answer | None) -> None:
         case Answer(outcome=Accepted(reference)):
             story.announce(payment_completed, transaction_id=reference, tries=answer.tries)
         case Answer(outcome=Refused(error)):
-            story.announce(payment_failed, **error.as_json(), tries=answer.tries)
+            story.announce(payment_failed, error, tries=answer.tries)
 
 
 @reacts_to(stock_unavailable, shipping_failed, order_cancel_requested, asking=services.refund)

@@ -25,7 +25,7 @@ def arrange_when_held_and_paid(story: Story, answer: Answer | None) -> None:
         case Answer(outcome=Accepted(reference)):
             story.announce(shipping_arranged, tracking_number=reference, tries=answer.tries)
         case Answer(outcome=Refused(error)):
-            story.announce(shipping_failed, **error.as_json(), tries=answer.tries)
+            story.announce(shipping_failed, error, tries=answer.tries)
 
 
 @reacts_to(stock_unavailable, order_cancel_requested, asking=services.cancel)

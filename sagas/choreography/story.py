@@ -6,6 +6,7 @@ from uuid import UUID
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
+from cloudmart.kernel.errors import DomainError
 from cloudmart.kernel.facts import OrderFacts
 from sagas.choreography.signals import FAILURES, Fact
 from sagas.locks import lock_saga
@@ -61,21 +62,22 @@ class Story:
         """The sentence of the first failure; "" when nothing has failed."""
         return str((self._saga.failure or {}).get("detail", ""))
 
-    def announce(self, fact: Fact, **payload: Any) -> None:
-        """`fact` has happened: it is recorded when this transaction commits. A failure brings its error's JSON."""
+    def announce(self, fact: Fact, error: DomainError | None = None, **payload: Any) -> None:
+        """`fact` has happened: it is recorded when this transaction commits. A failure brings its error."""
+        failure = error.as_json() if error else {}
         self._told.append(fact.event_type)
         self._announced.append(
             Event(
                 event_type=fact.event_type,
                 aggregate_id=self.order.order_id,
                 seq=len(self._told),
-                payload=payload,
+                payload={**failure, **payload},
                 causation_id=self.cause.pk if self.cause else None,
                 delivered_at=None if fact.has_listeners() else timezone.now(),
             )
         )
         if fact in FAILURES and self._saga.failure is None:
-            self._saga.failure = payload
+            self._saga.failure = failure
         if fact.reaches and (self._saga.status != State.COMPENSATION_STARTED or fact.reaches == State.FAILED):
             self._saga.status = fact.reaches
         self._saga.current_step = fact.event_type

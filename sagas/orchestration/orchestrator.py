@@ -1,6 +1,7 @@
 """The state machine that walks the workflow: forward, and back when a step fails or a cancellation is wished."""
 
 import logging
+
 from django.db.models import F, Max
 from django.utils import timezone
 
@@ -104,7 +105,7 @@ class OrderSagaOrchestrator:
     def _wait(self, call: Call, answer: Answer) -> None:
         """Stay where we are: it is not known what the provider did, or an undo has to be tried again."""
         log = StepLog(self.saga, self._last_seq)
-        log.add_failures(call.step.name, call.direction, answer)
+        log.add_answer(call.step.name, call.direction, answer, StepStatus.FAILED, str(answer.outcome))
         mine = SagaInstance.objects.filter(
             pk=self.saga.pk, current_step=self.saga.current_step, status=self.saga.status, fence=self.saga.fence
         )

@@ -47,8 +47,8 @@ class StepLog:
         """From the last line on, the saga is in this state."""
         self._lines[-1].state = state
 
-    def add_failures(self, step: str, direction: Direction, answer: Answer) -> int:
-        """A line for every try that failed in passing; returns the number of the try that answered."""
+    def add_answer(self, step: str, direction: Direction, answer: Answer, status: StepStatus, error: str = "") -> None:
+        """A line for every try that failed in passing, and one for the last."""
         for attempt, failure in enumerate(answer.failures, start=1):
             self.add(
                 step,
@@ -59,7 +59,15 @@ class StepLog:
                 finished=failure.finished,
                 error=failure.error,
             )
-        return len(answer.failures) + 1
+        self.add(
+            step,
+            direction,
+            status,
+            attempt=answer.tries,
+            started=answer.started,
+            finished=answer.finished,
+            error=answer.error or error,
+        )
 
     def write(self) -> int:
         """Add the lines to the saga's log; returns the last line's number."""

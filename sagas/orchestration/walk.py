@@ -113,17 +113,8 @@ class Walk:
 
     def settle(self, call: Call, answer: Answer, status: StepStatus, error: DomainError | None = None) -> None:
         """Write what came of the call that this transaction starts from."""
-        attempt = self._log.add_failures(call.step.name, call.direction, answer)
         call.operation.settle(self._order, call.intent, answer.outcome)
-        self._log.add(
-            call.step.name,
-            call.direction,
-            status,
-            attempt=attempt,
-            started=answer.started,
-            finished=answer.finished,
-            error=str(error or ""),
-        )
+        self._log.add_answer(call.step.name, call.direction, answer, status, str(error or ""))
         if error:
             self._turn(error)
         elif call.direction == Direction.DO:
@@ -146,7 +137,9 @@ class Walk:
         """The step at `here` is not taken: what came before it is undone."""
         assert self._turned_back is not None
         error = self._turned_back.error
-        self._log.add(self._turned_back.step, Direction.DO, StepStatus.FAILED, error=str(error))
+        wished = self._turned_back.step == CANCELLATION
+        status = StepStatus.DONE if wished else StepStatus.FAILED
+        self._log.add(self._turned_back.step, Direction.DO, status, error=str(error))
         self._turn(error)
         self.back(here - 1)
 

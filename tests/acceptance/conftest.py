@@ -1,0 +1,76 @@
+"""The acceptance suite places every order in both styles, over HTTP."""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+import pytest
+from rest_framework.test import APIClient
+
+from inventory.models import InventoryRecord, Reservation
+from orders.models import Order, SagaStyle
+from payments.models import Payment, Refund, RefundStatus
+from shipping.models import Shipment
+from shipping.models import Status as ParcelStatus
+
+CAPTURED = {"captured", "refunding", "refunded"}
+
+
+@pytest.fixture(params=SagaStyle, ids=str)
+def style(request: pytest.FixtureRequest) -> SagaStyle:
+    return request.param
+
+
+@pytest.fixture
+def place(api: APIClient, style: SagaStyle) -> Callable[..., Any]:
+    """Order (book, copies) lines, with whatever else the body should say."""
+
+    def place(*lines: tuple[str, int], **more: Any) -> Any:
+        items = [{"book_id": book_id, "quantity": quantity} for book_id, quantity in lines]
+        body = {"customer_id": "customer-001", "payment_method": "credit_card", "saga": style, "items": items}
+        return api.post("/orders", {**body, **more})
+
+    return place
+
+
+@pytest.fixture
+def status_of(api: APIClient) -> Callable[[str], dict[str, Any]]:
+    """What GET /saga/{order_id}/status tells."""
+
+    def status_of(order_id: str) -> dict[str, Any]:
+        return api.get(f"/saga/{order_id}/status").json()
+
+    return status_of
+
+
+def money_kept(order_id: str) -> int:
+    """Yen that were captured for this order and not given back."""
+    captured = sum(p.amount for p in Payment.objects.filter(order_id=order_id) if p.status in CAPTURED)
+    refunds = Refund.objects.filter(payment__order_id=order_id, status=RefundStatus.REFUNDED)
+    return captured - sum(refund.amount for refund in refunds)
+
+
+def parcels_on_their_way(order_id: str) -> int:
+    return Shipment.objects.filter(order_id=order_id, status=ParcelStatus.ARRANGED).count()
+
+
+def holds(order_id: str) -> set[str]:
+    return set(Reservation.objects.filter(order_id=order_id).values_list("status", flat=True))
+
+
+def end_of(order_id: str) -> tuple[str, int, int, list[tuple[str, int, int]]]:
+    """Where an order has ended: its status, money, parcels, and the shelves. The same in both styles."""
+    shelves = InventoryRecord.objects.order_by("pk").values_list("pk", "on_hand", "reserved")
+    status = Order.objects.get(pk=UUID(order_id)).status
+    return status, money_kept(order_id), parcels_on_their_way(order_id), list(shelves)
+
+
+def steps_of(told: dict[str, Any], direction: str, *statuses: str) -> list[str]:
+    """The steps of the log in one direction, in their order."""
+    return [
+        line["step"] for line in told["steps"] if line["direction"] == direction and line["status"] in statuses
+    ]
+
+
+def facts_of(told: dict[str, Any]) -> list[str]:
+    return [event["event_type"] for event in told["events"]]

@@ -1,0 +1,167 @@
+"""The stories of the shop, each in both styles: what is left of stock, money and parcels, and what the saga tells."""
+
+import pytest
+
+from inventory.services import reserve_stock
+from orders.models import Order, SagaStyle
+from sagas import placement
+from sagas.models import Event, SagaInstance
+from tests.acceptance.conftest import end_of, facts_of, holds, steps_of
+from tests.conftest import available, facts
+
+HAPPY = ["STARTED", "ORDER_CREATED", "STOCK_RESERVED", "PAYMENT_COMPLETED", "SHIPPING_ARRANGED", "COMPLETED"]
+FORWARD = ["create_order", "reserve_stock", "process_payment", "arrange_shipping", "complete_order"]
+HAPPY_FACTS = [
+    "OrderCreated",
+    "StockReserved",
+    "PaymentCompleted",
+    "ShippingArranged",
+    "StockConfirmed",
+    "OrderCompleted",
+]
+
+
+def test_an_order_completes(place, shelve, style, status_of):
+    shelve("book-123", 5, price=3500)
+    answer = place(("book-123", 1))
+    assert answer.status_code == 201
+    order = answer.json()
+    assert order["status"] == "completed" and order["saga_status"] == "COMPLETED"
+    assert (order["subtotal"], order["discount"], order["tax"], order["total"]) == (3500, 0, 350, 3850)
+    assert end_of(order["order_id"]) == ("completed", 3850, 1, [("book-123", 4, 0)])
+    told = status_of(order["order_id"])
+    assert told["style"] == style and told["history"] == HAPPY
+    if style == SagaStyle.ORCHESTRATION:
+        assert steps_of(told, "do", "done") == FORWARD and steps_of(told, "undo", "done") == []
+        assert told["events"] == []
+    else:
+        assert facts_of(told) == HAPPY_FACTS and told["steps"] == []
+        assert all(event["delivered_at"] for event in told["events"])
+
+
+def test_several_books_in_one_order(place, shelve):
+    shelve("book-123", 5, price=3500)
+    shelve("book-789", 20, price=2800)
+    answer = place(("book-123", 1), ("book-789", 10), ("book-123", 1), coupon="WELCOME10")
+    assert answer.status_code == 201
+    order = answer.json()
+    assert [(item["book_id"], item["quantity"]) for item in order["items"]] == [("book-123", 2), ("book-789", 10)]
+    assert order["subtotal"] == 35000
+    assert order["discount"] == 3500 + 1400
+    assert order["tax"] == 3010
+    assert end_of(order["order_id"]) == ("completed", 33110, 1, [("book-123", 3, 0), ("book-789", 10, 0)])
+
+
+def test_a_book_that_is_out_of_stock_is_refused_at_the_desk(place, shelve):
+    shelve("book-456", 0)
+    shelve("book-789", 3)
+    answer = place(("book-456", 1), ("book-789", 4))
+    assert answer.status_code == 409
+    assert answer["Content-Type"] == "application/problem+json"
+    assert answer.json()["code"] == "out_of_stock"
+    assert answer.json()["shortages"] == [
+        {"book_id": "book-456", "requested": 1, "available": 0},
+        {"book_id": "book-789", "requested": 4, "available": 3},
+    ]
+    assert not Order.objects.exists() and not SagaInstance.objects.exists() and not Event.objects.exists()
+
+
+def test_the_last_copy_is_sold_between_the_look_and_the_hold(place, shelve, style, status_of, monkeypatch):
+    shelve("book-123", 1)
+    check = placement.inventory.check_availability
+
+    def check_and_lose_the_race(books, wanted):
+        check(books, wanted)
+        reserve_stock(facts(("book-123", 1)))
+
+    monkeypatch.setattr(placement.inventory, "check_availability", check_and_lose_the_race)
+    answer = place(("book-123", 1))
+    assert answer.status_code == 409
+    problem = answer.json()
+    assert problem["code"] == "out_of_stock" and problem["saga_status"] == "FAILED"
+    assert problem["shortages"] == [{"book_id": "book-123", "requested": 1, "available": 0}]
+    assert end_of(problem["order_id"]) == ("cancelled", 0, 0, [("book-123", 1, 1)])
+    told = status_of(problem["order_id"])
+    assert told["history"] == ["STARTED", "ORDER_CREATED", "COMPENSATION_STARTED", "FAILED"]
+    if style == SagaStyle.ORCHESTRATION:
+        assert steps_of(told, "do", "failed") == ["reserve_stock"]
+        assert steps_of(told, "undo", "done") == ["create_order"]
+    else:
+        assert facts_of(told) == [
+            "OrderCreated",
+            "StockUnavailable",
+            "PaymentCancelled",
+            "ShippingCancelled",
+            "OrderCancelled",
+        ]
+
+
+@pytest.mark.parametrize("token", ["tok_insufficient_funds", "tok_expired_card"])
+def test_a_declined_payment_puts_the_books_back(place, shelve, style, status_of, token):
+    shelve("book-123", 3)
+    answer = place(("book-123", 2), payment_token=token)
+    assert answer.status_code == 402
+    problem = answer.json()
+    assert problem["code"] == "payment_declined" and problem["reason"] == token.removeprefix("tok_")
+    assert end_of(problem["order_id"]) == ("cancelled", 0, 0, [("book-123", 3, 0)])
+    assert holds(problem["order_id"]) == {"released"}
+    assert available("book-123") == 3
+    told = status_of(problem["order_id"])
+    assert told["history"] == ["STARTED", "ORDER_CREATED", "STOCK_RESERVED", "COMPENSATION_STARTED", "FAILED"]
+    assert told["failure"]["code"] == "payment_declined"
+    if style == SagaStyle.ORCHESTRATION:
+        assert steps_of(told, "do", "failed") == ["process_payment"]
+        assert steps_of(told, "undo", "done", "skipped") == ["process_payment", "reserve_stock", "create_order"]
+    else:
+        assert facts_of(told) == ["OrderCreated", "StockReserved", "PaymentFailed", "StockReleased", "OrderCancelled"]
+
+
+@pytest.mark.parametrize("postal_code", ["999-9999", "000-0000"])
+def test_a_carrier_that_fails_gives_money_and_books_back(place, shelve, style, status_of, postal_code):
+    shelve("book-123", 3)
+    answer = place(("book-123", 1), shipping_address=f"〒{postal_code} どこか")
+    assert answer.status_code == 409
+    problem = answer.json()
+    assert problem["code"] == "shipping_failed"
+    assert end_of(problem["order_id"]) == ("cancelled", 0, 0, [("book-123", 3, 0)])
+    told = status_of(problem["order_id"])
+    assert told["history"] == [*HAPPY[:4], "COMPENSATION_STARTED", "FAILED"]
+    if style == SagaStyle.ORCHESTRATION:
+        tries = 3 if postal_code == "999-9999" else 1
+        assert steps_of(told, "do", "failed") == ["arrange_shipping"] * tries
+        assert steps_of(told, "undo", "done") == ["process_payment", "reserve_stock", "create_order"]
+    else:
+        assert facts_of(told)[3:] == ["ShippingFailed", "StockReleased", "PaymentRefunded", "OrderCancelled"]
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        {"payment_token": "tok_unavailable_2"},
+        {"payment_token": "tok_timeout_2"},
+        {"payment_token": "tok_slow_5"},
+        {"shipping_address": {"postal_code": "998-0002", "address": "どこか"}},
+    ],
+)
+def test_a_provider_that_fails_twice_and_then_works(place, shelve, status_of, trouble):
+    shelve("book-123", 3)
+    answer = place(("book-123", 1), **trouble)
+    assert answer.status_code == 201
+    order_id = answer.json()["order_id"]
+    assert end_of(order_id) == ("completed", 1100, 1, [("book-123", 2, 0)])
+    assert status_of(order_id)["history"] == HAPPY
+
+
+def test_a_provider_that_never_answers_for_sure_is_looked_up(place, shelve):
+    shelve("book-123", 3)
+    answer = place(("book-123", 1), payment_token="tok_timeout_9")
+    assert answer.status_code == 201
+    assert end_of(answer.json()["order_id"]) == ("completed", 1100, 1, [("book-123", 2, 0)])
+
+
+def test_a_provider_that_stays_away_takes_no_money(place, shelve):
+    shelve("book-123", 3)
+    answer = place(("book-123", 1), payment_token="tok_unavailable_3")
+    assert answer.status_code == 402
+    assert answer.json()["code"] == "payment_unavailable"
+    assert end_of(answer.json()["order_id"]) == ("cancelled", 0, 0, [("book-123", 3, 0)])

@@ -1,0 +1,101 @@
+"""The shop that tests play in: real commits, mock providers, no pauses between tries."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import connection
+from knox.models import get_token_model
+from rest_framework.test import APIClient
+
+from cloudmart.kernel.facts import Address, Line, OrderFacts, Totals
+from cloudmart.kernel.ids import new_id
+from inventory.models import InventoryRecord
+from inventory.selectors import inventory_of
+from inventory.services import add_stock
+from inventory.triggers import create_triggers, drop_triggers
+from orders.models import Customer, SagaStyle
+from payments.gateways.port import gateway
+from shipping.carriers.port import carrier
+from tests.factories import BookFactory, CustomerFactory, UserFactory
+
+
+@pytest.fixture(scope="session", autouse=True)
+def ledger_gives_way_to_flush(django_db_setup: None) -> None:
+    """Tests that commit are cleaned up by deleting every row, which the ledger's triggers would refuse."""
+    flush = connection.ops.execute_sql_flush
+
+    def flush_without_triggers(sql_list: list[str]) -> None:
+        with connection.schema_editor(atomic=False) as editor:
+            drop_triggers(None, editor)
+        flush(sql_list)
+        with connection.schema_editor(atomic=False) as editor:
+            create_triggers(None, editor)
+
+    connection.ops.execute_sql_flush = flush_without_triggers
+
+
+@pytest.fixture(autouse=True)
+def fresh_providers(settings: Any) -> None:
+    settings.PROVIDER_BACKOFF = 0
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    gateway.cache_clear()
+    carrier.cache_clear()
+
+
+@pytest.fixture
+def customer(transactional_db: None) -> Customer:
+    return CustomerFactory(id="customer-001")
+
+
+@pytest.fixture
+def operator(transactional_db: None) -> Any:
+    return UserFactory(username="operator", is_staff=True, is_superuser=True)
+
+
+def signed_in(user: Any) -> APIClient:
+    """A client of the API with this user's token."""
+    _, token = get_token_model().objects.create(user=user)
+    client = APIClient()
+    client.credentials(HTTP_AUTHORIZATION=f"Bearer {token}")
+    return client
+
+
+@pytest.fixture
+def api(customer: Customer) -> APIClient:
+    """The customer's client."""
+    return signed_in(customer.user)
+
+
+@pytest.fixture
+def shelve(transactional_db: None) -> Callable[..., None]:
+    """Put so many copies of a new book on the shelf."""
+
+    def shelve(book_id: str, copies: int, price: int = 1000) -> None:
+        InventoryRecord.objects.create(book=BookFactory(id=book_id, price=price))
+        if copies:
+            add_stock(book_id, copies)
+
+    return shelve
+
+
+def available(book_id: str) -> int:
+    return int(inventory_of(book_id)["available_quantity"])
+
+
+def facts(*lines: tuple[str, int], style: str = SagaStyle.ORCHESTRATION, **changes: Any) -> OrderFacts:
+    """An order as the services know it, at 1000 a copy and 10 % tax."""
+    subtotal = sum(quantity for _, quantity in lines) * 1000
+    given: dict[str, Any] = {
+        "order_id": new_id(),
+        "customer_id": "customer-001",
+        "lines": tuple(Line(book_id, book_id.title(), 1000, quantity) for book_id, quantity in lines),
+        "totals": Totals(subtotal, 0, subtotal // 10, subtotal + subtotal // 10),
+        "region": "JP",
+        "coupon": "",
+        "payment_method": "credit_card",
+        "payment_token": "",
+        "address": Address("150-0001"),
+        "saga_style": style,
+    }
+    return OrderFacts(**{**given, **changes})
