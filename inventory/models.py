@@ -128,10 +128,6 @@ class StockEvent(models.Model):
     def __str__(self) -> str:
         return f"{self.shelf_id} #{self.version} {self.type}"
 
-    @property
-    def happened(self) -> Happened:
-        return Happened(EventType(self.type), self.on_hand_delta, self.reserved_delta)
-
     def save(self, *args: Any, **kwargs: Any) -> None:
         if not self._state.adding:
             raise LedgerIsAppendOnly
@@ -139,6 +135,10 @@ class StockEvent(models.Model):
 
     def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise LedgerIsAppendOnly
+
+    @property
+    def happened(self) -> Happened:
+        return Happened(EventType(self.type), self.on_hand_delta, self.reserved_delta)
 
 
 class InventoryView(models.Model):

@@ -25,15 +25,18 @@ class ReservationOutput(serializers.ModelSerializer[Reservation]):
         fields = ["reservation_id", "order_id", "quantity", "expires_at"]
 
 
-class InventoryOutput(serializers.Serializer[Any]):
+class StockOutput(serializers.Serializer[Any]):
     book_id = serializers.CharField()
     title = serializers.CharField()
     price = serializers.IntegerField()
     total_quantity = serializers.IntegerField()
     reserved_quantity = serializers.IntegerField()
     available_quantity = serializers.IntegerField()
+
+
+class InventoryOutput(StockOutput):
     reservations = HoldOutput(many=True)
 
 
-class OperatorInventoryOutput(InventoryOutput):
+class OperatorInventoryOutput(StockOutput):
     reservations = ReservationOutput(many=True)

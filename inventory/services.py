@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from uuid import UUID
 
 from django.conf import settings
 from django.utils import timezone
@@ -101,7 +102,7 @@ def _shortages(shelves: Shelves, wanted: dict[str, int]) -> list[dict[str, objec
     ]
 
 
-def _sweep(shelves: Shelves, book_ids: Iterable[str], now: datetime, among: list[object] | None = None) -> None:
+def _sweep(shelves: Shelves, book_ids: Iterable[str], now: datetime, among: list[UUID] | None = None) -> None:
     """Expire what the clock has passed on these locked shelves, read under the lock."""
     lapsed = Reservation.objects.filter(shelf__in=book_ids, status=Status.ACTIVE, expires_at__lte=now)
     holds = list(lapsed if among is None else lapsed.filter(pk__in=among))

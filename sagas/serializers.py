@@ -60,7 +60,9 @@ class OrderInput(StrictSerializer):
     """An order: `items`, or the short form with one `book_id`, `quantity` and `price`."""
 
     customer_id = serializers.CharField(max_length=64, required=False)
-    items = ItemInput(many=True, required=False, allow_empty=False, max_length=settings.MAX_LINES_PER_ORDER)
+    items = serializers.ListField(
+        child=ItemInput(), required=False, allow_empty=False, max_length=settings.MAX_LINES_PER_ORDER
+    )
     book_id = serializers.CharField(max_length=64, required=False)
     quantity = QuantityField(required=False)
     price = StrictIntegerField(required=False, min_value=0)
@@ -130,7 +132,6 @@ class SagaOutput(serializers.ModelSerializer[SagaInstance]):
     class Meta:
         model = SagaInstance
         fields = ["saga_id", "order_id", "style", "status", "current_step", "failure", "attention"]
-        extra_kwargs = {"order_id": {}}
 
 
 class SagaStatusOutput(serializers.Serializer[Any]):

@@ -88,7 +88,10 @@ def unforeseen(error: BaseException | None) -> dict[str, Any]:
 
 
 def _field_errors(error: exceptions.ValidationError) -> list[dict[str, Any]]:
-    return [{"field": each.attr, "code": each.code, "detail": each.detail} for each in flatten_errors(error.detail)]
+    return [
+        {"field": (each.attr or "").removesuffix(".non_field_errors"), "code": each.code, "detail": each.detail}
+        for each in flatten_errors(error.detail)
+    ]
 
 
 def not_found(request: HttpRequest, exception: Exception) -> JsonResponse:

@@ -1,4 +1,4 @@
-"""Work that a provider does for us: begin (write the intent), call (no transaction open), settle (write the outcome)."""
+"""Work that a provider does for us: begin writes the intent, call asks with no transaction open, settle writes the rest."""
 
 import logging
 from collections.abc import Callable

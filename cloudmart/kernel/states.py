@@ -13,12 +13,12 @@ class HasMoves(models.Model):
 
     MOVES: dict[str, set[str]] = {}
 
+    status: Any
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:
         abstract = True
 
-    status: Any
     pk: Any
 
 

@@ -97,7 +97,7 @@ class OrderSagaOrchestrator:
     def _take_back(self, turned_back: TurnedBack) -> Walk:
         walk = Walk(self.saga, self._workflow, self._last_seq, turned_back)
         walk.claim()
-        walk.turn_back(len(self._workflow))
+        walk.turn_back(len(self._workflow), turned_back)
         walk.close()
         return walk
 

@@ -125,22 +125,21 @@ class Walk:
         for here in range(index, len(self._workflow)):
             step = self._workflow[here]
             if self._turned_back and self._turned_back.step in {step.name, CANCELLATION}:
-                return self.turn_back(here)
+                self.turn_back(here, self._turned_back)
+                return
             intent = self._do(step)
             if intent is not None and isinstance(step, Remote):
-                return self._stop(Call(here, step, Direction.DO, intent))
+                self._stop(Call(here, step, Direction.DO, intent))
+                return
             self._log.add(step.name, Direction.DO, StepStatus.DONE)
             self._reach(step.reaches)
         self.cursor = Cursor(State.COMPLETED)
 
-    def turn_back(self, here: int) -> None:
+    def turn_back(self, here: int, news: TurnedBack) -> None:
         """The step at `here` is not taken: what came before it is undone."""
-        assert self._turned_back is not None
-        error = self._turned_back.error
-        wished = self._turned_back.step == CANCELLATION
-        status = StepStatus.DONE if wished else StepStatus.FAILED
-        self._log.add(self._turned_back.step, Direction.DO, status, error=str(error))
-        self._turn(error)
+        status = StepStatus.DONE if news.step == CANCELLATION else StepStatus.FAILED
+        self._log.add(news.step, Direction.DO, status, error=str(news.error))
+        self._turn(news.error)
         self.back(here - 1)
 
     def back(self, index: int) -> None:
@@ -150,7 +149,8 @@ class Walk:
             if isinstance(step, Remote):
                 intent = step.undo.begin(self._order)
                 if intent is not None:
-                    return self._stop(Call(here, step, Direction.UNDO, intent))
+                    self._stop(Call(here, step, Direction.UNDO, intent))
+                    return
                 self._log.add(step.name, Direction.UNDO, StepStatus.SKIPPED)
             elif step.undo:
                 step.undo(self._order, (self.failure or {}).get("detail", ""))

@@ -67,9 +67,7 @@ def end_of(order_id: str) -> tuple[str, int, int, list[tuple[str, int, int]]]:
 
 def steps_of(told: dict[str, Any], direction: str, *statuses: str) -> list[str]:
     """The steps of the log in one direction, in their order."""
-    return [
-        line["step"] for line in told["steps"] if line["direction"] == direction and line["status"] in statuses
-    ]
+    return [line["step"] for line in told["steps"] if line["direction"] == direction and line["status"] in statuses]
 
 
 def facts_of(told: dict[str, Any]) -> list[str]:

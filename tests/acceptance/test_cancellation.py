@@ -1,0 +1,84 @@
+"""Cancelling an order, in both styles."""
+
+import pytest
+
+from cloudmart.kernel.transactions import durable
+from inventory.models import StockEvent
+from orders.models import SagaStyle
+from payments.gateways.mock import MockGateway
+from sagas.cancellation import cancel_order
+from sagas.models import SagaInstance
+from shipping.services import hand_over
+from tests.acceptance.conftest import end_of, facts_of, holds, steps_of
+
+EVERYTHING_UNDONE = ["arrange_shipping", "process_payment", "reserve_stock", "create_order"]
+
+
+@pytest.fixture
+def bought(place, shelve):
+    """The id of a completed order of 2 of 5 copies."""
+    shelve("book-123", 5)
+    return place(("book-123", 2)).json()["order_id"]
+
+
+@pytest.mark.parametrize("verb", ["put", "post"])
+def test_cancelling_a_completed_order_undoes_everything(api, bought, style, status_of, verb):
+    answer = getattr(api, verb)(f"/orders/{bought}/cancel", {"reason": "Bought twice."})
+    assert answer.status_code == 200
+    assert answer.json()["status"] == "cancelled" and answer.json()["cancel_reason"] == "Bought twice."
+    assert end_of(bought) == ("cancelled", 0, 0, [("book-123", 5, 0)])
+    assert holds(bought) == {"released"}
+    assert StockEvent.objects.order_by("version").last().type == "StockReturned"
+    told = status_of(bought)
+    assert told["history"][-3:] == ["COMPLETED", "COMPENSATION_STARTED", "FAILED"]
+    if style == SagaStyle.ORCHESTRATION:
+        assert steps_of(told, "undo", "done") == EVERYTHING_UNDONE
+    else:
+        assert facts_of(told)[6:] == [
+            "OrderCancelRequested",
+            "StockReleased",
+            "PaymentRefunded",
+            "ShippingCancelled",
+            "OrderCancelled",
+        ]
+
+
+def test_cancelling_twice_is_cancelling_once(api, bought):
+    first = api.post(f"/orders/{bought}/cancel", {"reason": "First."})
+    second = api.post(f"/orders/{bought}/cancel", {"reason": "Second."})
+    assert (first.status_code, second.status_code) == (200, 200)
+    assert second.json()["cancel_reason"] == "First."
+    assert end_of(bought) == ("cancelled", 0, 0, [("book-123", 5, 0)])
+
+
+def test_a_parcel_that_is_on_its_way_cannot_be_cancelled(api, bought):
+    durable(hand_over)(bought)
+    answer = api.post(f"/orders/{bought}/cancel", {})
+    assert answer.status_code == 409
+    assert answer.json()["code"] == "already_shipped"
+    assert api.get(f"/orders/{bought}").json()["status"] == "completed"
+    assert api.get(f"/payments/{bought}").json()["status"] == "captured"
+    assert api.get(f"/saga/{bought}/status").json()["status"] == "COMPLETED"
+
+
+def test_a_running_order_turns_back_when_its_cancellation_is_wished(place, shelve, status_of, style, monkeypatch):
+    shelve("book-123", 3)
+    charge = MockGateway.charge
+
+    def charge_while_the_customer_changes_her_mind(self, *args, **kwargs):
+        cancel_order(SagaInstance.objects.get().order_id, "Changed my mind.")
+        return charge(self, *args, **kwargs)
+
+    monkeypatch.setattr(MockGateway, "charge", charge_while_the_customer_changes_her_mind)
+    answer = place(("book-123", 1))
+    assert answer.status_code == 409
+    problem = answer.json()
+    assert problem["code"] == "order_cancelled" and problem["reason"] == "Changed my mind."
+    assert end_of(problem["order_id"]) == ("cancelled", 0, 0, [("book-123", 3, 0)])
+    assert status_of(problem["order_id"])["history"][-2:] == ["COMPENSATION_STARTED", "FAILED"]
+
+
+def test_the_reason_may_be_left_out_and_must_be_a_sentence(api, bought):
+    assert api.post(f"/orders/{bought}/cancel", {"reason": "x" * 201}).status_code == 400
+    assert api.post(f"/orders/{bought}/cancel", {"because": "x"}).json()["errors"][0]["field"] == "because"
+    assert api.post(f"/orders/{bought}/cancel").json()["cancel_reason"] == "The customer has cancelled."

@@ -1,0 +1,40 @@
+"""Dangerous settings are named by system checks."""
+
+import pytest
+
+from cloudmart.checks import check_saga_settings, check_sqlite_in_production, problems_of
+from cloudmart.databases import database_from
+
+MYSQL = {"ENGINE": "django.db.backends.mysql", "NAME": "shop"}
+SQLITE = {"ENGINE": "django.db.backends.sqlite3", "NAME": "shop.sqlite3"}
+
+
+@pytest.mark.parametrize("url", [MYSQL, SQLITE])
+def test_our_own_options_are_safe(url):
+    assert problems_of(database_from(url, max_age=60)) == []
+
+
+@pytest.mark.parametrize(
+    ("database", "problem"),
+    [
+        ({**database_from(MYSQL, 60), "ATOMIC_REQUESTS": True}, "cloudmart.E001"),
+        (database_from({**MYSQL, "OPTIONS": {"isolation_level": "repeatable read"}}, 60), "cloudmart.E002"),
+        (database_from({**SQLITE, "OPTIONS": {"transaction_mode": "DEFERRED"}}, 60), "cloudmart.E003"),
+    ],
+)
+def test_a_dangerous_database_setting_is_an_error(database, problem):
+    assert [check.id for check in problems_of(database)] == [problem]
+
+
+def test_sqlite_in_production_is_a_warning(settings):
+    settings.DATABASES = {"default": database_from(SQLITE, 60)}
+    assert "cloudmart.W001" in [check.id for check in check_sqlite_in_production()]
+    settings.DATABASES = {"default": database_from(MYSQL, 60)}
+    assert check_sqlite_in_production() == []
+
+
+def test_settings_of_the_saga_are_checked(settings):
+    assert check_saga_settings() == []
+    settings.SAGA_STYLE, settings.PROVIDER_TRIES = "opera", 0
+    settings.RESERVATION_TTL = settings.RESERVATION_TTL / 100
+    assert [check.id for check in check_saga_settings()] == ["cloudmart.E004", "cloudmart.E005", "cloudmart.E006"]

@@ -1,0 +1,52 @@
+"""The stock aggregate, without a database."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from inventory.errors import OutOfStock, StockIsReserved
+from inventory.stock import EventType, Happened, Stock, replay
+
+wishes = st.lists(
+    st.tuples(
+        st.sampled_from(["add", "reserve", "confirm", "release", "expire", "put_back", "adjust"]), st.integers(1, 9)
+    ),
+    max_size=60,
+)
+
+
+@given(wishes)
+def test_whatever_happens_the_shelf_covers_what_is_held_and_the_replay_agrees(wishes):
+    stock, events = Stock(), []
+    for wish, copies in wishes:
+        if wish in {"confirm", "release", "expire"} and copies > stock.reserved:
+            continue
+        try:
+            event = getattr(stock, wish)(copies if wish != "adjust" else copies - 5)
+        except (OutOfStock, StockIsReserved):
+            continue
+        stock = stock.after(event)
+        events.append(event)
+        assert 0 <= stock.reserved <= stock.on_hand
+        assert stock.available == stock.on_hand - stock.reserved
+    assert replay(events) == stock
+    assert stock.version == len(events)
+
+
+def test_no_more_is_reserved_than_is_available():
+    stock = replay([Stock().add(5), Happened(EventType.STOCK_RESERVED, 0, 3)])
+    with pytest.raises(OutOfStock) as refusal:
+        stock.reserve(3)
+    assert refusal.value.facts == {"requested": 3, "available": 2}
+
+
+def test_what_is_held_cannot_be_counted_away():
+    stock = replay([Stock().add(5), Happened(EventType.STOCK_RESERVED, 0, 3)])
+    assert stock.after(stock.adjust(-2)).available == 0
+    with pytest.raises(StockIsReserved):
+        stock.adjust(-3)
+
+
+def test_an_impossible_event_is_not_applied():
+    with pytest.raises(ValueError, match="impossible"):
+        Stock().after(Happened(EventType.RESERVATION_CONFIRMED, -1, -1))
