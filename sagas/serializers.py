@@ -127,7 +127,7 @@ class EventOutput(serializers.ModelSerializer[Event]):
 
 class SagaOutput(serializers.ModelSerializer[SagaInstance]):
     saga_id = serializers.UUIDField(source="id")
-    style = serializers.CharField(source="saga_type")
+    style = serializers.CharField(source="saga_type")  # type: ignore[assignment]
 
     class Meta:
         model = SagaInstance

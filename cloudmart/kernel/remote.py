@@ -1,4 +1,4 @@
-"""Work that a provider does for us: begin writes the intent, call asks with no transaction open, settle writes the rest."""
+"""Work that a provider does for us: begin writes the intent, call asks, settle writes the outcome."""
 
 import logging
 from collections.abc import Callable

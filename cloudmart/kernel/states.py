@@ -13,7 +13,7 @@ class HasMoves(models.Model):
 
     MOVES: dict[str, set[str]] = {}
 
-    status: Any
+    status = models.CharField(max_length=16)
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:

@@ -26,10 +26,10 @@ def test_a_dangerous_database_setting_is_an_error(database, problem):
     assert [check.id for check in problems_of(database)] == [problem]
 
 
-def test_sqlite_in_production_is_a_warning(settings):
-    settings.DATABASES = {"default": database_from(SQLITE, 60)}
+def test_sqlite_in_production_is_a_warning(settings, monkeypatch):
+    monkeypatch.setitem(settings.DATABASES["default"], "ENGINE", SQLITE["ENGINE"])
     assert "cloudmart.W001" in [check.id for check in check_sqlite_in_production()]
-    settings.DATABASES = {"default": database_from(MYSQL, 60)}
+    monkeypatch.setitem(settings.DATABASES["default"], "ENGINE", MYSQL["ENGINE"])
     assert check_sqlite_in_production() == []
 
 
