@@ -1,0 +1,122 @@
+"""Many buyers at once, through the whole stack but the socket: threads, each with a connection of its own."""
+
+from collections import Counter
+from threading import Barrier, Thread
+
+import pytest
+from django.db import connection, connections
+from rest_framework.test import APIClient
+
+from cloudmart.kernel.transactions import durable
+from inventory.models import InventoryRecord, Reservation, StockEvent
+from inventory.services import add_stock, expire_reservations, reserve_stock
+from inventory.stock import replay
+from orders.models import Order, OrderItem, SagaStyle
+from tests.conftest import facts
+
+ROUNDS = 20 if connection.vendor == "mysql" else 2
+"""SQLite lets one writer in at a time: there is little to race for."""
+
+
+def all_at_once(jobs):
+    """Run the jobs in a thread each, started together; their results."""
+    start, results = Barrier(len(jobs)), [None] * len(jobs)
+
+    def run(number, job):
+        try:
+            start.wait()
+            results[number] = job()
+        except Exception as error:
+            results[number] = error
+        finally:
+            connections.close_all()
+
+    threads = [Thread(target=run, args=each) for each in enumerate(jobs)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return results
+
+
+def buyer(api, style, *book_ids):
+    """A client of its own with the customer's token, that will order a copy of each book."""
+    client = APIClient()
+    client.credentials(**api._credentials)
+    items = [{"book_id": book_id, "quantity": 1} for book_id in book_ids]
+    body = {"items": items, "payment_method": "credit_card", "saga": style}
+
+    def buy():
+        answer = client.post("/orders", body)
+        return answer.status_code, answer.json().get("code")
+
+    return buy
+
+
+def assert_books_balance(received):
+    """Every shelf is what its ledger says, nothing is held, and on hand + sold = received."""
+    for record in InventoryRecord.objects.all():
+        events = StockEvent.objects.filter(shelf=record).order_by("version")
+        assert replay(event.happened for event in events) == record.stock
+        sold = OrderItem.objects.filter(book_id=record.pk, order__status="completed").count()
+        assert record.on_hand + sold == received and record.reserved == 0
+
+
+@pytest.mark.parametrize("style", SagaStyle)
+def test_fifty_buyers_of_ten_copies(api, shelve, style):
+    shelve("book-123", 0)
+    for round_ in range(1, ROUNDS + 1):
+        durable(add_stock)("book-123", 10)
+        answers = Counter(all_at_once([buyer(api, style, "book-123") for _ in range(50)]))
+        assert answers == {(201, None): 10, (409, "out_of_stock"): 40}
+        assert Order.objects.filter(status="completed").count() == 10 * round_
+    assert_books_balance(received=10 * ROUNDS)
+
+
+@pytest.mark.parametrize("style", SagaStyle)
+def test_crossed_baskets(api, shelve, style):
+    copies = 12 * ROUNDS
+    shelve("book-a", copies)
+    shelve("book-b", copies)
+    baskets = [("book-a", "book-b"), ("book-b", "book-a")] * 8
+    answers = Counter()
+    for _ in range(ROUNDS):
+        answers.update(all_at_once([buyer(api, style, *basket) for basket in baskets]))
+    assert answers == {(201, None): copies, (409, "out_of_stock"): 16 * ROUNDS - copies}
+    assert_books_balance(received=copies)
+
+
+def test_two_expiries_and_a_buyer_at_once(api, shelve):
+    shelve("book-123", 100)
+    for _ in range(100):
+        reserve_stock(facts(("book-123", 1)))
+    Reservation.objects.update(expires_at="2020-01-01T00:00Z")
+
+    def expire():
+        total = 0
+        while found := durable(expire_reservations)(10):
+            total += found
+        return total
+
+    jobs = [expire, expire, *[buyer(api, "orchestration", "book-123") for _ in range(5)]]
+    results = all_at_once(jobs)
+    assert results[2:] == [(201, None)] * 5
+    assert Reservation.objects.filter(status="expired").count() == 100
+    assert_books_balance(received=100)
+
+
+def test_two_cancellations_at_once_refund_once(api, shelve):
+    shelve("book-123", 10)
+    for style in SagaStyle:
+        body = {"book_id": "book-123", "quantity": 1, "payment_method": "e_money", "saga": style}
+        order_id = api.post("/orders", body).json()["order_id"]
+
+        def cancel(order_id=order_id):
+            client = APIClient()
+            client.credentials(**api._credentials)
+            return client.post(f"/orders/{order_id}/cancel").status_code
+
+        assert set(all_at_once([cancel] * 8)) <= {200, 202}
+        payment = api.get(f"/payments/{order_id}").json()
+        assert payment["status"] == "refunded" and len(payment["refunds"]) == 1
+    assert_books_balance(received=10)
