@@ -12,11 +12,11 @@ from cloudmart.kernel.facts import Address, Line, OrderFacts, Totals
 from cloudmart.kernel.ids import new_id
 from inventory.models import InventoryRecord
 from inventory.selectors import inventory_of
-from inventory.services import add_stock
 from inventory.triggers import create_triggers, drop_triggers
 from orders.models import Customer, SagaStyle
 from payments.gateways.port import gateway
 from shipping.carriers.port import carrier
+from tests.committed import add_stock
 from tests.factories import BookFactory, CustomerFactory, UserFactory
 
 

@@ -3,9 +3,9 @@
 import pytest
 from rest_framework.test import APIClient
 
-from inventory.services import reserve_stock
 from orders.models import SagaStyle
 from sagas.models import SagaInstance
+from tests.committed import reserve_stock
 from tests.conftest import facts, signed_in
 from tests.factories import CustomerFactory, UserFactory
 

@@ -2,14 +2,13 @@
 
 import pytest
 
-from cloudmart.kernel.transactions import durable
 from inventory.models import StockEvent
 from orders.models import SagaStyle
 from payments.gateways.mock import MockGateway
 from sagas.cancellation import cancel_order
 from sagas.models import SagaInstance
-from shipping.services import hand_over
 from tests.acceptance.conftest import end_of, facts_of, holds, steps_of
+from tests.committed import hand_over
 
 EVERYTHING_UNDONE = ["arrange_shipping", "process_payment", "reserve_stock", "create_order"]
 
@@ -52,7 +51,7 @@ def test_cancelling_twice_is_cancelling_once(api, bought):
 
 
 def test_a_parcel_that_is_on_its_way_cannot_be_cancelled(api, bought):
-    durable(hand_over)(bought)
+    hand_over(bought)
     answer = api.post(f"/orders/{bought}/cancel", {})
     assert answer.status_code == 409
     assert answer.json()["code"] == "already_shipped"

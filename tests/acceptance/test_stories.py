@@ -2,11 +2,11 @@
 
 import pytest
 
-from inventory.services import reserve_stock
 from orders.models import Order, SagaStyle
 from sagas import placement
 from sagas.models import Event, SagaInstance
 from tests.acceptance.conftest import end_of, facts_of, holds, steps_of
+from tests.committed import reserve_stock
 from tests.conftest import available, facts
 
 HAPPY = ["STARTED", "ORDER_CREATED", "STOCK_RESERVED", "PAYMENT_COMPLETED", "SHIPPING_ARRANGED", "COMPLETED"]

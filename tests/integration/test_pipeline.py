@@ -5,7 +5,6 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from inventory import selectors as inventory_selectors
-from inventory import services as inventory
 from inventory.errors import OutOfStock
 from orders import pricing
 from orders import services as orders
@@ -17,6 +16,7 @@ from sagas.orchestration import orchestrator
 from sagas.orchestration.workflow import Local
 from shipping.carriers.mock import MockCarrier
 from shipping.models import Shipment
+from tests import committed
 from tests.conftest import available, facts
 
 CALLS = (
@@ -167,13 +167,13 @@ def test_services_are_safe_to_call_twice(customer, shelve):
     shelve("book-123", 5)
     order = facts(("book-123", 2))
     for _ in range(2):
-        orders.create_order(order)
-        inventory.reserve_stock(order)
+        committed.create_order(order)
+        committed.reserve_stock(order)
     assert available("book-123") == 3
     for _ in range(2):
-        inventory.confirm_stock(order)
-        orders.complete_order(order)
+        committed.confirm_stock(order)
+        committed.complete_order(order)
     for _ in range(2):
-        inventory.release_stock(order, "again")
-        orders.cancel_order(order, "again")
+        committed.release_stock(order, "again")
+        committed.cancel_order(order, "again")
     assert available("book-123") == 5

@@ -7,11 +7,10 @@ import pytest
 from django.db import connection, connections
 from rest_framework.test import APIClient
 
-from cloudmart.kernel.transactions import durable
 from inventory.models import InventoryRecord, Reservation, StockEvent
-from inventory.services import add_stock, expire_reservations, reserve_stock
 from inventory.stock import replay
 from orders.models import Order, OrderItem, SagaStyle
+from tests.committed import add_stock, expire_reservations, reserve_stock
 from tests.conftest import facts
 
 ROUNDS = 20 if connection.vendor == "mysql" else 2
@@ -66,7 +65,7 @@ def assert_books_balance(received):
 def test_fifty_buyers_of_ten_copies(api, shelve, style):
     shelve("book-123", 0)
     for round_ in range(1, ROUNDS + 1):
-        durable(add_stock)("book-123", 10)
+        add_stock("book-123", 10)
         answers = Counter(all_at_once([buyer(api, style, "book-123") for _ in range(50)]))
         assert answers == {(201, None): 10, (409, "out_of_stock"): 40}
         assert Order.objects.filter(status="completed").count() == 10 * round_
@@ -94,7 +93,7 @@ def test_two_expiries_and_a_buyer_at_once(api, shelve):
 
     def expire():
         total = 0
-        while found := durable(expire_reservations)(10):
+        while found := expire_reservations(10):
             total += found
         return total
 

@@ -1,0 +1,16 @@
+"""The stock room's and the order desk's services, each call in a transaction of its own."""
+
+from cloudmart.kernel.transactions import durable
+from inventory import services as inventory
+from orders import services as orders
+from shipping import services as shipping
+
+add_stock = durable(inventory.add_stock)
+reserve_stock = durable(inventory.reserve_stock)
+confirm_stock = durable(inventory.confirm_stock)
+release_stock = durable(inventory.release_stock)
+expire_reservations = durable(inventory.expire_reservations)
+create_order = durable(orders.create_order)
+complete_order = durable(orders.complete_order)
+cancel_order = durable(orders.cancel_order)
+hand_over = durable(shipping.hand_over)
