@@ -1,0 +1,27 @@
+# CloudMart as an image. It needs SECRET_KEY and DATABASE_URL from outside; docker-compose.yml gives both.
+
+# Bookworm on purpose: the MySQL driver's library in later Debians refuses MySQL's self-signed certificates.
+FROM python:3.13-slim-bookworm AS build
+RUN apt-get update \
+ && apt-get install --yes --no-install-recommends gcc libc6-dev pkg-config default-libmysqlclient-dev
+RUN python -m venv /opt/venv
+COPY requirements.txt .
+RUN /opt/venv/bin/pip install --no-cache-dir --requirement requirements.txt
+
+FROM python:3.13-slim-bookworm
+RUN apt-get update \
+ && apt-get install --yes --no-install-recommends libmariadb3 \
+ && rm -rf /var/lib/apt/lists/* \
+ && useradd --system --no-create-home cloudmart
+COPY --from=build /opt/venv /opt/venv
+ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+
+WORKDIR /app
+COPY . .
+USER cloudmart
+
+EXPOSE 8000
+# Any answer but a server error is a sign of life, also a 400 to a host name that ALLOWED_HOSTS leaves out.
+HEALTHCHECK --interval=10s --timeout=5s --start-period=20s --retries=3 CMD ["python", "-c", \
+  "import http.client as h; c = h.HTTPConnection('127.0.0.1', 8000, timeout=4); c.request('GET', '/admin/login/'); exit(c.getresponse().status >= 500)"]
+CMD ["bin/serve", "0.0.0.0", "8000"]

@@ -1,0 +1,12 @@
+"""What every context shares, as operators see it."""
+
+from django.contrib import admin
+
+from cloudmart.api.admin import ReadOnlyAdmin
+from cloudmart.models import IdempotencyKey
+
+
+@admin.register(IdempotencyKey)
+class IdempotencyKeyAdmin(ReadOnlyAdmin):
+    list_display = ["scope", "order_id", "status_code", "created_at", "expires_at"]
+    search_fields = ["scope", "order_id"]
