@@ -1,0 +1,81 @@
+"""The management commands."""
+
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+from knox.models import get_token_model
+from rest_framework.test import APIClient
+
+from inventory.models import Book, InventoryRecord, Reservation, StockEvent
+from orders.models import Customer
+from tests.committed import reserve_stock
+from tests.conftest import available, facts
+
+
+def run(name, *args, **options):
+    out = StringIO()
+    call_command(name, *args, stdout=out, **options)
+    return out.getvalue()
+
+
+def test_seed_fills_the_shop_once(transactional_db):
+    first = run("seed", demo_users=True)
+    assert first.count("password") == 3
+    shelves = {record.pk: record for record in InventoryRecord.objects.select_related("book")}
+    assert {code: (shelf.book.title, shelf.book.price, shelf.on_hand) for code, shelf in shelves.items()} == {
+        "book-123": ("クラウド設計パターン集", 3500, 5),
+        "book-456": ("限定版アートブック", 8000, 0),
+        "book-789": ("プログラミング入門", 2800, 10),
+    }
+    assert Customer.objects.get(pk="customer-001").user.username == "tanaka"
+    assert Customer.objects.get(pk="customer-002").name == "佐藤花子"
+    reserve_stock(facts(("book-123", 2)))
+    assert "password" not in run("seed", demo_users=True)
+    assert (Book.objects.count(), available("book-123")) == (3, 3)
+
+
+def test_seed_makes_no_users_unless_asked(transactional_db):
+    assert "password" not in run("seed")
+    assert Customer.objects.get(pk="customer-001").user is None
+
+
+def test_seed_makes_up_a_large_shop_with_its_ledger(transactional_db):
+    run("seed", books=1500, customers=20, copies=7)
+    run("seed", books=1501, customers=20, copies=7)
+    assert (Book.objects.count(), Customer.objects.count()) == (1504, 22)
+    assert available("made-up-0001501") == 7
+    assert StockEvent.objects.filter(shelf="made-up-0000001").count() == 1
+
+
+def test_issue_token_prints_just_a_token_that_works(customer):
+    token = run("issue_token", customer.user.username)
+    assert token == f"{token.strip()}\n"
+    client = APIClient()
+    client.credentials(HTTP_AUTHORIZATION=f"Bearer {token.strip()}")
+    assert client.get("/orders").status_code == 200
+    assert not get_token_model().objects.filter(digest=token.strip()).exists()
+    with pytest.raises(CommandError):
+        run("issue_token", "nobody")
+
+
+def test_expire_reservations_gives_back_what_the_clock_has_passed_in_batches(shelve):
+    shelve("book-123", 10)
+    for _ in range(5):
+        reserve_stock(facts(("book-123", 1)))
+    lapsed = list(Reservation.objects.order_by("pk")[:3])
+    Reservation.objects.filter(pk__in=[hold.pk for hold in lapsed]).update(expires_at="2020-01-01T00:00Z")
+    assert run("expire_reservations", batch=2).startswith("3 ")
+    assert run("expire_reservations").startswith("0 ")
+    assert InventoryRecord.objects.get().reserved == 2
+    assert StockEvent.objects.filter(type="ReservationExpired").count() == 3
+
+
+def test_demo_ends_in_the_same_place_in_both_styles_and_can_be_played_again(transactional_db):
+    for _ in range(2):
+        told = run("demo")
+        left = told[told.index("What is left") :]
+        assert left.count("2 on the shelf, 0 held") == 2
+        assert left.count("money kept: 17710 yen") == 2
+        assert left.count("parcels on their way: 3") == 2
+    assert "COMPENSATION_STARTED" in told and "PaymentRefunded" in told

@@ -1,0 +1,90 @@
+"""The database retry rule: the outermost transaction is run again, whole, or not at all."""
+
+import pytest
+from django.db import OperationalError, connection, transaction
+
+from cloudmart.kernel import transactions
+from cloudmart.kernel.errors import DatabaseBusy
+from cloudmart.kernel.transactions import TRIES, durable
+from orders.models import Customer
+from tests.factories import CustomerFactory
+
+DEADLOCK = OperationalError(1213, "Deadlock found")
+
+
+@pytest.fixture(autouse=True)
+def no_pause(monkeypatch):
+    monkeypatch.setattr(transactions, "LONGEST_PAUSE", 0)
+
+
+def failing(times, error):
+    """A transaction that writes a customer, and then fails so many times."""
+    tries = []
+
+    @durable
+    def write():
+        tries.append(Customer.objects.count())
+        CustomerFactory(id=f"customer-{len(tries)}", user=None)
+        if len(tries) <= times:
+            raise error
+        return len(tries)
+
+    return write, tries
+
+
+@pytest.mark.parametrize(
+    "error",
+    [DEADLOCK, OperationalError(1205, "x"), OperationalError(1020, "x"), OperationalError("database is locked")],
+)
+def test_a_lost_conflict_is_run_again_from_its_first_read(transactional_db, error):
+    write, tries = failing(2, error)
+    assert write() == 3
+    assert tries == [0, 0, 0], "each try reads again, and nothing of the ones before is left"
+    assert list(Customer.objects.values_list("pk", flat=True)) == ["customer-3"]
+
+
+def test_conflicts_that_do_not_end_are_given_up(transactional_db):
+    write, tries = failing(100, DEADLOCK)
+    with pytest.raises(DatabaseBusy):
+        write()
+    assert len(tries) == TRIES
+    assert not Customer.objects.exists()
+
+
+def test_any_other_error_is_not_run_again(transactional_db):
+    write, tries = failing(1, OperationalError(1146, "no such table"))
+    with pytest.raises(OperationalError):
+        write()
+    assert len(tries) == 1
+
+
+def test_a_durable_function_is_never_part_of_another_transaction(transactional_db):
+    write, tries = failing(0, DEADLOCK)
+    with transaction.atomic(), pytest.raises(RuntimeError):
+        write()
+    assert tries == []
+
+
+def test_a_shop_that_is_too_busy_says_so(api, shelve, monkeypatch):
+    shelve("book-123", 1)
+    execute = connection.features.connection.ops.bulk_insert_sql
+
+    def deadlock(*args, **kwargs):
+        raise DEADLOCK
+
+    monkeypatch.setattr(connection.ops, "bulk_insert_sql", deadlock)
+    answer = api.post("/orders", {"book_id": "book-123", "quantity": 1, "payment_method": "e_money"})
+    assert answer.status_code == 503 and answer["Retry-After"] == "1"
+    assert answer.json()["code"] == "busy"
+    monkeypatch.setattr(connection.ops, "bulk_insert_sql", execute)
+
+
+def test_what_nobody_foresaw_has_an_id_that_stands_in_the_log(api, monkeypatch, caplog):
+    def burst(*args):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("orders.views.find_order", burst)
+    answer = api.get("/orders/01a1fc13-06f4-71f7-ac05-df3857a063f2")
+    assert answer.status_code == 500
+    assert "ZeroDivision" not in answer.content.decode()
+    assert answer.json()["error_id"] in caplog.text and "ZeroDivisionError" in caplog.text
