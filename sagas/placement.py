@@ -9,9 +9,8 @@ from inventory import selectors as inventory
 from inventory.errors import PriceChanged
 from inventory.models import InventoryRecord
 from orders import pricing
-from orders import selectors as orders
 from orders.errors import NoShippingAddress
-from orders.models import SagaStyle
+from orders.models import Customer, SagaStyle
 from sagas.choreography import driver as choreography
 from sagas.models import SagaInstance
 from sagas.orchestration.orchestrator import OrderSagaOrchestrator
@@ -30,7 +29,7 @@ class WantedLine:
 class OrderRequest:
     """What a client asks for."""
 
-    customer_id: str
+    customer: Customer
     items: tuple[WantedLine, ...]
     payment_method: str
     payment_token: str = ""
@@ -50,13 +49,12 @@ START: dict[str, Callable[[OrderFacts], SagaInstance]] = {
 def place_order(request: OrderRequest) -> SagaInstance:
     """Take the order, and run its saga until it rests or has to wait.
 
-    Raises UnknownCustomer, NoShippingAddress, UnknownCoupon, UnknownBook, PriceChanged and OutOfStock, having
+    Raises NoShippingAddress, UnknownCoupon, UnknownBook, PriceChanged and OutOfStock, having
     written nothing. What fails later is in the saga that is returned.
     """
-    customer = orders.find_customer(request.customer_id)
-    address = request.address or Address(customer.postal_code, customer.address)
+    address = request.address or Address(request.customer.postal_code, request.customer.address)
     if not address.postal_code:
-        raise NoShippingAddress(customer_id=customer.pk)
+        raise NoShippingAddress(customer_id=request.customer.pk)
     discounts = pricing.discounts_for(request.coupon)
     wanted = summed((item.book_id, item.quantity) for item in request.items)
     books = inventory.find_books(wanted)
@@ -68,7 +66,7 @@ def place_order(request: OrderRequest) -> SagaInstance:
     )
     order = OrderFacts(
         order_id=new_id(),
-        customer_id=customer.pk,
+        customer_id=request.customer.pk,
         lines=lines,
         totals=pricing.totals_of(lines, discounts, request.region),
         region=request.region,

@@ -7,10 +7,11 @@ from django.conf import settings
 from rest_framework import serializers
 
 from cloudmart.api.fields import StrictIntegerField, StrictSerializer
-from cloudmart.api.viewers import customer_id_of, sees_everything
+from cloudmart.api.viewers import customer_of, sees_everything
 from cloudmart.kernel.facts import Address
 from orders.errors import UnknownCustomer
-from orders.models import PaymentMethod, SagaStyle
+from orders.models import Customer, PaymentMethod, SagaStyle
+from orders.selectors import find_customer
 from sagas.models import Event, SagaInstance, SagaStepLog
 from sagas.placement import OrderRequest, WantedLine
 
@@ -84,21 +85,11 @@ class OrderInput(StrictSerializer):
             attrs["items"] = [short]
         return attrs
 
-    def validate_customer_id(self, customer_id: str) -> str:
-        """Only operators order for others; to everybody else there are no others."""
-        user = self.context["request"].user
-        if not sees_everything(user) and customer_id != customer_id_of(user):
-            raise UnknownCustomer(customer_id=customer_id)
-        return customer_id
-
     def as_request(self, style: str | None = None) -> OrderRequest:
-        """What is asked for, with what was left open filled in. Raises ValidationError when nobody orders."""
+        """What is asked for, with what was left open filled in. Raises UnknownCustomer and ValidationError."""
         asked = self.validated_data
-        customer_id = asked.get("customer_id") or customer_id_of(self.context["request"].user)
-        if customer_id is None:
-            raise serializers.ValidationError({"customer_id": ["You are no customer: say for whom you order."]})
         return OrderRequest(
-            customer_id=customer_id,
+            customer=self._buyer(asked.get("customer_id")),
             items=tuple(WantedLine(**item) for item in asked["items"]),
             payment_method=asked["payment_method"],
             payment_token=asked["payment_token"],
@@ -107,6 +98,18 @@ class OrderInput(StrictSerializer):
             coupon=asked["coupon"],
             saga_style=style or asked.get("saga", settings.SAGA_STYLE),
         )
+
+    def _buyer(self, customer_id: str | None) -> Customer:
+        """Only operators order for others; to everybody else there are no others."""
+        user = self.context["request"].user
+        own = customer_of(user)
+        if own and customer_id in {None, own.pk}:
+            return own
+        if customer_id is None:
+            raise serializers.ValidationError({"customer_id": ["You are no customer: say for whom you order."]})
+        if not sees_everything(user):
+            raise UnknownCustomer(customer_id=customer_id)
+        return find_customer(customer_id)
 
 
 class CancelInput(StrictSerializer):

@@ -11,12 +11,18 @@ def sees_everything(user: Any) -> bool:
     return bool(user.is_staff)
 
 
-def customer_id_of(user: Any) -> str | None:
-    """The code of the customer that this user is, if any."""
+def customer_of(user: Any) -> Any:
+    """The customer that this user is; None when the user is none."""
     try:
-        return user.customer.pk
+        return user.customer
     except (AttributeError, ObjectDoesNotExist):
         return None
+
+
+def customer_id_of(user: Any) -> str | None:
+    """The code of the customer that this user is; None when the user is none."""
+    customer = customer_of(user)
+    return customer.pk if customer else None
 
 
 class IsOperator(BasePermission):

@@ -110,7 +110,12 @@ def deliver(order_id: UUID) -> None:
 
     One process at a time does this for an order. Raises what a receiver raises; the facts before are delivered.
     """
-    while facts := list(Event.objects.filter(aggregate_id=order_id, delivered_at=None).order_by("seq")):
-        for event in facts:
-            FACTS[event.event_type].send(sender=Event, event=event)
-            Event.objects.filter(pk=event.pk).update(delivered_at=timezone.now())
+    undelivered = Event.objects.filter(aggregate_id=order_id, delivered_at=None).order_by("seq")
+    told: list[UUID] = []
+    try:
+        while facts := list(undelivered.exclude(pk__in=told)):
+            for event in facts:
+                FACTS[event.event_type].send(sender=Event, event=event)
+                told.append(event.pk)
+    finally:
+        Event.objects.filter(pk__in=told).update(delivered_at=timezone.now())

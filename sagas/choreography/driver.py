@@ -36,11 +36,10 @@ def cancel(saga: SagaInstance, reason: str) -> SagaInstance:
 
 @durable
 def _create(saga: SagaInstance, order: OrderFacts) -> None:
-    saga.save(force_insert=True)
-    orders.create_order(order)
     story = Story(saga, told=[])
     story.announce(order_created, total=order.totals.total)
-    story.write()
+    orders.create_order(order)
+    story.open()
 
 
 @durable

@@ -82,6 +82,11 @@ class Story:
             self._saga.status = fact.reaches
         self._saga.current_step = fact.event_type
 
+    def open(self) -> None:
+        """Record the saga, and what was announced to begin with."""
+        self._saga.save(force_insert=True)
+        Event.objects.bulk_create(self._announced)
+
     def write(self) -> None:
         """Record what was announced, and where the saga stands since."""
         if not self._announced:

@@ -20,7 +20,6 @@ from tests import committed
 from tests.conftest import available, facts
 
 CALLS = (
-    (placement.orders, "find_customer"),
     (inventory_selectors, "find_books"),
     (inventory_selectors, "check_availability"),
     (pricing, "discount_on"),
@@ -63,14 +62,14 @@ def test_availability_comes_before_any_calculation_and_that_before_any_side_effe
     monkeypatch.setitem(placement.START, style, spied_start)
     with CaptureQueriesContext(connection) as queries:
         assert api.post("/orders", {**BODY, "saga": style}).status_code == 201
-    assert called == ["find_customer", "find_books", "check_availability", "discount_on", "tax_on", "start"]
+    assert called == ["find_books", "check_availability", "discount_on", "tax_on", "start"]
     assert written_before == []
 
 
 def test_an_unavailable_book_stops_before_discounts_and_tax(api, shelve, called):
     shelve("book-123", 0)
     assert api.post("/orders", BODY).status_code == 409
-    assert called == ["find_customer", "find_books", "check_availability"]
+    assert called == ["find_books", "check_availability"]
 
 
 def test_a_failing_reserve_saves_no_order_as_placed(api, shelve, monkeypatch):

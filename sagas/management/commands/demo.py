@@ -15,7 +15,7 @@ from cloudmart.kernel.facts import Address
 from cloudmart.kernel.transactions import durable
 from inventory.models import InventoryRecord
 from inventory.services import adjust_stock
-from orders.models import Order, SagaStyle
+from orders.models import Customer, Order, SagaStyle
 from payments.models import Payment
 from payments.models import Status as PaymentStatus
 from sagas.management.commands.seed import add_books, add_customers
@@ -88,7 +88,7 @@ def refill(style: str) -> None:
 
 def play(story: Story, style: str) -> Told:
     request = OrderRequest(
-        customer_id=CUSTOMER,
+        customer=Customer.objects.get(pk=CUSTOMER),
         items=tuple(WantedLine(f"{style}-{name}", quantity) for name, quantity in story.items),
         payment_method="credit_card",
         payment_token=story.token,

@@ -1,0 +1,28 @@
+# Every target sets up what it needs; the work is in bin/.
+
+.PHONY: help run demo test lint format bench
+.NOTPARALLEL:
+
+help: ## List the targets
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
+
+run: ## Serve CloudMart with demo data on http://127.0.0.1:8000 (PORT=...)
+	@bin/run
+
+demo: ## Show orders going through both saga styles, in the terminal
+	@bin/prepare
+	@.venv/bin/python manage.py demo
+
+test: ## Run the tests on SQLite and on a throwaway MariaDB or MySQL (ARGS="-k stock")
+	@bin/test $(ARGS)
+
+lint: ## Check style, types, imports, migrations and docker-compose.yml
+	@bin/lint
+
+format: ## Format the code, and mend what the linter can mend
+	@bin/setup dev
+	@.venv/bin/ruff format
+	@.venv/bin/ruff check --fix
+
+bench: ## Measure throughput on a throwaway MariaDB or MySQL
+	@bin/bench

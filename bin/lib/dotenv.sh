@@ -1,0 +1,21 @@
+# The settings: from the environment, else from .env. To be sourced, in the project's folder.
+
+# setting NAME DEFAULT: what the environment says, else .env, else DEFAULT.
+setting() {
+  local value=${!1:-}
+  [[ -n $value || ! -f .env ]] || value=$(sed -n "s/^$1=//p" .env)
+  echo "${value:-$2}"
+}
+
+# Puts a random SECRET_KEY into .env, unless there is one already.
+ensure_secret_key() {
+  [[ -z $(setting SECRET_KEY "") ]] || return 0
+  (
+    umask 077
+    .venv/bin/python -c 'import secrets; print("SECRET_KEY=" + secrets.token_urlsafe(50))'
+    [[ ! -f .env ]] || sed '/^SECRET_KEY=$/d' .env
+  ) >.env.new
+  chmod 600 .env.new
+  mv .env.new .env
+  echo "Wrote a random SECRET_KEY into .env"
+}
