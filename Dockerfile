@@ -1,14 +1,13 @@
 # CloudMart as an image. It needs SECRET_KEY and DATABASE_URL from outside; docker-compose.yml gives both.
 
-# Bookworm on purpose: the MySQL driver's library in later Debians refuses MySQL's self-signed certificates.
-FROM python:3.13-slim-bookworm AS build
+FROM python:3.13-slim AS build
 RUN apt-get update \
  && apt-get install --yes --no-install-recommends gcc libc6-dev pkg-config default-libmysqlclient-dev
 RUN python -m venv /opt/venv
 COPY requirements.txt .
 RUN /opt/venv/bin/pip install --no-cache-dir --requirement requirements.txt
 
-FROM python:3.13-slim-bookworm
+FROM python:3.13-slim
 RUN apt-get update \
  && apt-get install --yes --no-install-recommends libmariadb3 \
  && rm -rf /var/lib/apt/lists/* \
