@@ -11,17 +11,28 @@ HUMP = re.compile(r"(?<=[a-z0-9])([A-Z])")
 
 class JSONParser(PlainJSONParser):
     def parse(self, *args: Any, **kwargs: Any) -> Any:
-        return snake_cased(super().parse(*args, **kwargs))
+        try:
+            return snake_cased(super().parse(*args, **kwargs))
+        except RecursionError:
+            raise ParseError("The JSON is nested too deeply.") from None
+        except UnicodeEncodeError:
+            raise ParseError("Half a surrogate pair is no text.") from None
 
 
 def snake_cased(data: Any) -> Any:
-    """`data` with every key in snake_case. Raises ParseError when two keys mean the same field."""
+    """`data` with every key in snake_case. Raises ParseError when two keys mean the same field.
+
+    Raises UnicodeEncodeError for text that could be neither stored nor shown.
+    """
+    if isinstance(data, str):
+        data.encode()
     if isinstance(data, list):
         return [snake_cased(item) for item in data]
     if not isinstance(data, dict):
         return data
     fields: dict[str, Any] = {}
     for key, value in data.items():
+        key.encode()
         name = HUMP.sub(r"_\1", key).lower() if HUMP.search(key) else key
         if name in fields:
             raise ParseError(f"The field {name!r} is given twice.")

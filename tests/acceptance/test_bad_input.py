@@ -65,6 +65,8 @@ def nothing_is_written(shelve):
         ({**GOOD, "region": "Japan"}, "region"),
         ({**GOOD, "shipping_address": "somewhere"}, "shipping_address"),
         ({**GOOD, "shipping_address": {"zip": "1"}}, "shipping_address"),
+        ({**GOOD, "shipping_address": "150-0001 " + "x" * 500}, "shipping_address"),
+        ({**GOOD, "shipping_address": "150-0001\0"}, "shipping_address"),
         ({**GOOD, "shipping_address": 1500001}, "shipping_address"),
     ],
 )
@@ -99,7 +101,20 @@ def test_a_changed_price_comes_with_the_current_one(api):
 
 
 @pytest.mark.parametrize(
-    "body", ["{", "[]", '"order"', "7", "null", '{"book_id": NaN}', "", '{"bookId": 1, "book_id": 2}']
+    "body",
+    [
+        "{",
+        "[]",
+        '"order"',
+        "7",
+        "null",
+        "[" * 100_000,
+        '{"\\ud800": 1}',
+        '{"saga": "\\ud800"}',
+        '{"book_id": NaN}',
+        "",
+        '{"bookId": 1, "book_id": 2}',
+    ],
 )
 def test_what_is_no_order_is_refused(api, body):
     answer = api.post("/orders", body, content_type="application/json")
