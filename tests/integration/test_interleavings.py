@@ -73,6 +73,15 @@ def play(order, choices, cancel_at=None):
         else:
             again, who = divmod(choices[turn % len(choices)], 4)
             ready[who % len(ready)].hear_next(again)
+            assert_nothing_is_held_once_cancelled(order.order_id)
+
+
+def assert_nothing_is_held_once_cancelled(order_id):
+    status, money, parcels, holds = end_of(order_id)
+    if status == "cancelled":
+        assert money and money <= {"declined", "cancelled", "refunded"}
+        assert parcels <= {"failed", "cancelled"}
+        assert holds <= {"released", "expired"}
 
 
 def end_of(order_id: UUID):
