@@ -5,44 +5,37 @@ from typing import Any
 from django.conf import settings
 from rest_framework import serializers
 
-from orders.models import Order, OrderItem
+from orders.models import Order, OrderItem, PaymentMethod, SagaStyle, Status
 
 
-class OrderItemOutput(serializers.ModelSerializer[OrderItem]):
-    class Meta:
-        model = OrderItem
-        fields = ["book_id", "title", "unit_price", "quantity", "line_total"]
+class OrderItemOutput(serializers.Serializer[OrderItem]):
+    book_id = serializers.CharField()
+    title = serializers.CharField()
+    unit_price = serializers.IntegerField()
+    quantity = serializers.IntegerField()
+    line_total = serializers.IntegerField()
 
 
-class OrderOutput(serializers.ModelSerializer[Order]):
+class OrderOutput(serializers.Serializer[Order]):
+    """Amounts are in minor units of `currency`."""
+
     order_id = serializers.UUIDField(source="id")
     customer_id = serializers.CharField()
+    status = serializers.ChoiceField(Status.choices)
     items = OrderItemOutput(many=True)
+    subtotal = serializers.IntegerField()
+    discount = serializers.IntegerField()
+    tax = serializers.IntegerField()
+    total = serializers.IntegerField()
     currency = serializers.SerializerMethodField()
+    region = serializers.CharField()
+    coupon = serializers.CharField()
+    payment_method = serializers.ChoiceField(PaymentMethod.choices)
     shipping_address = serializers.SerializerMethodField()
-    saga = serializers.CharField(source="saga_style")
-
-    class Meta:
-        model = Order
-        fields = [
-            "order_id",
-            "customer_id",
-            "status",
-            "items",
-            "subtotal",
-            "discount",
-            "tax",
-            "total",
-            "currency",
-            "region",
-            "coupon",
-            "payment_method",
-            "shipping_address",
-            "saga",
-            "cancel_reason",
-            "created_at",
-            "updated_at",
-        ]
+    saga = serializers.ChoiceField(SagaStyle.choices, source="saga_style")
+    cancel_reason = serializers.CharField()
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
 
     def get_currency(self, order: Order) -> str:
         return str(settings.CURRENCY)

@@ -11,11 +11,10 @@ setting() {
 ensure_secret_key() {
   [[ -z $(setting SECRET_KEY "") ]] || return 0
   (
-    umask 077
-    .venv/bin/python -c 'import secrets; print("SECRET_KEY=" + secrets.token_urlsafe(50))'
-    [[ ! -f .env ]] || sed '/^SECRET_KEY=$/d' .env
-  ) >.env.new
-  chmod 600 .env.new
-  mv .env.new .env
+    umask 077 # for our eyes only
+    .venv/bin/python -c 'import secrets; print("SECRET_KEY=" + secrets.token_urlsafe(50))' >.env.new
+    [[ ! -f .env ]] || sed '/^SECRET_KEY=$/d' .env >>.env.new
+    mv .env.new .env
+  )
   echo "Wrote a random SECRET_KEY into .env"
 }

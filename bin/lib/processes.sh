@@ -1,9 +1,9 @@
 # Background processes. To be sourced.
 
-# start_apart COMMAND...: in the background, out of Ctrl-C's reach, and gone when this script is gone, even by kill -9.
+# start_apart SIGNAL COMMAND...: in the background, out of Ctrl-C's reach. Gets SIGNAL should this script be killed.
 start_apart() {
   set -m # a process group of its own
-  setpriv --pdeathsig TERM "$@" </dev/null &
+  setpriv --pdeathsig "$1" "${@:2}" </dev/null &
   set +m
 }
 

@@ -111,11 +111,11 @@ def deliver(order_id: UUID) -> None:
     One process at a time does this for an order. Raises what a receiver raises; the facts before are delivered.
     """
     undelivered = Event.objects.filter(aggregate_id=order_id, delivered_at=None).order_by("seq")
-    told: list[UUID] = []
+    last = 0
     try:
-        while facts := list(undelivered.exclude(pk__in=told)):
+        while facts := list(undelivered.filter(seq__gt=last)):
             for event in facts:
                 FACTS[event.event_type].send(sender=Event, event=event)
-                told.append(event.pk)
+                last = event.seq
     finally:
-        Event.objects.filter(pk__in=told).update(delivered_at=timezone.now())
+        undelivered.filter(seq__lte=last).update(delivered_at=timezone.now())

@@ -3,14 +3,13 @@
 from typing import Any, Self
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from cloudmart.kernel.errors import DomainError
 from cloudmart.kernel.facts import OrderFacts
 from sagas.choreography.signals import FAILURES, Fact
 from sagas.locks import lock_saga
-from sagas.models import AT_REST, Event, EventReceipt, SagaInstance, State
+from sagas.models import AT_REST, Event, SagaInstance, State
 
 
 class Story:
@@ -35,11 +34,10 @@ class Story:
     def heard_by(cls, consumer: str, event: Event) -> Self:
         """The story as `consumer` hears `event`."""
         saga = lock_saga(event.aggregate_id)
-        receipts = EventReceipt.objects.filter(consumer=consumer, event=OuterRef("pk"))
         facts = Event.objects.filter(aggregate_id=event.aggregate_id).order_by("seq")
-        rows = list(facts.annotate(heard=Exists(receipts)).values_list("pk", "event_type", "heard"))
-        story = cls(saga, [event_type for _, event_type, _ in rows], event)
-        story.is_old_news = any(heard for pk, _, heard in rows if pk == event.pk)
+        rows = list(facts.values_list("pk", "event_type", "receipts__consumer"))
+        story = cls(saga, list({pk: event_type for pk, event_type, _ in rows}.values()), event)
+        story.is_old_news = (event.pk, event.event_type, consumer) in rows
         return story
 
     def tells(self, *facts: Fact) -> bool:
