@@ -24,5 +24,5 @@ format: ## Format the code, and mend what the linter can mend
 	@.venv/bin/ruff format
 	@.venv/bin/ruff check --fix
 
-bench: ## Measure throughput on a throwaway MariaDB or MySQL
-	@bin/bench
+bench: ## Measure throughput on a throwaway MariaDB or MySQL (ARGS="--rounds 5")
+	@bin/bench $(ARGS)

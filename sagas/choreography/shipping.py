@@ -16,7 +16,9 @@ from shipping import services
 
 
 def is_held_and_paid(story: Story) -> bool:
-    return story.tells(stock_reserved, payment_completed) and not story.is_failing
+    """Whether both facts have happened, and nothing has come of that yet."""
+    answered = story.is_failing or story.tells(shipping_arranged)
+    return story.tells(stock_reserved, payment_completed) and not answered
 
 
 @reacts_to(stock_reserved, payment_completed, asking=services.arrange, only_if=is_held_and_paid)

@@ -38,9 +38,9 @@ Workflow = tuple[Step, ...]
 
 
 def complete(order: OrderFacts) -> None:
-    """The copies leave the shelf, and the order is done."""
-    inventory.confirm_stock(order)
+    """The order is done, and the copies leave the shelf; the stock, which many want, is locked last."""
     orders.complete_order(order)
+    inventory.confirm_stock(order)
 
 
 ORDER_WORKFLOW: Workflow = (

@@ -1,6 +1,7 @@
 """Who may see and do what."""
 
 import pytest
+from knox.models import get_token_model
 from rest_framework.test import APIClient
 
 from orders.models import SagaStyle
@@ -34,6 +35,28 @@ def test_an_order_is_its_customers_and_the_operators(api, others, operator, boug
     refused = APIClient().get(path)
     assert refused.status_code == 401 and refused["WWW-Authenticate"] == "Bearer"
     assert refused.json()["code"] == "not_authenticated"
+
+
+@pytest.mark.parametrize(
+    "header", ["Bearer", "Bearer nonsense", "Bearer \xff", "Bearer a b", "Basic abc", "Token abc"]
+)
+def test_a_token_that_is_none_opens_nothing(customer, header):
+    client = APIClient()
+    client.credentials(HTTP_AUTHORIZATION=header)
+    answer = client.get("/orders")
+    assert answer.status_code == 401
+    assert answer.json()["code"] in {"authentication_failed", "not_authenticated"}
+
+
+def test_a_token_ends_with_its_time_and_with_its_user(api, customer):
+    assert api.get("/orders").status_code == 200
+    customer.user.is_active = False
+    customer.user.save()
+    assert api.get("/orders").status_code == 401
+    customer.user.is_active = True
+    customer.user.save()
+    get_token_model().objects.update(expiry="2020-01-01T00:00Z")
+    assert api.get("/orders").status_code == 401
 
 
 def test_others_cannot_cancel(api, others, bought):

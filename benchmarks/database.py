@@ -1,0 +1,101 @@
+"""The database under measurement: a connection to it, its counters, and whether every copy is accounted for."""
+
+import time
+from dataclasses import dataclass
+from typing import Any, Self
+from urllib.parse import unquote, urlsplit
+
+import MySQLdb
+
+COUNTERS = ("Questions", "Com_commit")
+
+BOOKS_THAT_DO_NOT_ADD_UP = """
+    SELECT COUNT(*) FROM inventory
+    LEFT JOIN (
+        SELECT book_id, SUM(on_hand_delta) AS copies FROM stock_events WHERE type = 'StockAdded' GROUP BY book_id
+    ) received USING (book_id)
+    LEFT JOIN (
+        SELECT book_id, SUM(quantity) AS copies FROM order_items JOIN orders ON orders.id = order_id
+        WHERE orders.status = 'completed' GROUP BY book_id
+    ) sold USING (book_id)
+    WHERE on_hand + COALESCE(sold.copies, 0) <> COALESCE(received.copies, 0)
+"""
+
+
+def connect(url: str) -> Any:
+    """A connection to what a DATABASE_URL (mysql://USER:PASSWORD@HOST:PORT/NAME) names, READ COMMITTED."""
+    parts = urlsplit(url)
+    if parts.scheme != "mysql":
+        raise SystemExit("The benchmarks need a DATABASE_URL that begins with mysql://; bin/bench brings one.")
+    return MySQLdb.connect(
+        host=parts.hostname,
+        port=parts.port or 3306,
+        user=unquote(parts.username or ""),
+        password=unquote(parts.password or ""),
+        database=parts.path.lstrip("/"),
+        charset="utf8mb4",
+        init_command="SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What the server had done by some moment, without our own watching."""
+
+    orders: int
+    statements: int
+    commits: int
+
+    def __sub__(self, earlier: Self) -> "Counts":
+        return Counts(
+            self.orders - earlier.orders, self.statements - earlier.statements, self.commits - earlier.commits
+        )
+
+
+class Watch:
+    """A connection that only looks."""
+
+    def __init__(self, url: str) -> None:
+        self._connection = connect(url)
+        self._connection.autocommit(True)
+
+    def refuse_filled_database(self) -> None:
+        """Raises SystemExit unless the database is empty: a measurement leaves many orders behind."""
+        if self._number("SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE()"):
+            raise SystemExit("This database has tables already. Give the benchmarks an empty one; bin/bench does.")
+
+    def counts_at_rest(self, patience: float = 30) -> Counts:
+        """The counts as soon as no order is on its way any more; waits at most `patience` seconds for that."""
+        deadline = time.monotonic() + patience
+        before = -1
+        while (orders := self._number("SELECT COUNT(*) FROM orders")) != before or self.unfinished():
+            if time.monotonic() > deadline:
+                raise SystemExit(f"{self.unfinished()} orders did not end within {patience:g} seconds.")
+            before = orders
+            time.sleep(0.2)
+        statements, commits = (self._counter("GLOBAL", name) - self._counter("SESSION", name) for name in COUNTERS)
+        return Counts(orders, statements, commits)
+
+    def unfinished(self) -> int:
+        """Orders whose saga has not come to rest."""
+        return self._number("SELECT COUNT(*) FROM saga_instances WHERE status NOT IN ('COMPLETED', 'FAILED')")
+
+    def problems(self) -> list[str]:
+        """What is wrong with the stock, now that no order is on its way; empty when every copy is accounted for."""
+        checks = {
+            "books where sold + on hand is not what was received": self._number(BOOKS_THAT_DO_NOT_ADD_UP),
+            "copies still reserved": self._number("SELECT SUM(reserved) FROM inventory"),
+            "orders not completed": self._number("SELECT COUNT(*) FROM orders WHERE status <> 'completed'"),
+        }
+        return [f"{number} {what}" for what, number in checks.items() if number]
+
+    def _counter(self, scope: str, name: str) -> int:
+        return int(self._row(f"SHOW {scope} STATUS LIKE '{name}'")[1])
+
+    def _number(self, sql: str) -> int:
+        return int(self._row(sql)[0])
+
+    def _row(self, sql: str) -> Any:
+        with self._connection.cursor() as cursor:
+            cursor.execute(sql)
+            return cursor.fetchone()

@@ -1,0 +1,226 @@
+"""The floor: what one happy orchestrated order does to the tables, as bare SQL in the same three commits.
+
+No Python server with our tables and our promises can be faster than this, so it is what the API is compared with.
+There are no checks in it, no HTTP and no ORM: only the rows that have to be written, and the locks that have to be
+held. It has to follow the models: a new column that has no default makes it fail.
+"""
+
+import json
+import multiprocessing
+import random
+import time
+from concurrent.futures import ProcessPoolExecutor
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from uuid_utils.compat import uuid7
+
+from benchmarks.database import connect
+from benchmarks.window import Window, percentile
+
+CUSTOMER, POSTAL_CODE, ADDRESS = "customer-001", "150-0001", "東京都渋谷区神宮前1-2-3"
+PRICE, TAX, TOTAL = 1000, 100, 1100
+HOLD = timedelta(minutes=15)
+HEAD_START = 0.5
+"""Seconds for the clients to connect, before all of them begin at once."""
+
+
+def insert(table: str, columns: str, rows: int = 1) -> str:
+    """An INSERT of so many rows."""
+    row = f"({', '.join(['%s'] * len(columns.split(',')))})"
+    return f"INSERT INTO {table} ({columns}) VALUES {', '.join([row] * rows)}"
+
+
+SAGA = insert(
+    "saga_instances",
+    "id, saga_type, order_id, status, current_step, payload, attempts, owner, fence, created_at, updated_at",
+)
+ORDER = insert(
+    "orders",
+    "id, customer_id, status, subtotal, discount, tax, total, region, coupon, payment_method, postal_code, address, "
+    "cancel_reason, saga_style, created_at, updated_at",
+)
+ITEM = insert("order_items", "order_id, book_id, title, unit_price, quantity")
+LOCK_SHELF = "SELECT on_hand, reserved, version FROM inventory WHERE book_id = %s FOR UPDATE"
+HOLD_COPIES = insert("reservations", "id, order_id, book_id, quantity, status, expires_at, created_at, updated_at")
+STOCK_EVENT = insert(
+    "stock_events",
+    "book_id, version, type, on_hand_delta, reserved_delta, on_hand_after, reserved_after, reservation_id, order_id, "
+    "reason, actor, happened_at",
+)
+SHELF = "UPDATE inventory SET on_hand = %s, reserved = %s, version = %s WHERE book_id = %s"
+PAYMENT = insert(
+    "payments",
+    "id, order_id, active_key, customer_id, amount, payment_method, status, transaction_id, idempotency_key, failure, "
+    "created_at, updated_at",
+)
+SHIPMENT = insert(
+    "shipments",
+    "id, order_id, active_key, customer_id, postal_code, address, carrier, tracking_number, status, idempotency_key, "
+    "failure, created_at, updated_at",
+)
+LOG = "saga_step_logs"
+LOG_COLUMNS = "saga_id, seq, step, direction, attempt, status, state, detail, error, started, finished"
+
+CURSOR = (
+    "UPDATE saga_instances SET status = %s, current_step = %s, updated_at = %s, finished_at = %s, wake_at = NULL, "
+    "attempts = 0 WHERE id = %s AND status = %s AND current_step = %s AND fence = 0 AND cancel_reason IS NULL"
+)
+CAPTURED = (
+    "UPDATE payments SET status = 'captured', updated_at = %s, transaction_id = %s "
+    "WHERE id = %s AND status = 'pending'"
+)
+ARRANGED = (
+    "UPDATE shipments SET status = 'arranged', updated_at = %s, tracking_number = %s "
+    "WHERE id = %s AND status = 'pending'"
+)
+CONFIRMED = "UPDATE reservations SET status = 'confirmed', updated_at = %s WHERE id = %s AND status = 'active'"
+COMPLETED = "UPDATE orders SET status = 'completed', updated_at = %s WHERE id = %s AND status = 'pending'"
+
+
+class BareOrder:
+    """One copy of one book, ordered with as few statements as our tables allow."""
+
+    def __init__(self, connection: Any, book_id: str) -> None:
+        self._connection, self._cursor, self._book_id = connection, connection.cursor(), book_id
+        self._saga, self._order, self._hold, self._payment, self._shipment = (uuid7().hex for _ in range(5))
+        self._seq = 0
+
+    def place(self) -> None:
+        """All three transactions."""
+        self._open_and_hold()
+        self._pay()
+        self._ship_and_complete()
+
+    def _open_and_hold(self) -> None:
+        now = utc_now()
+        self._run(
+            SAGA,
+            *(self._saga, "orchestration", self._order, "STOCK_RESERVED", "process_payment", self._payload()),
+            *(0, "", 0, now, now),
+        )
+        self._run(
+            ORDER,
+            *(self._order, CUSTOMER, "pending", PRICE, 0, TAX, TOTAL, "JP", "", "credit_card", POSTAL_CODE, ADDRESS),
+            *("", "orchestration", now, now),
+        )
+        self._run(ITEM, self._order, self._book_id, "Made-up book", PRICE, 1)
+        on_hand, reserved, version = self._lock_shelf()
+        self._run(HOLD_COPIES, self._hold, self._order, self._book_id, 1, "active", now + HOLD, now, now)
+        self._write_shelf("StockReserved", 0, 1, on_hand, reserved + 1, version + 1)
+        self._run(
+            PAYMENT,
+            *(self._payment, self._order, self._order, CUSTOMER, TOTAL, "credit_card", "pending", ""),
+            *(f"charge-{self._payment}", "", now, now),
+        )
+        self._log(
+            ("create_order", "done", "ORDER_CREATED"),
+            ("reserve_stock", "done", "STOCK_RESERVED"),
+            ("process_payment", "started", ""),
+        )
+        self._connection.commit()
+
+    def _pay(self) -> None:
+        now = utc_now()
+        self._move("STOCK_RESERVED", "process_payment", "PAYMENT_COMPLETED", "arrange_shipping")
+        self._run(CAPTURED, now, f"txn_{self._payment[:20]}", self._payment)
+        self._run(
+            SHIPMENT,
+            *(self._shipment, self._order, self._order, CUSTOMER, POSTAL_CODE, ADDRESS, "mock", "", "pending"),
+            *(f"arrange-{self._shipment}", "", now, now),
+        )
+        self._log(("process_payment", "done", "PAYMENT_COMPLETED"), ("arrange_shipping", "started", ""))
+        self._connection.commit()
+
+    def _ship_and_complete(self) -> None:
+        now = utc_now()
+        self._move("PAYMENT_COMPLETED", "arrange_shipping", "COMPLETED", "", finished=now)
+        self._run(ARRANGED, now, f"trk_{self._shipment[:20]}", self._shipment)
+        on_hand, reserved, version = self._lock_shelf()
+        self._run(CONFIRMED, now, self._hold)
+        self._write_shelf("ReservationConfirmed", -1, -1, on_hand - 1, reserved - 1, version + 1)
+        self._run(COMPLETED, now, self._order)
+        self._log(("arrange_shipping", "done", "SHIPPING_ARRANGED"), ("complete_order", "done", "COMPLETED"))
+        self._connection.commit()
+
+    # --- Statements -----------------------------------------------------------------------------
+
+    def _run(self, sql: str, *values: Any) -> None:
+        if self._cursor.execute(sql, values) < 1:
+            raise RuntimeError(f"changed nothing: {sql}")
+
+    def _lock_shelf(self) -> tuple[int, int, int]:
+        """Copies on hand, copies reserved, and the version of this book's stock."""
+        self._run(LOCK_SHELF, self._book_id)
+        on_hand, reserved, version = self._cursor.fetchone()
+        return on_hand, reserved, version
+
+    def _write_shelf(
+        self, event: str, on_hand_delta: int, reserved_delta: int, on_hand: int, reserved: int, version: int
+    ) -> None:
+        deltas = (on_hand_delta, reserved_delta, on_hand, reserved)
+        self._run(STOCK_EVENT, self._book_id, version, event, *deltas, self._hold, self._order, "", "", utc_now())
+        self._run(SHELF, on_hand, reserved, version, self._book_id)
+
+    def _move(self, state: str, step: str, to: str, next_step: str, finished: datetime | None = None) -> None:
+        self._run(CURSOR, to, next_step, utc_now(), finished, self._saga, state, step)
+
+    def _log(self, *lines: tuple[str, str, str]) -> None:
+        """Lines of (step, status, state), in one statement."""
+        values: list[Any] = []
+        for step, status, state in lines:
+            self._seq += 1
+            now = utc_now()
+            finished = None if status == "started" else now
+            values += [self._saga, self._seq, step, "do", 1, status, state, "{}", "", now, finished]
+        self._run(insert(LOG, LOG_COLUMNS, len(lines)), *values)
+
+    def _payload(self) -> str:
+        line = {"book_id": self._book_id, "title": "Made-up book", "unit_price": PRICE, "quantity": 1}
+        return json.dumps(
+            {
+                "order_id": self._order,
+                "customer_id": CUSTOMER,
+                "lines": [line],
+                "totals": {"subtotal": PRICE, "discount": 0, "tax": TAX, "total": TOTAL},
+                "region": "JP",
+                "coupon": "",
+                "payment_method": "credit_card",
+                "payment_token": "",
+                "address": {"postal_code": POSTAL_CODE, "text": ADDRESS},
+                "saga_style": "orchestration",
+            }
+        )
+
+
+def utc_now() -> datetime:
+    """As our tables keep it: UTC, without saying so."""
+    return datetime.now(UTC).replace(tzinfo=None)
+
+
+def order_for(url: str, books: int, begin: float, end: float) -> list[float]:
+    """One client: order random ones of so many books between two moments of time.monotonic.
+
+    Returns how many milliseconds each order took.
+    """
+    connection = connect(url)
+    connection.autocommit(False)
+    time.sleep(max(0.0, begin - time.monotonic()))
+    taken = []
+    while (started := time.monotonic()) < end:
+        BareOrder(connection, f"made-up-{random.randint(1, books):07}").place()
+        taken.append((time.monotonic() - started) * 1000)
+    connection.close()
+    return taken
+
+
+def measure_floor(url: str, books: int, clients: int, seconds: float) -> Window:
+    """One window of so many seconds; every client is a process with one connection."""
+    with ProcessPoolExecutor(clients, multiprocessing.get_context("fork")) as pool:
+        begin = time.monotonic() + HEAD_START
+        running = [pool.submit(order_for, url, books, begin, begin + seconds) for _ in range(clients)]
+        results = [client.result() for client in running]
+    taken = sorted(one for result in results for one in result)
+    slowest = max(sum(result) for result in results) / 1000
+    p50, p95, p99 = (percentile(taken, share) for share in (0.50, 0.95, 0.99))
+    return Window(len(taken) / slowest, p50, p95, p99)
