@@ -27,4 +27,4 @@ def cancel_order(order_id: UUID, reason: str) -> SagaInstance:
     try:
         return CANCEL[saga.saga_type](saga, reason)
     except Overtaken:
-        return saga_of(order_id)
+        return cancel_order(order_id, reason)

@@ -2,7 +2,7 @@
 
 import logging
 
-from django.db.models import F, Max
+from django.db.models import F
 from django.utils import timezone
 
 from cloudmart.kernel.facts import OrderFacts
@@ -30,7 +30,7 @@ class OrderSagaOrchestrator:
         self.saga = saga
         self._order = OrderFacts.from_json(saga.payload)
         self._workflow = workflow
-        self._last_seq = saga.log.aggregate(last=Max("seq"))["last"] or 0 if not saga._state.adding else 0
+        self._last_seq = 0 if saga._state.adding else saga.log.count()
 
     @classmethod
     def start(cls, order: OrderFacts, workflow: Workflow = ORDER_WORKFLOW) -> SagaInstance:
@@ -79,15 +79,15 @@ class OrderSagaOrchestrator:
             walk.open()
             walk.forward(0)
         elif call.direction == Direction.UNDO:
-            walk.claim()
+            walk.claim_back()
             walk.settle(call, answer, StepStatus.DONE)
             walk.back(call.index - 1)
         elif isinstance(answer.outcome, Refused):
-            walk.claim()
+            walk.claim_back()
             walk.settle(call, answer, StepStatus.FAILED, answer.outcome.error)
             walk.back(call.index)
         else:
-            walk.claim(going_to=call.index + 1)
+            walk.claim_forward(call.index + 1)
             walk.settle(call, answer, StepStatus.DONE)
             walk.forward(call.index + 1)
         walk.close()
@@ -96,7 +96,7 @@ class OrderSagaOrchestrator:
     @durable
     def _take_back(self, turned_back: TurnedBack) -> Walk:
         walk = Walk(self.saga, self._workflow, self._last_seq, turned_back)
-        walk.claim()
+        walk.claim_back()
         walk.turn_back(len(self._workflow), turned_back)
         walk.close()
         return walk

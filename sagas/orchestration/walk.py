@@ -49,7 +49,7 @@ class Cursor:
 
 
 class Walk:
-    """Steps taken in one transaction. Nothing of it touches the saga in memory before `saga` is set by its owner."""
+    """Steps taken in one transaction; where they led is in `cursor`, `failure`, `last_seq` and `call`."""
 
     def __init__(self, saga: SagaInstance, workflow: Workflow, last_seq: int, turned_back: TurnedBack | None) -> None:
         self._saga, self._workflow, self._turned_back = saga, workflow, turned_back
@@ -69,21 +69,19 @@ class Walk:
         self._saga.save(force_insert=True)
         self.cursor = Cursor(State.STARTED)
 
-    def claim(self, going_to: int | None = None) -> None:
-        """Move the cursor by compare-and-set: to the next stop on the way forward from `going_to`, or to turn back.
+    def claim_forward(self, index: int) -> None:
+        """Move the cursor to the next stop on the way from step `index`; or to turn back, where that is known.
 
         Raises Overtaken when somebody else has moved it, and TurnedBack when a cancellation is wished.
         """
-        forward = going_to is not None and self._turned_back is None
-        goal = self._stop_from(going_to) if forward and going_to is not None else self._turned()
-        mine = SagaInstance.objects.filter(
-            pk=self._saga.pk, status=self.cursor.state, current_step=self.cursor.step, fence=self._saga.fence
-        )
-        if forward:
-            mine = mine.filter(cancel_reason=None)
-        if not mine.update(**_at(goal), wake_at=None, attempts=0):
-            raise self._why_not()
-        self._claimed = goal
+        if self._turned_back:
+            self.claim_back()
+        else:
+            self._claim(self._stop_from(index), cancel_reason=None)
+
+    def claim_back(self) -> None:
+        """Move the cursor to turn back, or to go on doing so. Raises Overtaken."""
+        self._claim(Cursor(State.COMPENSATION_STARTED, self.cursor.step))
 
     def close(self) -> None:
         """Write the log, and the cursor where the walk has ended elsewhere than was claimed."""
@@ -100,8 +98,13 @@ class Walk:
             state = step.reaches
         return Cursor(State.COMPLETED)
 
-    def _turned(self) -> Cursor:
-        return Cursor(State.COMPENSATION_STARTED, self.cursor.step)
+    def _claim(self, goal: Cursor, **only_if: Any) -> None:
+        """The compare-and-set."""
+        here = {"status": self.cursor.state, "current_step": self.cursor.step, "fence": self._saga.fence}
+        mine = SagaInstance.objects.filter(pk=self._saga.pk, **here, **only_if)
+        if not mine.update(**_at(goal), wake_at=None, attempts=0):
+            raise self._why_not()
+        self._claimed = goal
 
     def _why_not(self) -> Exception:
         now = SagaInstance.objects.get(pk=self._saga.pk)

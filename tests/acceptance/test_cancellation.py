@@ -5,6 +5,7 @@ import pytest
 from inventory.models import StockEvent
 from orders.models import SagaStyle
 from payments.gateways.mock import MockGateway
+from sagas import cancellation
 from sagas.cancellation import cancel_order
 from sagas.models import SagaInstance
 from tests.acceptance.conftest import end_of, facts_of, holds, steps_of
@@ -75,6 +76,21 @@ def test_a_running_order_turns_back_when_its_cancellation_is_wished(place, shelv
     assert problem["code"] == "order_cancelled" and problem["reason"] == "Changed my mind."
     assert end_of(problem["order_id"]) == ("cancelled", 0, 0, [("book-123", 3, 0)])
     assert status_of(problem["order_id"])["history"][-2:] == ["COMPENSATION_STARTED", "FAILED"]
+
+
+def test_a_wish_that_comes_just_too_late_cancels_the_completed_order(bought, style, monkeypatch):
+    """The saga completes between the look at it and the wish."""
+    look = cancellation.saga_of
+
+    def look_too_early(order_id):
+        saga = look(order_id)
+        monkeypatch.setattr(cancellation, "saga_of", look)
+        saga.status = "SHIPPING_ARRANGED"
+        return saga
+
+    monkeypatch.setattr(cancellation, "saga_of", look_too_early)
+    cancel_order(bought, "Too late?")
+    assert end_of(bought) == ("cancelled", 0, 0, [("book-123", 5, 0)])
 
 
 def test_the_reason_may_be_left_out_and_must_be_a_sentence(api, bought):

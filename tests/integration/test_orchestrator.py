@@ -122,8 +122,8 @@ def test_who_is_overtaken_writes_nothing(transactional_db):
 
 def test_the_cursor_is_claimed_before_anything_is_done(transactional_db, monkeypatch):
     happened = []
-    claim, settle = Walk.claim, Walk.settle
-    monkeypatch.setattr(Walk, "claim", lambda self, **to: happened.append("claim") or claim(self, **to))
+    claim, settle = Walk._claim, Walk.settle
+    monkeypatch.setattr(Walk, "_claim", lambda self, *to, **rest: happened.append("claim") or claim(self, *to, **rest))
     monkeypatch.setattr(Walk, "settle", lambda self, *rest: happened.append("settle") or settle(self, *rest))
     diary = Diary()
     OrderSagaOrchestrator.start(facts(("book-123", 1)), (diary.remote("one", STATES[0]),))
