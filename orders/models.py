@@ -3,6 +3,8 @@
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.utils import timezone
+from django.utils.functional import cached_property
 
 from cloudmart.kernel.fields import CodeField
 from cloudmart.kernel.ids import new_id
@@ -64,7 +66,7 @@ class Order(HasMoves):
     address = models.CharField(max_length=500, blank=True)
     cancel_reason = models.CharField(max_length=200, blank=True)
     saga_style = models.CharField(max_length=16, choices=SagaStyle.choices, blank=True)
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:
         db_table = "orders"
@@ -81,6 +83,11 @@ class Order(HasMoves):
 
     def __str__(self) -> str:
         return str(self.id)
+
+    @cached_property
+    def lines(self) -> list["OrderItem"]:
+        """Its items, read once."""
+        return list(self.items.all())
 
 
 class OrderItem(models.Model):

@@ -22,7 +22,7 @@ class OrderOutput(serializers.Serializer[Order]):
     order_id = serializers.UUIDField(source="id")
     customer_id = serializers.CharField()
     status = serializers.ChoiceField(Status.choices)
-    items = OrderItemOutput(many=True)
+    items = OrderItemOutput(many=True, source="lines")
     subtotal = serializers.IntegerField()
     discount = serializers.IntegerField()
     tax = serializers.IntegerField()
@@ -35,7 +35,6 @@ class OrderOutput(serializers.Serializer[Order]):
     saga = serializers.ChoiceField(SagaStyle.choices, source="saga_style")
     cancel_reason = serializers.CharField()
     created_at = serializers.DateTimeField()
-    updated_at = serializers.DateTimeField()
 
     def get_currency(self, order: Order) -> str:
         return str(settings.CURRENCY)

@@ -7,10 +7,16 @@ from orders.models import Order, OrderItem, Status
 
 def create_order(order: OrderFacts) -> None:
     """Write the order down as placed. A second call changes nothing."""
-    if Order.objects.filter(pk=order.order_id).exists():
-        return
+    if not Order.objects.filter(pk=order.order_id).exists():
+        record = record_of(order)
+        record.save(force_insert=True)
+        OrderItem.objects.bulk_create(record.lines)
+
+
+def record_of(order: OrderFacts) -> Order:
+    """The order's row and its lines, as they are when it is placed; not saved."""
     totals = order.totals
-    Order.objects.create(
+    record = Order(
         id=order.order_id,
         customer_id=order.customer_id,
         status=Status.PENDING,
@@ -24,8 +30,9 @@ def create_order(order: OrderFacts) -> None:
         postal_code=order.address.postal_code,
         address=order.address.text,
         saga_style=order.saga_style,
+        created_at=order.placed_at,
     )
-    OrderItem.objects.bulk_create(
+    record.lines = [
         OrderItem(
             order_id=order.order_id,
             book_id=line.book_id,
@@ -34,7 +41,8 @@ def create_order(order: OrderFacts) -> None:
             quantity=line.quantity,
         )
         for line in order.lines
-    )
+    ]
+    return record
 
 
 def complete_order(order: OrderFacts) -> None:

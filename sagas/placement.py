@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from django.utils import timezone
+
 from cloudmart.kernel.facts import Address, Line, OrderFacts, summed
 from cloudmart.kernel.ids import new_id
 from inventory import selectors as inventory
@@ -75,6 +77,7 @@ def place_order(request: OrderRequest) -> SagaInstance:
         payment_token=request.payment_token,
         address=address,
         saga_style=request.saga_style,
+        placed_at=timezone.now(),
     )
     return START[request.saga_style](order)
 

@@ -6,9 +6,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from orders.models import SagaStyle
+from cloudmart.kernel.facts import OrderFacts
+from orders.models import Order, SagaStyle, Status
 from orders.selectors import find_order
 from orders.serializers import OrderOutput
+from orders.services import record_of
 from orders.views import OrderList
 from sagas.cancellation import cancel_order
 from sagas.errors import SagaFailed
@@ -30,7 +32,11 @@ class Orders(OrderList):
         saga = place_order(asked.as_request(self.style))
         if saga.status == State.FAILED:
             raise SagaFailed(saga)
-        return told(saga, request, 201 if saga.at_rest else 202)
+        order = record_of(OrderFacts.from_json(saga.payload))
+        if saga.status == State.COMPLETED:
+            order.status = Status.COMPLETED
+            return told(order, saga, 201, where=f"/orders/{order.pk}")
+        return told(order, saga, 202, where=f"/saga/{order.pk}/status")
 
 
 class CancelOrder(APIView):
@@ -41,7 +47,7 @@ class CancelOrder(APIView):
         asked = CancelInput(data=request.data)
         asked.is_valid(raise_exception=True)
         saga = cancel_order(order_id, asked.validated_data["reason"])
-        return told(saga, request, 200 if saga.at_rest else 202)
+        return told(find_order(order_id, request.user), saga, 200 if saga.at_rest else 202)
 
     put = post
 
@@ -53,10 +59,7 @@ class SagaStatus(APIView):
         return Response(SagaStatusOutput(saga_status(order_id, request.user)).data)
 
 
-def told(saga: SagaInstance, request: Request, status: int) -> Response:
-    """The order as it stands now, with where its saga stands, and where to look for more."""
-    order = OrderOutput(find_order(saga.order_id, request.user)).data
-    where = (
-        {"Location": f"/orders/{saga.order_id}"} if status == 201 else {"Location": f"/saga/{saga.order_id}/status"}
-    )
-    return Response({**order, "saga_status": saga.status}, status=status, headers=where if status != 200 else None)
+def told(order: Order, saga: SagaInstance, status: int, where: str | None = None) -> Response:
+    """The order, with where its saga stands; and where to look for it, or for how it goes on."""
+    body = {**OrderOutput(order).data, "saga_status": saga.status}
+    return Response(body, status=status, headers={"Location": where} if where else None)

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.utils import timezone
 from knox.models import get_token_model
 from rest_framework.test import APIClient
 
@@ -97,5 +98,6 @@ def facts(*lines: tuple[str, int], style: str = SagaStyle.ORCHESTRATION, **chang
         "payment_token": "",
         "address": Address("150-0001"),
         "saga_style": style,
+        "placed_at": timezone.now(),
     }
     return OrderFacts(**{**given, **changes})

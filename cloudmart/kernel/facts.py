@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -49,6 +50,7 @@ class OrderFacts:
     """The gateway's token for what pays; empty for the method that the gateway has on file."""
     address: Address
     saga_style: str
+    placed_at: datetime
 
     @property
     def quantities(self) -> dict[str, int]:
@@ -56,7 +58,7 @@ class OrderFacts:
         return summed((line.book_id, line.quantity) for line in self.lines)
 
     def as_json(self) -> dict[str, Any]:
-        return {**asdict(self), "order_id": str(self.order_id)}
+        return {**asdict(self), "order_id": str(self.order_id), "placed_at": self.placed_at.isoformat()}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "OrderFacts":
@@ -67,6 +69,7 @@ class OrderFacts:
                 "lines": tuple(Line(**line) for line in data["lines"]),
                 "totals": Totals(**data["totals"]),
                 "address": Address(**data["address"]),
+                "placed_at": datetime.fromisoformat(data["placed_at"]),
             }
         )
 

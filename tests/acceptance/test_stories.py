@@ -21,7 +21,7 @@ HAPPY_FACTS = [
 ]
 
 
-def test_an_order_completes(place, shelve, style, status_of):
+def test_an_order_completes(api, place, shelve, style, status_of):
     shelve("book-123", 5, price=3500)
     answer = place(("book-123", 1))
     assert answer.status_code == 201
@@ -31,6 +31,8 @@ def test_an_order_completes(place, shelve, style, status_of):
     assert end_of(order["order_id"]) == ("completed", 3850, 1, [("book-123", 4, 0)])
     told = status_of(order["order_id"])
     assert told["style"] == style and told["history"] == HAPPY
+    assert answer["Location"] == f"/orders/{order['order_id']}"
+    assert api.get(answer["Location"]).json() == {k: v for k, v in order.items() if k != "saga_status"}
     if style == SagaStyle.ORCHESTRATION:
         assert steps_of(told, "do", "done") == FORWARD and steps_of(told, "undo", "done") == []
         assert told["events"] == []
