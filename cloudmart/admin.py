@@ -5,6 +5,8 @@ from django.contrib import admin
 from cloudmart.api.admin import ReadOnlyAdmin
 from cloudmart.models import IdempotencyKey
 
+admin.site.site_header = admin.site.site_title = "CloudMart"
+
 
 @admin.register(IdempotencyKey)
 class IdempotencyKeyAdmin(ReadOnlyAdmin):
