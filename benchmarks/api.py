@@ -14,7 +14,7 @@ from pathlib import Path
 from benchmarks.window import Window
 
 HERE = Path(__file__).resolve().parent
-WORKERS, THREADS = 2, 8
+WORKERS, THREADS = 4, 4
 APPLICATION = "cloudmart.wsgi:application"
 PATIENCE = 30
 """Seconds that the server may take to start, to answer one request, and to stop."""
