@@ -3,7 +3,6 @@
 from typing import Any
 
 from django.core.exceptions import ObjectDoesNotExist
-from rest_framework.permissions import BasePermission
 
 
 def sees_everything(user: Any) -> bool:
@@ -23,10 +22,3 @@ def customer_id_of(user: Any) -> str | None:
     """The code of the customer that this user is; None when the user is none."""
     customer = customer_of(user)
     return customer.pk if customer else None
-
-
-class IsOperator(BasePermission):
-    """Only the shop's own staff."""
-
-    def has_permission(self, request: Any, view: Any) -> bool:
-        return bool(request.user and request.user.is_authenticated and sees_everything(request.user))

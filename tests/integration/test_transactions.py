@@ -67,16 +67,15 @@ def test_a_durable_function_is_never_part_of_another_transaction(transactional_d
 
 def test_a_shop_that_is_too_busy_says_so(api, shelve, monkeypatch):
     shelve("book-123", 1)
-    execute = connection.features.connection.ops.bulk_insert_sql
 
     def deadlock(*args, **kwargs):
         raise DEADLOCK
 
-    monkeypatch.setattr(connection.ops, "bulk_insert_sql", deadlock)
-    answer = api.post("/orders", {"book_id": "book-123", "quantity": 1, "payment_method": "e_money"})
+    with monkeypatch.context() as patch:
+        patch.setattr(connection.ops, "bulk_insert_sql", deadlock)
+        answer = api.post("/orders", {"book_id": "book-123", "quantity": 1, "payment_method": "e_money"})
     assert answer.status_code == 503 and answer["Retry-After"] == "1"
     assert answer.json()["code"] == "busy"
-    monkeypatch.setattr(connection.ops, "bulk_insert_sql", execute)
 
 
 def test_what_nobody_foresaw_has_an_id_that_stands_in_the_log(api, monkeypatch, caplog):
