@@ -1,7 +1,6 @@
-"""Every "no" over HTTP: RFC 9457 problem details, and which status each of our codes has."""
+"""Every "no" over HTTP, as RFC 9457 problem details."""
 
 import logging
-from http import HTTPStatus
 from typing import Any
 from uuid import uuid4
 
@@ -12,6 +11,7 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import exception_handler as drf_exception_handler
 
+from cloudmart.api.catalogue import CATALOGUE
 from cloudmart.kernel.errors import DatabaseBusy, DomainError
 from cloudmart.kernel.transactions import may_pass
 
@@ -19,47 +19,25 @@ logger = logging.getLogger(__name__)
 
 CONTENT_TYPE = "application/problem+json"
 
-STATUS_OF = {
-    "already_shipped": 409,
-    "book_not_found": 404,
-    "customer_not_found": 404,
-    "illegal_move": 409,
-    "no_shipping_address": 400,
-    "order_cancelled": 409,
-    "order_not_found": 404,
-    "out_of_stock": 409,
-    "payment_declined": 402,
-    "payment_not_found": 404,
-    "payment_unavailable": 402,
-    "price_changed": 409,
-    "reservation_expired": 409,
-    "saga_not_found": 404,
-    "shipment_not_found": 404,
-    "shipping_failed": 409,
-    "stock_is_reserved": 409,
-    "unknown_coupon": 400,
-}
-"""What a refusal of the domain is in HTTP."""
-
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response:
     """DRF's hook: whatever a view raises becomes a problem answer."""
     if isinstance(error, DomainError):
-        return Response(**problem(STATUS_OF[error.code], error.code, error.detail, **error.facts))
+        return Response(**problem(error.code, error.detail, **error.facts))
     if isinstance(error, Http404):
         error = exceptions.NotFound()
     if isinstance(error, exceptions.ValidationError):
-        return Response(**problem(400, "invalid", "The request has errors.", errors=_field_errors(error)))
+        return Response(**problem("invalid", errors=_field_errors(error)))
     if isinstance(error, DatabaseBusy) or (isinstance(error, OperationalError) and may_pass(error)):
-        answer = Response(**problem(503, "busy", "The shop is too busy just now; please try again."))
+        answer = Response(**problem("busy"))
         answer["Retry-After"] = "1"
         return answer
     if isinstance(error, IntegrityError):
         logger.warning("conflict", exc_info=error)
-        return Response(**problem(409, "conflict", "This conflicts with something that was done meanwhile."))
+        return Response(**problem("conflict"))
     if (standard := drf_exception_handler(error, context)) is not None:
         code = getattr(error, "default_code", "error")
-        answer = Response(**problem(standard.status_code, code, str(getattr(error, "detail", error))))
+        answer = Response(**problem(code, str(getattr(error, "detail", error))))
         for header in ("WWW-Authenticate", "Retry-After", "Allow"):
             if header in standard.headers:
                 answer[header] = standard.headers[header]
@@ -67,24 +45,26 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response:
     return Response(**unforeseen(error))
 
 
-def problem(status: int, code: str, detail: str, **facts: Any) -> dict[str, Any]:
+def problem(code: str, detail: str = "", **facts: Any) -> dict[str, Any]:
     """The arguments of a response that says no."""
+    kind = CATALOGUE[code]
     body = {
         "type": f"urn:cloudmart:problem:{code}",
-        "title": HTTPStatus(status).phrase,
-        "status": status,
-        "detail": detail,
+        "title": kind.meaning,
+        "status": kind.status,
+        "detail": detail or kind.meaning,
         "code": code,
+        "advice": kind.advice,
         **facts,
     }
-    return {"data": body, "status": status, "content_type": CONTENT_TYPE}
+    return {"data": body, "status": kind.status, "content_type": CONTENT_TYPE}
 
 
 def unforeseen(error: BaseException | None) -> dict[str, Any]:
     """A problem that nobody foresaw: its id stands in the log, with the traceback that the client never sees."""
     error_id = uuid4().hex
     logger.error("unforeseen error %s", error_id, exc_info=error)
-    return problem(500, "internal_error", "Something went wrong on our side.", error_id=error_id)
+    return problem("internal_error", error_id=error_id)
 
 
 def _field_errors(error: exceptions.ValidationError) -> list[dict[str, Any]]:
@@ -96,7 +76,7 @@ def _field_errors(error: exceptions.ValidationError) -> list[dict[str, Any]]:
 
 def not_found(request: HttpRequest, exception: Exception) -> JsonResponse:
     """Django's handler404: there is no such path."""
-    return _plain(problem(404, "not_found", f"There is nothing at {request.path}."))
+    return _plain(problem("not_found", f"There is nothing at {request.path}."))
 
 
 def server_error(request: HttpRequest) -> JsonResponse:

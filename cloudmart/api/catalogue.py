@@ -1,0 +1,92 @@
+"""Every code that a problem answer can have: its HTTP status, what it means, and what a client should do."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One kind of "no". The code never changes; the sentences may."""
+
+    status: int
+    meaning: str
+    advice: str
+
+
+CATALOGUE = {
+    # --- What the shop refuses ------------------------------------------------------------------
+    "already_shipped": Problem(
+        409, "The carrier has the parcel; it cannot be held back.", "Have the customer return it, then refund."
+    ),
+    "book_not_found": Problem(404, "There is no book with such a code.", "Look codes up with GET /inventory."),
+    "customer_not_found": Problem(
+        404, "There is no such customer, or it is not you.", "Leave customer_id out to order for yourself."
+    ),
+    "illegal_move": Problem(
+        409, "Its present status does not allow that.", "Read it again, and decide by the status that it has now."
+    ),
+    "no_shipping_address": Problem(
+        400, "Neither the order nor the customer has an address.", "Send shipping_address with the order."
+    ),
+    "order_cancelled": Problem(
+        409, "The order was cancelled while it was being carried out.", "Place a new order if it is still wanted."
+    ),
+    "order_not_found": Problem(
+        404, "There is no such order, or it is not yours.", "Check the id; list yours: GET /orders."
+    ),
+    "out_of_stock": Problem(
+        409,
+        "Fewer copies are available than were asked for.",
+        "Lower each quantity to what `shortages` says is available, or try later.",
+    ),
+    "payment_declined": Problem(
+        402, "The payment provider has refused the charge.", "Ask the customer for another card; `reason` says why."
+    ),
+    "payment_not_found": Problem(
+        404, "There is no payment for this order, or it is not yours.", "Check the order's id."
+    ),
+    "payment_unavailable": Problem(
+        402, "The payment provider could not be reached; nothing was charged.", "Place the order anew in a while."
+    ),
+    "price_changed": Problem(
+        409,
+        "A book no longer costs what the order expected.",
+        "Show the customer the `prices` of now, and order with those.",
+    ),
+    "reservation_expired": Problem(409, "The hold on the stock ran out before it was sold.", "Place the order anew."),
+    "saga_not_found": Problem(404, "There is no saga of this order.", "Check the order's id."),
+    "shipment_not_found": Problem(
+        404, "There is no parcel for this order, or it is not yours.", "Check the order's id."
+    ),
+    "shipping_failed": Problem(
+        409,
+        "The delivery could not be arranged; everything else was undone.",
+        "Try another shipping_address, or later.",
+    ),
+    "stock_is_reserved": Problem(
+        409, "Copies that are held for orders cannot be taken off the shelf.", "Take fewer, or release holds first."
+    ),
+    "unknown_coupon": Problem(400, "There is no such coupon.", "Leave the coupon out, or correct it."),
+    # --- What HTTP refuses ----------------------------------------------------------------------
+    "authentication_failed": Problem(
+        401, "The token is wrong or has expired.", "Send a valid one: Authorization: Bearer TOKEN."
+    ),
+    "busy": Problem(503, "The database had too much to do; nothing was done.", "Try again after Retry-After seconds."),
+    "conflict": Problem(
+        409, "This conflicts with something that was done meanwhile.", "Read again what you are changing, then repeat."
+    ),
+    "error": Problem(400, "The request cannot be answered.", "The detail says why."),
+    "internal_error": Problem(
+        500, "Something went wrong on our side.", "Try again; if it stays, report the `error_id`, which is in our log."
+    ),
+    "invalid": Problem(400, "The request has errors.", "Correct the fields named in `errors`."),
+    "method_not_allowed": Problem(405, "This path has no such method.", "The Allow header lists those it has."),
+    "not_acceptable": Problem(406, "There is no such representation.", "Accept application/json."),
+    "not_authenticated": Problem(401, "Nobody is signed in.", "Send Authorization: Bearer TOKEN."),
+    "not_found": Problem(404, "There is nothing here.", "Check the path; /docs lists them all."),
+    "parse_error": Problem(400, "The body is not the JSON that we read.", "The detail says where it goes wrong."),
+    "permission_denied": Problem(403, "You may not do that.", "Ask an operator."),
+    "throttled": Problem(429, "Too many requests.", "Try again after Retry-After seconds."),
+    "unsupported_media_type": Problem(
+        415, "The body is of another media type.", "Send Content-Type: application/json."
+    ),
+}
