@@ -10,8 +10,9 @@ class IdempotencyKey(models.Model):
     fingerprint = models.CharField(max_length=64, help_text="SHA-256 over method, path and canonical body, in hex")
     order_id = models.UUIDField(null=True, help_text="The order that the request led to")
     status_code = models.PositiveSmallIntegerField(null=True, help_text="Null while the request runs")
-    body = models.JSONField(null=True)
-    created_at = models.DateTimeField(auto_now_add=True)
+    body = models.TextField(blank=True, help_text="JSON, to be sent again as it is")
+    location = models.CharField(max_length=200, blank=True)
+    created_at = models.DateTimeField()
     expires_at = models.DateTimeField(db_index=True)
 
     class Meta:

@@ -23,6 +23,7 @@ CURRENCY = env("CURRENCY", default="JPY")
 HOME_REGION = env("HOME_REGION", default="JP")
 SAGA_STYLE = env("SAGA_STYLE", default="orchestration")
 RESERVATION_TTL = timedelta(seconds=env.int("RESERVATION_TTL", default=15 * 60))
+IDEMPOTENCY_KEY_TTL = timedelta(seconds=env.int("IDEMPOTENCY_KEY_TTL", default=24 * 60 * 60))
 MAX_LINES_PER_ORDER = env.int("MAX_LINES_PER_ORDER", default=100)
 MAX_QUANTITY_PER_LINE = env.int("MAX_QUANTITY_PER_LINE", default=1000)
 

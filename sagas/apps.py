@@ -11,6 +11,7 @@ class SagasConfig(AppConfig):
     name = "sagas"
 
     def ready(self) -> None:
-        """Connect the choreography: each participant's reactions to the others' facts."""
+        """Connect the choreography, each participant's reactions to the others' facts; and what a saga's end does."""
         for participant in PARTICIPANTS:
             import_module(f"sagas.choreography.{participant}")
+        import_module("sagas.answers")

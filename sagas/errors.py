@@ -1,20 +1,20 @@
 """How a saga ends badly."""
 
 from typing import Any
+from uuid import UUID
 
 from cloudmart.kernel.errors import DomainError
-from sagas.models import SagaInstance
 
 
 class SagaFailed(DomainError):
     """The order could not be carried out; everything is undone."""
 
-    def __init__(self, saga: SagaInstance) -> None:
+    def __init__(self, order_id: UUID, state: str, failure: dict[str, Any] | None) -> None:
         """Says what the first failure said, and of which order."""
-        failure: dict[str, Any] = dict(saga.failure or {})
-        self.code = failure.pop("code", "saga_failed")
-        detail = failure.pop("detail", "")
-        super().__init__(detail, **failure, order_id=str(saga.order_id), saga_status=saga.status)
+        facts = dict(failure or {})
+        self.code = facts.pop("code")
+        detail = facts.pop("detail")
+        super().__init__(detail, **facts, order_id=str(order_id), saga_status=state)
 
 
 class SagaNotFound(DomainError):

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from django.db import models
 
+from cloudmart.kernel.facts import OrderFacts
 from cloudmart.kernel.ids import new_id
 
 
@@ -36,6 +37,9 @@ class SagaInstance(models.Model):
     )
     payload = models.JSONField(help_text="The order's facts")
     failure = models.JSONField(null=True, blank=True, help_text="The first error: code, detail and facts")
+    answers_key = models.CharField(
+        max_length=64, blank=True, help_text="Scope of the idempotency key whose answer is how this saga ends"
+    )
     cancel_reason = models.CharField(
         max_length=200, null=True, blank=True, help_text="Why a cancellation is wished; read at the next boundary"
     )
@@ -67,6 +71,13 @@ class SagaInstance(models.Model):
     @property
     def is_giving_up(self) -> bool:
         return self.status in {State.COMPENSATION_STARTED, State.FAILED}
+
+
+def new_saga(order: OrderFacts, answers_key: str) -> SagaInstance:
+    """The saga of an order that is about to be written; not saved."""
+    return SagaInstance(
+        saga_type=order.saga_style, order_id=order.order_id, payload=order.as_json(), answers_key=answers_key
+    )
 
 
 class Direction(models.TextChoices):

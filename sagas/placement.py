@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from django.utils import timezone
 
+from cloudmart.api.idempotency import Claim
 from cloudmart.kernel.facts import Address, Line, OrderFacts, summed
 from cloudmart.kernel.ids import new_id
 from inventory import selectors as inventory
@@ -42,14 +43,14 @@ class OrderRequest:
     saga_style: str
 
 
-START: dict[str, Callable[[OrderFacts], SagaInstance]] = {
+START: dict[str, Callable[[OrderFacts, str], SagaInstance]] = {
     SagaStyle.ORCHESTRATION: OrderSagaOrchestrator.start,
     SagaStyle.CHOREOGRAPHY: choreography.start,
 }
 
 
-def place_order(request: OrderRequest) -> SagaInstance:
-    """Take the order, and run its saga until it rests or has to wait.
+def place_order(request: OrderRequest, claim: Claim | None = None) -> SagaInstance:
+    """Take the order, and run its saga until it rests or has to wait. The key of `claim` is answered when it ends.
 
     Raises NoShippingAddress, UnknownCoupon, UnknownBook, PriceChanged and OutOfStock, having
     written nothing. What fails later is in the saga that is returned.
@@ -79,7 +80,7 @@ def place_order(request: OrderRequest) -> SagaInstance:
         saga_style=request.saga_style,
         placed_at=timezone.now(),
     )
-    return START[request.saga_style](order)
+    return START[request.saga_style](order, claim.tie(order.order_id) if claim else "")
 
 
 def _check_prices(items: tuple[WantedLine, ...], books: dict[str, InventoryRecord]) -> None:

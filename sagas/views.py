@@ -6,15 +6,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from cloudmart.api.idempotency import claim_of, idempotent
 from cloudmart.kernel.facts import OrderFacts
-from orders.models import Order, SagaStyle, Status
+from orders.models import SagaStyle
 from orders.selectors import find_order
-from orders.serializers import OrderOutput
-from orders.services import record_of
 from orders.views import OrderList
+from sagas.answers import answer_to_placing, told
 from sagas.cancellation import cancel_order
-from sagas.errors import SagaFailed
-from sagas.models import SagaInstance, State
 from sagas.placement import place_order
 from sagas.selectors import saga_status
 from sagas.serializers import CancelInput, OrderInput, SagaStatusOutput
@@ -26,28 +24,24 @@ class Orders(OrderList):
     style: SagaStyle | None = None
     """Set where the path decides the style."""
 
+    @idempotent
     def post(self, request: Request) -> Response:
         asked = OrderInput(data=request.data, context={"request": request})
         asked.is_valid(raise_exception=True)
-        saga = place_order(asked.as_request(self.style))
-        if saga.status == State.FAILED:
-            raise SagaFailed(saga)
-        order = record_of(OrderFacts.from_json(saga.payload))
-        if saga.status == State.COMPLETED:
-            order.status = Status.COMPLETED
-            return told(order, saga, 201, where=f"/orders/{order.pk}")
-        return told(order, saga, 202, where=f"/saga/{order.pk}/status")
+        saga = place_order(asked.as_request(self.style), claim_of(request))
+        return answer_to_placing(OrderFacts.from_json(saga.payload), saga.status, saga.failure)
 
 
 class CancelOrder(APIView):
     """PUT or POST: cancel an order; undoes everything."""
 
+    @idempotent
     def post(self, request: Request, order_id: UUID) -> Response:
         find_order(order_id, request.user)
         asked = CancelInput(data=request.data)
         asked.is_valid(raise_exception=True)
         saga = cancel_order(order_id, asked.validated_data["reason"])
-        return told(find_order(order_id, request.user), saga, 200 if saga.at_rest else 202)
+        return told(find_order(order_id, request.user), saga.status, 200 if saga.at_rest else 202)
 
     put = post
 
@@ -57,9 +51,3 @@ class SagaStatus(APIView):
 
     def get(self, request: Request, order_id: UUID) -> Response:
         return Response(SagaStatusOutput(saga_status(order_id, request.user)).data)
-
-
-def told(order: Order, saga: SagaInstance, status: int, where: str | None = None) -> Response:
-    """The order, with where its saga stands; and where to look for it, or for how it goes on."""
-    body = {**OrderOutput(order).data, "saga_status": saga.status}
-    return Response(body, status=status, headers={"Location": where} if where else None)

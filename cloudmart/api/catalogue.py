@@ -10,6 +10,8 @@ class Problem:
     status: int
     meaning: str
     advice: str
+    retry_after: int | None = None
+    """Seconds after which the same request may succeed."""
 
 
 CATALOGUE = {
@@ -70,11 +72,31 @@ CATALOGUE = {
     "authentication_failed": Problem(
         401, "The token is wrong or has expired.", "Send a valid one: Authorization: Bearer TOKEN."
     ),
-    "busy": Problem(503, "The database had too much to do; nothing was done.", "Try again after Retry-After seconds."),
+    "busy": Problem(
+        503,
+        "The database had too much to do; nothing was done.",
+        "Try again after Retry-After seconds.",
+        retry_after=1,
+    ),
     "conflict": Problem(
-        409, "This conflicts with something that was done meanwhile.", "Read again what you are changing, then repeat."
+        409,
+        "This conflicts with something that was done meanwhile.",
+        "Read again what you are changing, then repeat.",
+        retry_after=1,
     ),
     "error": Problem(400, "The request cannot be answered.", "The detail says why."),
+    "idempotency_key_in_use": Problem(
+        409,
+        "The request with this Idempotency-Key is still being worked on.",
+        "Send it again, with the same key, after Retry-After seconds; `order_id`, where given, is its order.",
+        retry_after=1,
+    ),
+    "idempotency_key_malformed": Problem(
+        400, "The Idempotency-Key is empty, too long, or no text.", "Send 1 to 255 characters; a UUID is a good key."
+    ),
+    "idempotency_key_reused": Problem(
+        422, "This Idempotency-Key was used for another request.", "Make a new key for each new request."
+    ),
     "internal_error": Problem(
         500, "Something went wrong on our side.", "Try again; if it stays, report the `error_id`, which is in our log."
     ),

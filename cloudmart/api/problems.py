@@ -23,15 +23,13 @@ CONTENT_TYPE = "application/problem+json"
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response:
     """DRF's hook: whatever a view raises becomes a problem answer."""
     if isinstance(error, DomainError):
-        return Response(**problem(error.code, error.detail, **error.facts))
+        return refused(error)
     if isinstance(error, Http404):
         error = exceptions.NotFound()
     if isinstance(error, exceptions.ValidationError):
         return Response(**problem("invalid", errors=_field_errors(error)))
     if isinstance(error, DatabaseBusy) or (isinstance(error, OperationalError) and may_pass(error)):
-        answer = Response(**problem("busy"))
-        answer["Retry-After"] = "1"
-        return answer
+        return Response(**problem("busy"))
     if isinstance(error, IntegrityError):
         logger.warning("conflict", exc_info=error)
         return Response(**problem("conflict"))
@@ -43,6 +41,11 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response:
                 answer[header] = standard.headers[header]
         return answer
     return Response(**unforeseen(error))
+
+
+def refused(error: DomainError) -> Response:
+    """What the domain says no with."""
+    return Response(**problem(error.code, error.detail, **error.facts))
 
 
 def problem(code: str, detail: str = "", **facts: Any) -> dict[str, Any]:
@@ -57,7 +60,8 @@ def problem(code: str, detail: str = "", **facts: Any) -> dict[str, Any]:
         "advice": kind.advice,
         **facts,
     }
-    return {"data": body, "status": kind.status, "content_type": CONTENT_TYPE}
+    headers = {"Retry-After": str(kind.retry_after)} if kind.retry_after else {}
+    return {"data": body, "status": kind.status, "content_type": CONTENT_TYPE, "headers": headers}
 
 
 def unforeseen(error: BaseException | None) -> dict[str, Any]:
@@ -85,4 +89,4 @@ def server_error(request: HttpRequest) -> JsonResponse:
 
 
 def _plain(answer: dict[str, Any]) -> JsonResponse:
-    return JsonResponse(answer["data"], status=answer["status"], content_type=answer["content_type"])
+    return JsonResponse(answer.pop("data"), **answer)

@@ -3,7 +3,9 @@
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
@@ -26,6 +28,18 @@ PASSING_MYSQL_ERRORS = {
     1020: "record changed since last read (MariaDB under snapshot isolation)",
 }
 
+_first_act: ContextVar[Callable[[], None] | None] = ContextVar("first_act", default=None)
+
+
+@contextmanager
+def beginning_with(act: Callable[[], None]) -> Iterator[None]:
+    """The first durable transaction within does `act` before all else: both are committed, or neither."""
+    token = _first_act.set(act)
+    try:
+        yield
+    finally:
+        _first_act.reset(token)
+
 
 def durable(function: Callable[P, R]) -> Callable[P, R]:
     """Run `function` in an outermost transaction, and again from its first read when it lost a conflict.
@@ -39,7 +53,11 @@ def durable(function: Callable[P, R]) -> Callable[P, R]:
         for attempt in range(1, TRIES + 1):
             try:
                 with transaction.atomic(durable=True):
-                    return function(*args, **kwargs)
+                    if (first_act := _first_act.get()) is not None:
+                        first_act()
+                    result = function(*args, **kwargs)
+                _first_act.set(None)
+                return result
             except OperationalError as error:
                 if not may_pass(error) or connection.in_atomic_block:
                     raise

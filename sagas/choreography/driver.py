@@ -13,15 +13,15 @@ from orders.errors import OrderCancelled
 from sagas.choreography.bus import AnswerAwaited, deliver
 from sagas.choreography.signals import order_cancel_requested, order_created
 from sagas.choreography.story import Story
-from sagas.models import WAIT, SagaInstance
+from sagas.models import WAIT, SagaInstance, new_saga
 from shipping import services as shipping
 
 logger = logging.getLogger(__name__)
 
 
-def start(order: OrderFacts) -> SagaInstance:
+def start(order: OrderFacts, answers_key: str = "") -> SagaInstance:
     """Announce a new order, and tell everybody until it rests or has to wait."""
-    saga = SagaInstance(saga_type=order.saga_style, order_id=order.order_id, payload=order.as_json())
+    saga = new_saga(order, answers_key)
     _create(saga, order)
     return _tell(saga)
 

@@ -9,7 +9,8 @@ from cloudmart.kernel.errors import DomainError
 from cloudmart.kernel.facts import OrderFacts
 from sagas.choreography.signals import FAILURES, Fact
 from sagas.locks import lock_saga
-from sagas.models import AT_REST, Event, SagaInstance, State
+from sagas.models import Event, SagaInstance, State
+from sagas.resting import Rest, came_to_rest
 
 
 class Story:
@@ -20,7 +21,7 @@ class Story:
         self.cause = cause
         self.is_old_news = False
         """Whether this receiver has heard the cause before."""
-        self._saga, self._told = saga, told
+        self._saga, self._told, self._rested_before = saga, told, saga.at_rest
         self._announced: list[Event] = []
 
     @classmethod
@@ -91,10 +92,12 @@ class Story:
             return
         Event.objects.bulk_create(self._announced)
         saga, now = self._saga, timezone.now()
+        if saga.at_rest and not self._rested_before:
+            came_to_rest.send(SagaInstance, rest=Rest(self.order, saga.status, saga.failure, saga.answers_key))
         SagaInstance.objects.filter(pk=saga.pk).update(
             status=saga.status,
             current_step=saga.current_step,
             failure=saga.failure,
             updated_at=now,
-            finished_at=now if saga.status in AT_REST else None,
+            finished_at=now if saga.at_rest else None,
         )

@@ -10,7 +10,7 @@ from cloudmart.kernel.remote import Answer, Refused, ask
 from cloudmart.kernel.transactions import durable
 from orders.errors import OrderCancelled
 from sagas.errors import Overtaken
-from sagas.models import AT_REST, WAIT, Direction, SagaInstance, State, StepStatus
+from sagas.models import AT_REST, WAIT, Direction, SagaInstance, State, StepStatus, new_saga
 from sagas.orchestration.step_log import StepLog
 from sagas.orchestration.walk import CANCELLATION, Call, TurnedBack, Walk
 from sagas.orchestration.workflow import ORDER_WORKFLOW, Workflow
@@ -33,9 +33,9 @@ class OrderSagaOrchestrator:
         self._last_seq = 0 if saga._state.adding else saga.log.count()
 
     @classmethod
-    def start(cls, order: OrderFacts, workflow: Workflow = ORDER_WORKFLOW) -> SagaInstance:
+    def start(cls, order: OrderFacts, answers_key: str = "", workflow: Workflow = ORDER_WORKFLOW) -> SagaInstance:
         """Run a new saga until it rests or has to wait. Its first transaction writes the order."""
-        saga = SagaInstance(saga_type=order.saga_style, order_id=order.order_id, payload=order.as_json())
+        saga = new_saga(order, answers_key)
         machine = cls(saga, workflow)
         return machine._converse(machine._next_call(None, None))
 

@@ -13,6 +13,7 @@ from sagas.errors import Overtaken
 from sagas.models import AT_REST, Direction, SagaInstance, State, StepStatus
 from sagas.orchestration.step_log import StepLog
 from sagas.orchestration.workflow import Local, Remote, Step, Workflow
+from sagas.resting import Rest, came_to_rest
 
 CANCELLATION = "cancel"
 """Stands in the log where a step would, when not a step but a wish turned the saga back."""
@@ -84,8 +85,11 @@ class Walk:
         self._claim(Cursor(State.COMPENSATION_STARTED, self.cursor.step))
 
     def close(self) -> None:
-        """Write the log, and the cursor where the walk has ended elsewhere than was claimed."""
+        """Write the log, and the cursor where the walk has ended elsewhere than was claimed; say so when it rests."""
         self.last_seq = self._log.write()
+        if self.cursor.state in AT_REST:
+            rest = Rest(self._order, self.cursor.state, self.failure, self._saga.answers_key)
+            came_to_rest.send(SagaInstance, rest=rest)
         if (self.cursor, self.failure) != (self._claimed, self._saga.failure):
             SagaInstance.objects.filter(pk=self._saga.pk).update(**_at(self.cursor), failure=self.failure)
 

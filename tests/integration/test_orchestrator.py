@@ -64,7 +64,7 @@ def test_what_was_undone_is_what_was_done_reversed(transactional_db, kinds, fail
     workflow = tuple(
         (diary.remote if is_remote else diary.local)(f"step{n}", STATES[n % 4]) for n, is_remote in enumerate(kinds)
     )
-    saga = OrderSagaOrchestrator.start(facts(("book-123", 1)), workflow)
+    saga = OrderSagaOrchestrator.start(facts(("book-123", 1)), workflow=workflow)
     done = [name for direction, name in diary if direction == "do"]
     undone = [name for direction, name in diary if direction == "undo"]
     stored = SagaInstance.objects.get(pk=saga.pk)
@@ -87,7 +87,7 @@ def test_a_saga_without_a_sure_answer_waits(transactional_db):
 
     diary = Diary()
     workflow = (diary.local("one", STATES[0]), diary.remote("two", STATES[1], do=call))
-    saga = OrderSagaOrchestrator.start(facts(("book-123", 1)), workflow)
+    saga = OrderSagaOrchestrator.start(facts(("book-123", 1)), workflow=workflow)
     saga.refresh_from_db()
     assert (saga.status, saga.current_step) == (STATES[0], "two")
     assert saga.wake_at and saga.attempts == 1
@@ -101,7 +101,7 @@ def test_an_undo_that_fails_waits_and_is_not_given_up(transactional_db):
 
     diary = Diary(fails="two")
     workflow = (diary.remote("one", STATES[0], undo=unavailable), diary.local("two", STATES[1]))
-    saga = OrderSagaOrchestrator.start(facts(("book-123", 1)), workflow)
+    saga = OrderSagaOrchestrator.start(facts(("book-123", 1)), workflow=workflow)
     saga.refresh_from_db()
     assert (saga.status, saga.current_step) == (State.COMPENSATION_STARTED, "one")
     assert saga.wake_at
@@ -115,7 +115,7 @@ def test_who_is_overtaken_writes_nothing(transactional_db):
     diary = Diary()
     workflow = (diary.remote("one", STATES[0], do=overtake), diary.local("two", STATES[1]))
     with pytest.raises(Overtaken):
-        OrderSagaOrchestrator.start(facts(("book-123", 1)), workflow)
+        OrderSagaOrchestrator.start(facts(("book-123", 1)), workflow=workflow)
     assert ("do", "two") not in diary
     assert SagaInstance.objects.get().log.count() == 1
 
@@ -126,5 +126,5 @@ def test_the_cursor_is_claimed_before_anything_is_done(transactional_db, monkeyp
     monkeypatch.setattr(Walk, "_claim", lambda self, *to, **rest: happened.append("claim") or claim(self, *to, **rest))
     monkeypatch.setattr(Walk, "settle", lambda self, *rest: happened.append("settle") or settle(self, *rest))
     diary = Diary()
-    OrderSagaOrchestrator.start(facts(("book-123", 1)), (diary.remote("one", STATES[0]),))
+    OrderSagaOrchestrator.start(facts(("book-123", 1)), workflow=(diary.remote("one", STATES[0]),))
     assert happened == ["claim", "settle"]

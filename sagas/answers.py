@@ -1,0 +1,44 @@
+"""What a client is told about the order that it has placed, now or when it repeats the request."""
+
+from typing import Any
+
+from django.dispatch import receiver
+from rest_framework.response import Response
+
+from cloudmart.api.idempotency import store
+from cloudmart.api.problems import refused
+from cloudmart.kernel.facts import OrderFacts
+from orders.models import Order, Status
+from orders.serializers import OrderOutput
+from orders.services import record_of
+from sagas.errors import SagaFailed
+from sagas.models import SagaInstance, State
+from sagas.resting import Rest, came_to_rest
+
+
+def answer_to_placing(order: OrderFacts, state: str, failure: dict[str, Any] | None) -> Response:
+    """201 when all is done, 202 when the saga goes on. Raises SagaFailed when all is undone."""
+    if state == State.FAILED:
+        raise SagaFailed(order.order_id, state, failure)
+    record = record_of(order)
+    if state == State.COMPLETED:
+        record.status = Status.COMPLETED
+        return told(record, state, 201, where=f"/orders/{record.pk}")
+    return told(record, state, 202, where=f"/saga/{record.pk}/status")
+
+
+def told(order: Order, state: str, status: int, where: str | None = None) -> Response:
+    """The order, with where its saga stands; and where to look for it, or for how it goes on."""
+    body = {**OrderOutput(order).data, "saga_status": state}
+    return Response(body, status=status, headers={"Location": where} if where else None)
+
+
+@receiver(came_to_rest, sender=SagaInstance, dispatch_uid="store_answer")
+def store_answer(rest: Rest, **kwargs: Any) -> None:
+    """The idempotency key that the order was placed with is finished in the transaction in which its saga ends."""
+    if rest.answers_key:
+        try:
+            answer = answer_to_placing(rest.order, rest.state, rest.failure)
+        except SagaFailed as refusal:
+            answer = refused(refusal)
+        store(rest.answers_key, answer)
