@@ -23,5 +23,11 @@ class SagaNotFound(DomainError):
     code = "saga_not_found"
 
 
+class SagaRunning(DomainError):
+    """The order's saga is still at work."""
+
+    code = "saga_running"
+
+
 class Overtaken(Exception):
     """Somebody else has moved this saga on; what we were about to write is theirs to write."""

@@ -114,6 +114,10 @@ class CancelInput(StrictSerializer):
     reason = serializers.CharField(max_length=200, required=False, default="The customer has cancelled.")
 
 
+class NoInput(StrictSerializer):
+    """A command that says all in its path."""
+
+
 class StepOutput(serializers.ModelSerializer[SagaStepLog]):
     class Meta:
         model = SagaStepLog

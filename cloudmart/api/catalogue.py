@@ -56,6 +56,12 @@ CATALOGUE = {
     ),
     "reservation_expired": Problem(409, "The hold on the stock ran out before it was sold.", "Place the order anew."),
     "saga_not_found": Problem(404, "There is no saga of this order.", "Check the order's id."),
+    "saga_running": Problem(
+        409,
+        "The order's saga is still at work.",
+        "Wait; GET /saga/{order_id}/status tells how it goes, POST /saga/{order_id}/cancel has it turn back.",
+        retry_after=1,
+    ),
     "shipment_not_found": Problem(
         404, "There is no parcel for this order, or it is not yours.", "Check the order's id."
     ),

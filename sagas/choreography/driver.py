@@ -26,6 +26,11 @@ def start(order: OrderFacts, answers_key: str = "") -> SagaInstance:
     return _tell(saga)
 
 
+def resume(saga: SagaInstance) -> SagaInstance:
+    """Tell on what the saga's last driver has left untold. Only for who has claimed it."""
+    return _tell(saga)
+
+
 def cancel(saga: SagaInstance, reason: str) -> SagaInstance:
     """Announce that the order is to be cancelled; a running one is told so by whoever is telling its facts.
 

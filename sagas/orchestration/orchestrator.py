@@ -40,6 +40,12 @@ class OrderSagaOrchestrator:
         return machine._converse(machine._next_call(None, None))
 
     @classmethod
+    def resume(cls, saga: SagaInstance, workflow: Workflow = ORDER_WORKFLOW) -> SagaInstance:
+        """Ask again what the saga's last driver had no sure answer to, and walk on. Only for who has claimed it."""
+        machine = cls(saga, workflow)
+        return machine._converse(machine._next_call(None, None))
+
+    @classmethod
     def cancel(cls, saga: SagaInstance, reason: str, workflow: Workflow = ORDER_WORKFLOW) -> SagaInstance:
         """Walk a completed saga back from its end; a running one reads the wish when it next claims its cursor.
 
@@ -76,8 +82,11 @@ class OrderSagaOrchestrator:
     def _walk(self, call: Call | None, answer: Answer | None, turned_back: TurnedBack | None) -> Walk:
         walk = Walk(self.saga, self._workflow, self._last_seq, turned_back)
         if call is None or answer is None:
-            walk.open()
-            walk.forward(0)
+            if self.saga._state.adding:
+                walk.open()
+                walk.forward(0)
+            else:
+                walk.take_up()
         elif call.direction == Direction.UNDO:
             walk.claim_back()
             walk.settle(call, answer, StepStatus.DONE)

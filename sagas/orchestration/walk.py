@@ -70,6 +70,19 @@ class Walk:
         self._saga.save(force_insert=True)
         self.cursor = Cursor(State.STARTED)
 
+    def take_up(self) -> None:
+        """Go on from the call that was in flight when the last driver left: its intent is begun again, as the same."""
+        index = [step.name for step in self._workflow].index(self.cursor.step)
+        if self.cursor.state == State.COMPENSATION_STARTED:
+            self.claim_back()
+            self.back(index)
+            return
+        self.claim_forward(index)
+        if self._turned_back and self._turned_back.step == CANCELLATION:
+            self.turn_back(index + 1, self._turned_back)
+        else:
+            self.forward(index)
+
     def claim_forward(self, index: int) -> None:
         """Move the cursor to the next stop on the way from step `index`; or to turn back, where that is known.
 
@@ -106,7 +119,8 @@ class Walk:
         """The compare-and-set."""
         here = {"status": self.cursor.state, "current_step": self.cursor.step, "fence": self._saga.fence}
         mine = SagaInstance.objects.filter(pk=self._saga.pk, **here, **only_if)
-        if not mine.update(**_at(goal), wake_at=None, attempts=0):
+        news = {} if goal == self.cursor else {"attempts": 0}
+        if not mine.update(**_at(goal), **news, wake_at=None):
             raise self._why_not()
         self._claimed = goal
 

@@ -7,6 +7,7 @@ from payments.gateways.mock import MockGateway
 from payments.models import Payment
 from sagas.models import SagaInstance
 from tests.acceptance.conftest import end_of, holds
+from tests.conftest import signed_in
 
 
 def fails_with(error):
@@ -49,3 +50,84 @@ def test_a_refund_that_cannot_be_made_now_is_owed(place, shelve, status_of, monk
     assert end_of(order_id)[:2] == ("pending", 1100), "the order is not cancelled while we have the money"
     assert holds(order_id) <= {"active", "released"}
     assert SagaInstance.objects.get().wake_at
+
+
+@pytest.fixture
+def retry(operator):
+    """POST /saga/{order_id}/retry, as an operator."""
+    client = signed_in(operator)
+    return lambda order_id: client.post(f"/saga/{order_id}/retry")
+
+
+def test_an_operator_has_a_waiting_saga_go_on(place, shelve, monkeypatch, keys_asked, retry):
+    shelve("book-123", 3)
+    with monkeypatch.context() as down:
+        down.setattr(MockGateway, "charge", fails_with(OutcomeUnknown("no answer")))
+        order_id = place(("book-123", 1)).json()["order_id"]
+        again = retry(order_id)
+    assert again.status_code == 202 and again.json()["status"] == "STOCK_RESERVED"
+    assert SagaInstance.objects.get().attempts == 2
+    done = retry(order_id)
+    assert done.status_code == 200 and done.json()["status"] == "COMPLETED"
+    assert end_of(order_id) == ("completed", 1100, 1, [("book-123", 2, 0)])
+    assert retry(order_id).json() == done.json(), "a saga at rest stays as it is"
+    assert Payment.objects.count() == 1
+
+
+def test_a_retry_pays_back_what_is_owed(place, shelve, monkeypatch, retry):
+    shelve("book-123", 3)
+    with monkeypatch.context() as down:
+        down.setattr(MockGateway, "refund", fails_with(ProviderUnavailable("down")))
+        order_id = place(("book-123", 1), shipping_address="999-9999").json()["order_id"]
+    assert retry(order_id).json()["status"] == "FAILED"
+    assert end_of(order_id) == ("cancelled", 0, 0, [("book-123", 3, 0)])
+
+
+def test_a_waiting_order_that_is_cancelled_turns_back_when_it_goes_on(
+    place, api, shelve, monkeypatch, keys_asked, retry
+):
+    shelve("book-123", 3)
+    with monkeypatch.context() as down:
+        down.setattr(MockGateway, "charge", fails_with(OutcomeUnknown("no answer")))
+        order_id = place(("book-123", 1)).json()["order_id"]
+    assert api.post(f"/orders/{order_id}/cancel", {"reason": "too slow"}).status_code == 202
+    told = retry(order_id).json()
+    assert told["status"] == "FAILED" and told["failure"]["reason"] == "too slow"
+    assert end_of(order_id) == ("cancelled", 0, 0, [("book-123", 3, 0)])
+
+
+def test_nobody_takes_a_saga_from_who_drives_it(place, shelve, monkeypatch, keys_asked, retry):
+    shelve("book-123", 3)
+    monkeypatch.setattr(MockGateway, "charge", fails_with(OutcomeUnknown("no answer")))
+    order_id = place(("book-123", 1)).json()["order_id"]
+    SagaInstance.objects.update(wake_at=None)
+    refused = retry(order_id)
+    assert refused.status_code == 409 and refused.json()["code"] == "saga_running"
+
+
+def test_a_key_is_answered_by_whoever_ends_the_order(api, shelve, style, monkeypatch, keys_asked, retry):
+    shelve("book-123", 3)
+    body = {"book_id": "book-123", "quantity": 1, "payment_method": "e_money", "saga": style}
+
+    def order():
+        return api.post("/orders", body, headers={"Idempotency-Key": "key"})
+
+    with monkeypatch.context() as down:
+        down.setattr(MockGateway, "charge", fails_with(OutcomeUnknown("no answer")))
+        order_id = order().json()["order_id"]
+    assert order().status_code == 409
+    retry(order_id)
+    answer = order()
+    assert answer.status_code == 201 and answer["Idempotent-Replayed"] == "true"
+    assert answer.json()["order_id"] == order_id and answer.json()["status"] == "completed"
+
+
+def test_an_operator_cancels_through_the_saga(place, shelve, operator):
+    shelve("book-123", 3)
+    order_id = place(("book-123", 1)).json()["order_id"]
+    client = signed_in(operator)
+    for _ in range(2):
+        answer = client.post(f"/saga/{order_id}/cancel", {"reason": "recalled"})
+        assert answer.status_code == 200 and answer.json()["status"] == "FAILED"
+        assert answer.json()["failure"]["reason"] == "recalled"
+    assert end_of(order_id) == ("cancelled", 0, 0, [("book-123", 3, 0)])
