@@ -26,6 +26,8 @@ RESERVATION_TTL = timedelta(seconds=env.int("RESERVATION_TTL", default=15 * 60))
 IDEMPOTENCY_KEY_TTL = timedelta(seconds=env.int("IDEMPOTENCY_KEY_TTL", default=24 * 60 * 60))
 MAX_LINES_PER_ORDER = env.int("MAX_LINES_PER_ORDER", default=100)
 MAX_QUANTITY_PER_LINE = env.int("MAX_QUANTITY_PER_LINE", default=1000)
+PAGE_SIZE = env.int("PAGE_SIZE", default=50)
+MAX_PAGE_SIZE = env.int("MAX_PAGE_SIZE", default=200)
 
 # --- The providers ------------------------------------------------------------------------------
 
@@ -113,7 +115,11 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_PARSER_CLASSES": ["cloudmart.api.parsers.JSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PAGINATION_CLASS": "cloudmart.api.pagination.NewestFirst",
+    "DEFAULT_FILTER_BACKENDS": [
+        "cloudmart.api.filtering.KnownParameters",
+        "django_filters.rest_framework.DjangoFilterBackend",
+        "cloudmart.api.filtering.StrictOrdering",
+    ],
     "EXCEPTION_HANDLER": "cloudmart.api.problems.exception_handler",
     "URL_FORMAT_OVERRIDE": None,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",

@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from typing import Any
 
-from django.db.models import Q, QuerySet, Sum
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from inventory.errors import OutOfStock, UnknownBook
@@ -40,6 +41,23 @@ def lapsed_copies(book_ids: Iterable[str]) -> dict[str, int]:
     """Copies of each book in holds that the clock has passed and nobody has given back yet."""
     lapsed = Q(shelf__in=list(book_ids), status=Status.ACTIVE, expires_at__lte=timezone.now())
     return dict(Reservation.objects.filter(lapsed).values_list("shelf_id").annotate(Sum("quantity")))
+
+
+def shelves_now() -> QuerySet[InventoryRecord]:
+    """Every book's stock, as a reservation would find it: holds that the clock has passed do not count."""
+    lapsed = (
+        Reservation.objects.filter(shelf=OuterRef("pk"), status=Status.ACTIVE, expires_at__lte=timezone.now())
+        .order_by()
+        .values("shelf")
+        .values_list(Sum("quantity"))
+    )
+    held = F("reserved") - Coalesce(Subquery(lapsed), 0)
+    return InventoryRecord.objects.annotate(
+        title=F("book__title"),
+        price=F("book__price"),
+        reserved_quantity=held,
+        available_quantity=F("on_hand") - held,
+    )
 
 
 def live_reservations(book_id: str) -> QuerySet[Reservation]:

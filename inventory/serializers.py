@@ -34,6 +34,12 @@ class StockOutput(serializers.Serializer[Any]):
     available_quantity = serializers.IntegerField()
 
 
+class ShelfOutput(StockOutput):
+    """One line of the list."""
+
+    total_quantity = serializers.IntegerField(source="on_hand")
+
+
 class InventoryOutput(StockOutput):
     reservations = HoldOutput(many=True)
 

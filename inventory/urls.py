@@ -1,5 +1,8 @@
 from django.urls import path
 
-from inventory.views import Inventory
+from inventory.views import Inventory, InventoryList
 
-urlpatterns = [path("inventory/<str:book_id>", Inventory.as_view(), name="inventory")]
+urlpatterns = [
+    path("inventory", InventoryList.as_view(), name="inventory-list"),
+    path("inventory/<str:book_id>", Inventory.as_view(), name="inventory"),
+]

@@ -1,12 +1,30 @@
 """Looking at the stock."""
 
+from django.db.models import QuerySet
+from rest_framework import generics
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from cloudmart.api.pagination import NumberedPages
 from cloudmart.api.viewers import sees_everything
-from inventory.selectors import inventory_of
-from inventory.serializers import InventoryOutput, OperatorInventoryOutput
+from inventory.filters import InventoryFilter
+from inventory.models import InventoryRecord
+from inventory.selectors import inventory_of, shelves_now
+from inventory.serializers import InventoryOutput, OperatorInventoryOutput, ShelfOutput
+
+
+class InventoryList(generics.ListAPIView[InventoryRecord]):
+    """GET: all books, with their copies in all, held and to be had."""
+
+    serializer_class = ShelfOutput
+    pagination_class = NumberedPages
+    filterset_class = InventoryFilter
+    ordering_fields = ("book_id", "title", "price", "available_quantity")
+    ordering = ("book_id",)
+
+    def get_queryset(self) -> QuerySet[InventoryRecord]:
+        return shelves_now()
 
 
 class Inventory(APIView):

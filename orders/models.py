@@ -77,8 +77,9 @@ class Order(HasMoves):
             ),
         ]
         indexes = [
-            models.Index(fields=["customer", "-id"], name="orders_of_customer"),
-            models.Index(fields=["status", "-id"], name="orders_by_status"),
+            models.Index(fields=["created_at", "id"], name="orders_by_time"),
+            models.Index(fields=["customer", "created_at", "id"], name="orders_of_customer"),
+            models.Index(fields=["status", "created_at", "id"], name="orders_by_status"),
         ]
 
     def __str__(self) -> str:

@@ -2,6 +2,8 @@
 
 from rest_framework import generics
 
+from cloudmart.api.pagination import CursorPages
+from orders.filters import OrderFilter
 from orders.models import Order
 from orders.selectors import find_order, orders_visible_to
 from orders.serializers import OrderOutput
@@ -9,6 +11,9 @@ from orders.serializers import OrderOutput
 
 class OrderList(generics.ListAPIView[Order]):
     serializer_class = OrderOutput
+    pagination_class = CursorPages
+    filterset_class = OrderFilter
+    ordering_fields = ("created_at",)
 
     def get_queryset(self):  # type: ignore[no-untyped-def]
         return orders_visible_to(self.request.user)

@@ -111,6 +111,9 @@ CATALOGUE = {
     "not_acceptable": Problem(406, "There is no such representation.", "Accept application/json."),
     "not_authenticated": Problem(401, "Nobody is signed in.", "Send Authorization: Bearer TOKEN."),
     "not_found": Problem(404, "There is nothing here.", "Check the path; /docs lists them all."),
+    "page_not_found": Problem(
+        404, "There is no such page.", "Follow `next` and `previous`, or begin again without cursor and page."
+    ),
     "parse_error": Problem(400, "The body is not the JSON that we read.", "The detail says where it goes wrong."),
     "permission_denied": Problem(403, "You may not do that.", "Ask an operator."),
     "throttled": Problem(429, "Too many requests.", "Try again after Retry-After seconds."),

@@ -1,0 +1,68 @@
+"""What a list's query may say: the filters, the order and the page, and nothing else."""
+
+from typing import Any
+
+from django import forms
+from django_filters import Filter
+from django_filters.fields import IsoDateTimeField
+from rest_framework.exceptions import ValidationError
+from rest_framework.filters import BaseFilterBackend, OrderingFilter
+from rest_framework.request import Request
+
+EARLIEST_YEAR, LATEST_YEAR = 1970, 2999
+
+
+class KnownParameters(BaseFilterBackend):
+    """Refuses parameters that the list does not have, that say nothing, or that are given twice."""
+
+    def filter_queryset(self, request: Request, queryset: Any, view: Any) -> Any:
+        known = parameters_of(view)
+        errors = {
+            name: ["There is no such parameter."]
+            if name not in known
+            else ["Give it once, with a value; or leave it out."]
+            for name, values in request.query_params.lists()
+            if name not in known or len(values) != 1 or not values[0].strip()
+        }
+        if errors:
+            raise ValidationError(errors)
+        return queryset
+
+
+def parameters_of(view: Any) -> set[str]:
+    paginator = view.paginator
+    paging = {
+        getattr(paginator, name, None) for name in ("page_size_query_param", "page_query_param", "cursor_query_param")
+    }
+    return {"ordering", *view.filterset_class.base_filters, *filter(None, paging)}
+
+
+class StrictOrdering(OrderingFilter):
+    """An order that the list does not know is refused, not ignored."""
+
+    def remove_invalid_fields(self, queryset: Any, fields: Any, view: Any, request: Request) -> list[str]:
+        known = orderings_of(view)
+        if len(fields) != 1 or fields[0] not in known:
+            raise ValidationError({"ordering": [f"Give one of {', '.join(known)}."]})
+        return list(fields)
+
+
+def orderings_of(view: Any) -> list[str]:
+    """Each field upwards, and downwards."""
+    return [sign + field for field in view.ordering_fields for sign in ("", "-")]
+
+
+class MomentField(IsoDateTimeField):
+    """A moment that every database can hold; UTC unless it names another offset. Raises django's ValidationError."""
+
+    def clean(self, value: Any) -> Any:
+        moment = super().clean(value)
+        if moment and not EARLIEST_YEAR <= moment.year <= LATEST_YEAR:
+            raise forms.ValidationError(f"Give a year from {EARLIEST_YEAR} to {LATEST_YEAR}.", code="invalid")
+        return moment
+
+
+class MomentFilter(Filter):
+    """Compares with a moment in ISO 8601."""
+
+    field_class = MomentField

@@ -1,0 +1,210 @@
+"""Lists: what they hold, in which order, and a page at a time."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from cloudmart.kernel.ids import new_id
+from inventory.models import Reservation
+from orders.models import Order
+from tests.committed import reserve_stock
+from tests.conftest import facts, signed_in
+from tests.factories import BookFactory, CustomerFactory
+
+NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def orders(customer):
+    """Ten orders, a minute apart, in turn orchestrated and completed, or choreographed and cancelled."""
+    kinds = [("orchestration", "completed"), ("choreography", "cancelled")]
+    return [
+        Order.objects.create(
+            customer=customer, saga_style=style, status=status, created_at=NOON + timedelta(minutes=number)
+        )
+        for number in range(10)
+        for style, status in [kinds[number % 2]]
+    ]
+
+
+def numbers(client, orders, **query):
+    """Which of the orders a list shows, by their numbers."""
+    answer = client.get("/orders", query)
+    assert answer.status_code == 200, answer.json()
+    place = {str(order.pk): number for number, order in enumerate(orders)}
+    return [place[line["order_id"]] for line in answer.json()["results"]]
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ({}, [9, 8, 7, 6, 5, 4, 3, 2, 1, 0]),
+        ({"ordering": "created_at"}, list(range(10))),
+        ({"status": "completed"}, [8, 6, 4, 2, 0]),
+        ({"saga": "choreography", "ordering": "created_at"}, [1, 3, 5, 7, 9]),
+        ({"created_from": "2026-11-21T12:03:00Z", "created_to": "2026-11-21T12:06:00Z"}, [5, 4, 3]),
+        ({"created_from": "2026-11-21T21:08:00+09:00"}, [9, 8]),
+        ({"customer_id": "customer-001", "status": "cancelled", "page_size": "2"}, [9, 7]),
+        ({"customer_id": "customer-002"}, []),
+    ],
+)
+def test_orders_by_filter_and_order(operator, orders, query, found):
+    assert numbers(signed_in(operator), orders, **query) == found
+
+
+def test_another_customers_orders_are_not_found_by_any_filter(orders):
+    other = signed_in(CustomerFactory(id="customer-002").user)
+    assert numbers(other, orders, customer_id="customer-001") == []
+
+
+@pytest.mark.parametrize("ordering", ["created_at", "-created_at"])
+def test_every_order_is_on_one_page_also_when_several_are_of_one_moment(api, orders, ordering):
+    Order.objects.update(created_at=NOON)
+    seen, page = [], "/orders?page_size=3&ordering=" + ordering
+    while page:
+        answer = api.get(page).json()
+        seen += [line["order_id"] for line in answer["results"]]
+        page = answer["next"]
+    assert seen == sorted(seen, reverse=ordering.startswith("-")) and len(set(seen)) == 10
+
+
+def test_an_order_placed_meanwhile_shifts_nothing(api, customer, orders):
+    first = api.get("/orders", {"page_size": 5}).json()
+    Order.objects.create(customer=customer, created_at=NOON + timedelta(hours=1))
+    second = api.get(first["next"]).json()
+    assert {line["order_id"] for line in first["results"] + second["results"]} == {str(order.pk) for order in orders}
+
+
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [
+        ("/orders?status=lost", "status"),
+        ("/orders?saga=dance", "saga"),
+        ("/orders?created_from=yesterday", "created_from"),
+        ("/orders?created_to=0001-01-01T00:00:00%2B14:00", "created_to"),
+        ("/orders?created_to=9999-12-31T23:59:59-14:00", "created_to"),
+        ("/orders?ordering=total", "ordering"),
+        ("/orders?ordering=created_at,-created_at", "ordering"),
+        ("/orders?page_size=0", "page_size"),
+        ("/orders?page_size=201", "page_size"),
+        ("/orders?page_size=many", "page_size"),
+        ("/orders?page_size=" + "9" * 5000, "page_size"),
+        ("/orders?colour=red", "colour"),
+        ("/orders?status=", "status"),
+        ("/orders?status=draft&status=pending", "status"),
+        ("/orders?customer_id=a%00b", "customer_id"),
+        ("/inventory?in_stock=perhaps", "in_stock"),
+        ("/inventory?ordering=colour", "ordering"),
+        ("/inventory?colour=red", "colour"),
+    ],
+)
+def test_a_wrong_parameter_is_named(api, path, field):
+    answer = api.get(path)
+    assert answer.status_code == 400, answer.content
+    assert [error["field"] for error in answer.json()["errors"]] == [field]
+
+
+@pytest.mark.parametrize(
+    "path", ["/orders?cursor=nonsense", "/inventory?page=2", "/inventory?page=x", "/inventory?page=0"]
+)
+def test_there_is_no_such_page(api, path):
+    answer = api.get(path)
+    assert answer.status_code == 404 and answer.json()["code"] == "page_not_found"
+
+
+@pytest.fixture
+def shelves(shelve):
+    for book_id, title, copies, price in [
+        ("book-1", "Domain-Driven Design", 5, 900),
+        ("book-2", "Designing Data", 0, 700),
+        ("book-3", "100% Python", 3, 800),
+    ]:
+        shelve(book_id, copies, price=price)
+        BookFactory._meta.model.objects.filter(pk=book_id).update(title=title)
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ({}, ["book-1", "book-2", "book-3"]),
+        ({"in_stock": "true"}, ["book-1", "book-3"]),
+        ({"in_stock": "false"}, ["book-2"]),
+        ({"title": "design"}, ["book-1", "book-2"]),
+        ({"title": "%"}, ["book-3"]),
+        ({"ordering": "-price"}, ["book-1", "book-3", "book-2"]),
+        ({"ordering": "title"}, ["book-3", "book-2", "book-1"]),
+        ({"ordering": "available_quantity"}, ["book-2", "book-3", "book-1"]),
+        ({"page_size": "2", "page": "2"}, ["book-3"]),
+    ],
+)
+def test_books_by_filter_and_order(api, shelves, query, found):
+    answer = api.get("/inventory", query).json()
+    assert [line["book_id"] for line in answer["results"]] == found
+
+
+def test_a_book_in_the_list_is_as_it_is_alone(api, shelves):
+    reserve_stock(facts(("book-1", 5)))
+    reserve_stock(facts(("book-3", 1)))
+    Reservation.objects.filter(shelf="book-1").update(expires_at=timezone.now())
+    listed = {line["book_id"]: line for line in api.get("/inventory").json()["results"]}
+    for book_id, line in listed.items():
+        alone = api.get(f"/inventory/{book_id}").json()
+        assert alone.pop("reservations") is not None and alone == line
+    assert api.get("/inventory", {"in_stock": "true"}).json()["count"] == 2, "a lapsed hold is none"
+
+
+MANY = 20_000
+
+
+@pytest.fixture
+def many_orders(customer):
+    """So many that a plan without an index would be the slower one, of twenty customers, in three statuses."""
+    customers = [customer, *CustomerFactory.create_batch(19)]
+    statuses = ["completed"] * 8 + ["cancelled", "pending"]
+    Order.objects.bulk_create(
+        (
+            Order(
+                id=new_id(),
+                customer=customers[number % 20],
+                status=statuses[number % 10],
+                saga_style="orchestration",
+                created_at=NOON + timedelta(seconds=number),
+            )
+            for number in range(MANY)
+        ),
+        batch_size=1000,
+    )
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE TABLE orders" if connection.vendor == "mysql" else "ANALYZE")
+        cursor.fetchall()
+
+
+def plan_of(act):
+    """How the database finds the orders that `act` asks for."""
+    with CaptureQueriesContext(connection) as queries:
+        act()
+    (sql,) = [query["sql"] for query in queries if re.search("FROM .orders. .*LIMIT", query["sql"])]
+    with connection.cursor() as cursor:
+        cursor.execute(("EXPLAIN " if connection.vendor == "mysql" else "EXPLAIN QUERY PLAN ") + sql)
+        return " ".join(str(column) for row in cursor.fetchall() for column in row).lower()
+
+
+def test_a_deep_page_is_read_along_an_index(operator, many_orders):
+    """Without a sort, and so without looking at more rows than the page has."""
+    client = signed_in(operator)
+    for query, index in {
+        "": "orders_by_time",
+        "?ordering=created_at": "orders_by_time",
+        "?created_from=2026-11-21T13:00:00Z": "orders_by_time",
+        "?status=pending": "orders_by_status",
+        "?customer_id=customer-001": "orders_of_customer",
+    }.items():
+        page = f"/orders{query}"
+        for _ in range(3):
+            page = client.get(page).json()["next"]
+        plan = plan_of(lambda page=page: client.get(page))
+        assert index in plan and "filesort" not in plan and "temp b-tree" not in plan, (query, plan)
