@@ -113,8 +113,9 @@ def manage(*arguments: str) -> str:
 
 
 def quiet() -> dict[str, str]:
-    """The environment, with what the settings need and without a line of log for every order."""
-    return {"SECRET_KEY": "benchmark", **os.environ, "DEBUG": "false", "LOG_LEVEL": "WARNING"}
+    """The environment, with what the settings need, over plain HTTP, and without throttles or a log of every order."""
+    plain = {"DEBUG": "false", "HTTPS": "false", "THROTTLE_USERS": "", "LOG_LEVEL": "WARNING"}
+    return {"SECRET_KEY": "benchmark", **os.environ, **plain}
 
 
 def free_port() -> int:

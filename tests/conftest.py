@@ -8,6 +8,7 @@ from django.db import connection
 from django.utils import timezone
 from knox.models import get_token_model
 from rest_framework.test import APIClient
+from rest_framework.throttling import SimpleRateThrottle
 
 from cloudmart.kernel.facts import Address, Line, OrderFacts, Totals
 from cloudmart.kernel.ids import new_id
@@ -34,6 +35,13 @@ def ledger_gives_way_to_flush(django_db_setup: None) -> None:
             create_triggers(None, editor)
 
     connection.ops.execute_sql_flush = flush_without_triggers
+
+
+@pytest.fixture(autouse=True)
+def plain_http_without_throttles(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.SECURE_SSL_REDIRECT = False
+    for scope in ("user", "anon"):
+        monkeypatch.setitem(SimpleRateThrottle.THROTTLE_RATES, scope, None)
 
 
 @pytest.fixture(autouse=True)

@@ -78,6 +78,9 @@ CATALOGUE = {
     "authentication_failed": Problem(
         401, "The token is wrong or has expired.", "Send a valid one: Authorization: Bearer TOKEN."
     ),
+    "body_too_large": Problem(
+        413, "The body is too large.", "Send less at once; the detail says how much may be sent."
+    ),
     "busy": Problem(
         503,
         "The database had too much to do; nothing was done.",

@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from rest_framework.views import exception_handler as drf_exception_handler
 
 from cloudmart.api.catalogue import CATALOGUE
+from cloudmart.api.throttling import check_stranger
 from cloudmart.kernel.errors import DatabaseBusy, DomainError
 from cloudmart.kernel.transactions import may_pass
 
@@ -24,6 +25,11 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response:
     """DRF's hook: whatever a view raises becomes a problem answer."""
     if isinstance(error, DomainError):
         return refused(error)
+    if isinstance(error, exceptions.NotAuthenticated | exceptions.AuthenticationFailed):
+        try:
+            check_stranger(context["request"], context["view"])
+        except exceptions.Throttled as too_many:
+            error = too_many
     if isinstance(error, Http404):
         error = exceptions.NotFound()
     if isinstance(error, exceptions.ValidationError):

@@ -30,7 +30,8 @@ class OrderSagaOrchestrator:
         self.saga = saga
         self._order = OrderFacts.from_json(saga.payload)
         self._workflow = workflow
-        self._last_seq = 0 if saga._state.adding else saga.log.count()
+        self._is_new = saga._state.adding
+        self._last_seq = 0 if self._is_new else saga.log.count()
 
     @classmethod
     def start(cls, order: OrderFacts, answers_key: str = "", workflow: Workflow = ORDER_WORKFLOW) -> SagaInstance:
@@ -82,7 +83,7 @@ class OrderSagaOrchestrator:
     def _walk(self, call: Call | None, answer: Answer | None, turned_back: TurnedBack | None) -> Walk:
         walk = Walk(self.saga, self._workflow, self._last_seq, turned_back)
         if call is None or answer is None:
-            if self.saga._state.adding:
+            if self._is_new:
                 walk.open()
                 walk.forward(0)
             else:
@@ -127,5 +128,6 @@ class OrderSagaOrchestrator:
         """What the walk has committed is now what the saga is."""
         self.saga.status, self.saga.current_step = walk.cursor.state, walk.cursor.step
         self.saga.failure = walk.failure
+        self._is_new = False
         self._last_seq = walk.last_seq
         return walk.call
