@@ -58,6 +58,8 @@ INSTALLED_APPS = [
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
     "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
     "knox",
     "axes",
     "cloudmart",
@@ -151,9 +153,34 @@ REST_FRAMEWORK = {
         "anon": env.str("THROTTLE_STRANGERS", default="60/min") or None,
     },
     "NUM_PROXIES": TRUSTED_PROXIES,
+    "DEFAULT_SCHEMA_CLASS": "cloudmart.api.schema.Schema",
     "EXCEPTION_HANDLER": "cloudmart.api.problems.exception_handler",
     "URL_FORMAT_OVERRIDE": None,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+
+SPECTACULAR_SETTINGS = {
+    "TITLE": "CloudMart",
+    "VERSION": "1.0.0",
+    "OAS_VERSION": "3.1.0",
+    "DESCRIPTION": (BASE_DIR / "cloudmart" / "api" / "description.md").read_text(),
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_AUTHENTICATION": [],
+    "AUTHENTICATION_WHITELIST": ["cloudmart.api.authentication.TokenAuthentication"],
+    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "cloudmart.api.schema.add_links"],
+    "ENUM_NAME_OVERRIDES": {
+        "OrderStatus": "orders.models.Status",
+        "SagaStyle": "orders.models.SagaStyle",
+        "PaymentStatus": "payments.models.Status",
+        "RefundStatus": "payments.models.RefundStatus",
+        "ReservationStatus": "inventory.models.Status",
+        "ShipmentStatus": "shipping.models.Status",
+        "SagaState": "sagas.models.State",
+        "StepStatus": "sagas.models.StepStatus",
+    },
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SWAGGER_UI_SETTINGS": {"persistAuthorization": True, "displayRequestDuration": True},
 }
 
 REST_KNOX = {

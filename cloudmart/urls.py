@@ -2,8 +2,14 @@
 
 from django.contrib import admin
 from django.urls import include, path
+from django.views.decorators.cache import cache_page
+from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerView
+
+HOUR = 60 * 60
 
 urlpatterns = [
+    path("schema", cache_page(HOUR)(SpectacularJSONAPIView.as_view()), name="schema"),
+    path("docs", SpectacularSwaggerView.as_view(), name="docs"),
     path("admin/", admin.site.urls),
     path("", include("sagas.urls")),
     path("", include("orders.urls")),

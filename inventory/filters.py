@@ -3,8 +3,10 @@
 from typing import Any
 
 from django.db.models import QuerySet
-from django_filters import CharFilter, ChoiceFilter
+from django_filters import ChoiceFilter
 from django_filters.rest_framework import FilterSet
+
+from cloudmart.api.filtering import TextFilter
 
 TRUE, FALSE = "true", "false"
 
@@ -13,7 +15,7 @@ class InventoryFilter(FilterSet):
     in_stock = ChoiceFilter(
         choices=[(TRUE, TRUE), (FALSE, FALSE)], method="keep_in_stock", label="Whether a copy is to be had"
     )
-    title = CharFilter(lookup_expr="icontains", label="Part of the title")
+    title = TextFilter(field_name="title", lookup_expr="icontains", label="Part of the title")
 
     def keep_in_stock(self, shelves: QuerySet[Any], name: str, value: str) -> QuerySet[Any]:
         return shelves.filter(available_quantity__gt=0) if value == TRUE else shelves.filter(available_quantity=0)

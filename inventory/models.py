@@ -5,14 +5,14 @@ from typing import Any, NoReturn
 from django.db import models
 from django.db.models import F, Q
 
-from cloudmart.kernel.fields import CodeField
+from cloudmart.kernel.fields import CodeField, is_code
 from cloudmart.kernel.ids import new_id
 from cloudmart.kernel.states import HasMoves
 from inventory.stock import EventType, Happened, Stock
 
 
 class Book(models.Model):
-    id = CodeField("code", primary_key=True, max_length=64)
+    id = CodeField("code", primary_key=True, max_length=64, validators=[is_code])
     title = models.CharField(max_length=300)
     price = models.PositiveBigIntegerField(help_text="Minor units of the shop's currency")
 

@@ -18,7 +18,8 @@ class HoldOutput(serializers.ModelSerializer[Reservation]):
 class ReservationOutput(serializers.ModelSerializer[Reservation]):
     """A live reservation, for operators."""
 
-    reservation_id = serializers.UUIDField(source="id")
+    reservation_id = serializers.UUIDField(source="id", required=False)
+    order_id = serializers.UUIDField(required=False)
 
     class Meta:
         model = Reservation

@@ -6,13 +6,13 @@ from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.functional import cached_property
 
-from cloudmart.kernel.fields import CodeField
+from cloudmart.kernel.fields import CodeField, is_code
 from cloudmart.kernel.ids import new_id
 from cloudmart.kernel.states import HasMoves
 
 
 class Customer(models.Model):
-    id = CodeField("code", primary_key=True, max_length=64)
+    id = CodeField("code", primary_key=True, max_length=64, validators=[is_code])
     user = models.OneToOneField(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="customer"
     )

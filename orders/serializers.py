@@ -1,7 +1,5 @@
 """An order as the API shows it."""
 
-from typing import Any
-
 from django.conf import settings
 from rest_framework import serializers
 
@@ -14,6 +12,11 @@ class OrderItemOutput(serializers.Serializer[OrderItem]):
     unit_price = serializers.IntegerField()
     quantity = serializers.IntegerField()
     line_total = serializers.IntegerField()
+
+
+class AddressOutput(serializers.Serializer[Order]):
+    postal_code = serializers.CharField()
+    address = serializers.CharField()
 
 
 class OrderOutput(serializers.Serializer[Order]):
@@ -31,13 +34,10 @@ class OrderOutput(serializers.Serializer[Order]):
     region = serializers.CharField()
     coupon = serializers.CharField()
     payment_method = serializers.ChoiceField(PaymentMethod.choices)
-    shipping_address = serializers.SerializerMethodField()
+    shipping_address = AddressOutput(source="*")
     saga = serializers.ChoiceField(SagaStyle.choices, source="saga_style")
     cancel_reason = serializers.CharField()
     created_at = serializers.DateTimeField()
 
     def get_currency(self, order: Order) -> str:
         return str(settings.CURRENCY)
-
-    def get_shipping_address(self, order: Order) -> dict[str, Any]:
-        return {"postal_code": order.postal_code, "address": order.address}

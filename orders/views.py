@@ -1,5 +1,6 @@
 """Looking at orders. What changes one crosses contexts, and lives in sagas."""
 
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import generics
 
 from cloudmart.api.pagination import CursorPages
@@ -9,6 +10,7 @@ from orders.selectors import find_order, orders_visible_to
 from orders.serializers import OrderOutput
 
 
+@extend_schema_view(get=extend_schema(summary="List orders, newest first"))
 class OrderList(generics.ListAPIView[Order]):
     serializer_class = OrderOutput
     pagination_class = CursorPages
@@ -19,6 +21,7 @@ class OrderList(generics.ListAPIView[Order]):
         return orders_visible_to(self.request.user)
 
 
+@extend_schema_view(get=extend_schema(summary="Look at an order"))
 class OrderDetail(generics.RetrieveAPIView[Order]):
     serializer_class = OrderOutput
 

@@ -9,11 +9,11 @@ from cloudmart.api.idempotency import store
 from cloudmart.api.problems import refused
 from cloudmart.kernel.facts import OrderFacts
 from orders.models import Order, Status
-from orders.serializers import OrderOutput
 from orders.services import record_of
 from sagas.errors import SagaFailed
 from sagas.models import SagaInstance, State
 from sagas.resting import Rest, came_to_rest
+from sagas.serializers import OrderAndSagaOutput
 
 
 def answer_to_placing(order: OrderFacts, state: str, failure: dict[str, Any] | None) -> Response:
@@ -29,7 +29,7 @@ def answer_to_placing(order: OrderFacts, state: str, failure: dict[str, Any] | N
 
 def told(order: Order, state: str, status: int, where: str | None = None) -> Response:
     """The order, with where its saga stands; and where to look for it, or for how it goes on."""
-    body = {**OrderOutput(order).data, "saga_status": state}
+    body = OrderAndSagaOutput(order, context={"saga_status": state}).data
     return Response(body, status=status, headers={"Location": where} if where else None)
 
 

@@ -1,22 +1,22 @@
 """What crosses the line between HTTP and the sagas."""
 
-import re
-from typing import Any
+from typing import Any, ClassVar
 
 from django.conf import settings
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from cloudmart.api.fields import StrictIntegerField, StrictSerializer
+from cloudmart.api.fields import AddressField, CodeField, PatternField, StrictIntegerField, StrictSerializer, TextField
 from cloudmart.api.viewers import customer_of, sees_everything
-from cloudmart.kernel.facts import Address
 from orders.errors import UnknownCustomer
-from orders.models import Customer, PaymentMethod, SagaStyle
+from orders.models import Customer, Order, PaymentMethod, SagaStyle
 from orders.selectors import find_customer
-from sagas.models import Event, SagaInstance, SagaStepLog
+from orders.serializers import OrderOutput
+from sagas.models import Event, SagaStepLog, State
 from sagas.placement import OrderRequest, WantedLine
 
-POSTAL_CODE = re.compile(r"\d{3}-\d{4}", re.ASCII)
-ADDRESS = serializers.CharField(max_length=500, allow_blank=True)
+SHORT_FORM = ("book_id", "quantity", "price")
+"""Of an order for one book."""
 
 
 class QuantityField(StrictIntegerField):
@@ -27,53 +27,44 @@ class QuantityField(StrictIntegerField):
 
 
 class ItemInput(StrictSerializer):
-    book_id = serializers.CharField(max_length=64)
+    book_id = CodeField()
     quantity = QuantityField()
     price = StrictIntegerField(
         required=False, min_value=0, help_text="The price you expect, in minor units; refused when it has changed"
     )
 
 
-class AddressField(serializers.Field[Any, Any, Any, Any]):
-    """Either one string with a postal code in it (〒150-0001 …), or an object with `postal_code` and `address`."""
-
-    default_error_messages = {
-        "form": "Give a string, or an object with postal_code and address.",
-        "postal_code": "There is no postal code like 150-0001 in it.",
-    }
-
-    def to_internal_value(self, data: Any) -> Address:
-        if isinstance(data, dict) and set(data) <= {"postal_code", "address"}:
-            code, text = data.get("postal_code", ""), data.get("address", "")
-        else:
-            code, text = data, data
-        if not isinstance(code, str) or not isinstance(text, str):
-            self.fail("form")
-        found = POSTAL_CODE.search(code)
-        if not found:
-            self.fail("postal_code")
-        return Address(found[0], ADDRESS.run_validation(text))
-
-
 class OrderInput(StrictSerializer):
     """An order: `items`, or the short form with one `book_id`, `quantity` and `price`."""
 
-    customer_id = serializers.CharField(max_length=64, required=False)
+    schema_also: ClassVar = {
+        "oneOf": [
+            {"required": ["items"], "not": {"anyOf": [{"required": [name]} for name in SHORT_FORM]}},
+            {"required": ["book_id", "quantity"], "not": {"required": ["items"]}},
+        ]
+    }
+
+    customer_id = CodeField(required=False, help_text="For operators; customers order for themselves")
     items = serializers.ListField(
-        child=ItemInput(), required=False, allow_empty=False, max_length=settings.MAX_LINES_PER_ORDER
+        child=ItemInput(), required=False, min_length=1, max_length=settings.MAX_LINES_PER_ORDER
     )
-    book_id = serializers.CharField(max_length=64, required=False)
+    book_id = CodeField(required=False)
     quantity = QuantityField(required=False)
     price = StrictIntegerField(required=False, min_value=0)
     payment_method = serializers.ChoiceField(PaymentMethod.choices)
-    payment_token = serializers.CharField(max_length=128, required=False, default="")
+    payment_token = PatternField(
+        r"^[A-Za-z0-9_-]{1,128}$",
+        required=False,
+        default="",
+        help_text="The provider's",
+    )
     shipping_address = AddressField(required=False)
-    region = serializers.RegexField(r"^[A-Z]{2}$", required=False, help_text="ISO 3166-1 alpha-2; decides the tax")
-    coupon = serializers.CharField(max_length=32, required=False, default="")
+    region = PatternField(r"^[A-Z]{2}$", required=False, help_text="ISO 3166-1 alpha-2; decides the tax")
+    coupon = PatternField(r"^[A-Za-z0-9_-]{1,32}$", required=False)
     saga = serializers.ChoiceField(SagaStyle.choices, required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        short = {name: attrs.pop(name) for name in ("book_id", "quantity", "price") if name in attrs}
+        short = {name: attrs.pop(name) for name in SHORT_FORM if name in attrs}
         if "items" in attrs:
             if short:
                 raise serializers.ValidationError({name: ["Give either this or items."] for name in short})
@@ -84,16 +75,16 @@ class OrderInput(StrictSerializer):
         return attrs
 
     def as_request(self, style: str | None = None) -> OrderRequest:
-        """What is asked for, with what was left open filled in. Raises UnknownCustomer and ValidationError."""
+        """What is asked for, with what was left open filled in. Raises UnknownCustomer."""
         asked = self.validated_data
         return OrderRequest(
             customer=self._buyer(asked.get("customer_id")),
             items=tuple(WantedLine(**item) for item in asked["items"]),
             payment_method=asked["payment_method"],
-            payment_token=asked["payment_token"],
+            payment_token=asked.get("payment_token", ""),
             address=asked.get("shipping_address"),
             region=asked.get("region", settings.HOME_REGION),
-            coupon=asked["coupon"],
+            coupon=asked.get("coupon", ""),
             saga_style=style or asked.get("saga", settings.SAGA_STYLE),
         )
 
@@ -104,14 +95,24 @@ class OrderInput(StrictSerializer):
         if own and customer_id in {None, own.pk}:
             return own
         if customer_id is None:
-            raise serializers.ValidationError({"customer_id": ["You are no customer: say for whom you order."]})
+            raise UnknownCustomer("You are no customer yourself: say for whom you order, by customer_id.")
         if not sees_everything(user):
             raise UnknownCustomer(customer_id=customer_id)
         return find_customer(customer_id)
 
 
+class OrderAndSagaOutput(OrderOutput):
+    """An order, and where its saga stands: `saga_status` in the context."""
+
+    saga_status = serializers.SerializerMethodField()
+
+    @extend_schema_field(serializers.ChoiceField(State.choices))
+    def get_saga_status(self, order: Order) -> str:
+        return str(self.context["saga_status"])
+
+
 class CancelInput(StrictSerializer):
-    reason = serializers.CharField(max_length=200, required=False, default="The customer has cancelled.")
+    reason = TextField(max_length=200, required=False, default="The customer has cancelled.")
 
 
 class NoInput(StrictSerializer):
@@ -130,23 +131,18 @@ class EventOutput(serializers.ModelSerializer[Event]):
         fields = ["seq", "event_type", "payload", "timestamp", "causation_id", "delivered_at"]
 
 
-class SagaOutput(serializers.ModelSerializer[SagaInstance]):
-    saga_id = serializers.UUIDField(source="id")
-    style = serializers.CharField(source="saga_type")  # type: ignore[assignment]
-
-    class Meta:
-        model = SagaInstance
-        fields = ["saga_id", "order_id", "style", "status", "current_step", "failure", "attention"]
-
-
 class SagaStatusOutput(serializers.Serializer[Any]):
-    saga = SagaOutput()
-    history = serializers.ListField(child=serializers.CharField())
+    """An order's saga: where it stands, the states that it has been in, every step and undo, every fact."""
+
+    saga_id = serializers.UUIDField(source="saga.id")
+    order_id = serializers.UUIDField(source="saga.order_id")
+    style = serializers.ChoiceField(SagaStyle.choices, source="saga.saga_type")  # type: ignore[assignment]
+    status = serializers.ChoiceField(State.choices, source="saga.status")
+    current_step = serializers.CharField(source="saga.current_step")
+    failure = serializers.DictField(source="saga.failure", allow_null=True)
+    attention = serializers.CharField(source="saga.attention", allow_null=True)
+    started_at = serializers.DateTimeField(source="saga.created_at")
+    finished_at = serializers.DateTimeField(source="saga.finished_at", allow_null=True)
+    history = serializers.ListField(child=serializers.ChoiceField(State.choices))
     steps = StepOutput(many=True)
     events = EventOutput(many=True)
-
-    def to_representation(self, instance: Any) -> dict[str, Any]:
-        told = super().to_representation(instance)
-        saga: SagaInstance = instance["saga"]
-        times = {"started_at": saga.created_at, "finished_at": saga.finished_at}
-        return {**told.pop("saga"), **times, **told}

@@ -3,44 +3,74 @@
 from typing import Any
 from uuid import UUID
 
+from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from cloudmart.api.idempotency import claim_of, idempotent
 from cloudmart.api.permissions import IsOperator
+from cloudmart.api.schema import refuses
 from cloudmart.kernel.facts import OrderFacts
+from inventory.errors import OutOfStock, PriceChanged, ReservationExpired, UnknownBook
+from orders.errors import NoShippingAddress, OrderCancelled, OrderNotFound, UnknownCoupon, UnknownCustomer
 from orders.models import SagaStyle
 from orders.selectors import find_order
 from orders.views import OrderList
+from payments.errors import PaymentDeclined, PaymentUnavailable
 from sagas.answers import answer_to_placing, told
 from sagas.cancellation import cancel_order
+from sagas.errors import SagaNotFound, SagaRunning
+from sagas.examples import ORDERS
 from sagas.models import SagaInstance
 from sagas.placement import place_order
 from sagas.recovery import retry_saga
 from sagas.selectors import saga_status
-from sagas.serializers import CancelInput, NoInput, OrderInput, SagaStatusOutput
+from sagas.serializers import CancelInput, NoInput, OrderAndSagaOutput, OrderInput, SagaStatusOutput
+from shipping.errors import AlreadyShipped, ShippingFailed
+
+AT_THE_DESK = (UnknownBook, UnknownCustomer, UnknownCoupon, NoShippingAddress, PriceChanged, OutOfStock)
+ON_THE_WAY = (ReservationExpired, PaymentDeclined, PaymentUnavailable, ShippingFailed, OrderCancelled)
 
 
 class Orders(OrderList):
-    """GET: a page of orders, newest first. POST: place an order."""
-
     style: SagaStyle | None = None
     """Set where the path decides the style."""
 
+    @extend_schema(
+        summary="Place an order",
+        request=OrderInput,
+        responses={201: OrderAndSagaOutput, 202: OrderAndSagaOutput},
+        examples=ORDERS,
+    )
+    @refuses(*AT_THE_DESK, *ON_THE_WAY)
     @idempotent
     def post(self, request: Request) -> Response:
+        """Holds the books, takes the money, books the delivery; when any of these fails, undoes the others.
+
+        Name the books in `items`, or a single one by `book_id` and `quantity`. A `price` is what you expect: the shop
+        charges its own, and refuses the order when they differ. 202: a provider gave no sure answer yet; look at
+        Location.
+        """
         asked = OrderInput(data=request.data, context={"request": request})
         asked.is_valid(raise_exception=True)
         saga = place_order(asked.as_request(self.style), claim_of(request))
         return answer_to_placing(OrderFacts.from_json(saga.payload), saga.status, saga.failure)
 
 
-class CancelOrder(APIView):
-    """PUT or POST: cancel an order; undoes everything."""
+CANCEL = extend_schema(
+    summary="Cancel an order",
+    request=CancelInput,
+    responses={200: OrderAndSagaOutput, 202: OrderAndSagaOutput},
+)
 
+
+class CancelOrder(APIView):
+    @CANCEL
+    @refuses(OrderNotFound, SagaNotFound, AlreadyShipped)
     @idempotent
     def post(self, request: Request, order_id: UUID) -> Response:
+        """Undoes everything: the parcel, the payment, the hold or the sale. 202: the saga is still turning back."""
         find_order(order_id, request.user)
         asked = CancelInput(data=request.data)
         asked.is_valid(raise_exception=True)
@@ -51,32 +81,43 @@ class CancelOrder(APIView):
 
 
 class CancelSaga(APIView):
-    """POST: have an order's saga undo everything."""
-
     permission_classes = [IsOperator]
 
+    @extend_schema(
+        summary="Have an order's saga undo everything",
+        request=CancelInput,
+        responses={200: SagaStatusOutput, 202: SagaStatusOutput},
+    )
+    @refuses(SagaNotFound, AlreadyShipped)
     @idempotent
     def post(self, request: Request, order_id: UUID) -> Response:
+        """For operators. As cancelling the order, but answers with the saga."""
         asked = CancelInput(data=request.data)
         asked.is_valid(raise_exception=True)
         return saga_told(cancel_order(order_id, asked.validated_data["reason"]), request.user)
 
 
 class RetrySaga(APIView):
-    """POST: have a waiting saga go on now."""
-
     permission_classes = [IsOperator]
 
+    @extend_schema(
+        summary="Have a waiting saga go on now",
+        request=NoInput,
+        responses={200: SagaStatusOutput, 202: SagaStatusOutput},
+    )
+    @refuses(SagaNotFound, SagaRunning)
     @idempotent
     def post(self, request: Request, order_id: UUID) -> Response:
+        """For operators. Asks the provider again, with the same key. A saga at rest stays as it is."""
         NoInput(data=request.data).is_valid(raise_exception=True)
         return saga_told(retry_saga(order_id), request.user)
 
 
 class SagaStatus(APIView):
-    """GET: the states, steps and facts of an order's saga."""
-
+    @extend_schema(summary="How an order's saga went, or goes", responses=SagaStatusOutput)
+    @refuses(OrderNotFound, SagaNotFound)
     def get(self, request: Request, order_id: UUID) -> Response:
+        """The states that it has been in, every step and undo with its tries, every fact."""
         return Response(SagaStatusOutput(saga_status(order_id, request.user)).data)
 
 

@@ -1,15 +1,18 @@
 """A parcel as the API shows it."""
 
-from typing import Any
-
 from rest_framework import serializers
 
 from shipping.models import Shipment
 
 
+class ParcelAddressOutput(serializers.Serializer[Shipment]):
+    postal_code = serializers.CharField()
+    address = serializers.CharField()
+
+
 class ShipmentOutput(serializers.ModelSerializer[Shipment]):
     shipment_id = serializers.UUIDField(source="id")
-    address = serializers.SerializerMethodField()
+    address = ParcelAddressOutput(source="*", read_only=True)
 
     class Meta:
         model = Shipment
@@ -24,6 +27,3 @@ class ShipmentOutput(serializers.ModelSerializer[Shipment]):
             "created_at",
             "updated_at",
         ]
-
-    def get_address(self, shipment: Shipment) -> dict[str, Any]:
-        return {"postal_code": shipment.postal_code, "address": shipment.address}

@@ -1,6 +1,7 @@
 """Every code that a problem answer can have: its HTTP status, what it means, and what a client should do."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,7 +13,12 @@ class Problem:
     advice: str
     retry_after: int | None = None
     """Seconds after which the same request may succeed."""
+    example: dict[str, Any] = field(default_factory=dict)
+    """Facts as they may stand in the answer, for the documentation."""
 
+
+ORDER = "01a1fc13-06f4-71f7-ac05-df3857a063f2"
+"""Of the examples."""
 
 CATALOGUE = {
     # --- What the shop refuses ------------------------------------------------------------------
@@ -39,9 +45,13 @@ CATALOGUE = {
         409,
         "Fewer copies are available than were asked for.",
         "Lower each quantity to what `shortages` says is available, or try later.",
+        example={"shortages": [{"book_id": "book-456", "requested": 1, "available": 0}]},
     ),
     "payment_declined": Problem(
-        402, "The payment provider has refused the charge.", "Ask the customer for another card; `reason` says why."
+        402,
+        "The payment provider has refused the charge.",
+        "Ask the customer for another card; `reason` says why.",
+        example={"reason": "insufficient_funds", "order_id": ORDER, "saga_status": "FAILED"},
     ),
     "payment_not_found": Problem(
         404, "There is no payment for this order, or it is not yours.", "Check the order's id."
@@ -53,6 +63,7 @@ CATALOGUE = {
         409,
         "A book no longer costs what the order expected.",
         "Show the customer the `prices` of now, and order with those.",
+        example={"prices": [{"book_id": "book-123", "expected": 3000, "current": 3500}]},
     ),
     "reservation_expired": Problem(409, "The hold on the stock ran out before it was sold.", "Place the order anew."),
     "saga_not_found": Problem(404, "There is no saga of this order.", "Check the order's id."),
@@ -69,11 +80,12 @@ CATALOGUE = {
         409,
         "The delivery could not be arranged; everything else was undone.",
         "Try another shipping_address, or later.",
+        example={"reason": "not_served", "order_id": ORDER, "saga_status": "FAILED"},
     ),
     "stock_is_reserved": Problem(
         409, "Copies that are held for orders cannot be taken off the shelf.", "Take fewer, or release holds first."
     ),
-    "unknown_coupon": Problem(400, "There is no such coupon.", "Leave the coupon out, or correct it."),
+    "unknown_coupon": Problem(404, "There is no such coupon.", "Leave the coupon out, or correct it."),
     # --- What HTTP refuses ----------------------------------------------------------------------
     "authentication_failed": Problem(
         401, "The token is wrong or has expired.", "Send a valid one: Authorization: Bearer TOKEN."
@@ -107,9 +119,17 @@ CATALOGUE = {
         422, "This Idempotency-Key was used for another request.", "Make a new key for each new request."
     ),
     "internal_error": Problem(
-        500, "Something went wrong on our side.", "Try again; if it stays, report the `error_id`, which is in our log."
+        500,
+        "Something went wrong on our side.",
+        "Try again; if it stays, report the `error_id`, which is in our log.",
+        example={"error_id": "5f1c6f0a2b7e4d6c9a3b8e7d6c5b4a39"},
     ),
-    "invalid": Problem(400, "The request has errors.", "Correct the fields named in `errors`."),
+    "invalid": Problem(
+        400,
+        "The request has errors.",
+        "Correct the fields named in `errors`.",
+        example={"errors": [{"field": "quantity", "code": "min_value", "detail": "At least 1."}]},
+    ),
     "method_not_allowed": Problem(405, "This path has no such method.", "The Allow header lists those it has."),
     "not_acceptable": Problem(406, "There is no such representation.", "Accept application/json."),
     "not_authenticated": Problem(401, "Nobody is signed in.", "Send Authorization: Bearer TOKEN."),

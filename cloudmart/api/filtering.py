@@ -5,11 +5,22 @@ from typing import Any
 from django import forms
 from django_filters import Filter
 from django_filters.fields import IsoDateTimeField
+from drf_spectacular.utils import extend_schema_field
 from rest_framework.exceptions import ValidationError
 from rest_framework.filters import BaseFilterBackend, OrderingFilter
 from rest_framework.request import Request
 
+from cloudmart.api.fields import TEXT
+from cloudmart.kernel.fields import CODE
+
 EARLIEST_YEAR, LATEST_YEAR = 1970, 2999
+MOMENT = (
+    r"^(19[7-9][0-9]|2[0-9]{3})-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?"
+    r"(Z|[+-](0[0-9]|1[0-4]):[0-5][0-9])$"
+)
+"""RFC 3339, in those years. For the documentation; we read more than that."""
+
+LONGEST_TEXT = 100
 
 
 class KnownParameters(BaseFilterBackend):
@@ -22,7 +33,7 @@ class KnownParameters(BaseFilterBackend):
             if name not in known
             else ["Give it once, with a value; or leave it out."]
             for name, values in request.query_params.lists()
-            if name not in known or len(values) != 1 or not values[0].strip()
+            if name not in known or len(values) != 1 or not values[0]
         }
         if errors:
             raise ValidationError(errors)
@@ -46,6 +57,20 @@ class StrictOrdering(OrderingFilter):
             raise ValidationError({"ordering": [f"Give one of {', '.join(known)}."]})
         return list(fields)
 
+    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
+        """OpenAPI's view of the parameter."""
+        schema = {"type": "string", "enum": orderings_of(view)}
+        description = "The first field to order by; with a minus, downwards."
+        return [
+            {
+                "name": self.ordering_param,
+                "in": "query",
+                "required": False,
+                "description": description,
+                "schema": schema,
+            }
+        ]
+
 
 def orderings_of(view: Any) -> list[str]:
     """Each field upwards, and downwards."""
@@ -62,7 +87,28 @@ class MomentField(IsoDateTimeField):
         return moment
 
 
+@extend_schema_field({"type": "string", "format": "date-time", "pattern": MOMENT})
 class MomentFilter(Filter):
     """Compares with a moment in ISO 8601."""
 
     field_class = MomentField
+
+
+@extend_schema_field({"type": "string", "pattern": CODE})
+class CodeFilter(Filter):
+    """The code of a book or a customer."""
+
+    field_class = forms.RegexField
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(regex=CODE, strip=False, **kwargs)
+
+
+@extend_schema_field({"type": "string", "pattern": TEXT, "minLength": 1, "maxLength": LONGEST_TEXT})
+class TextFilter(Filter):
+    """Text that is looked for."""
+
+    field_class = forms.RegexField
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(regex=TEXT, strip=False, max_length=LONGEST_TEXT, **kwargs)

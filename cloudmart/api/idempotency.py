@@ -32,6 +32,7 @@ from cloudmart.models import IdempotencyKey
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotent-Replayed"
 LONGEST_KEY = 255
+QUOTED = re.compile('"[^"]+"')
 CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 LONGEST_REQUEST = timedelta(minutes=1)
@@ -77,7 +78,9 @@ class Claim:
         header = request.headers.get(HEADER)
         if header is None:
             return None
-        key = header.strip().removeprefix('"').removesuffix('"')
+        key = header.strip()
+        if QUOTED.fullmatch(key):
+            key = key[1:-1]
         if not 1 <= len(key) <= LONGEST_KEY or CONTROL_CHARACTERS.search(_as_text(key)):
             raise KeyMalformed
         asked = json.dumps([request.method, request.path, request.data or None], sort_keys=True)
@@ -191,6 +194,7 @@ def _with_key(
                 claim.keep(refused(refusal))
             raise
 
+    handle.honours_key = True  # type: ignore[attr-defined]
     return handle
 
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import ValidationError as InvalidPosition
 from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.pagination import CursorPagination, PageNumberPagination
 from rest_framework.request import Request
@@ -35,8 +36,19 @@ class _Pages:
         """Raises PageNotFound, and ValidationError for a page size that we do not serve."""
         try:
             return super().paginate_queryset(queryset, request, view)  # type: ignore[misc]
-        except NotFound:
+        except (NotFound, InvalidPosition):
             raise PageNotFound from None
+
+    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
+        """OpenAPI's view of the parameters."""
+        parameters: list[dict[str, Any]] = super().get_schema_operation_parameters(view)  # type: ignore[misc]
+        limits = {"minimum": 1, "maximum": self.max_page_size, "default": self.page_size}
+        for parameter in parameters:
+            if parameter["name"] == self.page_size_query_param:
+                parameter["schema"].update(limits)
+            elif parameter["name"] == "cursor":
+                parameter["schema"]["minLength"] = 1
+        return parameters
 
 
 class CursorPages(_Pages, CursorPagination):

@@ -2,7 +2,13 @@
 
 from typing import Any
 
+from django.core.validators import RegexValidator
 from django.db import models
+
+CODE = r"^[A-Za-z0-9._~-]{1,64}$"
+"""The shop's own codes, of books and customers: what a path can hold as it is."""
+
+is_code = RegexValidator(CODE, "A code has 1 to 64 of A-Z a-z 0-9 . _ ~ -")
 
 
 class CodeField(models.CharField):

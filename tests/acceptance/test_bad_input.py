@@ -45,7 +45,7 @@ def nothing_is_written(shelve):
         ({**GOOD, "book_id": "book\0"}, "book_id"),
         ({**GOOD, "book_id": {}}, "book_id"),
         ({**GOOD, "price": -1}, "price"),
-        ({**GOOD, "price": 3500.0}, "price"),
+        ({**GOOD, "price": 3500.5}, "price"),
         ({**GOOD, "items": [{"book_id": "book-123", "quantity": 1}]}, "book_id"),
         ({**without("book_id"), "items": []}, "items"),
         ({"customer_id": "customer-001", "payment_method": "e_money", "items": []}, "items"),

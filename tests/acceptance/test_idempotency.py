@@ -98,7 +98,7 @@ def test_keys_that_look_alike_are_different_keys(order):
     assert Order.objects.count() == 7
 
 
-@pytest.mark.parametrize("key", ["", "  ", '""', "k" * 256, "a\tb", "a\x7fb"])
+@pytest.mark.parametrize("key", ["", "  ", "k" * 256, "a\tb", "a\x7fb"])
 def test_a_malformed_key_is_refused(order, key):
     answer = order(key)
     assert answer.status_code == 400 and answer.json()["code"] == "idempotency_key_malformed"

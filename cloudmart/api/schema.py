@@ -1,0 +1,167 @@
+"""The OpenAPI description: what drf-spectacular cannot see by itself.
+
+Every operation lists each problem that it can answer with: those that its handler `@refuses`, and those that any
+request can meet because of who asks, what the body is, or which key it brings.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+from drf_spectacular.extensions import OpenApiAuthenticationExtension, OpenApiSerializerExtension
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.plumbing import build_bearer_security_scheme_object
+from drf_spectacular.utils import OpenApiParameter
+from rest_framework import serializers
+from rest_framework.permissions import AllowAny
+
+from cloudmart.api.catalogue import CATALOGUE
+from cloudmart.api.idempotency import HEADER, LONGEST_KEY, REPLAYED
+from cloudmart.api.permissions import IsOperator
+from cloudmart.api.problems import CONTENT_TYPE, problem
+from cloudmart.kernel.errors import DomainError
+
+Handler = TypeVar("Handler", bound=Callable[..., Any])
+
+ALWAYS = ("not_acceptable", "throttled", "internal_error", "busy")
+SIGNED_IN = ("not_authenticated", "authentication_failed")
+WITH_BODY = ("invalid", "parse_error", "body_too_large", "unsupported_media_type")
+CHANGING = ("permission_denied", "conflict")
+WITH_KEY = ("idempotency_key_malformed", "idempotency_key_in_use", "idempotency_key_reused")
+IN_LISTS = ("invalid", "page_not_found")
+
+VISIBLE = r"[\x21-\x7e\xa1-\xff]"
+KEY = rf"^{VISIBLE}([\x20-\x7e\xa0-\xff]*{VISIBLE})?$"
+"""What an HTTP header can bring that is no control character."""
+
+KEY_PARAMETER = OpenApiParameter(
+    HEADER,
+    {"type": "string", "maxLength": LONGEST_KEY, "pattern": KEY},
+    OpenApiParameter.HEADER,
+    description="Make one for each new request, and send it again with each repeat: what was done is then done once, "
+    "and answered the same. Kept for a day.",
+)
+
+
+def refuses(*errors: type[DomainError]) -> Callable[[Handler], Handler]:
+    """What the domain may say no with to what this handler is asked for."""
+
+    def note(handler: Handler) -> Handler:
+        handler.refusals = [error.code for error in errors]  # type: ignore[attr-defined]
+        return handler
+
+    return note
+
+
+class ProblemOutput(serializers.Serializer[Any]):
+    """RFC 9457 problem details, with what a client should do next. The facts of its code, if any, stand beside."""
+
+    type = serializers.CharField()
+    title = serializers.CharField()
+    status = serializers.IntegerField()
+    detail = serializers.CharField()
+    code = serializers.ChoiceField(sorted(CATALOGUE))
+    advice = serializers.CharField()
+
+
+class Schema(AutoSchema):
+    """One operation."""
+
+    @property
+    def handler(self) -> Any:
+        return getattr(self.view, self.method.lower())
+
+    def get_tags(self) -> list[str]:
+        return [self.path.split("/")[1]]
+
+    def get_override_parameters(self) -> list[Any]:
+        return [KEY_PARAMETER] if self._honours_key else []
+
+    @property
+    def _honours_key(self) -> bool:
+        return getattr(self.handler, "honours_key", False)
+
+    def _get_response_bodies(self, direction: Any = "response") -> Any:
+        bodies = super()._get_response_bodies(direction)
+        if self._honours_key:
+            for body in bodies.values():
+                body.setdefault("headers", {})[REPLAYED] = {
+                    "schema": {"type": "string", "enum": ["true"]},
+                    "description": "This is what an earlier request with this key was answered.",
+                }
+        component = self.resolve_serializer(ProblemOutput, direction)
+        for status, codes in by_status(self._problems()).items():
+            bodies[str(status)] = problem_body(component.ref, codes)
+        return bodies
+
+    def _problems(self) -> Iterable[str]:
+        yield from getattr(self.handler, "refusals", ())
+        yield from ALWAYS
+        permissions = getattr(self.view, "permission_classes", ())
+        if AllowAny not in permissions:
+            yield from SIGNED_IN
+        if IsOperator in permissions:
+            yield "permission_denied"
+        if self.method not in {"GET", "HEAD"}:
+            yield from CHANGING
+            yield from WITH_BODY
+        if self._is_list_view():
+            yield from IN_LISTS
+        if "{" in self.path:
+            yield "not_found"
+        if self._honours_key:
+            yield from WITH_KEY
+
+
+def by_status(codes: Iterable[str]) -> dict[int, list[str]]:
+    statuses: dict[int, list[str]] = {}
+    for code in dict.fromkeys(codes):
+        statuses.setdefault(CATALOGUE[code].status, []).append(code)
+    return dict(sorted(statuses.items()))
+
+
+def problem_body(schema: dict[str, Any], codes: list[str]) -> dict[str, Any]:
+    """The answer of one status, with an example of each problem that has it."""
+    examples = {code: {"value": problem(code, **CATALOGUE[code].example)["data"]} for code in codes}
+    body: dict[str, Any] = {
+        "description": "\n".join(f"- `{code}`: {CATALOGUE[code].meaning}" for code in codes),
+        "content": {CONTENT_TYPE: {"schema": schema, "examples": examples}},
+    }
+    if any(CATALOGUE[code].retry_after or code == "throttled" for code in codes):
+        body["headers"] = {"Retry-After": {"schema": {"type": "string"}, "description": "Seconds to wait"}}
+    return body
+
+
+class StrictInput(OpenApiSerializerExtension):
+    target_class = "cloudmart.api.fields.StrictSerializer"
+    match_subclasses = True
+
+    def map_serializer(self, auto_schema: Any, direction: Any) -> Any:
+        schema = auto_schema._map_serializer(self.target, direction, bypass_extensions=True)
+        return {**schema, "additionalProperties": False, **getattr(self.target, "schema_also", {})}
+
+
+class BearerToken(OpenApiAuthenticationExtension):
+    target_class = "cloudmart.api.authentication.TokenAuthentication"
+    name = "token"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:
+        scheme = build_bearer_security_scheme_object("Authorization", "Bearer")
+        return {**scheme, "description": "`manage.py issue_token USERNAME` prints one."}
+
+
+def add_links(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
+    """Where an answer brings an order's id, the operations that can be gone on with."""
+    operations = [operation for path in result["paths"].values() for operation in path.values()]
+    followers = {
+        operation["operationId"]: {
+            "operationId": operation["operationId"],
+            "parameters": {"order_id": "$response.body#/order_id"},
+        }
+        for operation in operations
+        if any(parameter["name"] == "order_id" for parameter in operation.get("parameters", ()))
+    }
+    for operation in operations:
+        for status in {"201", "202"} & operation["responses"].keys():
+            if operation["operationId"] not in followers:
+                operation["responses"][status]["links"] = followers
+    return result
