@@ -1,7 +1,7 @@
 """Taking an order: everything that can refuse without a side effect comes before the first side effect."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from django.utils import timezone
 
@@ -34,7 +34,7 @@ class OrderRequest:
     customer: Customer
     items: tuple[WantedLine, ...]
     payment_method: str
-    payment_token: str = ""
+    payment_token: str = field(default="", repr=False)
     address: Address | None = None
     """None: the customer's own."""
     region: str

@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from rest_framework.views import exception_handler as drf_exception_handler
 
 from cloudmart.api.catalogue import CATALOGUE
+from cloudmart.api.requests import request_id
 from cloudmart.kernel.errors import DatabaseBusy, DomainError
 from cloudmart.kernel.transactions import may_pass
 
@@ -22,6 +23,13 @@ CONTENT_TYPE = "application/problem+json"
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response:
     """DRF's hook: whatever a view raises becomes a problem answer."""
+    answer = answer_to(error, context)
+    answer.data = identified(answer.data)
+    return answer
+
+
+def answer_to(error: Exception, context: dict[str, Any]) -> Response:
+    """The problem answer that would be the same for any other request."""
     if isinstance(error, DomainError):
         return Response(**problem(error.code, error.detail, **error.facts))
     if isinstance(error, Http404):
@@ -60,9 +68,14 @@ def problem(code: str, detail: str = "", **facts: Any) -> dict[str, Any]:
     return {"data": body, "status": kind.status, "content_type": CONTENT_TYPE}
 
 
+def identified(body: dict[str, Any]) -> dict[str, Any]:
+    """`body`, which may be stored and sent again, with the id of the request that it answers this time."""
+    return {**body, "request_id": request_id()}
+
+
 def unforeseen(error: BaseException | None) -> dict[str, Any]:
-    """A problem that nobody foresaw: its id stands in the log, with the traceback that the client never sees."""
-    error_id = uuid4().hex
+    """A problem that nobody foresaw: its id, which is the request's, stands in the log, with the traceback."""
+    error_id = request_id() or uuid4().hex
     logger.error("unforeseen error %s", error_id, exc_info=error)
     return problem("internal_error", error_id=error_id)
 
@@ -85,4 +98,4 @@ def server_error(request: HttpRequest) -> JsonResponse:
 
 
 def _plain(answer: dict[str, Any]) -> JsonResponse:
-    return JsonResponse(answer["data"], status=answer["status"], content_type=answer["content_type"])
+    return JsonResponse(identified(answer["data"]), status=answer["status"], content_type=answer["content_type"])
