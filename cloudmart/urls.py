@@ -3,7 +3,13 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from cloudmart.api.health import Healthz, Readyz
+from cloudmart.api.metrics import Metrics
+
 urlpatterns = [
+    path("healthz", Healthz.as_view(), name="healthz"),
+    path("readyz", Readyz.as_view(), name="readyz"),
+    path("metrics", Metrics.as_view(), name="metrics"),
     path("admin/", admin.site.urls),
     path("", include("sagas.urls")),
     path("", include("orders.urls")),

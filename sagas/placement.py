@@ -14,6 +14,7 @@ from orders import pricing
 from orders.errors import NoShippingAddress
 from orders.models import Customer, SagaStyle
 from sagas.choreography import driver as choreography
+from sagas.metrics import counts_refusals
 from sagas.models import SagaInstance
 from sagas.orchestration.orchestrator import OrderSagaOrchestrator
 
@@ -48,6 +49,7 @@ START: dict[str, Callable[[OrderFacts], SagaInstance]] = {
 }
 
 
+@counts_refusals
 def place_order(request: OrderRequest) -> SagaInstance:
     """Take the order, and run its saga until it rests or has to wait.
 

@@ -1,4 +1,4 @@
-"""Every request has an id, which its answer and all its log lines carry, and one line in the log when it is answered."""
+"""Every request has an id, in its answer and in all its log lines, and one line in the log when it is answered."""
 
 import re
 from collections.abc import Callable

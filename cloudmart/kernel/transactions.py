@@ -10,6 +10,7 @@ from typing import ParamSpec, TypeVar
 from django.db import OperationalError, connection, transaction
 
 from cloudmart.kernel.errors import DatabaseBusy
+from cloudmart.kernel.metrics import count_retry
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -43,6 +44,7 @@ def durable(function: Callable[P, R]) -> Callable[P, R]:
             except OperationalError as error:
                 if not may_pass(error) or connection.in_atomic_block:
                     raise
+                count_retry(function.__qualname__)
                 logger.info("transaction %s, try %s: %s", function.__qualname__, attempt, error)
                 time.sleep(random.uniform(0, LONGEST_PAUSE / 2 ** (TRIES - attempt)))
         raise DatabaseBusy(function.__qualname__)

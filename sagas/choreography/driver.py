@@ -13,6 +13,7 @@ from orders.errors import OrderCancelled
 from sagas.choreography.bus import AnswerAwaited, deliver
 from sagas.choreography.signals import order_cancel_requested, order_created
 from sagas.choreography.story import Story
+from sagas.driving import driving
 from sagas.models import WAIT, SagaInstance
 from shipping import services as shipping
 
@@ -22,8 +23,9 @@ logger = logging.getLogger(__name__)
 def start(order: OrderFacts) -> SagaInstance:
     """Announce a new order, and tell everybody until it rests or has to wait."""
     saga = SagaInstance(saga_type=order.saga_style, order_id=order.order_id, payload=order.as_json())
-    _create(saga, order)
-    return _tell(saga)
+    with driving(saga):
+        _create(saga, order)
+        return _tell(saga)
 
 
 def cancel(saga: SagaInstance, reason: str) -> SagaInstance:
@@ -31,7 +33,8 @@ def cancel(saga: SagaInstance, reason: str) -> SagaInstance:
 
     Raises AlreadyShipped, having changed nothing.
     """
-    return _tell(saga) if _request_cancel(saga.order_id, reason) else saga
+    with driving(saga):
+        return _tell(saga) if _request_cancel(saga.order_id, reason) else saga
 
 
 @durable

@@ -9,6 +9,7 @@ from cloudmart.kernel.facts import OrderFacts
 from cloudmart.kernel.remote import Answer, Refused, ask
 from cloudmart.kernel.transactions import durable
 from orders.errors import OrderCancelled
+from sagas.driving import driving
 from sagas.errors import Overtaken
 from sagas.models import AT_REST, WAIT, Direction, SagaInstance, State, StepStatus
 from sagas.orchestration.step_log import StepLog
@@ -37,7 +38,8 @@ class OrderSagaOrchestrator:
         """Run a new saga until it rests or has to wait. Its first transaction writes the order."""
         saga = SagaInstance(saga_type=order.saga_style, order_id=order.order_id, payload=order.as_json())
         machine = cls(saga, workflow)
-        return machine._converse(machine._next_call(None, None))
+        with driving(saga):
+            return machine._converse(machine._next_call(None, None))
 
     @classmethod
     def cancel(cls, saga: SagaInstance, reason: str, workflow: Workflow = ORDER_WORKFLOW) -> SagaInstance:
@@ -48,7 +50,8 @@ class OrderSagaOrchestrator:
         if saga.status == State.COMPLETED:
             machine = cls(saga, workflow)
             turned_back = TurnedBack(CANCELLATION, OrderCancelled(reason, reason=reason))
-            return machine._converse(machine._keep(machine._take_back(turned_back)))
+            with driving(saga):
+                return machine._converse(machine._keep(machine._take_back(turned_back)))
         running = SagaInstance.objects.filter(pk=saga.pk).exclude(status__in=AT_REST)
         if not running.update(cancel_reason=reason):
             raise Overtaken(str(saga.pk))

@@ -1,0 +1,37 @@
+"""GET /metrics: everything that is counted, in the text format of Prometheus."""
+
+import os
+
+from django.http import HttpResponse
+from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, REGISTRY, CollectorRegistry, Counter, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from cloudmart.api.negotiation import OneRepresentation
+from cloudmart.api.permissions import IsOperator
+from cloudmart.kernel.metrics import READ_AT_SCRAPE
+
+IDEMPOTENT_REPLAYS = Counter(
+    "cloudmart_idempotent_replays", "Requests that were answered with what the first one under their key was told."
+)
+
+
+class Metrics(APIView):
+    """GET: for operators, and for the Prometheus that has an operator's token."""
+
+    permission_classes = [IsOperator]
+    content_negotiation_class = OneRepresentation
+
+    def get(self, request: Request) -> HttpResponse:
+        told = generate_latest(counted()) + generate_latest(READ_AT_SCRAPE)
+        return HttpResponse(told, content_type=CONTENT_TYPE_PLAIN_0_0_4)
+
+
+def counted() -> CollectorRegistry:
+    """What all processes of the server have counted together, or this process alone when nothing is shared."""
+    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        return REGISTRY
+    together = CollectorRegistry()
+    MultiProcessCollector(together)
+    return together
