@@ -9,6 +9,7 @@ import sys
 from typing import Any
 
 import structlog
+from django.utils.log import CallbackFilter
 from structlog.typing import EventDict, Processor
 
 from cloudmart.kernel.confidential import concealed
@@ -38,13 +39,14 @@ def logging_config(level: str, stream: str) -> dict[str, Any]:
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"line": {"()": formatter}},
+        "filters": {"has_traceback": {"()": CallbackFilter, "callback": lambda record: record.exc_info}},
         "handlers": {
             "stream": {"class": "logging.StreamHandler", "formatter": "line", "stream": f"ext://sys.{stream}"}
         },
         "root": {"handlers": ["stream"], "level": level},
         "loggers": {
             "django": {"handlers": []},
-            "django.request": {"level": "ERROR"},  # every request has its line; a refusal needs no second one
+            "django.request": {"level": "ERROR", "filters": ["has_traceback"]},  # else the request's line says it all
             "django.server": {"handlers": [], "propagate": True, "level": "WARNING"},
             "django.db.backends": {"level": "INFO"},  # at DEBUG it writes what is stored, tokens included
         },

@@ -16,7 +16,7 @@ READ_AT_SCRAPE = CollectorRegistry()
 
 TRANSACTION_RETRIES = Counter(
     "cloudmart_transaction_retries",
-    "Transactions that lost a conflict in the database and were rolled back to be run again.",
+    "Transactions run again, whole, because they had lost a conflict in the database.",
     ["transaction"],
 )
 

@@ -38,13 +38,14 @@ def durable(function: Callable[P, R]) -> Callable[P, R]:
     @wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         for attempt in range(1, TRIES + 1):
+            if attempt > 1:
+                count_retry(function.__qualname__)
             try:
                 with transaction.atomic(durable=True):
                     return function(*args, **kwargs)
             except OperationalError as error:
                 if not may_pass(error) or connection.in_atomic_block:
                     raise
-                count_retry(function.__qualname__)
                 logger.info("transaction %s, try %s: %s", function.__qualname__, attempt, error)
                 time.sleep(random.uniform(0, LONGEST_PAUSE / 2 ** (TRIES - attempt)))
         raise DatabaseBusy(function.__qualname__)
