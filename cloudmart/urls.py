@@ -5,11 +5,17 @@ from django.urls import include, path
 from django.views.decorators.cache import cache_page
 from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerView
 
+from cloudmart.api.health import Healthz, Readyz
+from cloudmart.api.metrics import Metrics
+
 HOUR = 60 * 60
 
 urlpatterns = [
     path("schema", cache_page(HOUR)(SpectacularJSONAPIView.as_view()), name="schema"),
     path("docs", SpectacularSwaggerView.as_view(), name="docs"),
+    path("healthz", Healthz.as_view(), name="healthz"),
+    path("readyz", Readyz.as_view(), name="readyz"),
+    path("metrics", Metrics.as_view(), name="metrics"),
     path("admin/", admin.site.urls),
     path("", include("sagas.urls")),
     path("", include("orders.urls")),

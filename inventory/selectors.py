@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from django.db.models import F, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
@@ -64,6 +64,13 @@ def live_reservations(book_id: str) -> QuerySet[Reservation]:
     return Reservation.objects.filter(shelf=book_id, status=Status.ACTIVE, expires_at__gt=timezone.now()).order_by(
         "expires_at"
     )
+
+
+def held_now() -> tuple[int, int]:
+    """Live reservations of all books together, and the copies in them."""
+    live = Reservation.objects.filter(status=Status.ACTIVE, expires_at__gt=timezone.now())
+    held = live.aggregate(reservations=Count("pk"), copies=Sum("quantity", default=0))
+    return held["reservations"], held["copies"]
 
 
 def inventory_of(book_id: str) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Taking an order: everything that can refuse without a side effect comes before the first side effect."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from django.utils import timezone
 
@@ -15,6 +15,7 @@ from orders import pricing
 from orders.errors import NoShippingAddress
 from orders.models import Customer, SagaStyle
 from sagas.choreography import driver as choreography
+from sagas.metrics import counts_refusals
 from sagas.models import SagaInstance
 from sagas.orchestration.orchestrator import OrderSagaOrchestrator
 
@@ -35,7 +36,7 @@ class OrderRequest:
     customer: Customer
     items: tuple[WantedLine, ...]
     payment_method: str
-    payment_token: str = ""
+    payment_token: str = field(default="", repr=False)
     address: Address | None = None
     """None: the customer's own."""
     region: str
@@ -49,6 +50,7 @@ START: dict[str, Callable[[OrderFacts, str], SagaInstance]] = {
 }
 
 
+@counts_refusals
 def place_order(request: OrderRequest, claim: Claim | None = None) -> SagaInstance:
     """Take the order, and run its saga until it rests or has to wait. The key of `claim` is answered when it ends.
 

@@ -1,6 +1,8 @@
 """The shop that tests play in: real commits, mock providers, no pauses between tries."""
 
-from collections.abc import Callable
+import json
+import logging
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from rest_framework.throttling import SimpleRateThrottle
 
 from cloudmart.kernel.facts import Address, Line, OrderFacts, Totals
 from cloudmart.kernel.ids import new_id
+from cloudmart.logs import formatter
 from inventory.models import InventoryRecord
 from inventory.selectors import inventory_of
 from inventory.triggers import create_triggers, drop_triggers
@@ -86,6 +89,22 @@ def shelve(transactional_db: None) -> Callable[..., None]:
             add_stock(book_id, copies)
 
     return shelve
+
+
+@pytest.fixture
+def lines() -> Iterator[Callable[[], list[dict[str, Any]]]]:
+    """What has been logged so far, as the server writes it."""
+    written: list[str] = []
+
+    class Memory(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            written.append(self.format(record))
+
+    memory = Memory()
+    memory.setFormatter(formatter())
+    logging.getLogger().addHandler(memory)
+    yield lambda: [json.loads(line) for line in written]
+    logging.getLogger().removeHandler(memory)
 
 
 def available(book_id: str) -> int:

@@ -19,12 +19,13 @@ from uuid import UUID
 from django.conf import settings
 from django.db import IntegrityError
 from django.utils import timezone
+from prometheus_client import Counter
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from cloudmart.api.catalogue import CATALOGUE
-from cloudmart.api.problems import CONTENT_TYPE, refused
+from cloudmart.api.problems import CONTENT_TYPE, identified, refused
 from cloudmart.kernel.errors import DomainError
 from cloudmart.kernel.transactions import beginning_with, durable
 from cloudmart.models import IdempotencyKey
@@ -37,6 +38,10 @@ CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 LONGEST_REQUEST = timedelta(minutes=1)
 """After this long without an answer the process is taken for dead, and a repeat may run what can be repeated."""
+
+IDEMPOTENT_REPLAYS = Counter(
+    "cloudmart_idempotent_replays", "Requests that were answered with what the first one under their key was told."
+)
 
 Handler = Callable[..., Response]
 
@@ -217,9 +222,12 @@ def _stored(answer: Response | None) -> dict[str, Any]:
 
 
 def _replay(known: IdempotencyKey) -> Response:
+    IDEMPOTENT_REPLAYS.inc()
     headers = {REPLAYED: "true", **({"Location": known.location} if known.location else {})}
-    content_type = CONTENT_TYPE if (known.status_code or 0) >= 400 else None
-    return Response(json.loads(known.body), known.status_code, headers=headers, content_type=content_type)
+    body = json.loads(known.body)
+    if (known.status_code or 0) < 400:
+        return Response(body, known.status_code, headers=headers)
+    return Response(identified(body), known.status_code, headers=headers, content_type=CONTENT_TYPE)
 
 
 def _as_text(header: str) -> str:

@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from rest_framework.views import exception_handler as drf_exception_handler
 
 from cloudmart.api.catalogue import CATALOGUE
+from cloudmart.api.requests import request_id
 from cloudmart.api.throttling import check_stranger
 from cloudmart.kernel.errors import DatabaseBusy, DomainError
 from cloudmart.kernel.transactions import may_pass
@@ -23,6 +24,13 @@ CONTENT_TYPE = "application/problem+json"
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response:
     """DRF's hook: whatever a view raises becomes a problem answer."""
+    answer = answer_to(error, context)
+    answer.data = identified(answer.data)
+    return answer
+
+
+def answer_to(error: Exception, context: dict[str, Any]) -> Response:
+    """The problem answer that would be the same for any other request."""
     if isinstance(error, DomainError):
         return refused(error)
     if isinstance(error, exceptions.NotAuthenticated | exceptions.AuthenticationFailed):
@@ -70,9 +78,14 @@ def problem(code: str, detail: str = "", **facts: Any) -> dict[str, Any]:
     return {"data": body, "status": kind.status, "content_type": CONTENT_TYPE, "headers": headers}
 
 
+def identified(body: dict[str, Any]) -> dict[str, Any]:
+    """`body`, which may be stored and sent again, with the id of the request that it answers this time."""
+    return {**body, "request_id": request_id()}
+
+
 def unforeseen(error: BaseException | None) -> dict[str, Any]:
-    """A problem that nobody foresaw: its id stands in the log, with the traceback that the client never sees."""
-    error_id = uuid4().hex
+    """A problem that nobody foresaw: its id, which is the request's, stands in the log, with the traceback."""
+    error_id = request_id() or uuid4().hex
     logger.error("unforeseen error %s", error_id, exc_info=error)
     return problem("internal_error", error_id=error_id)
 
@@ -95,4 +108,4 @@ def server_error(request: HttpRequest) -> JsonResponse:
 
 
 def _plain(answer: dict[str, Any]) -> JsonResponse:
-    return JsonResponse(answer.pop("data"), **answer)
+    return JsonResponse(identified(answer.pop("data")), **answer)

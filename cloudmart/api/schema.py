@@ -61,6 +61,7 @@ class ProblemOutput(serializers.Serializer[Any]):
     detail = serializers.CharField()
     code = serializers.ChoiceField(sorted(CATALOGUE))
     advice = serializers.CharField()
+    request_id = serializers.CharField(required=False)
 
 
 class Schema(AutoSchema):
@@ -90,7 +91,7 @@ class Schema(AutoSchema):
                 }
         component = self.resolve_serializer(ProblemOutput, direction)
         for status, codes in by_status(self._problems()).items():
-            bodies[str(status)] = problem_body(component.ref, codes)
+            bodies.setdefault(str(status), problem_body(component.ref, codes))
         return bodies
 
     def _problems(self) -> Iterable[str]:

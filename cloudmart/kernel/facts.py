@@ -1,7 +1,7 @@
 """An order as every context knows it: plain values, fixed when the order is taken."""
 
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -46,7 +46,7 @@ class OrderFacts:
     region: str
     coupon: str
     payment_method: str
-    payment_token: str
+    payment_token: str = field(repr=False)
     """The gateway's token for what pays; empty for the method that the gateway has on file."""
     address: Address
     saga_style: str

@@ -12,6 +12,7 @@ from typing import ParamSpec, TypeVar
 from django.db import OperationalError, connection, transaction
 
 from cloudmart.kernel.errors import DatabaseBusy
+from cloudmart.kernel.metrics import count_retry
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -51,6 +52,8 @@ def durable(function: Callable[P, R]) -> Callable[P, R]:
     @wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         for attempt in range(1, TRIES + 1):
+            if attempt > 1:
+                count_retry(function.__qualname__)
             try:
                 with transaction.atomic(durable=True):
                     if (first_act := _first_act.get()) is not None:

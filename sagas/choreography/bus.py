@@ -7,17 +7,21 @@ order, and of no other; what is not delivered is told again by the next `deliver
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
+from django.db import transaction
 from django.utils import timezone
 
 from cloudmart.kernel.facts import OrderFacts
 from cloudmart.kernel.remote import Answer, RemoteOperation, ask
 from cloudmart.kernel.transactions import durable
-from sagas.choreography.signals import FACTS, Fact
+from sagas.choreography.signals import FACTS, FAILURES, Fact
 from sagas.choreography.story import Story
-from sagas.models import Event, EventReceipt
+from sagas.metrics import count_answer, count_reaction
+from sagas.models import Direction, Event, EventReceipt, StepStatus
 
 Condition = Callable[[Story], bool]
 
@@ -43,6 +47,11 @@ class Receiver:
     only_if: Condition
     asking: RemoteOperation | None
 
+    @property
+    def direction(self) -> Direction:
+        """Whoever reacts to a failure undoes."""
+        return Direction.UNDO if any(fact in FAILURES for fact in self.facts) else Direction.DO
+
     def __call__(self, sender: Any, event: Event, **kwargs: Any) -> None:
         """Raises AnswerAwaited."""
         if self.asking is None:
@@ -51,20 +60,24 @@ class Receiver:
             order, intent = asked
             answer = ask(self.asking, order, intent)
             if not self.asking.is_settled_by(answer.outcome):
+                count_answer(order.saga_style, self.consumer, self.direction, answer)
                 raise AnswerAwaited(f"{self.consumer}: {answer.outcome}")
             self._settle(self.asking, event, intent, answer)
 
     @durable
     def _hear(self, event: Event) -> None:
+        began = timezone.now()
         story = Story.heard_by(self.consumer, event)
         if story.is_old_news:
             return
         if self.only_if(story):
             self.reaction(story)
+            self._count(story, story.outcome, began)
         self._sign(story, event)
 
     @durable
     def _begin(self, operation: RemoteOperation, event: Event) -> tuple[OrderFacts, Any] | None:
+        began = timezone.now()
         story = Story.heard_by(self.consumer, event)
         if story.is_old_news:
             return None
@@ -73,6 +86,7 @@ class Receiver:
             if intent is not None:
                 return story.order, intent
             self.reaction(story, None)
+            self._count(story, StepStatus.SKIPPED, began)
         self._sign(story, event)
         return None
 
@@ -84,6 +98,13 @@ class Receiver:
         operation.settle(story.order, intent, answer.outcome)
         self.reaction(story, answer)
         self._sign(story, event)
+        transaction.on_commit(partial(count_answer, story.order.saga_style, self.consumer, self.direction, answer))
+
+    def _count(self, story: Story, outcome: StepStatus, began: datetime) -> None:
+        """Once this transaction has committed."""
+        seconds = (timezone.now() - began).total_seconds()
+        style = story.order.saga_style
+        transaction.on_commit(partial(count_reaction, style, self.consumer, self.direction, outcome, seconds))
 
     def _sign(self, story: Story, event: Event) -> None:
         EventReceipt.objects.create(consumer=self.consumer, event=event)

@@ -13,6 +13,7 @@ from orders.errors import OrderCancelled
 from sagas.choreography.bus import AnswerAwaited, deliver
 from sagas.choreography.signals import order_cancel_requested, order_created
 from sagas.choreography.story import Story
+from sagas.driving import driving
 from sagas.models import WAIT, SagaInstance, new_saga
 from shipping import services as shipping
 
@@ -22,13 +23,15 @@ logger = logging.getLogger(__name__)
 def start(order: OrderFacts, answers_key: str = "") -> SagaInstance:
     """Announce a new order, and tell everybody until it rests or has to wait."""
     saga = new_saga(order, answers_key)
-    _create(saga, order)
-    return _tell(saga)
+    with driving(saga):
+        _create(saga, order)
+        return _tell(saga)
 
 
 def resume(saga: SagaInstance) -> SagaInstance:
     """Tell on what the saga's last driver has left untold. Only for who has claimed it."""
-    return _tell(saga)
+    with driving(saga):
+        return _tell(saga)
 
 
 def cancel(saga: SagaInstance, reason: str) -> SagaInstance:
@@ -36,7 +39,8 @@ def cancel(saga: SagaInstance, reason: str) -> SagaInstance:
 
     Raises AlreadyShipped, having changed nothing.
     """
-    return _tell(saga) if _request_cancel(saga.order_id, reason) else saga
+    with driving(saga):
+        return _tell(saga) if _request_cancel(saga.order_id, reason) else saga
 
 
 @durable

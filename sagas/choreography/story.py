@@ -9,7 +9,7 @@ from cloudmart.kernel.errors import DomainError
 from cloudmart.kernel.facts import OrderFacts
 from sagas.choreography.signals import FAILURES, Fact
 from sagas.locks import lock_saga
-from sagas.models import Event, SagaInstance, State
+from sagas.models import Event, SagaInstance, State, StepStatus
 from sagas.resting import Rest, came_to_rest
 
 
@@ -55,6 +55,14 @@ class Story:
     @property
     def is_at_rest(self) -> bool:
         return self._saga.at_rest
+
+    @property
+    def outcome(self) -> StepStatus:
+        """What has come of hearing the cause: a failure announced, something else announced, or nothing."""
+        if not self._announced:
+            return StepStatus.SKIPPED
+        announced = {event.event_type for event in self._announced}
+        return StepStatus.FAILED if announced & {fact.event_type for fact in FAILURES} else StepStatus.DONE
 
     @property
     def why_failing(self) -> str:

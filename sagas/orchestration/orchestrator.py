@@ -9,6 +9,7 @@ from cloudmart.kernel.facts import OrderFacts
 from cloudmart.kernel.remote import Answer, Refused, ask
 from cloudmart.kernel.transactions import durable
 from orders.errors import OrderCancelled
+from sagas.driving import driving
 from sagas.errors import Overtaken
 from sagas.models import AT_REST, WAIT, Direction, SagaInstance, State, StepStatus, new_saga
 from sagas.orchestration.step_log import StepLog
@@ -38,13 +39,15 @@ class OrderSagaOrchestrator:
         """Run a new saga until it rests or has to wait. Its first transaction writes the order."""
         saga = new_saga(order, answers_key)
         machine = cls(saga, workflow)
-        return machine._converse(machine._next_call(None, None))
+        with driving(saga):
+            return machine._converse(machine._next_call(None, None))
 
     @classmethod
     def resume(cls, saga: SagaInstance, workflow: Workflow = ORDER_WORKFLOW) -> SagaInstance:
         """Ask again what the saga's last driver had no sure answer to, and walk on. Only for who has claimed it."""
         machine = cls(saga, workflow)
-        return machine._converse(machine._next_call(None, None))
+        with driving(saga):
+            return machine._converse(machine._next_call(None, None))
 
     @classmethod
     def cancel(cls, saga: SagaInstance, reason: str, workflow: Workflow = ORDER_WORKFLOW) -> SagaInstance:
@@ -55,7 +58,8 @@ class OrderSagaOrchestrator:
         if saga.status == State.COMPLETED:
             machine = cls(saga, workflow)
             turned_back = TurnedBack(CANCELLATION, OrderCancelled(reason, reason=reason))
-            return machine._converse(machine._keep(machine._take_back(turned_back)))
+            with driving(saga):
+                return machine._converse(machine._keep(machine._take_back(turned_back)))
         running = SagaInstance.objects.filter(pk=saga.pk).exclude(status__in=AT_REST)
         if not running.update(cancel_reason=reason):
             raise Overtaken(str(saga.pk))

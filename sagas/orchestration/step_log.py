@@ -1,10 +1,13 @@
 """The lines that one transaction adds to a saga's log."""
 
 from datetime import datetime
+from functools import partial
 
+from django.db import transaction
 from django.utils import timezone
 
 from cloudmart.kernel.remote import Answer
+from sagas.metrics import count_log
 from sagas.models import Direction, SagaInstance, SagaStepLog, StepStatus
 
 
@@ -70,6 +73,7 @@ class StepLog:
         )
 
     def write(self) -> int:
-        """Add the lines to the saga's log; returns the last line's number."""
+        """Add the lines to the saga's log, and count them once that is committed; returns the last line's number."""
         SagaStepLog.objects.bulk_create(self._lines)
+        transaction.on_commit(partial(count_log, self._saga.saga_type, self._lines))
         return self._seq

@@ -148,11 +148,12 @@ class Walk:
             if self._turned_back and self._turned_back.step in {step.name, CANCELLATION}:
                 self.turn_back(here, self._turned_back)
                 return
+            began = timezone.now()
             intent = self._do(step)
             if intent is not None and isinstance(step, Remote):
                 self._stop(Call(here, step, Direction.DO, intent))
                 return
-            self._log.add(step.name, Direction.DO, StepStatus.DONE)
+            self._log.add(step.name, Direction.DO, StepStatus.DONE, started=began)
             self._reach(step.reaches)
         self.cursor = Cursor(State.COMPLETED)
 
@@ -174,8 +175,9 @@ class Walk:
                     return
                 self._log.add(step.name, Direction.UNDO, StepStatus.SKIPPED)
             elif step.undo:
+                began = timezone.now()
                 step.undo(self._order, (self.failure or {}).get("detail", ""))
-                self._log.add(step.name, Direction.UNDO, StepStatus.DONE)
+                self._log.add(step.name, Direction.UNDO, StepStatus.DONE, started=began)
         self.cursor = Cursor(State.FAILED)
 
     def _do(self, step: Step) -> Any:

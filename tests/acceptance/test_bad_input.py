@@ -85,7 +85,7 @@ def test_a_wrong_field_is_named(api, body, field, style):
         ({**GOOD, "book_id": "book-999"}, 404, "book_not_found"),
         ({**GOOD, "book_id": "BOOK-123"}, 404, "book_not_found"),
         ({**GOOD, "customer_id": "customer-999"}, 404, "customer_not_found"),
-        ({**GOOD, "coupon": "FREE"}, 400, "unknown_coupon"),
+        ({**GOOD, "coupon": "FREE"}, 404, "unknown_coupon"),
         ({**GOOD, "price": 1}, 409, "price_changed"),
         ({**GOOD, "quantity": 6}, 409, "out_of_stock"),
     ],

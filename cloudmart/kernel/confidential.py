@@ -1,0 +1,28 @@
+"""What must stand in no log line, even where an exception's own text contains it."""
+
+from contextvars import ContextVar
+
+SHORTEST = 6
+"""Characters: anything shorter is no secret, and hiding it would only garble the log."""
+MOST = 16
+"""Secrets that one thread of control remembers; a worker that drives many sagas forgets the oldest."""
+
+_secrets: ContextVar[tuple[str, ...]] = ContextVar("secrets", default=())
+
+
+def conceal(secret: str) -> None:
+    """From now on, in this request or thread, `concealed` hides it."""
+    if len(secret) >= SHORTEST and secret not in _secrets.get():
+        _secrets.set((*_secrets.get(), secret)[-MOST:])
+
+
+def conceal_nothing() -> None:
+    """Forget the secrets of the request before."""
+    _secrets.set(())
+
+
+def concealed(text: str) -> str:
+    """`text` with every secret blotted out."""
+    for secret in _secrets.get():
+        text = text.replace(secret, "***")
+    return text

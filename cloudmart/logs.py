@@ -1,0 +1,84 @@
+"""How a log line looks, whoever writes it: a JSON object, or text for the eye; with all that is bound around it.
+
+Reads LOG_FORMAT from the environment, not from the settings: the web server's master, which never loads those, writes
+its lines in the same form.
+"""
+
+import os
+import sys
+from typing import Any
+
+import structlog
+from django.utils.log import CallbackFilter
+from structlog.typing import EventDict, Processor
+
+from cloudmart.kernel.confidential import concealed
+
+ADDED_TO_EVERY_LINE: list[Processor] = [
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_log_level,
+    structlog.stdlib.add_logger_name,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+]
+
+structlog.configure(
+    processors=[
+        structlog.stdlib.filter_by_level,
+        *ADDED_TO_EVERY_LINE,
+        structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+    ],
+    logger_factory=structlog.stdlib.LoggerFactory(),
+    wrapper_class=structlog.stdlib.BoundLogger,
+    cache_logger_on_first_use=True,
+)
+
+
+def logging_config(level: str, stream: str) -> dict[str, Any]:
+    """Django's LOGGING: everything from `level` on goes to `stream`, which is stdout or stderr."""
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"line": {"()": formatter}},
+        "filters": {"has_traceback": {"()": CallbackFilter, "callback": lambda record: record.exc_info}},
+        "handlers": {
+            "stream": {"class": "logging.StreamHandler", "formatter": "line", "stream": f"ext://sys.{stream}"}
+        },
+        "root": {"handlers": ["stream"], "level": level},
+        "loggers": {
+            "django": {"handlers": []},
+            "django.request": {"level": "ERROR", "filters": ["has_traceback"]},  # else the request's line says it all
+            "django.server": {"handlers": [], "propagate": True, "level": "WARNING"},
+            "django.db.backends": {"level": "INFO"},  # at DEBUG it writes what is stored, tokens included
+        },
+    }
+
+
+def formatter() -> structlog.stdlib.ProcessorFormatter:
+    """For structlog's records and for all others. Raises ValueError when LOG_FORMAT is neither json nor console."""
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=ADDED_TO_EVERY_LINE,
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            structlog.processors.format_exc_info,
+            without_secrets,
+            _renderer(os.environ.get("LOG_FORMAT", "json")),
+        ],
+    )
+
+
+def without_secrets(logger: Any, method: str, line: EventDict) -> EventDict:
+    """A structlog processor: the free text of a line, its message and traceback, shows no secret."""
+    for key in ("event", "exception"):
+        if key in line:
+            line[key] = concealed(str(line[key]))
+    return line
+
+
+def _renderer(log_format: str) -> Processor:
+    if log_format == "json":
+        return structlog.processors.JSONRenderer()
+    if log_format == "console":
+        return structlog.dev.ConsoleRenderer(
+            colors=sys.stdout.isatty(), exception_formatter=structlog.dev.plain_traceback
+        )
+    raise ValueError(f"LOG_FORMAT is {log_format!r}; it must be json or console.")

@@ -1,0 +1,189 @@
+"""What is counted, and who may see it."""
+
+import pytest
+from django.db import OperationalError
+from prometheus_client import REGISTRY
+from prometheus_client.parser import text_string_to_metric_families
+from rest_framework.test import APIClient
+
+from cloudmart.kernel import metrics as kernel_metrics
+from cloudmart.kernel import transactions
+from cloudmart.kernel.remote import OutcomeUnknown
+from cloudmart.kernel.transactions import durable
+from inventory import selectors as inventory
+from inventory.errors import OutOfStock
+from orders.models import SagaStyle
+from payments.gateways.mock import MockGateway
+from sagas import metrics
+from tests.committed import reserve_stock
+from tests.conftest import facts, signed_in
+
+
+@pytest.fixture
+def counted():
+    """How much a series has grown since the test began."""
+
+    def all_series():
+        return {
+            (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+            for metric in REGISTRY.collect()
+            for sample in metric.samples
+        }
+
+    before = all_series()
+
+    def counted(name, **labels):
+        key = f"cloudmart_{name}", tuple(sorted(labels.items()))
+        return all_series().get(key, 0) - before.get(key, 0)
+
+    return counted
+
+
+@pytest.fixture
+def place(api, shelve):
+    shelve("book-123", 10)
+
+    def place(style, **more):
+        body = {"book_id": "book-123", "quantity": 1, "payment_method": "e_money", "saga": style}
+        return api.post("/orders", {**body, **more})
+
+    return place
+
+
+@pytest.mark.parametrize("style", SagaStyle)
+def test_a_completed_order(place, counted, style):
+    assert place(style).status_code == 201
+    assert counted("orders_total", style=style, outcome="completed") == 1
+    assert counted("order_duration_seconds_count", style=style) == 1
+    assert counted("compensations_total", style=style, step="process_payment") == 0
+
+
+@pytest.mark.parametrize("style", SagaStyle)
+def test_a_declined_order(place, counted, style):
+    assert place(style, payment_token="tok_insufficient_funds").status_code == 402
+    assert counted("orders_total", style=style, outcome="failed") == 1
+    assert counted("orders_total", style=style, outcome="completed") == 0
+    assert counted("order_failures_total", style=style, code="payment_declined") == 1
+
+
+@pytest.mark.parametrize(
+    ("style", "step", "undone"),
+    [
+        (SagaStyle.ORCHESTRATION, "process_payment", ["process_payment", "reserve_stock", "create_order"]),
+        (
+            SagaStyle.CHOREOGRAPHY,
+            "payments.charge_when_order_created",
+            [
+                "payments.give_back_when_given_up",
+                "inventory.release_when_given_up",
+                "orders.cancel_when_nothing_is_held",
+            ],
+        ),
+    ],
+)
+def test_tries_and_compensations(place, counted, style, step, undone):
+    assert place(style, payment_token="tok_unavailable_2", shipping_address="999-9999").status_code == 409
+    tried = {"style": style, "step": step, "direction": "do"}
+    assert counted("saga_step_duration_seconds_count", **tried, outcome="failed") == 2
+    assert counted("saga_step_duration_seconds_count", **tried, outcome="done") == 1
+    assert counted("saga_step_retries_total", **tried) == 2
+    assert [counted("compensations_total", style=style, step=step) for step in undone] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("style", SagaStyle)
+def test_an_order_that_waits_and_one_that_breaks(place, counted, monkeypatch, style):
+    def fails_with(error):
+        def charge(self, key, **kwargs):
+            raise error
+
+        return charge
+
+    monkeypatch.setattr(MockGateway, "charge", fails_with(OutcomeUnknown("no answer")))
+    monkeypatch.setattr(MockGateway, "lookup", lambda self, key: fails_with(OutcomeUnknown("none"))(self, key))
+    assert place(style).status_code == 202
+    assert counted("orders_total", style=style, outcome="waiting") == 1
+    monkeypatch.setattr(MockGateway, "charge", fails_with(ZeroDivisionError()))
+    assert place(style).status_code == 500
+    assert counted("orders_total", style=style, outcome="error") == 1
+
+
+@pytest.mark.parametrize("style", SagaStyle)
+def test_a_cancelled_order_was_completed_before(api, place, counted, style):
+    order_id = place(style).json()["order_id"]
+    for _ in range(2):
+        assert api.post(f"/orders/{order_id}/cancel").status_code == 200
+    assert counted("orders_total", style=style, outcome="completed") == 1
+    assert counted("orders_total", style=style, outcome="cancelled") == 1
+    assert counted("order_duration_seconds_count", style=style) == 1
+
+
+@pytest.mark.parametrize("style", SagaStyle)
+def test_a_shortage_at_the_desk_and_one_while_reserving(place, counted, monkeypatch, style):
+    assert place(style, quantity=11).status_code == 409
+    assert counted("stock_shortages_total", stage="desk") == 1
+    assert counted("orders_total", style=style, outcome="refused") == 1
+    monkeypatch.setattr(inventory, "check_availability", lambda books, wanted: None)
+    assert place(style, quantity=11).status_code == 409
+    assert counted("stock_shortages_total", stage="desk") == 1
+    assert counted("stock_shortages_total", stage="reserving") == 1
+    assert counted("order_failures_total", style=style, code=OutOfStock.code) == 2
+
+
+@pytest.mark.parametrize("style", SagaStyle)
+def test_what_is_rolled_back_and_run_again_is_counted_once(place, counted, monkeypatch, style):
+    monkeypatch.setattr(transactions, "LONGEST_PAUSE", 0)
+    conflicts = [OperationalError(1213, "deadlock")] * 2
+    reserve = inventory.Reservation.objects.bulk_create
+
+    def bulk_create(holds):
+        if conflicts:
+            reserve(holds)
+            raise conflicts.pop()
+        return reserve(holds)
+
+    monkeypatch.setattr(inventory.Reservation.objects, "bulk_create", bulk_create)
+    assert place(style).status_code == 201
+    step = "reserve_stock" if style == "orchestration" else "inventory.reserve_when_order_created"
+    told = {"style": style, "step": step, "direction": "do", "outcome": "done"}
+    assert counted("saga_step_duration_seconds_count", **told) == 1
+    where = "OrderSagaOrchestrator._walk" if style == "orchestration" else "Receiver._hear"
+    assert counted("transaction_retries_total", transaction=where) == 2
+
+
+def test_a_transaction_that_gives_up_was_retried_every_time(transactional_db, counted, monkeypatch):
+    monkeypatch.setattr(transactions, "LONGEST_PAUSE", 0)
+
+    @durable
+    def lose():
+        raise OperationalError("database is locked")
+
+    with pytest.raises(transactions.DatabaseBusy):
+        lose()
+    retried = counted("transaction_retries_total", transaction=lose.__qualname__)
+    assert retried == transactions.TRIES - 1, "the last try is not followed by another"
+
+
+@pytest.mark.parametrize("style", SagaStyle)
+def test_a_metric_that_fails_breaks_no_order(place, monkeypatch, lines, style):
+    def burst(*args, **kwargs):
+        raise OSError("no space left on device")
+
+    for metric in (metrics.ORDERS, metrics.ORDER_SECONDS, metrics.STEP_SECONDS, kernel_metrics.TRANSACTION_RETRIES):
+        monkeypatch.setattr(metric, "labels", burst)
+    assert place(style).status_code == 201
+    assert place(style, quantity=11).json()["code"] == "out_of_stock"
+    assert any("no space left" in line.get("exception", "") for line in lines())
+
+
+def test_only_operators_see_the_metrics(api, operator, shelve):
+    shelve("book-123", 10)
+    reserve_stock(facts(("book-123", 2)))
+    reserve_stock(facts(("book-123", 1)))
+    assert APIClient().get("/metrics").status_code == 401
+    assert api.get("/metrics").json()["code"] == "permission_denied"
+    told = signed_in(operator).get("/metrics", headers={"Accept": "text/plain;version=0.0.4"})
+    assert told.status_code == 200 and told["Content-Type"].startswith("text/plain; version=0.0.4")
+    families = {family.name: family for family in text_string_to_metric_families(told.content.decode())}
+    assert families["cloudmart_live_reservations"].samples[0].value == 2
+    assert families["cloudmart_live_reserved_copies"].samples[0].value == 3
+    assert {"cloudmart_orders", "cloudmart_idempotent_replays"} <= families.keys()

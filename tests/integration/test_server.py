@@ -1,0 +1,109 @@
+"""The real server, with several processes: what /metrics tells is what all of them have counted."""
+
+import json
+import os
+import socket
+from http.client import HTTPConnection
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.processes import run_python, serving
+
+ORDER = {"book_id": "made-up-0000001", "quantity": 1, "payment_method": "e_money"}
+DECLINED = {**ORDER, "payment_token": "tok_insufficient_funds"}
+
+
+@pytest.fixture
+def environment(tmp_path):
+    """A shop of its own in an SQLite file; the server's folders are made in `tmp_path`."""
+    return {
+        **os.environ,
+        "DATABASE_URL": f"sqlite:///{tmp_path}/shop.sqlite3",
+        "TMPDIR": str(tmp_path),
+        "HTTPS": "false",
+        "WEB_WORKERS": "2",
+        "WEB_THREADS": "2",
+    }
+
+
+@pytest.fixture
+def port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def ask(port, method, path, token="", body=None):
+    """Status and text of the answer, over a connection of its own."""
+    connection = HTTPConnection("127.0.0.1", port, timeout=30)
+    headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
+    try:
+        connection.request(method, path, json.dumps(body) if body else None, headers)
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+    finally:
+        connection.close()
+
+
+def outcomes(text):
+    """Orders by outcome, as the exposition has them."""
+    families = {family.name: family for family in text_string_to_metric_families(text)}
+    return {sample.labels["outcome"]: sample.value for sample in families["cloudmart_orders"].samples}
+
+
+def counting(folder):
+    """The processes that have counted something."""
+    return {path.stem.rpartition("_")[2] for path in folder.glob("*/histogram_*.db")}
+
+
+def test_the_processes_of_a_server_count_together(tmp_path, environment, port):
+    def manage(*arguments):
+        return run_python("manage.py", *arguments, env=environment).stdout.strip()
+
+    manage("migrate", "--verbosity", "0")
+    manage("seed", "--demo-users", "--books", "1")
+    operator, customer = manage("issue_token", "operator"), manage("issue_token", "tanaka")
+    with serving(port, environment) as server:
+        assert ask(port, "GET", "/readyz") == (200, '{"status":"ready"}')
+        declined = ask(port, "POST", "/orders", customer, DECLINED)
+        assert declined[0] == 402
+        placed = 0
+        while placed < 200 and (placed < 5 or len(counting(tmp_path)) < 2):
+            assert ask(port, "POST", "/orders", customer, ORDER)[0] == 201
+            placed += 1
+        assert len(counting(tmp_path)) == 2, "both processes have placed orders"
+        for _ in range(10):
+            status, text = ask(port, "GET", "/metrics", operator)
+            assert status == 200 and outcomes(text) == {"completed": placed, "failed": 1}
+        assert ask(port, "GET", "/metrics", customer)[0] == 403
+        (folder,) = {path.parent for path in tmp_path.glob("*/counter_*.db")}
+        assert folder.stat().st_mode & 0o077 == 0, "nobody else looks into it"
+        server.terminate()
+        written = [json.loads(line) for line in server.communicate(timeout=60)[0].splitlines()]
+    assert server.returncode == 0 and not folder.exists()
+    requests = [line for line in written if line["event"] == "request" and line["path"] == "/orders"]
+    assert len(requests) == placed + 1 and all(line["request_id"] for line in requests)
+    assert customer not in str(written) and operator not in str(written)
+
+
+def test_processes_that_share_a_folder_are_added_up(tmp_path):
+    environment = {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "cloudmart.settings",
+        "PROMETHEUS_MULTIPROC_DIR": str(tmp_path),
+    }
+
+    def run(*statements):
+        return run_python("-c", "; ".join(["import django", "django.setup()", *statements]), env=environment).stdout
+
+    for orders in (1, 2):
+        run(
+            "from sagas.metrics import count_refusal", f"[count_refusal('s', 'out_of_stock') for _ in range({orders})]"
+        )
+    told = run(
+        "from prometheus_client import generate_latest",
+        "from cloudmart.api.metrics import counted",
+        "print(generate_latest(counted()).decode())",
+    )
+    assert 'cloudmart_stock_shortages_total{stage="desk"} 3.0' in told

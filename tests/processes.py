@@ -1,0 +1,54 @@
+"""Processes besides the one that runs the tests."""
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+PATIENCE = 60
+"""Seconds that a process may take for anything."""
+
+
+def run_python(*arguments: str, env: dict[str, str]) -> Any:
+    """Python in the project's folder, until it ends. Raises CalledProcessError."""
+    command = [sys.executable, *arguments]
+    return subprocess.run(
+        command, cwd=ROOT, env=bare(env), capture_output=True, text=True, check=True, timeout=PATIENCE
+    )
+
+
+@contextmanager
+def serving(port: int, env: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
+    """The web server on 127.0.0.1, as bin/serve starts it, from when it answers until the block ends."""
+    path = f"{Path(sys.executable).parent}:{env['PATH']}"
+    server = subprocess.Popen(
+        [ROOT / "bin" / "serve", "127.0.0.1", str(port)],
+        env=bare({**env, "PATH": path}),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert any("Started worker" in line for line in server.stdout or ()), "the server did not start"
+        deadline = monotonic() + PATIENCE
+        while not listens(port):
+            assert monotonic() < deadline, "the server does not answer"
+        yield server
+    finally:
+        server.terminate()
+        server.communicate(timeout=PATIENCE)
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def bare(env: dict[str, str]) -> dict[str, str]:
+    """`env` with the one setting that has no default, and nothing from .env."""
+    return {"SECRET_KEY": "test", **env, "ENV_FILE": os.devnull}
