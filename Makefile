@@ -1,6 +1,6 @@
 # Every target sets up what it needs; the work is in bin/.
 
-.PHONY: help run demo test lint format bench
+.PHONY: help run demo test fuzz lint format bench
 .NOTPARALLEL:
 
 help: ## List the targets
@@ -15,6 +15,9 @@ demo: ## Show orders going through both saga styles, in the terminal
 
 test: ## Run the tests on SQLite and on a throwaway MariaDB or MySQL (ARGS="-k stock")
 	@bin/test $(ARGS)
+
+fuzz: ## Hold the API against its own description (ARGS=120: so many random requests an operation)
+	@bin/fuzz $(ARGS)
 
 lint: ## Check style, types, imports, migrations and docker-compose.yml
 	@bin/lint

@@ -73,6 +73,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "cloudmart.api.requests.RequestLog",
+    "cloudmart.api.bodies.length_required",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -169,7 +170,12 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_AUTHENTICATION": [],
     "AUTHENTICATION_WHITELIST": ["cloudmart.api.authentication.TokenAuthentication"],
-    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "cloudmart.api.schema.add_links"],
+    "TAGS": [{"name": name} for name in ("orders", "inventory", "payments", "shipping", "saga", "server")],
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "cloudmart.api.schema.add_links",
+        "cloudmart.api.schema.list_problems",
+    ],
     "ENUM_NAME_OVERRIDES": {
         "OrderStatus": "orders.models.Status",
         "SagaStyle": "orders.models.SagaStyle",

@@ -95,8 +95,8 @@ CATALOGUE = {
     ),
     "busy": Problem(
         503,
-        "The database had too much to do; nothing was done.",
-        "Try again after Retry-After seconds.",
+        "The database has too much to do just now.",
+        "Send it again after Retry-After seconds, with its Idempotency-Key if it had one.",
         retry_after=1,
     ),
     "conflict": Problem(
@@ -130,6 +130,7 @@ CATALOGUE = {
         "Correct the fields named in `errors`.",
         example={"errors": [{"field": "quantity", "code": "min_value", "detail": "At least 1."}]},
     ),
+    "length_required": Problem(411, "How long the body is was not said.", "Send Content-Length, not chunks."),
     "method_not_allowed": Problem(405, "This path has no such method.", "The Allow header lists those it has."),
     "not_acceptable": Problem(406, "There is no such representation.", "Accept application/json."),
     "not_authenticated": Problem(401, "Nobody is signed in.", "Send Authorization: Bearer TOKEN."),

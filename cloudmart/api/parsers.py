@@ -4,23 +4,18 @@ import re
 from typing import Any
 
 from django.conf import settings
-from rest_framework.exceptions import APIException, ParseError
+from django.core.exceptions import RequestDataTooBig
+from rest_framework.exceptions import ParseError
 from rest_framework.parsers import JSONParser as PlainJSONParser
 
 HUMP = re.compile(r"(?<=[a-z0-9])([A-Z])")
 
 
-class BodyTooLarge(APIException):
-    status_code = 413
-    default_detail = f"The body may have {settings.MAX_BODY_SIZE} bytes."
-    default_code = "body_too_large"
-
-
 class JSONParser(PlainJSONParser):
     def parse(self, stream: Any, media_type: Any = None, parser_context: Any = None) -> Any:
-        """Raises ParseError, and BodyTooLarge before anything is parsed."""
+        """Raises ParseError, and RequestDataTooBig before anything is parsed."""
         if int(parser_context["request"].META.get("CONTENT_LENGTH") or 0) > settings.MAX_BODY_SIZE:
-            raise BodyTooLarge
+            raise RequestDataTooBig
         try:
             return snake_cased(super().parse(stream, media_type, parser_context))
         except RecursionError:

@@ -4,6 +4,8 @@ import logging
 from typing import Any
 from uuid import uuid4
 
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
 from django.db import IntegrityError, OperationalError
 from django.http import Http404, HttpRequest, JsonResponse
 from drf_standardized_errors.formatter import flatten_errors
@@ -40,6 +42,8 @@ def answer_to(error: Exception, context: dict[str, Any]) -> Response:
             error = too_many
     if isinstance(error, Http404):
         error = exceptions.NotFound()
+    if isinstance(error, RequestDataTooBig):
+        return Response(**problem("body_too_large", f"The body may have {settings.MAX_BODY_SIZE} bytes."))
     if isinstance(error, exceptions.ValidationError):
         return Response(**problem("invalid", errors=_field_errors(error)))
     if isinstance(error, DatabaseBusy) or (isinstance(error, OperationalError) and may_pass(error)):
@@ -99,13 +103,14 @@ def _field_errors(error: exceptions.ValidationError) -> list[dict[str, Any]]:
 
 def not_found(request: HttpRequest, exception: Exception) -> JsonResponse:
     """Django's handler404: there is no such path."""
-    return _plain(problem("not_found", f"There is nothing at {request.path}."))
+    return plain(problem("not_found", f"There is nothing at {request.path}."))
 
 
 def server_error(request: HttpRequest) -> JsonResponse:
     """Django's handler500: something failed outside of any API view."""
-    return _plain(unforeseen(None))
+    return plain(unforeseen(None))
 
 
-def _plain(answer: dict[str, Any]) -> JsonResponse:
+def plain(answer: dict[str, Any]) -> JsonResponse:
+    """A problem as Django answers it, where DRF does not come in."""
     return JsonResponse(identified(answer.pop("data")), **answer)

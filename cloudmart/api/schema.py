@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from drf_spectacular.extensions import OpenApiAuthenticationExtension, OpenApiSerializerExtension
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import build_bearer_security_scheme_object
+from drf_spectacular.settings import spectacular_settings
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 from rest_framework.permissions import AllowAny
@@ -72,7 +73,8 @@ class Schema(AutoSchema):
         return getattr(self.view, self.method.lower())
 
     def get_tags(self) -> list[str]:
-        return [self.path.split("/")[1]]
+        first = self.path.split("/")[1]
+        return [first if first in {tag["name"] for tag in spectacular_settings.TAGS} else "server"]
 
     def get_override_parameters(self) -> list[Any]:
         return [KEY_PARAMETER] if self._honours_key else []
@@ -148,6 +150,17 @@ class BearerToken(OpenApiAuthenticationExtension):
     def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:
         scheme = build_bearer_security_scheme_object("Authorization", "Bearer")
         return {**scheme, "description": "`manage.py issue_token USERNAME` prints one."}
+
+
+def list_problems(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
+    """Every code, with its meaning and what to do, in the description."""
+    rows = [
+        f"| `{code}` | {kind.status} | {kind.meaning} | {kind.advice} |"
+        for code, kind in sorted(CATALOGUE.items(), key=lambda each: (each[1].status, each[0]))
+    ]
+    head = ["", "# Problems", "", "| code | status | meaning | what to do |", "| --- | --- | --- | --- |"]
+    result["info"]["description"] += "\n".join([*head, *rows, ""])
+    return result
 
 
 def add_links(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:

@@ -48,9 +48,15 @@ def test_a_stranger_who_keeps_knocking_is_turned_away(api, rates, header):
 
 
 def test_a_body_that_is_too_large_is_not_read(api, settings):
-    settings.MAX_BODY_SIZE = 100
-    answer = api.post("/orders", {"coupon": "x" * 100})
-    assert answer.status_code == 413 and answer.json()["code"] == "body_too_large"
+    for limit in ("MAX_BODY_SIZE", "DATA_UPLOAD_MAX_MEMORY_SIZE"):
+        setattr(settings, limit, 100)
+        answer = api.post("/orders", {"coupon": "x" * 100})
+        assert answer.status_code == 413 and answer.json()["code"] == "body_too_large"
+
+
+def test_a_body_of_untold_length_is_not_taken_for_an_empty_one(api):
+    answer = api.generic("POST", "/orders", headers={"Transfer-Encoding": "chunked"})
+    assert answer.status_code == 411 and answer.json()["code"] == "length_required"
 
 
 def test_the_admin_locks_out_who_guesses_passwords(transactional_db, settings):
