@@ -33,7 +33,8 @@ def insert(table: str, columns: str, rows: int = 1) -> str:
 
 SAGA = insert(
     "saga_instances",
-    "id, saga_type, order_id, status, current_step, payload, attempts, owner, fence, created_at, updated_at",
+    "id, saga_type, order_id, status, current_step, payload, answers_key, attempts, owner, fence, "
+    "created_at, updated_at",
 )
 ORDER = insert(
     "orders",
@@ -97,7 +98,7 @@ class BareOrder:
         self._run(
             SAGA,
             *(self._saga, "orchestration", self._order, "STOCK_RESERVED", "process_payment", self._payload()),
-            *(0, "", 0, now, now),
+            *("", 0, "", 0, now, now),
         )
         self._run(
             ORDER,
