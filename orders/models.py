@@ -80,6 +80,7 @@ class Order(HasMoves):
             models.Index(fields=["created_at", "id"], name="orders_by_time"),
             models.Index(fields=["customer", "created_at", "id"], name="orders_of_customer"),
             models.Index(fields=["status", "created_at", "id"], name="orders_by_status"),
+            models.Index(fields=["saga_style", "created_at", "id"], name="orders_by_style"),
         ]
 
     def __str__(self) -> str:

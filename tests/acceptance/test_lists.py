@@ -182,7 +182,7 @@ def many_orders(customer):
                 id=new_id(),
                 customer=customers[number % 20],
                 status=statuses[number % 10],
-                saga_style="orchestration",
+                saga_style="orchestration" if number % 10 else "choreography",
                 created_at=NOON + timedelta(seconds=number),
             )
             for number in range(MANY)
@@ -213,6 +213,7 @@ def test_a_deep_page_is_read_along_an_index(operator, many_orders):
         "?created_from=2026-11-21T13:00:00Z": "orders_by_time",
         "?status=pending": "orders_by_status",
         "?customer_id=customer-001": "orders_of_customer",
+        "?saga=choreography": "orders_by_style",
     }.items():
         page = f"/orders{query}"
         for _ in range(3):
