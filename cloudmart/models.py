@@ -20,3 +20,8 @@ class IdempotencyKey(models.Model):
 
     def __str__(self) -> str:
         return self.scope
+
+    @property
+    def is_open_order(self) -> bool:
+        """Whether it leads to an order that has not ended: such a key outlives its time."""
+        return self.order_id is not None and self.status_code is None

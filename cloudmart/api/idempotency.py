@@ -76,6 +76,7 @@ class Claim:
         self.order_id: UUID | None = None
         """The order whose saga stores the answer, when it ends."""
         self._before: IdempotencyKey | None = None
+        self._row: IdempotencyKey | None = None
 
     @classmethod
     def of(cls, request: Request) -> "Claim | None":
@@ -102,7 +103,7 @@ class Claim:
         Raises KeyReused when it was another request, and KeyInUse while it runs.
         """
         self._before = known = IdempotencyKey.objects.filter(scope=self.scope).first()
-        if known is None or known.expires_at <= timezone.now():
+        if known is None or (known.expires_at <= timezone.now() and not known.is_open_order):
             return None
         if known.fingerprint != self.fingerprint:
             raise KeyReused
@@ -119,7 +120,7 @@ class Claim:
         if self._before:
             IdempotencyKey.objects.filter(pk=self._before.pk).delete()
         now = timezone.now()
-        row = IdempotencyKey(
+        self._row = IdempotencyKey(
             scope=self.scope,
             fingerprint=self.fingerprint,
             order_id=self.order_id,
@@ -128,7 +129,7 @@ class Claim:
             **_stored(answer),
         )
         try:
-            row.save(force_insert=True)
+            self._row.save(force_insert=True)
         except IntegrityError:
             raise KeyTaken from None
 
@@ -137,6 +138,11 @@ class Claim:
         if not store(self.scope, answer):
             with suppress(KeyTaken):
                 durable(self.take)(answer)
+
+    def drop(self) -> None:
+        """Free the key: what was asked for has not been done, and may be asked for again."""
+        if self._row:
+            IdempotencyKey.objects.filter(pk=self._row.pk, created_at=self._row.created_at).delete()
 
 
 def store(scope: str, answer: Response) -> bool:
@@ -195,8 +201,8 @@ def _with_key(
         except KeyTaken:
             return claim.earlier_answer() or _again()
         except DomainError as refusal:
-            if claim.order_id is None and is_final(refusal):
-                claim.keep(refused(refusal))
+            if claim.order_id is None:
+                claim.keep(refused(refusal)) if is_final(refusal) else claim.drop()
             raise
 
     handle.honours_key = True  # type: ignore[attr-defined]

@@ -13,6 +13,7 @@ from cloudmart.models import IdempotencyKey
 from orders.models import Order
 from payments.gateways.port import gateway
 from sagas.choreography import driver
+from sagas.models import SagaInstance
 from sagas.orchestration import orchestrator
 from tests.conftest import available, signed_in
 from tests.factories import CustomerFactory
@@ -140,7 +141,10 @@ def test_while_an_order_waits_its_key_leads_to_it(order, monkeypatch):
 
     monkeypatch.setattr(gateway(), "charge", silent)
     monkeypatch.setattr(gateway(), "lookup", silent)
-    first, repeat = order(), order()
+    first = order()
+    IdempotencyKey.objects.update(expires_at=timezone.now())
+    call_command("purge_idempotency_keys")
+    repeat = order()
     assert first.status_code == 202
     assert repeat.status_code == 409 and repeat["Retry-After"] == "1"
     assert repeat.json()["order_id"] == first.json()["order_id"]
@@ -209,3 +213,12 @@ def test_expired_keys_are_purged_in_batches(order, capsys):
     call_command("purge_idempotency_keys", batch=2)
     assert capsys.readouterr().out == "3 keys deleted\n"
     assert IdempotencyKey.objects.count() == 2
+
+
+def test_what_could_not_be_done_now_may_be_asked_for_again(api, operator, order, monkeypatch):
+    client, order_id = signed_in(operator), order().json()["order_id"]
+    SagaInstance.objects.update(status="STOCK_RESERVED", wake_at=None)
+    path, key = f"/saga/{order_id}/retry", {"Idempotency-Key": "key-3"}
+    assert client.post(path, headers=key).json()["code"] == "saga_running"
+    SagaInstance.objects.update(status="COMPLETED")
+    assert client.post(path, headers=key).status_code == 200

@@ -22,7 +22,8 @@ class Command(BaseCommand):
 
 
 def purge(limit: int) -> int:
-    """Delete at most `limit` keys, oldest first; returns how many."""
+    """Delete at most `limit` keys, oldest first, but none whose order has not ended; returns how many."""
     expired = IdempotencyKey.objects.filter(expires_at__lte=timezone.now()).order_by("expires_at")
+    expired = expired.exclude(order_id__isnull=False, status_code=None)
     deleted, _ = IdempotencyKey.objects.filter(pk__in=list(expired.values_list("pk", flat=True)[:limit])).delete()
     return deleted
