@@ -6,6 +6,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.functional import cached_property
 
+from cloudmart.kernel.facts import PaymentMethod
 from cloudmart.kernel.fields import CodeField, is_code
 from cloudmart.kernel.ids import new_id
 from cloudmart.kernel.states import HasMoves
@@ -38,11 +39,6 @@ class Status(models.TextChoices):
 class SagaStyle(models.TextChoices):
     ORCHESTRATION = "orchestration"  #: One state machine conducts.
     CHOREOGRAPHY = "choreography"  #: Each context reacts to what the others announce.
-
-
-class PaymentMethod(models.TextChoices):
-    CREDIT_CARD = "credit_card"
-    E_MONEY = "e_money"
 
 
 class Order(HasMoves):

@@ -12,7 +12,7 @@ class RefundInline(ReadOnlyInline):
 
 @admin.register(Payment)
 class PaymentAdmin(ReadOnlyAdmin):
-    list_display = ["id", "order_id", "customer_id", "amount", "payment_method", "status", "created_at"]
+    list_display = ["id", "order_id", "customer_id", "amount", "refunded_amount", "payment_method", "status", "created_at"]
     list_filter = ["status", "payment_method"]
     search_fields = ["id", "order_id", "customer_id", "transaction_id", "idempotency_key"]
     inlines = [RefundInline]
@@ -21,7 +21,7 @@ class PaymentAdmin(ReadOnlyAdmin):
 
 @admin.register(Refund)
 class RefundAdmin(ReadOnlyAdmin):
-    list_display = ["id", "payment_id", "amount", "status", "created_at"]
+    list_display = ["id", "payment_id", "reference", "amount", "status", "reason", "created_at"]
     list_filter = ["status"]
-    search_fields = ["id", "payment__id", "payment__order_id", "transaction_id"]
+    search_fields = ["id", "payment__id", "payment__order_id", "transaction_id", "reference"]
     ordering = ["-id"]

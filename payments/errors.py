@@ -15,6 +15,24 @@ class PaymentUnavailable(DomainError):
     code = "payment_unavailable"
 
 
+class PaymentDiffers(DomainError):
+    """The order has a payment of another amount or by another method."""
+
+    code = "payment_differs"
+
+
+class RefundExceedsPayment(DomainError):
+    """No more can be refunded than was captured and has not been refunded yet."""
+
+    code = "refund_exceeds_payment"
+
+
+class RefundDiffers(DomainError):
+    """Under this reference another amount was refunded."""
+
+    code = "reference_reused"
+
+
 class PaymentNotFound(DomainError):
     """There is no payment for this order."""
 

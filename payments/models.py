@@ -1,7 +1,9 @@
 """Charges and refunds: each is an intent with an idempotency key before the provider hears of it."""
 
 from django.db import models
+from django.db.models import F, Q
 
+from cloudmart.kernel.facts import PaymentMethod
 from cloudmart.kernel.fields import CodeField
 from cloudmart.kernel.ids import new_id
 from cloudmart.kernel.states import HasMoves
@@ -32,7 +34,8 @@ class Payment(HasMoves):
     )
     customer_id = CodeField(max_length=64)
     amount = models.PositiveBigIntegerField()
-    payment_method = models.CharField(max_length=16)
+    refunded_amount = models.PositiveBigIntegerField(default=0, help_text="What was asked back so far")
+    payment_method = models.CharField(max_length=16, choices=PaymentMethod.choices, blank=True)
     status = models.CharField(max_length=16, choices=Status.choices, default=Status.PENDING)
     transaction_id = models.CharField(max_length=64, blank=True, help_text="The provider's name for the charge")
     idempotency_key = CodeField(max_length=64, unique=True)
@@ -41,10 +44,18 @@ class Payment(HasMoves):
 
     class Meta:
         db_table = "payments"
+        constraints = [
+            models.CheckConstraint(condition=Q(refunded_amount__lte=F("amount")), name="refunds_within_payment")
+        ]
         indexes = [models.Index(fields=["status", "created_at"], name="payments_by_status")]
 
     def __str__(self) -> str:
         return f"{self.amount} for {self.order_id}: {self.status}"
+
+    @property
+    def refundable(self) -> int:
+        """What is left of it to be asked back."""
+        return self.amount - self.refunded_amount
 
 
 class RefundStatus(models.TextChoices):
@@ -59,12 +70,15 @@ class Refund(HasMoves):
     payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="refunds")
     amount = models.PositiveBigIntegerField()
     status = models.CharField(max_length=16, choices=RefundStatus.choices, default=RefundStatus.PENDING)
+    reference = CodeField(max_length=64, blank=True, help_text="Whoever asked has named it so; asked twice, it is one")
+    reason = models.CharField(max_length=200, blank=True)
     transaction_id = models.CharField(max_length=64, blank=True, help_text="The provider's name for the refund")
     idempotency_key = CodeField(max_length=64, unique=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         db_table = "refunds"
+        constraints = [models.UniqueConstraint(fields=["payment", "reference"], name="one_refund_per_reference")]
 
     def __str__(self) -> str:
         return f"{self.amount} of {self.payment_id}: {self.status}"

@@ -1,8 +1,40 @@
 """A payment as the API shows it."""
 
+from typing import Any
+
 from rest_framework import serializers
 
+from cloudmart.api.fields import (
+    CodeField,
+    PaymentTokenField,
+    StrictIntegerField,
+    StrictSerializer,
+    StrictUUIDField,
+    TextField,
+)
+from cloudmart.kernel.facts import PaymentMethod
 from payments.models import Payment, Refund
+
+AMOUNT: dict[str, Any] = {"min_value": 1, "max_value": 10**12, "help_text": "In minor units"}
+
+
+class ProcessInput(StrictSerializer):
+    order_id = StrictUUIDField()
+    amount = StrictIntegerField(**AMOUNT)
+    payment_method = serializers.ChoiceField(PaymentMethod.choices)
+    payment_token = PaymentTokenField(required=False)
+    customer_id = CodeField(required=False, help_text="Who may look at the payment besides operators")
+
+
+class CancelPaymentInput(StrictSerializer):
+    order_id = StrictUUIDField()
+
+
+class RefundInput(StrictSerializer):
+    order_id = StrictUUIDField()
+    amount = StrictIntegerField(**AMOUNT, required=False)
+    reference = CodeField(required=False, help_text="Your name for this refund; asked for twice, it is made once")
+    reason = TextField(max_length=200, required=False)
 
 
 class RefundOutput(serializers.ModelSerializer[Refund]):
@@ -10,7 +42,7 @@ class RefundOutput(serializers.ModelSerializer[Refund]):
 
     class Meta:
         model = Refund
-        fields = ["refund_id", "amount", "status", "transaction_id", "created_at"]
+        fields = ["refund_id", "reference", "amount", "reason", "status", "transaction_id", "created_at"]
 
 
 class PaymentOutput(serializers.ModelSerializer[Payment]):
@@ -23,6 +55,7 @@ class PaymentOutput(serializers.ModelSerializer[Payment]):
             "payment_id",
             "order_id",
             "amount",
+            "refunded_amount",
             "payment_method",
             "status",
             "transaction_id",

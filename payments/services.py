@@ -1,21 +1,40 @@
 """What payments can do: charge an order, and undo that. Both ask the gateway, so both are remote operations."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 from uuid import UUID
 
 from django.conf import settings
 
-from cloudmart.kernel.facts import OrderFacts
 from cloudmart.kernel.ids import new_id
 from cloudmart.kernel.remote import Accepted, Outcome, Refused, RemoteOperation
-from cloudmart.kernel.states import moved
+from cloudmart.kernel.states import move, moved
 from payments.errors import PaymentUnavailable
 from payments.gateways.port import gateway
 from payments.locks import lock_payment
 from payments.models import Payment, Refund, RefundStatus, Status
 
+BY_THE_SAGA = ":saga"
+"""The reference of what an order's saga gives back; nobody else can choose it."""
 
-def begin_charge(order: OrderFacts) -> Payment | None:
+
+class Chargeable(Protocol):
+    """What has to be known of an order to charge it; amounts are in minor units."""
+
+    @property
+    def order_id(self) -> UUID: ...
+    @property
+    def customer_id(self) -> str: ...
+    @property
+    def amount(self) -> int: ...
+    @property
+    def payment_method(self) -> str: ...
+    @property
+    def payment_token(self) -> str: ...
+
+
+def begin_charge(order: Chargeable) -> Payment | None:
     """The intent to charge the order's total; None when it is charged, declined or given up already."""
     if payment := lock_payment(order.order_id):
         return payment if payment.status == Status.PENDING else None
@@ -25,7 +44,7 @@ def begin_charge(order: OrderFacts) -> Payment | None:
     return payment
 
 
-def call_charge(order: OrderFacts, payment: Payment) -> Outcome:
+def call_charge(order: Chargeable, payment: Payment) -> Outcome:
     return gateway().charge(
         payment.idempotency_key,
         amount=payment.amount,
@@ -35,7 +54,7 @@ def call_charge(order: OrderFacts, payment: Payment) -> Outcome:
     )
 
 
-def settle_charge(order: OrderFacts, payment: Payment, outcome: Outcome) -> None:
+def settle_charge(order: Chargeable, payment: Payment, outcome: Outcome) -> None:
     match outcome:
         case Accepted(reference):
             moved(Payment, [payment.pk], Status.CAPTURED, transaction_id=reference)
@@ -44,82 +63,118 @@ def settle_charge(order: OrderFacts, payment: Payment, outcome: Outcome) -> None
             moved(Payment, [payment.pk], Status.DECLINED, active_key=None, failure=reason)
 
 
-def lookup_charge(order: OrderFacts, payment: Payment) -> Outcome:
+def lookup_charge(order: Chargeable, payment: Payment) -> Outcome:
     return gateway().lookup(payment.idempotency_key)
 
 
 charge = RemoteOperation(begin_charge, call_charge, settle_charge, lookup_charge, PaymentUnavailable)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Undoing:
-    """The intent to undo a charge: by `refund` when it was captured, else by dropping it."""
+    """The intent to undo a charge: by these refunds, or by dropping it when there are none."""
 
     payment: Payment
-    refund: Refund | None
+    refunds: list[Refund]
 
     @property
-    def key(self) -> str:
-        return self.refund.idempotency_key if self.refund else f"{self.payment.idempotency_key}:cancel"
+    def cancel_key(self) -> str:
+        return f"{self.payment.idempotency_key}:cancel"
 
 
-def begin_refund(order: OrderFacts) -> Undoing | None:
+def begin_refund(order: Chargeable) -> Undoing | None:
     """The intent to undo the order's charge; None when there is nothing to undo, or it is done already.
 
-    An order that was never charged is noted as cancelled, so that it never will be.
+    An order that was never charged is noted as cancelled, so that it never will be. Of what was partly refunded, the
+    rest goes back.
     """
     payment = lock_payment(order.order_id)
-    if payment is None:
-        _payment_for(order, Status.CANCELLED).save(force_insert=True)
-        return None
-    if payment.status == Status.PENDING:
-        moved(Payment, [payment.pk], Status.CANCELLING)
-        return Undoing(payment, None)
-    if payment.status == Status.CAPTURED:
-        moved(Payment, [payment.pk], Status.REFUNDING)
-        refund_id = new_id()
-        return Undoing(
-            payment,
-            Refund.objects.create(
-                id=refund_id, payment=payment, amount=payment.amount, idempotency_key=f"refund-{refund_id}"
-            ),
-        )
-    if payment.status in {Status.CANCELLING, Status.REFUNDING}:
-        return Undoing(payment, payment.refunds.filter(status=RefundStatus.PENDING).first())
-    return None
+    if payment and payment.status == Status.CAPTURED:
+        ask_back(payment, payment.refundable, BY_THE_SAGA)
+    if payment and payment.status == Status.REFUNDING:
+        return Undoing(payment, list(payment.refunds.filter(status=RefundStatus.PENDING).order_by("pk")))
+    return drop(order, payment)
 
 
-def call_refund(order: OrderFacts, undoing: Undoing) -> Outcome:
-    payment, refund = undoing.payment, undoing.refund
-    if refund is None:
-        return gateway().cancel(undoing.key, charge_key=payment.idempotency_key)
-    return gateway().refund(undoing.key, transaction_id=payment.transaction_id, amount=refund.amount)
+def call_refund(order: Chargeable, undoing: Undoing) -> Outcome:
+    payment = undoing.payment
+    if not undoing.refunds:
+        return gateway().cancel(undoing.cancel_key, charge_key=payment.idempotency_key)
+    return _each(
+        undoing.refunds,
+        lambda refund: gateway().refund(
+            refund.idempotency_key, transaction_id=payment.transaction_id, amount=refund.amount
+        ),
+    )
 
 
-def settle_refund(order: OrderFacts, undoing: Undoing, outcome: Outcome) -> None:
+def settle_refund(order: Chargeable, undoing: Undoing, outcome: Outcome) -> None:
     if not isinstance(outcome, Accepted):
         return
-    if undoing.refund is None:
+    if not undoing.refunds:
         moved(Payment, [undoing.payment.pk], Status.CANCELLED, active_key=None)
-    else:
-        moved(Refund, [undoing.refund.pk], RefundStatus.REFUNDED, transaction_id=outcome.reference)
+        return
+    lock_payment(order.order_id)
+    for refund in undoing.refunds:
+        moved(Refund, [refund.pk], RefundStatus.REFUNDED, transaction_id=refund.transaction_id)
+    if not Refund.objects.filter(payment=undoing.payment, status=RefundStatus.PENDING).exists():
         moved(Payment, [undoing.payment.pk], Status.REFUNDED, active_key=None)
 
 
-def lookup_refund(order: OrderFacts, undoing: Undoing) -> Outcome:
-    return gateway().lookup(undoing.key)
+def lookup_refund(order: Chargeable, undoing: Undoing) -> Outcome:
+    if not undoing.refunds:
+        return gateway().lookup(undoing.cancel_key)
+    return _each(undoing.refunds, lambda refund: gateway().lookup(refund.idempotency_key))
 
 
 refund = RemoteOperation(begin_refund, call_refund, settle_refund, lookup_refund, PaymentUnavailable, undoes=True)
 
 
-def _payment_for(order: OrderFacts, status: Status) -> Payment:
+def ask_back(payment: Payment, amount: int, reference: str, reason: str = "") -> Refund:
+    """The intent to refund `amount` of this locked payment."""
+    refund_id = new_id()
+    payment.refunded_amount += amount
+    Payment.objects.filter(pk=payment.pk).update(refunded_amount=payment.refunded_amount)
+    if not payment.refundable:
+        move(payment, Status.REFUNDING)
+    return Refund.objects.create(
+        id=refund_id,
+        payment=payment,
+        amount=amount,
+        reference=reference,
+        reason=reason,
+        idempotency_key=f"refund-{refund_id}",
+    )
+
+
+def drop(order: Chargeable, payment: Payment | None) -> Undoing | None:
+    """The intent to drop a charge that was not captured; None when none was made, which is noted, or none is left."""
+    if payment is None:
+        _payment_for(order, Status.CANCELLED).save(force_insert=True)
+        return None
+    if payment.status == Status.PENDING:
+        move(payment, Status.CANCELLING)
+    return Undoing(payment, []) if payment.status == Status.CANCELLING else None
+
+
+def _each(refunds: list[Refund], ask: Callable[[Refund], Outcome]) -> Outcome:
+    """Accepted when all are; else the first outcome that is not."""
+    outcome: Outcome = Accepted()
+    for each in refunds:
+        outcome = ask(each)
+        if not isinstance(outcome, Accepted):
+            break
+        each.transaction_id = outcome.reference
+    return outcome
+
+
+def _payment_for(order: Chargeable, status: Status) -> Payment:
     payment_id: UUID = new_id()
     return Payment(
         id=payment_id,
         order_id=order.order_id,
         customer_id=order.customer_id,
-        amount=order.totals.total,
+        amount=order.amount,
         payment_method=order.payment_method,
         status=status,
         idempotency_key=f"charge-{payment_id}",

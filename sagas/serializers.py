@@ -6,10 +6,19 @@ from django.conf import settings
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from cloudmart.api.fields import AddressField, CodeField, PatternField, StrictIntegerField, StrictSerializer, TextField
+from cloudmart.api.fields import (
+    AddressField,
+    CodeField,
+    PatternField,
+    PaymentTokenField,
+    StrictIntegerField,
+    StrictSerializer,
+    TextField,
+)
 from cloudmart.api.viewers import customer_of, sees_everything
+from cloudmart.kernel.facts import PaymentMethod
 from orders.errors import UnknownCustomer
-from orders.models import Customer, Order, PaymentMethod, SagaStyle
+from orders.models import Customer, Order, SagaStyle
 from orders.selectors import find_customer
 from orders.serializers import OrderOutput
 from sagas.models import Event, SagaStepLog, State
@@ -52,12 +61,7 @@ class OrderInput(StrictSerializer):
     quantity = QuantityField(required=False)
     price = StrictIntegerField(required=False, min_value=0)
     payment_method = serializers.ChoiceField(PaymentMethod.choices)
-    payment_token = PatternField(
-        r"^[A-Za-z0-9_-]{1,128}$",
-        required=False,
-        default="",
-        help_text="The provider's",
-    )
+    payment_token = PaymentTokenField(required=False)
     shipping_address = AddressField(required=False)
     region = PatternField(r"^[A-Z]{2}$", required=False, help_text="ISO 3166-1 alpha-2; decides the tax")
     coupon = PatternField(r"^[A-Za-z0-9_-]{1,32}$", required=False)

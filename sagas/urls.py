@@ -1,7 +1,14 @@
 from django.urls import path
 
+from cloudmart.api.permissions import IsOperator
 from orders.models import SagaStyle
+from payments.views import CancelPayment, ProcessPayment, RefundPayment
+from sagas.permissions import SagaRests
 from sagas.views import CancelOrder, CancelSaga, Orders, RetrySaga, SagaStatus
+from shipping.views import ArrangeShipping, CancelShipping
+
+ALONE = [IsOperator, SagaRests]
+"""Commands of a single service lie here, because they have to wait for the order's saga."""
 
 urlpatterns = [
     path("orders", Orders.as_view(), name="orders"),
@@ -11,6 +18,11 @@ urlpatterns = [
         Orders.as_view(style=SagaStyle.ORCHESTRATION, http_method_names=["post", "options"]),
         name="start-saga",
     ),
+    path("payments/process", ProcessPayment.as_view(permission_classes=ALONE), name="process-payment"),
+    path("payments/cancel", CancelPayment.as_view(permission_classes=ALONE), name="cancel-payment"),
+    path("payments/refund", RefundPayment.as_view(permission_classes=ALONE), name="refund-payment"),
+    path("shipping/arrange", ArrangeShipping.as_view(permission_classes=ALONE), name="arrange-shipping"),
+    path("shipping/cancel", CancelShipping.as_view(permission_classes=ALONE), name="cancel-shipping"),
     path("saga/<uuid:order_id>/cancel", CancelSaga.as_view(), name="cancel-saga"),
     path("saga/<uuid:order_id>/retry", RetrySaga.as_view(), name="retry-saga"),
     path("saga/<uuid:order_id>/status", SagaStatus.as_view(), name="saga-status"),

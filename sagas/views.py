@@ -72,9 +72,8 @@ class CancelOrder(APIView):
     def post(self, request: Request, order_id: UUID) -> Response:
         """Undoes everything: the parcel, the payment, the hold or the sale. 202: the saga is still turning back."""
         find_order(order_id, request.user)
-        asked = CancelInput(data=request.data)
-        asked.is_valid(raise_exception=True)
-        saga = cancel_order(order_id, asked.validated_data["reason"])
+        asked = CancelInput.read(request)
+        saga = cancel_order(order_id, asked["reason"])
         return told(find_order(order_id, request.user), saga.status, 200 if saga.at_rest else 202)
 
     put = post
@@ -92,9 +91,8 @@ class CancelSaga(APIView):
     @idempotent
     def post(self, request: Request, order_id: UUID) -> Response:
         """For operators. As cancelling the order, but answers with the saga."""
-        asked = CancelInput(data=request.data)
-        asked.is_valid(raise_exception=True)
-        return saga_told(cancel_order(order_id, asked.validated_data["reason"]), request.user)
+        asked = CancelInput.read(request)
+        return saga_told(cancel_order(order_id, asked["reason"]), request.user)
 
 
 class RetrySaga(APIView):
@@ -109,7 +107,7 @@ class RetrySaga(APIView):
     @idempotent
     def post(self, request: Request, order_id: UUID) -> Response:
         """For operators. Asks the provider again, with the same key. A saga at rest stays as it is."""
-        NoInput(data=request.data).is_valid(raise_exception=True)
+        NoInput.read(request)
         return saga_told(retry_saga(order_id), request.user)
 
 

@@ -19,6 +19,12 @@ class AlreadyShipped(DomainError):
     code = "already_shipped"
 
 
+class ShipmentDiffers(DomainError):
+    """The order has a parcel to another address."""
+
+    code = "shipment_differs"
+
+
 class ShipmentNotFound(DomainError):
     """There is no parcel for this order."""
 

@@ -2,7 +2,18 @@
 
 from rest_framework import serializers
 
+from cloudmart.api.fields import AddressField, CodeField, StrictSerializer, StrictUUIDField
 from shipping.models import Shipment
+
+
+class ArrangeInput(StrictSerializer):
+    order_id = StrictUUIDField()
+    shipping_address = AddressField()
+    customer_id = CodeField(required=False, help_text="Who may look at the parcel besides operators")
+
+
+class CancelParcelInput(StrictSerializer):
+    order_id = StrictUUIDField()
 
 
 class ParcelAddressOutput(serializers.Serializer[Shipment]):

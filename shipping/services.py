@@ -1,8 +1,9 @@
 """What shipping can do: arrange a delivery, and call it off. Both ask the carrier, so both are remote operations."""
 
+from typing import Protocol
 from uuid import UUID
 
-from cloudmart.kernel.facts import OrderFacts
+from cloudmart.kernel.facts import Address
 from cloudmart.kernel.ids import new_id
 from cloudmart.kernel.remote import Accepted, Outcome, Refused, RemoteOperation
 from cloudmart.kernel.states import move, moved
@@ -12,7 +13,18 @@ from shipping.locks import lock_shipment
 from shipping.models import Shipment, Status
 
 
-def begin_arrange(order: OrderFacts) -> Shipment | None:
+class Sendable(Protocol):
+    """What has to be known of an order to send its parcel."""
+
+    @property
+    def order_id(self) -> UUID: ...
+    @property
+    def customer_id(self) -> str: ...
+    @property
+    def address(self) -> Address: ...
+
+
+def begin_arrange(order: Sendable) -> Shipment | None:
     """The intent to send the order's parcel; None when it is arranged, refused or called off already."""
     if shipment := lock_shipment(order.order_id):
         return shipment if shipment.status == Status.PENDING else None
@@ -22,11 +34,11 @@ def begin_arrange(order: OrderFacts) -> Shipment | None:
     return shipment
 
 
-def call_arrange(order: OrderFacts, shipment: Shipment) -> Outcome:
+def call_arrange(order: Sendable, shipment: Shipment) -> Outcome:
     return carrier().arrange(shipment.idempotency_key, address=order.address)
 
 
-def settle_arrange(order: OrderFacts, shipment: Shipment, outcome: Outcome) -> None:
+def settle_arrange(order: Sendable, shipment: Shipment, outcome: Outcome) -> None:
     match outcome:
         case Accepted(reference):
             moved(Shipment, [shipment.pk], Status.ARRANGED, tracking_number=reference)
@@ -35,14 +47,14 @@ def settle_arrange(order: OrderFacts, shipment: Shipment, outcome: Outcome) -> N
             moved(Shipment, [shipment.pk], Status.FAILED, active_key=None, failure=reason)
 
 
-def lookup_arrange(order: OrderFacts, shipment: Shipment) -> Outcome:
+def lookup_arrange(order: Sendable, shipment: Shipment) -> Outcome:
     return carrier().lookup(shipment.idempotency_key)
 
 
 arrange = RemoteOperation(begin_arrange, call_arrange, settle_arrange, lookup_arrange, CarrierUnavailable)
 
 
-def begin_cancel(order: OrderFacts) -> Shipment | None:
+def begin_cancel(order: Sendable) -> Shipment | None:
     """The intent to call the parcel off; None when there is nothing to call off, or it is done already.
 
     From now on it cannot be shipped. An order that never had a parcel is noted as cancelled, so that it never will.
@@ -59,16 +71,16 @@ def begin_cancel(order: OrderFacts) -> Shipment | None:
     return shipment if shipment.status == Status.CANCELLING else None
 
 
-def call_cancel(order: OrderFacts, shipment: Shipment) -> Outcome:
+def call_cancel(order: Sendable, shipment: Shipment) -> Outcome:
     return carrier().cancel(_cancel_key(shipment), arrange_key=shipment.idempotency_key)
 
 
-def settle_cancel(order: OrderFacts, shipment: Shipment, outcome: Outcome) -> None:
+def settle_cancel(order: Sendable, shipment: Shipment, outcome: Outcome) -> None:
     if isinstance(outcome, Accepted):
         moved(Shipment, [shipment.pk], Status.CANCELLED, active_key=None)
 
 
-def lookup_cancel(order: OrderFacts, shipment: Shipment) -> Outcome:
+def lookup_cancel(order: Sendable, shipment: Shipment) -> Outcome:
     return carrier().lookup(_cancel_key(shipment))
 
 
@@ -88,7 +100,7 @@ def _cancel_key(shipment: Shipment) -> str:
     return f"{shipment.idempotency_key}:cancel"
 
 
-def _shipment_for(order: OrderFacts, status: Status) -> Shipment:
+def _shipment_for(order: Sendable, status: Status) -> Shipment:
     shipment_id = new_id()
     return Shipment(
         id=shipment_id,

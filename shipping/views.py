@@ -1,13 +1,25 @@
-"""Looking at parcels."""
+"""Looking at parcels; and what operators, or another order system, ask of shipping by themselves."""
 
-from drf_spectacular.utils import extend_schema, extend_schema_view
+from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_view
 from rest_framework import generics
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
 
-from shipping.models import Shipment
+from cloudmart.api.idempotency import idempotent
+from cloudmart.api.permissions import IsOperator
+from cloudmart.api.schema import refuses
+from cloudmart.kernel.errors import IllegalMove
+from shipping import direct
+from shipping.errors import AlreadyShipped, ShipmentDiffers, ShipmentNotFound, ShippingFailed
+from shipping.models import Shipment, Status
 from shipping.selectors import find_shipment
-from shipping.serializers import ShipmentOutput
+from shipping.serializers import ArrangeInput, CancelParcelInput, ShipmentOutput
+
+UNSETTLED = {Status.PENDING, Status.CANCELLING}
 
 
+@refuses(ShipmentNotFound)
 @extend_schema_view(get=extend_schema(summary="Look at an order's parcel"))
 class ShipmentDetail(generics.RetrieveAPIView[Shipment]):
     """GET: the order's newest parcel."""
@@ -16,3 +28,50 @@ class ShipmentDetail(generics.RetrieveAPIView[Shipment]):
 
     def get_object(self) -> Shipment:
         return find_shipment(self.kwargs["order_id"], self.request.user)
+
+
+class ArrangeShipping(APIView):
+    permission_classes = [IsOperator]
+
+    @extend_schema(
+        summary="Have an order's parcel fetched",
+        request=ArrangeInput,
+        responses={200: ShipmentOutput, 202: ShipmentOutput},
+        examples=[
+            OpenApiExample(
+                "To Tokyo",
+                {
+                    "order_id": "01a1fc13-06f4-71f7-ac05-df3857a063f2",
+                    "shipping_address": "〒150-0001 東京都渋谷区神宮前1-2-3",
+                },
+                request_only=True,
+            )
+        ],
+    )
+    @refuses(ShippingFailed, ShipmentDiffers, IllegalMove)
+    @idempotent
+    def post(self, request: Request) -> Response:
+        """For operators. Once for each order. 202: the carrier gave no sure answer; send it again."""
+        asked = ArrangeInput.read(request)
+        return told(direct.arrange(direct.Parcel(address=asked.pop("shipping_address"), **asked)))
+
+
+class CancelShipping(APIView):
+    permission_classes = [IsOperator]
+
+    @extend_schema(
+        summary="Call an order's parcel off",
+        request=CancelParcelInput,
+        responses={200: ShipmentOutput, 202: ShipmentOutput},
+    )
+    @refuses(AlreadyShipped)
+    @idempotent
+    def post(self, request: Request) -> Response:
+        """For operators. An order that has no parcel is noted as cancelled, and never gets one."""
+        asked = CancelParcelInput.read(request)
+        return told(direct.cancel(**asked))
+
+
+def told(shipment: Shipment) -> Response:
+    """The parcel; 202 while the carrier has not surely answered."""
+    return Response(ShipmentOutput(shipment).data, 202 if shipment.status in UNSETTLED else 200)

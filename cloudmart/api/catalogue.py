@@ -53,6 +53,12 @@ CATALOGUE = {
         "Ask the customer for another card; `reason` says why.",
         example={"reason": "insufficient_funds", "order_id": ORDER, "saga_status": "FAILED"},
     ),
+    "payment_differs": Problem(
+        409,
+        "The order has a payment of another amount or by another method.",
+        "Ask with the `amount` and `payment_method` that it has, or see GET /payments/{order_id}.",
+        example={"amount": 3850, "payment_method": "credit_card"},
+    ),
     "payment_not_found": Problem(
         404, "There is no payment for this order, or it is not yours.", "Check the order's id."
     ),
@@ -65,6 +71,18 @@ CATALOGUE = {
         "Show the customer the `prices` of now, and order with those.",
         example={"prices": [{"book_id": "book-123", "expected": 3000, "current": 3500}]},
     ),
+    "reference_reused": Problem(
+        409,
+        "This reference stands for something else that was done before.",
+        "Give each new refund, delivery or count a `reference` of its own.",
+        example={"reference": "return-1", "amount": 500},
+    ),
+    "refund_exceeds_payment": Problem(
+        409,
+        "No more can be refunded than was captured and has not been refunded yet.",
+        "Ask for at most what `refundable` says.",
+        example={"refundable": 350},
+    ),
     "reservation_expired": Problem(409, "The hold on the stock ran out before it was sold.", "Place the order anew."),
     "saga_not_found": Problem(404, "There is no saga of this order.", "Check the order's id."),
     "saga_running": Problem(
@@ -72,6 +90,12 @@ CATALOGUE = {
         "The order's saga is still at work.",
         "Wait; GET /saga/{order_id}/status tells how it goes, POST /saga/{order_id}/cancel has it turn back.",
         retry_after=1,
+    ),
+    "shipment_differs": Problem(
+        409,
+        "The order has a parcel to another address.",
+        "Ask with the address that it has, or see GET /shipping/{order_id}.",
+        example={"shipping_address": {"postal_code": "150-0001", "address": "東京都渋谷区神宮前1-2-3"}},
     ),
     "shipment_not_found": Problem(
         404, "There is no parcel for this order, or it is not yours.", "Check the order's id."

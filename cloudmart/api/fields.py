@@ -6,6 +6,7 @@ from uuid import UUID
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
+from rest_framework.request import Request
 
 from cloudmart.kernel.facts import Address
 from cloudmart.kernel.fields import CODE
@@ -37,6 +38,13 @@ class CodeField(PatternField):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(CODE, **kwargs)
+
+
+class PaymentTokenField(PatternField):
+    """The payment provider's name for what pays."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(r"^[A-Za-z0-9_-]{1,128}$", help_text="The provider's name for a card", **kwargs)
 
 
 class TextField(PatternField):
@@ -116,6 +124,13 @@ class StrictUUIDField(serializers.UUIDField):
 
 class StrictSerializer(serializers.Serializer[Any]):
     """Fields that it does not know are refused, not ignored."""
+
+    @classmethod
+    def read(cls, request: Request) -> dict[str, Any]:
+        """What the body says. Raises ValidationError, and ParseError."""
+        asked = cls(data=request.data)
+        asked.is_valid(raise_exception=True)
+        return dict(asked.validated_data)
 
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, dict) and (unknown := sorted(set(data) - set(self.fields))):

@@ -11,6 +11,7 @@ from cloudmart.api.viewers import sees_everything
 class IsOperator(BasePermission):
     """The services' own commands are the operators'."""
 
+    refusals = ("permission_denied",)
     message = "Only operators may do that."
 
     def has_permission(self, request: Request, view: Any) -> bool:

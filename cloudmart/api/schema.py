@@ -17,7 +17,6 @@ from rest_framework.permissions import AllowAny
 
 from cloudmart.api.catalogue import CATALOGUE
 from cloudmart.api.idempotency import HEADER, LONGEST_KEY, REPLAYED
-from cloudmart.api.permissions import IsOperator
 from cloudmart.api.problems import CONTENT_TYPE, problem
 from cloudmart.kernel.errors import DomainError
 
@@ -44,7 +43,7 @@ KEY_PARAMETER = OpenApiParameter(
 
 
 def refuses(*errors: type[DomainError]) -> Callable[[Handler], Handler]:
-    """What the domain may say no with to what this handler is asked for."""
+    """What the domain may say no with to what this handler, or this view, is asked for."""
 
     def note(handler: Handler) -> Handler:
         handler.refusals = [error.code for error in errors]  # type: ignore[attr-defined]
@@ -97,13 +96,13 @@ class Schema(AutoSchema):
         return bodies
 
     def _problems(self) -> Iterable[str]:
-        yield from getattr(self.handler, "refusals", ())
+        yield from getattr(self.handler, "refusals", getattr(self.view, "refusals", ()))
         yield from ALWAYS
         permissions = getattr(self.view, "permission_classes", ())
         if AllowAny not in permissions:
             yield from SIGNED_IN
-        if IsOperator in permissions:
-            yield "permission_denied"
+        for permission in permissions:
+            yield from getattr(permission, "refusals", ())
         if self.method not in {"GET", "HEAD"}:
             yield from CHANGING
             yield from WITH_BODY

@@ -6,6 +6,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.db.models import TextChoices
+
+
+class PaymentMethod(TextChoices):
+    CREDIT_CARD = "credit_card"
+    E_MONEY = "e_money"
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -51,6 +58,11 @@ class OrderFacts:
     address: Address
     saga_style: str
     placed_at: datetime
+
+    @property
+    def amount(self) -> int:
+        """What is charged, in minor units."""
+        return self.totals.total
 
     @property
     def quantities(self) -> dict[str, int]:

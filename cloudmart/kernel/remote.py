@@ -7,11 +7,13 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
+from django.db import IntegrityError
 from django.utils import timezone
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from cloudmart.kernel.errors import DomainError
 from cloudmart.kernel.facts import OrderFacts
+from cloudmart.kernel.transactions import durable
 
 logger = logging.getLogger(__name__)
 
@@ -80,18 +82,18 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class RemoteOperation:
-    """One thing that a provider can do, in its three parts."""
+    """One thing that a provider can do, in its three parts. Each takes the order's facts, or as many as it needs."""
 
-    begin: Callable[[OrderFacts], Any]
+    begin: Callable[[Any], Any]
     """In a transaction: write the intent with its idempotency key and return it; None when nothing is to be asked."""
 
-    call: Callable[[OrderFacts, Any], Outcome]
+    call: Callable[[Any, Any], Outcome]
     """Outside of any: ask the provider. The same intent is asked under the same key. Raises MayPass."""
 
-    settle: Callable[[OrderFacts, Any, Outcome], None]
+    settle: Callable[[Any, Any, Outcome], None]
     """In a transaction: write the outcome. A second call changes nothing."""
 
-    lookup: Callable[[OrderFacts, Any], Outcome]
+    lookup: Callable[[Any, Any], Outcome]
     """Outside of any: what became of the intent. Raises MayPass."""
 
     unavailable: type[DomainError]
@@ -133,6 +135,24 @@ def ask(operation: RemoteOperation, order: OrderFacts, intent: Any) -> Answer:
         *earlier, last = failures
         return Answer(outcome, last.started, last.finished, tuple(earlier), last.error)
     return Answer(outcome, began, timezone.now(), tuple(failures))
+
+
+def perform(operation: RemoteOperation, wanted: Any) -> None:
+    """Do it outside of any saga: begin, ask, settle; or go on with an intent that is there already.
+
+    Several may ask for the same at once. So what is not certain, the provider's being out of reach included, settles
+    nothing: the intent stays, and whoever asks next goes on under its key. Raises what `begin` raises.
+    """
+    try:
+        intent = durable(operation.begin)(wanted)
+    except IntegrityError:  # somebody else has just begun it
+        intent = durable(operation.begin)(wanted)
+    if intent is None:
+        return
+    outcome = ask(operation, wanted, intent).outcome
+    never_taken = isinstance(outcome, Refused) and isinstance(outcome.error, operation.unavailable)
+    if operation.is_settled_by(outcome) and not never_taken:
+        durable(operation.settle)(wanted, intent, outcome)
 
 
 def _found(operation: RemoteOperation, order: OrderFacts, intent: Any) -> Outcome:

@@ -1,0 +1,62 @@
+"""Parcels asked for by themselves, outside of any order's saga. Each is idempotent: asked twice, it is done once."""
+
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+from cloudmart.kernel.errors import IllegalMove
+from cloudmart.kernel.facts import Address
+from cloudmart.kernel.remote import perform
+from shipping import services
+from shipping.errors import ShipmentDiffers, ShippingFailed
+from shipping.locks import lock_shipment
+from shipping.models import Shipment, Status
+from shipping.selectors import shipments_of
+
+CALLED_OFF = {Status.CANCELLING, Status.CANCELLED}
+NOWHERE = Address("")
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """What is to be sent, and where to."""
+
+    order_id: UUID
+    address: Address = NOWHERE
+    customer_id: str = ""
+
+
+def arrange(parcel: Parcel) -> Shipment:
+    """Have the carrier fetch an order's parcel, once. It stays pending while the carrier's answer is not sure.
+
+    Raises ShippingFailed, ShipmentDiffers when it goes elsewhere already, and IllegalMove when it was called off.
+    """
+    perform(replace(services.arrange, begin=_begin_arrange), parcel)
+    shipment = _shipment_of(parcel.order_id)
+    _check_refused(shipment)
+    return shipment
+
+
+def cancel(order_id: UUID) -> Shipment:
+    """Call an order's parcel off, or note that there will be none. Raises AlreadyShipped."""
+    perform(services.cancel, Parcel(order_id))
+    return _shipment_of(order_id)
+
+
+def _begin_arrange(parcel: Parcel) -> Shipment | None:
+    if shipment := lock_shipment(parcel.order_id):
+        if shipment.status in CALLED_OFF:
+            raise IllegalMove("This parcel was called off, and an order is sent once.", status=shipment.status)
+        if Address(shipment.postal_code, shipment.address) != parcel.address:
+            address = {"postal_code": shipment.postal_code, "address": shipment.address}
+            raise ShipmentDiffers(shipping_address=address)
+        _check_refused(shipment)
+    return services.begin_arrange(parcel)
+
+
+def _check_refused(shipment: Shipment) -> None:
+    if shipment.status == Status.FAILED:
+        raise ShippingFailed(reason=shipment.failure)
+
+
+def _shipment_of(order_id: UUID) -> Shipment:
+    return shipments_of(order_id)[0]
