@@ -54,7 +54,8 @@ class StockEventAdmin(ReadOnlyAdmin):
         "reserved_delta",
         "on_hand_after",
         "reserved_after",
+        "reference",
     ]
     list_filter = ["type"]
-    search_fields = ["shelf__book__id", "order_id", "reason", "actor"]
+    search_fields = ["shelf__book__id", "order_id", "reference", "reason", "actor"]
     ordering = ["-id"]

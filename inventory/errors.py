@@ -27,6 +27,30 @@ class ReservationExpired(DomainError):
     code = "reservation_expired"
 
 
+class ReservationDiffers(DomainError):
+    """The order holds another number of copies of this book."""
+
+    code = "reservation_differs"
+
+
+class ReservationEnded(DomainError):
+    """What the order held was given back, has expired or is sold."""
+
+    code = "reservation_ended"
+
+
+class ReferenceReused(DomainError):
+    """Under this reference something else was done to this book's stock."""
+
+    code = "reference_reused"
+
+
+class TooMuchStock(DomainError):
+    """No shelf holds that many copies."""
+
+    code = "too_much_stock"
+
+
 class StockIsReserved(DomainError):
     """Copies that are held for orders cannot be taken off the shelf."""
 

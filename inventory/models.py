@@ -113,6 +113,9 @@ class StockEvent(models.Model):
     reserved_after = models.PositiveIntegerField()
     reservation_id = models.UUIDField(null=True)
     order_id = models.UUIDField(null=True, db_index=True)
+    reference = CodeField(
+        max_length=64, null=True, help_text="Whoever asked has named it so; asked twice, it happens once"
+    )
     reason = models.CharField(max_length=200, blank=True)
     actor = models.CharField(max_length=150, blank=True)
     happened_at = models.DateTimeField(auto_now_add=True)
@@ -122,7 +125,10 @@ class StockEvent(models.Model):
     class Meta:
         db_table = "stock_events"
         base_manager_name = "objects"
-        constraints = [models.UniqueConstraint(fields=["shelf", "version"], name="one_event_per_version")]
+        constraints = [
+            models.UniqueConstraint(fields=["shelf", "version"], name="one_event_per_version"),
+            models.UniqueConstraint(fields=["shelf", "reference"], name="one_event_per_reference"),
+        ]
         indexes = [models.Index(fields=["shelf", "happened_at"], name="stock_events_by_time")]
 
     def __str__(self) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from typing import Any
+from uuid import UUID
 
 from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
@@ -71,6 +72,14 @@ def held_now() -> tuple[int, int]:
     live = Reservation.objects.filter(status=Status.ACTIVE, expires_at__gt=timezone.now())
     held = live.aggregate(reservations=Count("pk"), copies=Sum("quantity", default=0))
     return held["reservations"], held["copies"]
+
+
+def holds_of(order_id: UUID) -> dict[str, Any]:
+    """Everything that was ever held for an order, as it stands now."""
+    return {
+        "order_id": order_id,
+        "reservations": list(Reservation.objects.filter(order_id=order_id).order_by("shelf")),
+    }
 
 
 def inventory_of(book_id: str) -> dict[str, Any]:

@@ -2,9 +2,73 @@
 
 from typing import Any
 
+from django.conf import settings
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from cloudmart.api.fields import (
+    CodeField,
+    QuantityField,
+    StrictIntegerField,
+    StrictSerializer,
+    StrictUUIDField,
+    TextField,
+)
 from inventory.models import Reservation
+
+MOST_AT_ONCE = 1_000_000
+
+
+@extend_schema_field(
+    {"type": "integer", "minimum": -MOST_AT_ONCE, "maximum": MOST_AT_ONCE, "not": {"const": 0}, "examples": [-2]}
+)
+class DeltaField(StrictIntegerField):
+    """How many copies more, or fewer, there are than was thought."""
+
+    default_error_messages = {"nothing": "A count that changes nothing needs no adjustment."}
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(min_value=-MOST_AT_ONCE, max_value=MOST_AT_ONCE, **kwargs)
+
+    def to_internal_value(self, data: Any) -> int:
+        delta = super().to_internal_value(data)
+        if delta == 0:
+            self.fail("nothing")
+        return delta
+
+
+class LineInput(StrictSerializer):
+    book_id = CodeField()
+    quantity = QuantityField()
+
+
+class ReserveInput(StrictSerializer):
+    order_id = StrictUUIDField()
+    items = serializers.ListField(child=LineInput(), min_length=1, max_length=settings.MAX_LINES_PER_ORDER)
+
+
+class ReleaseInput(StrictSerializer):
+    order_id = StrictUUIDField()
+    items = serializers.ListField(
+        child=LineInput(),
+        min_length=1,
+        max_length=settings.MAX_LINES_PER_ORDER,
+        required=False,
+        help_text="Without them everything that is held",
+    )
+    reason = TextField(max_length=200, required=False, default="released")
+
+
+class AddStockInput(StrictSerializer):
+    quantity = StrictIntegerField(min_value=1, max_value=MOST_AT_ONCE)
+    reason = TextField(max_length=200, required=False)
+    reference = CodeField(required=False, help_text="Your name for the delivery; the same one counts once")
+
+
+class AdjustStockInput(StrictSerializer):
+    delta = DeltaField()
+    reason = TextField(max_length=200)
+    reference = CodeField(required=False, help_text="Your name for the count; the same one counts once")
 
 
 class HoldOutput(serializers.ModelSerializer[Reservation]):
@@ -24,6 +88,22 @@ class ReservationOutput(serializers.ModelSerializer[Reservation]):
     class Meta:
         model = Reservation
         fields = ["reservation_id", "order_id", "quantity", "expires_at"]
+
+
+class HeldOutput(serializers.ModelSerializer[Reservation]):
+    reservation_id = serializers.UUIDField(source="id")
+    book_id = serializers.CharField()
+
+    class Meta:
+        model = Reservation
+        fields = ["reservation_id", "book_id", "quantity", "status", "expires_at"]
+
+
+class HoldsOutput(serializers.Serializer[Any]):
+    """Everything that was ever held for an order, as it stands now."""
+
+    order_id = serializers.UUIDField()
+    reservations = HeldOutput(many=True)
 
 
 class StockOutput(serializers.Serializer[Any]):

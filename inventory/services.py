@@ -1,29 +1,33 @@
 """What the stock room can do. Every function runs in its caller's transaction and locks what it changes."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.utils import timezone
 
-from cloudmart.kernel.facts import OrderFacts
+from cloudmart.kernel.facts import Basket
 from cloudmart.kernel.states import moved
-from inventory.errors import OutOfStock, ReservationExpired
-from inventory.models import Reservation, Status
+from inventory.errors import OutOfStock, ReferenceReused, ReservationDiffers, ReservationEnded, ReservationExpired
+from inventory.models import Reservation, Status, StockEvent
 from inventory.shelves import Shelves
+from inventory.stock import EventType, Happened, Stock
 
 
-def reserve_stock(order: OrderFacts) -> None:
+def reserve_stock(order: Basket) -> None:
     """Hold every line of the order, or none. A second call changes nothing.
 
-    Raises OutOfStock with every shortage, not only the first.
+    Raises OutOfStock with every shortage, not only the first; ReservationDiffers when the order holds another number
+    of copies of a book, and ReservationEnded when it has held them and does no longer.
     """
-    wanted = order.quantities
-    shelves = Shelves(wanted)
-    if Reservation.objects.filter(order_id=order.order_id).exists():
-        return
-    now = timezone.now()
+    shelves, now = Shelves(order.quantities), timezone.now()
+    known = {hold.book_id: hold for hold in Reservation.objects.filter(order_id=order.order_id)}
+    for book_id, copies in order.quantities.items():
+        if book_id in known:
+            _check_stands(known[book_id], copies, now)
+    wanted = {book_id: copies for book_id, copies in order.quantities.items() if book_id not in known}
     if _shortages(shelves, wanted):
         _sweep(shelves, wanted, now)
     if shortages := _shortages(shelves, wanted):
@@ -40,7 +44,7 @@ def reserve_stock(order: OrderFacts) -> None:
     shelves.save()
 
 
-def confirm_stock(order: OrderFacts) -> None:
+def confirm_stock(order: Basket) -> None:
     """What is held for the order leaves the shelf. A second call changes nothing.
 
     Raises ReservationExpired when the clock has passed a hold, whether or not it was given back already.
@@ -58,16 +62,27 @@ def confirm_stock(order: OrderFacts) -> None:
     shelves.save()
 
 
-def release_stock(order: OrderFacts, reason: str) -> None:
+def release_stock(order: Basket, reason: str) -> None:
     """Give back what the order holds, and put back what it bought. A second call changes nothing."""
     shelves = Shelves(order.quantities)
-    holds = list(Reservation.objects.filter(order_id=order.order_id, status__in=[Status.ACTIVE, Status.CONFIRMED]))
-    for hold in holds:
-        stock = shelves[hold.book_id]
-        happened = stock.release(hold.quantity) if hold.status == Status.ACTIVE else stock.put_back(hold.quantity)
-        shelves.note(hold.book_id, happened, reservation=hold, reason=reason)
-    moved(Reservation, [hold.pk for hold in holds], Status.RELEASED)
-    shelves.save()
+    holds = Reservation.objects.filter(order_id=order.order_id, status__in=[Status.ACTIVE, Status.CONFIRMED])
+    _give_back(shelves, list(holds), reason)
+
+
+def release_holds(order: Basket, reason: str) -> None:
+    """Give back the order's holds on these books, or with none named all of them. A second call changes nothing.
+
+    Raises ReservationDiffers when a hold has another number of copies, and ReservationEnded when they are sold.
+    """
+    held = Reservation.objects.filter(order_id=order.order_id)
+    if order.quantities:
+        held = held.filter(shelf__in=order.quantities)
+    shelves = Shelves(order.quantities or held.values_list("shelf_id", flat=True))
+    for hold in (holds := list(held)):
+        _check_quantity(hold, order.quantities.get(hold.book_id, hold.quantity))
+        if hold.status == Status.CONFIRMED:
+            raise ReservationEnded(book_id=hold.book_id, status=hold.status)
+    _give_back(shelves, [hold for hold in holds if hold.status == Status.ACTIVE], reason)
 
 
 def expire_reservations(limit: int) -> int:
@@ -80,17 +95,55 @@ def expire_reservations(limit: int) -> int:
     return len(due)
 
 
-def add_stock(book_id: str, copies: int, *, reason: str = "", actor: str = "") -> None:
-    """New copies arrive. Raises UnknownBook."""
-    shelves = Shelves([book_id])
-    shelves.note(book_id, shelves[book_id].add(copies), reason=reason, actor=actor)
-    shelves.save()
+def add_stock(book_id: str, copies: int, *, reason: str = "", actor: str = "", reference: str | None = None) -> None:
+    """New copies arrive; the same delivery, by its reference, only once.
+
+    Raises UnknownBook, TooMuchStock, and ReferenceReused when the reference stands for something else.
+    """
+    wish = Happened(EventType.STOCK_ADDED, copies, 0)
+    _change(book_id, wish, lambda stock: stock.add(copies), reason=reason, actor=actor, reference=reference)
 
 
-def adjust_stock(book_id: str, delta: int, *, reason: str, actor: str) -> None:
-    """The shelf was counted and differs by `delta` copies. Raises UnknownBook and StockIsReserved."""
+def adjust_stock(book_id: str, delta: int, *, reason: str, actor: str, reference: str | None = None) -> None:
+    """The shelf was counted and differs by `delta` copies; the same count, by its reference, only once.
+
+    Raises UnknownBook, StockIsReserved, TooMuchStock, and ReferenceReused when it stands for something else.
+    """
+    wish = Happened(EventType.STOCK_ADJUSTED, delta, 0)
+    _change(book_id, wish, lambda stock: stock.adjust(delta), reason=reason, actor=actor, reference=reference)
+
+
+def _change(
+    book_id: str, wish: Happened, decide: Callable[[Stock], Happened], *, reference: str | None, **why: Any
+) -> None:
     shelves = Shelves([book_id])
-    shelves.note(book_id, shelves[book_id].adjust(delta), reason=reason, actor=actor)
+    known = StockEvent.objects.filter(shelf=book_id, reference=reference).first() if reference else None
+    if known and known.happened != wish:
+        raise ReferenceReused(reference=reference, type=known.type, delta=known.on_hand_delta)
+    if known is None:
+        shelves.note(book_id, decide(shelves[book_id]), reference=reference, **why)
+        shelves.save()
+
+
+def _check_stands(hold: Reservation, copies: int, now: datetime) -> None:
+    _check_quantity(hold, copies)
+    if hold.status == Status.CONFIRMED or (hold.status == Status.ACTIVE and hold.expires_at > now):
+        return
+    status = Status.EXPIRED if hold.status == Status.ACTIVE else hold.status
+    raise ReservationEnded(book_id=hold.book_id, status=status)
+
+
+def _check_quantity(hold: Reservation, copies: int) -> None:
+    if hold.quantity != copies:
+        raise ReservationDiffers(book_id=hold.book_id, held=hold.quantity, asked=copies)
+
+
+def _give_back(shelves: Shelves, holds: list[Reservation], reason: str) -> None:
+    for hold in holds:
+        stock = shelves[hold.book_id]
+        happened = stock.release(hold.quantity) if hold.status == Status.ACTIVE else stock.put_back(hold.quantity)
+        shelves.note(hold.book_id, happened, reservation=hold, reason=reason)
+    moved(Reservation, [hold.pk for hold in holds], Status.RELEASED)
     shelves.save()
 
 

@@ -1,7 +1,6 @@
 """The locked shelves of one transaction: what happens to them is written to ledger and snapshot together."""
 
 from collections.abc import Iterable
-from uuid import UUID
 
 from inventory.locks import lock_stock
 from inventory.models import InventoryRecord, Reservation, StockEvent
@@ -25,7 +24,7 @@ class Shelves:
         happened: Happened,
         *,
         reservation: Reservation | None = None,
-        order_id: UUID | None = None,
+        reference: str | None = None,
         reason: str = "",
         actor: str = "",
     ) -> None:
@@ -41,7 +40,8 @@ class Shelves:
                 on_hand_after=stock.on_hand,
                 reserved_after=stock.reserved,
                 reservation_id=reservation.pk if reservation else None,
-                order_id=reservation.order_id if reservation else order_id,
+                order_id=reservation.order_id if reservation else None,
+                reference=reference,
                 reason=reason,
                 actor=actor,
             )

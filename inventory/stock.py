@@ -8,7 +8,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from inventory.errors import OutOfStock, StockIsReserved
+from inventory.errors import OutOfStock, StockIsReserved, TooMuchStock
+
+MOST_COPIES = 2_000_000_000
+"""On one shelf. The database counts a little further, so that what was sold can always come back."""
 
 
 class EventType(StrEnum):
@@ -45,7 +48,8 @@ class Stock:
         return self.on_hand - self.reserved
 
     def add(self, copies: int) -> Happened:
-        return Happened(EventType.STOCK_ADDED, copies, 0)
+        """Raises TooMuchStock."""
+        return self._on_the_shelf(Happened(EventType.STOCK_ADDED, copies, 0))
 
     def reserve(self, copies: int) -> Happened:
         """Raises OutOfStock."""
@@ -67,10 +71,15 @@ class Stock:
         return Happened(EventType.STOCK_RETURNED, copies, 0)
 
     def adjust(self, delta: int) -> Happened:
-        """The shelf was counted. Raises StockIsReserved when the rest would not cover what is held."""
+        """The shelf was counted. Raises TooMuchStock; StockIsReserved when the rest does not cover what is held."""
         if self.on_hand + delta < self.reserved:
             raise StockIsReserved(on_hand=self.on_hand, reserved=self.reserved, delta=delta)
-        return Happened(EventType.STOCK_ADJUSTED, delta, 0)
+        return self._on_the_shelf(Happened(EventType.STOCK_ADJUSTED, delta, 0))
+
+    def _on_the_shelf(self, happened: Happened) -> Happened:
+        if self.on_hand + happened.on_hand_delta > MOST_COPIES:
+            raise TooMuchStock(on_hand=self.on_hand, most=MOST_COPIES)
+        return happened
 
     def after(self, event: Happened) -> "Stock":
         on_hand, reserved = self.on_hand + event.on_hand_delta, self.reserved + event.reserved_delta

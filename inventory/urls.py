@@ -1,8 +1,12 @@
 from django.urls import path
 
-from inventory.views import Inventory, InventoryList
+from inventory.views import AddStock, AdjustStock, Inventory, InventoryList, Release, Reserve
 
 urlpatterns = [
     path("inventory", InventoryList.as_view(), name="inventory-list"),
+    path("inventory/reserve", Reserve.as_view(), name="reserve"),
+    path("inventory/release", Release.as_view(), name="release"),
     path("inventory/<str:book_id>", Inventory.as_view(), name="inventory"),
+    path("inventory/<str:book_id>/add_stock", AddStock.as_view(), name="add-stock"),
+    path("inventory/<str:book_id>/adjust", AdjustStock.as_view(), name="adjust-stock"),
 ]

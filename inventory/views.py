@@ -1,20 +1,46 @@
-"""Looking at the stock."""
+"""Looking at the stock; and what operators, or another order system, ask of the stock room by itself."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
 
 from django.db.models import QuerySet
-from drf_spectacular.utils import extend_schema, extend_schema_view
+from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_view
 from rest_framework import generics
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from cloudmart.api.catalogue import ORDER
+from cloudmart.api.idempotency import idempotent_transaction
 from cloudmart.api.pagination import NumberedPages
+from cloudmart.api.permissions import IsOperator
 from cloudmart.api.schema import refuses
 from cloudmart.api.viewers import sees_everything
-from inventory.errors import UnknownBook
+from cloudmart.kernel.facts import summed
+from inventory import services
+from inventory.errors import (
+    OutOfStock,
+    ReferenceReused,
+    ReservationDiffers,
+    ReservationEnded,
+    StockIsReserved,
+    TooMuchStock,
+    UnknownBook,
+)
 from inventory.filters import InventoryFilter
 from inventory.models import InventoryRecord
-from inventory.selectors import inventory_of, shelves_now
-from inventory.serializers import InventoryOutput, OperatorInventoryOutput, ShelfOutput
+from inventory.selectors import holds_of, inventory_of, shelves_now
+from inventory.serializers import (
+    AddStockInput,
+    AdjustStockInput,
+    HoldsOutput,
+    InventoryOutput,
+    OperatorInventoryOutput,
+    ReleaseInput,
+    ReserveInput,
+    ShelfOutput,
+)
 
 
 @extend_schema_view(get=extend_schema(summary="List books with their stock"))
@@ -39,3 +65,91 @@ class Inventory(APIView):
     def get(self, request: Request, book_id: str) -> Response:
         shape = OperatorInventoryOutput if sees_everything(request.user) else InventoryOutput
         return Response(shape(inventory_of(book_id)).data)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a request names of an order."""
+
+    order_id: UUID
+    quantities: dict[str, int]
+
+    @classmethod
+    def by(cls, asked: dict[str, Any]) -> "Wanted":
+        items = asked.get("items", [])
+        return cls(asked["order_id"], summed((item["book_id"], item["quantity"]) for item in items))
+
+
+ONE_BOOK = OpenApiExample(
+    "One book", {"order_id": ORDER, "items": [{"book_id": "book-123", "quantity": 1}]}, request_only=True
+)
+
+
+class Reserve(APIView):
+    permission_classes = [IsOperator]
+
+    @extend_schema(
+        summary="Hold books for an order", request=ReserveInput, responses={200: HoldsOutput}, examples=[ONE_BOOK]
+    )
+    @refuses(UnknownBook, OutOfStock, ReservationDiffers, ReservationEnded)
+    @idempotent_transaction
+    def post(self, request: Request) -> Response:
+        """For operators. All of them, or none; until `expires_at`. Asked for twice, they are held once."""
+        wanted = Wanted.by(ReserveInput.read(request))
+        services.reserve_stock(wanted)
+        return Response(HoldsOutput(holds_of(wanted.order_id)).data)
+
+
+class Release(APIView):
+    permission_classes = [IsOperator]
+
+    @extend_schema(
+        summary="Give back what is held for an order",
+        request=ReleaseInput,
+        responses={200: HoldsOutput},
+        examples=[ONE_BOOK, OpenApiExample("All of it", {"order_id": ORDER}, request_only=True)],
+    )
+    @refuses(UnknownBook, ReservationDiffers, ReservationEnded)
+    @idempotent_transaction
+    def post(self, request: Request) -> Response:
+        """For operators. What is not held any more, or never was, needs nothing; what is sold stays sold."""
+        asked = ReleaseInput.read(request)
+        wanted = Wanted.by(asked)
+        services.release_holds(wanted, asked["reason"])
+        return Response(HoldsOutput(holds_of(wanted.order_id)).data)
+
+
+class AddStock(APIView):
+    permission_classes = [IsOperator]
+
+    @extend_schema(
+        summary="New copies arrive",
+        request=AddStockInput,
+        responses={200: OperatorInventoryOutput},
+        examples=[OpenApiExample("A delivery", {"quantity": 100, "reference": "delivery-42"}, request_only=True)],
+    )
+    @refuses(UnknownBook, TooMuchStock, ReferenceReused)
+    @idempotent_transaction
+    def post(self, request: Request, book_id: str) -> Response:
+        """For operators. Name the delivery by a `reference`, and it counts once however often it is sent."""
+        asked = AddStockInput.read(request)
+        services.add_stock(book_id, asked.pop("quantity"), actor=request.user.get_username(), **asked)
+        return Response(OperatorInventoryOutput(inventory_of(book_id)).data)
+
+
+class AdjustStock(APIView):
+    permission_classes = [IsOperator]
+
+    @extend_schema(
+        summary="Correct a stock that was counted",
+        request=AdjustStockInput,
+        responses={200: OperatorInventoryOutput},
+        examples=[OpenApiExample("Two are missing", {"delta": -2, "reason": "stocktaking"}, request_only=True)],
+    )
+    @refuses(UnknownBook, StockIsReserved, TooMuchStock, ReferenceReused)
+    @idempotent_transaction
+    def post(self, request: Request, book_id: str) -> Response:
+        """For operators. Copies that are held cannot be taken away. A count named by a `reference` counts once."""
+        asked = AdjustStockInput.read(request)
+        services.adjust_stock(book_id, asked.pop("delta"), actor=request.user.get_username(), **asked)
+        return Response(OperatorInventoryOutput(inventory_of(book_id)).data)

@@ -12,7 +12,16 @@ class RefundInline(ReadOnlyInline):
 
 @admin.register(Payment)
 class PaymentAdmin(ReadOnlyAdmin):
-    list_display = ["id", "order_id", "customer_id", "amount", "refunded_amount", "payment_method", "status", "created_at"]
+    list_display = [
+        "id",
+        "order_id",
+        "customer_id",
+        "amount",
+        "refunded_amount",
+        "payment_method",
+        "status",
+        "created_at",
+    ]
     list_filter = ["status", "payment_method"]
     search_fields = ["id", "order_id", "customer_id", "transaction_id", "idempotency_key"]
     inlines = [RefundInline]

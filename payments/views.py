@@ -6,6 +6,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from cloudmart.api.catalogue import ORDER
 from cloudmart.api.idempotency import idempotent
 from cloudmart.api.permissions import IsOperator
 from cloudmart.api.schema import refuses
@@ -16,7 +17,6 @@ from payments.models import Payment, RefundStatus, Status
 from payments.selectors import find_payment
 from payments.serializers import CancelPaymentInput, PaymentOutput, ProcessInput, RefundInput
 
-ORDER = "01a1fc13-06f4-71f7-ac05-df3857a063f2"
 UNSETTLED = {Status.PENDING, Status.CANCELLING}
 
 

@@ -11,6 +11,7 @@ from cloudmart.api.fields import (
     CodeField,
     PatternField,
     PaymentTokenField,
+    QuantityField,
     StrictIntegerField,
     StrictSerializer,
     TextField,
@@ -26,13 +27,6 @@ from sagas.placement import OrderRequest, WantedLine
 
 SHORT_FORM = ("book_id", "quantity", "price")
 """Of an order for one book."""
-
-
-class QuantityField(StrictIntegerField):
-    """Copies of one book in one line."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(min_value=1, max_value=settings.MAX_QUANTITY_PER_LINE, **kwargs)
 
 
 class ItemInput(StrictSerializer):

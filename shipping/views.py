@@ -6,6 +6,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from cloudmart.api.catalogue import ORDER
 from cloudmart.api.idempotency import idempotent
 from cloudmart.api.permissions import IsOperator
 from cloudmart.api.schema import refuses
@@ -41,7 +42,7 @@ class ArrangeShipping(APIView):
             OpenApiExample(
                 "To Tokyo",
                 {
-                    "order_id": "01a1fc13-06f4-71f7-ac05-df3857a063f2",
+                    "order_id": ORDER,
                     "shipping_address": "〒150-0001 東京都渋谷区神宮前1-2-3",
                 },
                 request_only=True,

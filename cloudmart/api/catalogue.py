@@ -83,6 +83,18 @@ CATALOGUE = {
         "Ask for at most what `refundable` says.",
         example={"refundable": 350},
     ),
+    "reservation_differs": Problem(
+        409,
+        "The order holds another number of copies of a book.",
+        "Ask for as many as it holds, or release those first and use a new order_id.",
+        example={"book_id": "book-123", "held": 2, "asked": 3},
+    ),
+    "reservation_ended": Problem(
+        409,
+        "What the order held was given back, has expired or is sold.",
+        "Reserve anew, under a new order_id; what is sold goes back with POST /orders/{order_id}/cancel.",
+        example={"book_id": "book-123", "status": "released"},
+    ),
     "reservation_expired": Problem(409, "The hold on the stock ran out before it was sold.", "Place the order anew."),
     "saga_not_found": Problem(404, "There is no saga of this order.", "Check the order's id."),
     "saga_running": Problem(
@@ -108,6 +120,12 @@ CATALOGUE = {
     ),
     "stock_is_reserved": Problem(
         409, "Copies that are held for orders cannot be taken off the shelf.", "Take fewer, or release holds first."
+    ),
+    "too_much_stock": Problem(
+        409,
+        "No shelf holds that many copies.",
+        "Add fewer; `most` says how many there may be.",
+        example={"most": 2 * 10**9},
     ),
     "unknown_coupon": Problem(404, "There is no such coupon.", "Leave the coupon out, or correct it."),
     # --- What HTTP refuses ----------------------------------------------------------------------

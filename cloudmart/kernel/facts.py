@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 from django.db.models import TextChoices
@@ -84,6 +84,15 @@ class OrderFacts:
                 "placed_at": datetime.fromisoformat(data["placed_at"]),
             }
         )
+
+
+class Basket(Protocol):
+    """What has to be known of an order to hold its books."""
+
+    @property
+    def order_id(self) -> UUID: ...
+    @property
+    def quantities(self) -> dict[str, int]: ...
 
 
 def summed(pairs: Any) -> dict[str, int]:

@@ -1,0 +1,205 @@
+"""What operators ask of the stock room by itself: each twice is once."""
+
+import pytest
+from django.utils import timezone
+
+from cloudmart.kernel.ids import new_id
+from inventory.models import InventoryRecord, Reservation, StockEvent
+from inventory.stock import MOST_COPIES, replay
+from tests.committed import confirm_stock
+from tests.conftest import available, facts, signed_in
+from tests.integration.test_races import all_at_once
+
+
+@pytest.fixture
+def ask(operator):
+    """POST to the inventory, as an operator."""
+    client = signed_in(operator)
+    return lambda path, headers=None, **body: client.post(f"/inventory/{path}", body, headers=headers)
+
+
+@pytest.fixture(autouse=True)
+def shelves(shelve):
+    shelve("book-123", 10)
+    shelve("book-456", 0)
+    shelve("book-789", 5)
+    yield
+    for record in InventoryRecord.objects.all():
+        events = StockEvent.objects.filter(shelf=record).order_by("version")
+        assert replay(event.happened for event in events) == record.stock
+
+
+@pytest.fixture
+def order_id():
+    return str(new_id())
+
+
+def items(*lines):
+    return [{"book_id": book_id, "quantity": quantity} for book_id, quantity in lines]
+
+
+def held(answer):
+    assert answer.status_code == 200, answer.json()
+    return {hold["book_id"]: (hold["quantity"], hold["status"]) for hold in answer.json()["reservations"]}
+
+
+def test_books_are_held_once(ask, order_id):
+    wanted = items(("book-123", 2), ("book-789", 1), ("book-123", 1))
+    first, repeat = (ask("reserve", order_id=order_id, items=wanted) for _ in range(2))
+    assert held(first) == {"book-123": (3, "active"), "book-789": (1, "active")}
+    assert first.json() == repeat.json() and first.json()["order_id"] == order_id
+    assert (available("book-123"), available("book-789")) == (7, 4)
+
+
+def test_another_book_is_held_besides(ask, order_id):
+    ask("reserve", order_id=order_id, items=items(("book-123", 2)))
+    more = ask("reserve", order_id=order_id, items=items(("book-123", 2), ("book-789", 1)))
+    assert held(more) == {"book-123": (2, "active"), "book-789": (1, "active")}
+    assert available("book-123") == 8
+
+
+def test_all_are_held_or_none(ask, order_id):
+    refused = ask("reserve", order_id=order_id, items=items(("book-123", 1), ("book-456", 1), ("book-789", 6)))
+    assert refused.status_code == 409 and refused.json()["code"] == "out_of_stock"
+    assert [short["book_id"] for short in refused.json()["shortages"]] == ["book-456", "book-789"]
+    assert available("book-123") == 10 and not Reservation.objects.exists()
+
+
+def test_a_hold_is_not_changed_by_reserving_again(ask, order_id):
+    ask("reserve", order_id=order_id, items=items(("book-123", 2)))
+    refused = ask("reserve", order_id=order_id, items=items(("book-123", 3)))
+    assert refused.status_code == 409 and refused.json()["code"] == "reservation_differs"
+    assert (refused.json()["held"], refused.json()["asked"]) == (2, 3)
+
+
+@pytest.mark.parametrize("how", ["released", "expired", "lapsed"])
+def test_what_was_given_back_is_not_held_again_by_a_late_repeat(ask, order_id, how):
+    wanted = items(("book-123", 2))
+    ask("reserve", order_id=order_id, items=wanted)
+    if how == "released":
+        ask("release", order_id=order_id)
+    else:
+        Reservation.objects.update(expires_at=timezone.now())
+    if how == "expired":
+        ask("reserve", order_id=str(new_id()), items=items(("book-123", 10)))
+    refused = ask("reserve", order_id=order_id, items=wanted)
+    assert refused.status_code == 409 and refused.json()["code"] == "reservation_ended"
+    assert refused.json()["status"] == ("released" if how == "released" else "expired")
+
+
+def test_holds_are_given_back(ask, order_id):
+    ask("reserve", order_id=order_id, items=items(("book-123", 2), ("book-789", 1)))
+    for _ in range(2):
+        told = ask("release", order_id=order_id, items=items(("book-789", 1)), reason="changed her mind")
+        assert held(told) == {"book-123": (2, "active"), "book-789": (1, "released")}
+    for _ in range(2):
+        told = ask("release", order_id=order_id)
+        assert held(told) == {"book-123": (2, "released"), "book-789": (1, "released")}
+    assert (available("book-123"), available("book-789")) == (10, 5)
+    assert StockEvent.objects.filter(reason="changed her mind").count() == 1
+
+
+def test_what_was_never_held_is_given_back_easily(ask, order_id):
+    assert held(ask("release", order_id=order_id)) == {}
+    assert held(ask("release", order_id=order_id, items=items(("book-123", 1)))) == {}
+
+
+def test_a_hold_is_given_back_whole(ask, order_id):
+    ask("reserve", order_id=order_id, items=items(("book-123", 2)))
+    refused = ask("release", order_id=order_id, items=items(("book-123", 1)))
+    assert refused.status_code == 409 and refused.json()["code"] == "reservation_differs"
+
+
+def test_what_is_sold_stays_sold(ask):
+    order = facts(("book-123", 2))
+    ask("reserve", order_id=str(order.order_id), items=items(("book-123", 2)))
+    confirm_stock(order)
+    refused = ask("release", order_id=str(order.order_id))
+    assert refused.status_code == 409 and refused.json()["code"] == "reservation_ended"
+    assert held(ask("reserve", order_id=str(order.order_id), items=items(("book-123", 2)))) == {
+        "book-123": (2, "confirmed")
+    }
+    assert available("book-123") == 8
+
+
+def test_stock_arrives_and_says_who_and_why(ask):
+    told = ask("book-456/add_stock", quantity=100, reason="second edition")
+    assert told.status_code == 200 and told.json()["total_quantity"] == 100
+    event = StockEvent.objects.get(shelf="book-456")
+    assert (event.type, event.actor, event.reason) == ("StockAdded", "operator", "second edition")
+
+
+def test_a_named_delivery_counts_once_and_unnamed_ones_each(ask):
+    for _ in range(2):
+        assert ask("book-456/add_stock", quantity=7, reference="d-1").json()["total_quantity"] == 7
+    for total in (8, 9):
+        assert ask("book-456/add_stock", quantity=1).json()["total_quantity"] == total
+    assert ask("book-789/add_stock", quantity=7, reference="d-1").json()["total_quantity"] == 12
+    for path, body in [("add_stock", {"quantity": 8}), ("adjust", {"delta": 7, "reason": "counted"})]:
+        refused = ask(f"book-456/{path}", reference="d-1", **body)
+        assert refused.status_code == 409 and refused.json()["code"] == "reference_reused"
+
+
+def test_a_count_corrects_the_stock_once_but_not_what_is_held(ask, order_id):
+    ask("reserve", order_id=order_id, items=items(("book-123", 4)))
+    for _ in range(2):
+        told = ask("book-123/adjust", delta=-6, reason="stolen", reference="count-1").json()
+        assert (told["total_quantity"], told["available_quantity"]) == (4, 0)
+    refused = ask("book-123/adjust", delta=-1, reason="stolen")
+    assert refused.status_code == 409 and refused.json()["code"] == "stock_is_reserved"
+
+
+def test_no_shelf_holds_more_than_the_database_can_count(ask):
+    InventoryRecord.objects.filter(pk="book-456").update(on_hand=MOST_COPIES, version=1)
+    refused = ask("book-456/add_stock", quantity=1)
+    assert refused.status_code == 409 and refused.json()["most"] == MOST_COPIES
+    InventoryRecord.objects.filter(pk="book-456").update(on_hand=0, version=0)
+
+
+def test_sixteen_of_the_same_at_once_are_one(ask, order_id):
+    add = all_at_once([lambda: ask("book-456/add_stock", quantity=5, reference="d-1").status_code] * 16)
+    hold = all_at_once([lambda: ask("reserve", order_id=order_id, items=items(("book-123", 1))).status_code] * 16)
+    assert set(add) == set(hold) == {200}
+    assert available("book-456") == 5 and available("book-123") == 9
+
+
+def test_a_key_makes_an_unnamed_delivery_safe_to_repeat(ask):
+    key = {"Idempotency-Key": "k"}
+    first, repeat = (ask("book-456/add_stock", headers=key, quantity=5) for _ in range(2))
+    assert first.json() == repeat.json() and repeat["Idempotent-Replayed"] == "true"
+    assert ask("book-456/add_stock", headers=key, quantity=6).status_code == 422
+    answers = all_at_once([lambda: ask("book-789/add_stock", headers={"Idempotency-Key": "j"}, quantity=1)] * 16)
+    assert {answer.status_code for answer in answers} == {200} and available("book-789") == 6
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "field"),
+    [
+        ("reserve", {"items": items(("book-123", 1))}, "order_id"),
+        ("reserve", {"order_id": 1, "items": items(("book-123", 1))}, "order_id"),
+        ("reserve", {"order_id": str(new_id())}, "items"),
+        ("reserve", {"order_id": str(new_id()), "items": []}, "items"),
+        ("reserve", {"order_id": str(new_id()), "items": items(("book-123", 0))}, "items.0.quantity"),
+        ("release", {"order_id": str(new_id()), "colour": "red"}, "colour"),
+        ("book-123/add_stock", {"quantity": 0}, "quantity"),
+        ("book-123/add_stock", {"quantity": 10**9}, "quantity"),
+        ("book-123/add_stock", {"quantity": 1, "reference": "a b"}, "reference"),
+        ("book-123/adjust", {"delta": 0, "reason": "none"}, "delta"),
+        ("book-123/adjust", {"delta": 1}, "reason"),
+    ],
+)
+def test_a_wrong_field_is_named(ask, path, body, field):
+    answer = ask(path, **body)
+    assert answer.status_code == 400 and [each["field"] for each in answer.json()["errors"]] == [field]
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("reserve", {"order_id": str(new_id()), "items": items(("book-0", 1))}),
+        ("book-0/add_stock", {"quantity": 1}),
+        ("book-0/adjust", {"delta": 1, "reason": "found"}),
+    ],
+)
+def test_there_is_no_such_book(ask, path, body):
+    assert ask(path, **body).json()["code"] == "book_not_found"

@@ -1,0 +1,134 @@
+"""Who may do what: every route, every method, every kind of visitor, and the answer that each gets.
+
+`-` stands for a method that the route does not have: 405, unless the visitor is turned away before (401, 403).
+"""
+
+import re
+
+import pytest
+from django.test import Client
+from drf_spectacular.generators import SchemaGenerator
+from rest_framework.test import APIClient
+
+from tests.conftest import facts, signed_in
+from tests.factories import CustomerFactory
+
+VISITORS = ("anonymous", "other", "owner", "operator")
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+
+MATRIX = """
+route                              method  anonymous  other  owner  operator
+
+/orders                            GET           401    200    200       200
+/orders                            POST          401    201    201       201
+/orders/{order_id}                 GET           401    404    200       200
+/orders/{order_id}/cancel          POST          401    404    200       200
+/orders/{order_id}/cancel          PUT           401    404    200       200
+
+/saga/start                        POST          401    201    201       201
+/saga/{order_id}/status            GET           401    404    200       200
+/saga/{order_id}/cancel            POST          401    403    403       200
+/saga/{order_id}/retry             POST          401    403    403       200
+
+/inventory                         GET           401    200    200       200
+/inventory/{book_id}               GET           401    200    200       200
+/inventory/{book_id}/add_stock     POST          401    403    403       200
+/inventory/{book_id}/adjust        POST          401    403    403       200
+/inventory/reserve                 POST          401    403    403       200
+/inventory/release                 POST          401    403    403       200
+
+/payments/{order_id}               GET           401    404    200       200
+/payments/process                  POST          401    403    403       200
+/payments/cancel                   POST          401    403    403       200
+/payments/refund                   POST          401    403    403       200
+
+/shipping/{order_id}               GET           401    404    200       200
+/shipping/arrange                  POST          401    403    403       200
+/shipping/cancel                   POST          401    403    403       200
+
+/metrics                           GET           401    403    403       200
+/healthz                           GET           200    200    200       200
+/readyz                            GET           200    200    200       200
+"""
+
+ROWS = [line.split() for line in MATRIX.strip().splitlines()[1:] if line]
+ALLOWED = {(route, method): dict(zip(VISITORS, map(int, codes), strict=True)) for route, method, *codes in ROWS}
+ROUTES = sorted({route for route, _ in ALLOWED})
+
+ORDER = {"book_id": "book-123", "quantity": 1, "payment_method": "credit_card"}
+ITEMS = [{"book_id": "book-123", "quantity": 1}]
+
+
+def body_of(route, visitor, orders):
+    """What a good request to this route brings; `orders` are the ids of a completed and of a new one."""
+    completed, new = orders
+    return {
+        "/orders": {**ORDER, **({"customer_id": "customer-001"} if visitor == "operator" else {})},
+        "/saga/start": {**ORDER, **({"customer_id": "customer-001"} if visitor == "operator" else {})},
+        "/inventory/{book_id}/add_stock": {"quantity": 1},
+        "/inventory/{book_id}/adjust": {"delta": 1, "reason": "counted"},
+        "/inventory/reserve": {"order_id": new, "items": ITEMS},
+        "/inventory/release": {"order_id": new, "items": ITEMS},
+        "/payments/process": {"order_id": new, "amount": 100, "payment_method": "credit_card"},
+        "/payments/cancel": {"order_id": new},
+        "/payments/refund": {"order_id": completed, "amount": 1},
+        "/shipping/arrange": {"order_id": new, "shipping_address": "150-0001"},
+        "/shipping/cancel": {"order_id": completed},
+    }.get(route)
+
+
+@pytest.fixture
+def visit(api, operator, shelve):
+    """The answer that a visitor gets to a good request, for an order of the owner's own."""
+    shelve("book-123", 1000)
+    clients = {
+        "anonymous": APIClient(),
+        "other": signed_in(CustomerFactory(id="customer-002").user),
+        "owner": api,
+        "operator": signed_in(operator),
+    }
+
+    def visit(visitor, route, method):
+        completed = api.post("/orders", ORDER).json()["order_id"]
+        new = str(facts().order_id)
+        path = route.format(order_id=completed, book_id="book-123")
+        body = None if method == "GET" else body_of(route, visitor, (completed, new))
+        return getattr(clients[visitor], method.lower())(path, body)
+
+    return visit
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_everybody_gets_the_answer_in_the_table(visit, route):
+    expected, found = {}, {}
+    for method in METHODS:
+        for visitor in VISITORS:
+            turned_away = {row[visitor] for (where, _), row in ALLOWED.items() if where == route} & {401, 403}
+            otherwise = turned_away.pop() if turned_away else 405
+            expected[method, visitor] = ALLOWED.get((route, method), {}).get(visitor, otherwise)
+            answer = visit(visitor, route, method)
+            found[method, visitor] = answer.status_code
+            if answer.status_code >= 400:
+                assert answer["Content-Type"] == "application/problem+json"
+                assert answer.json()["advice"] and answer.json()["request_id"]
+    assert found == expected
+
+
+def test_the_table_has_every_operation_of_the_schema():
+    paths = SchemaGenerator().get_schema(request=None, public=True)["paths"]
+    described = {(route, method.upper()) for route, operations in paths.items() for method in operations}
+    assert described == set(ALLOWED)
+
+
+@pytest.mark.parametrize("path", ["/schema", "/docs"])
+def test_the_documentation_is_open(client, path):
+    answer = client.get(path)
+    assert answer.status_code == 200
+    assert not re.search(rb"https?://(?!127\.0\.0\.1|localhost|testserver)[^\"']*\.(js|css)", answer.content)
+
+
+def test_the_admin_is_for_operators(operator, customer):
+    for user, status in [(operator, 200), (customer.user, 302)]:
+        client = Client()
+        client.force_login(user)
+        assert client.get("/admin/orders/order/").status_code == status
