@@ -81,7 +81,7 @@ def release_holds(order: Basket, reason: str) -> None:
     for hold in (holds := list(held)):
         _check_quantity(hold, order.quantities.get(hold.book_id, hold.quantity))
         if hold.status == Status.CONFIRMED:
-            raise ReservationEnded(book_id=hold.book_id, status=hold.status)
+            raise ReservationEnded(book_id=hold.book_id, reservation_status=hold.status)
     _give_back(shelves, [hold for hold in holds if hold.status == Status.ACTIVE], reason)
 
 
@@ -119,7 +119,7 @@ def _change(
     shelves = Shelves([book_id])
     known = StockEvent.objects.filter(shelf=book_id, reference=reference).first() if reference else None
     if known and known.happened != wish:
-        raise ReferenceReused(reference=reference, type=known.type, delta=known.on_hand_delta)
+        raise ReferenceReused(reference=reference, event_type=known.type, delta=known.on_hand_delta)
     if known is None:
         shelves.note(book_id, decide(shelves[book_id]), reference=reference, **why)
         shelves.save()
@@ -130,7 +130,7 @@ def _check_stands(hold: Reservation, copies: int, now: datetime) -> None:
     if hold.status == Status.CONFIRMED or (hold.status == Status.ACTIVE and hold.expires_at > now):
         return
     status = Status.EXPIRED if hold.status == Status.ACTIVE else hold.status
-    raise ReservationEnded(book_id=hold.book_id, status=status)
+    raise ReservationEnded(book_id=hold.book_id, reservation_status=status)
 
 
 def _check_quantity(hold: Reservation, copies: int) -> None:

@@ -66,7 +66,7 @@ def refund(part: PartialRefund) -> Payment:
 def _begin_process(charge: Charge) -> Payment | None:
     if payment := lock_payment(charge.order_id):
         if payment.status in UNDONE:
-            raise IllegalMove("This payment was undone, and an order is charged once.", status=payment.status)
+            raise IllegalMove("This payment was undone, and an order is charged once.", payment_status=payment.status)
         if (payment.amount, payment.payment_method) != (charge.amount, charge.payment_method):
             raise PaymentDiffers(amount=payment.amount, payment_method=payment.payment_method)
         _check_declined(payment)
@@ -76,7 +76,7 @@ def _begin_process(charge: Charge) -> Payment | None:
 def _begin_cancel(charge: Charge) -> services.Undoing | None:
     payment = lock_payment(charge.order_id)
     if payment and payment.status in TAKEN:
-        raise IllegalMove("The money was taken; refund it instead.", status=payment.status)
+        raise IllegalMove("The money was taken; refund it instead.", payment_status=payment.status)
     return services.drop(charge, payment)
 
 
@@ -85,7 +85,7 @@ def _begin_refund(part: PartialRefund) -> services.Undoing | None:
     if payment is None:
         raise PaymentNotFound(order_id=str(part.order_id))
     if payment.status not in TAKEN:
-        raise IllegalMove("Nothing was captured.", status=payment.status)
+        raise IllegalMove("Nothing was captured.", payment_status=payment.status)
     if known := payment.refunds.filter(reference=part.reference).first():
         if part.amount not in {None, known.amount}:
             raise RefundDiffers(reference=part.reference, amount=known.amount)

@@ -45,7 +45,9 @@ def cancel(order_id: UUID) -> Shipment:
 def _begin_arrange(parcel: Parcel) -> Shipment | None:
     if shipment := lock_shipment(parcel.order_id):
         if shipment.status in CALLED_OFF:
-            raise IllegalMove("This parcel was called off, and an order is sent once.", status=shipment.status)
+            raise IllegalMove(
+                "This parcel was called off, and an order is sent once.", shipment_status=shipment.status
+            )
         if Address(shipment.postal_code, shipment.address) != parcel.address:
             address = {"postal_code": shipment.postal_code, "address": shipment.address}
             raise ShipmentDiffers(shipping_address=address)

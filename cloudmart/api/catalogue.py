@@ -93,7 +93,7 @@ CATALOGUE = {
         409,
         "What the order held was given back, has expired or is sold.",
         "Reserve anew, under a new order_id; what is sold goes back with POST /orders/{order_id}/cancel.",
-        example={"book_id": "book-123", "status": "released"},
+        example={"book_id": "book-123", "reservation_status": "released"},
     ),
     "reservation_expired": Problem(409, "The hold on the stock ran out before it was sold.", "Place the order anew."),
     "saga_not_found": Problem(404, "There is no saga of this order.", "Check the order's id."),

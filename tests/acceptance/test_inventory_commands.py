@@ -84,7 +84,7 @@ def test_what_was_given_back_is_not_held_again_by_a_late_repeat(ask, order_id, h
         ask("reserve", order_id=str(new_id()), items=items(("book-123", 10)))
     refused = ask("reserve", order_id=order_id, items=wanted)
     assert refused.status_code == 409 and refused.json()["code"] == "reservation_ended"
-    assert refused.json()["status"] == ("released" if how == "released" else "expired")
+    assert refused.json()["reservation_status"] == ("released" if how == "released" else "expired")
 
 
 def test_holds_are_given_back(ask, order_id):
