@@ -7,6 +7,7 @@ from time import perf_counter
 
 from structlog.contextvars import bound_contextvars
 
+from cloudmart.api.idempotency import KeyTaken
 from cloudmart.kernel.confidential import conceal
 from cloudmart.kernel.errors import DomainError
 from sagas.errors import Overtaken
@@ -24,7 +25,7 @@ def driving(saga: SagaInstance) -> Iterator[None]:
     with bound_contextvars(order_id=str(saga.order_id), saga_id=str(saga.pk)):
         try:
             yield
-        except (DomainError, Overtaken):
+        except (DomainError, Overtaken, KeyTaken):
             raise
         except Exception as error:
             count_error(saga.saga_type)

@@ -7,6 +7,7 @@ from django.core.management import call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from prometheus_client import REGISTRY
 
 from cloudmart.kernel.remote import OutcomeUnknown
 from cloudmart.models import IdempotencyKey
@@ -125,7 +126,10 @@ def test_after_a_day_a_key_is_new(order):
 
 
 def test_a_hundred_at_once_are_one_order(api, order, style):
+    broken_off = {"style": style, "outcome": "error"}
+    before = REGISTRY.get_sample_value("cloudmart_orders_total", broken_off)
     answers = all_at_once([order] * 100)
+    assert REGISTRY.get_sample_value("cloudmart_orders_total", broken_off) == before
     assert Counter(answer.status_code for answer in answers).keys() <= {201, 409}
     assert {answer.json()["code"] for answer in answers if answer.status_code == 409} <= {"idempotency_key_in_use"}
     assert all(answer["Retry-After"] == "1" for answer in answers if answer.status_code == 409)
