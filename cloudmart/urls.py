@@ -24,5 +24,6 @@ urlpatterns = [
     path("", include("shipping.urls")),
 ]
 
+handler400 = "cloudmart.api.problems.bad_request"
 handler404 = "cloudmart.api.problems.not_found"
 handler500 = "cloudmart.api.problems.server_error"

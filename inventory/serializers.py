@@ -3,9 +3,19 @@
 from typing import Any
 
 from django.conf import settings
-from drf_spectacular.utils import extend_schema_field
+from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
+from cloudmart.api.examples import (
+    COUNT,
+    DELIVERY,
+    HOLD_ONE_BOOK,
+    HOLDS_TOLD,
+    STOCK_AND_HOLDS_TOLD,
+    STOCK_TOLD,
+    THE_ORDER,
+    answered,
+)
 from cloudmart.api.fields import (
     CodeField,
     QuantityField,
@@ -42,11 +52,13 @@ class LineInput(StrictSerializer):
     quantity = QuantityField()
 
 
+@extend_schema_serializer(examples=[HOLD_ONE_BOOK])
 class ReserveInput(StrictSerializer):
     order_id = StrictUUIDField()
     items = serializers.ListField(child=LineInput(), min_length=1, max_length=settings.MAX_LINES_PER_ORDER)
 
 
+@extend_schema_serializer(examples=[HOLD_ONE_BOOK, THE_ORDER])
 class ReleaseInput(StrictSerializer):
     order_id = StrictUUIDField()
     items = serializers.ListField(
@@ -59,12 +71,14 @@ class ReleaseInput(StrictSerializer):
     reason = TextField(max_length=200, required=False, default="released")
 
 
+@extend_schema_serializer(examples=[DELIVERY])
 class AddStockInput(StrictSerializer):
     quantity = StrictIntegerField(min_value=1, max_value=MOST_AT_ONCE)
     reason = TextField(max_length=200, required=False)
     reference = CodeField(required=False, help_text="Your name for the delivery; the same one counts once")
 
 
+@extend_schema_serializer(examples=[COUNT])
 class AdjustStockInput(StrictSerializer):
     delta = DeltaField()
     reason = TextField(max_length=200)
@@ -99,6 +113,7 @@ class HeldOutput(serializers.ModelSerializer[Reservation]):
         fields = ["reservation_id", "book_id", "quantity", "status", "expires_at"]
 
 
+@extend_schema_serializer(examples=[answered("One book", HOLDS_TOLD)])
 class HoldsOutput(serializers.Serializer[Any]):
     """Everything that was ever held for an order, as it stands now."""
 
@@ -115,6 +130,7 @@ class StockOutput(serializers.Serializer[Any]):
     available_quantity = serializers.IntegerField()
 
 
+@extend_schema_serializer(examples=[answered("A book", STOCK_TOLD)])
 class ShelfOutput(StockOutput):
     """One line of the list."""
 
@@ -125,5 +141,6 @@ class InventoryOutput(StockOutput):
     reservations = HoldOutput(many=True)
 
 
+@extend_schema_serializer(examples=[answered("A book of which a copy is held", STOCK_AND_HOLDS_TOLD)])
 class OperatorInventoryOutput(StockOutput):
     reservations = ReservationOutput(many=True)

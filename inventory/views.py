@@ -5,13 +5,12 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
-from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_view
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import generics
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from cloudmart.api.catalogue import ORDER
 from cloudmart.api.idempotency import idempotent_transaction
 from cloudmart.api.pagination import NumberedPages
 from cloudmart.api.permissions import IsOperator
@@ -80,17 +79,10 @@ class Wanted:
         return cls(asked["order_id"], summed((item["book_id"], item["quantity"]) for item in items))
 
 
-ONE_BOOK = OpenApiExample(
-    "One book", {"order_id": ORDER, "items": [{"book_id": "book-123", "quantity": 1}]}, request_only=True
-)
-
-
 class Reserve(APIView):
     permission_classes = [IsOperator]
 
-    @extend_schema(
-        summary="Hold books for an order", request=ReserveInput, responses={200: HoldsOutput}, examples=[ONE_BOOK]
-    )
+    @extend_schema(summary="Hold books for an order", request=ReserveInput, responses={200: HoldsOutput})
     @refuses(UnknownBook, OutOfStock, ReservationDiffers, ReservationEnded)
     @idempotent_transaction
     def post(self, request: Request) -> Response:
@@ -107,7 +99,6 @@ class Release(APIView):
         summary="Give back what is held for an order",
         request=ReleaseInput,
         responses={200: HoldsOutput},
-        examples=[ONE_BOOK, OpenApiExample("All of it", {"order_id": ORDER}, request_only=True)],
     )
     @refuses(UnknownBook, ReservationDiffers, ReservationEnded)
     @idempotent_transaction
@@ -126,7 +117,6 @@ class AddStock(APIView):
         summary="New copies arrive",
         request=AddStockInput,
         responses={200: OperatorInventoryOutput},
-        examples=[OpenApiExample("A delivery", {"quantity": 100, "reference": "delivery-42"}, request_only=True)],
     )
     @refuses(UnknownBook, TooMuchStock, ReferenceReused)
     @idempotent_transaction
@@ -144,7 +134,6 @@ class AdjustStock(APIView):
         summary="Correct a stock that was counted",
         request=AdjustStockInput,
         responses={200: OperatorInventoryOutput},
-        examples=[OpenApiExample("Two are missing", {"delta": -2, "reason": "stocktaking"}, request_only=True)],
     )
     @refuses(UnknownBook, StockIsReserved, TooMuchStock, ReferenceReused)
     @idempotent_transaction

@@ -1,8 +1,10 @@
 """An order as the API shows it."""
 
 from django.conf import settings
+from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
+from cloudmart.api.examples import ORDER_TOLD, answered
 from orders.models import Order, OrderItem, PaymentMethod, SagaStyle, Status
 
 
@@ -19,6 +21,7 @@ class AddressOutput(serializers.Serializer[Order]):
     address = serializers.CharField()
 
 
+@extend_schema_serializer(examples=[answered("One book", ORDER_TOLD)])
 class OrderOutput(serializers.Serializer[Order]):
     """Amounts are in minor units of `currency`."""
 

@@ -2,8 +2,10 @@
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
+from cloudmart.api.examples import CHARGE, PAYMENT_TOLD, REFUNDS, THE_ORDER, answered
 from cloudmart.api.fields import (
     CodeField,
     PaymentTokenField,
@@ -18,6 +20,7 @@ from payments.models import Payment, Refund
 AMOUNT: dict[str, Any] = {"min_value": 1, "max_value": 10**12, "help_text": "In minor units"}
 
 
+@extend_schema_serializer(examples=[CHARGE])
 class ProcessInput(StrictSerializer):
     order_id = StrictUUIDField()
     amount = StrictIntegerField(**AMOUNT)
@@ -26,10 +29,12 @@ class ProcessInput(StrictSerializer):
     customer_id = CodeField(required=False, help_text="Who may look at the payment besides operators")
 
 
+@extend_schema_serializer(examples=[THE_ORDER])
 class CancelPaymentInput(StrictSerializer):
     order_id = StrictUUIDField()
 
 
+@extend_schema_serializer(examples=REFUNDS)
 class RefundInput(StrictSerializer):
     order_id = StrictUUIDField()
     amount = StrictIntegerField(**AMOUNT, required=False)
@@ -45,6 +50,7 @@ class RefundOutput(serializers.ModelSerializer[Refund]):
         fields = ["refund_id", "reference", "amount", "reason", "status", "transaction_id", "created_at"]
 
 
+@extend_schema_serializer(examples=[answered("A part was refunded", PAYMENT_TOLD)])
 class PaymentOutput(serializers.ModelSerializer[Payment]):
     payment_id = serializers.UUIDField(source="id")
     refunds = RefundOutput(many=True)

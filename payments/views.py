@@ -1,12 +1,11 @@
 """Looking at payments; and what operators, or another order system, ask of payments by themselves."""
 
-from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_view
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import generics
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from cloudmart.api.catalogue import ORDER
 from cloudmart.api.idempotency import idempotent
 from cloudmart.api.permissions import IsOperator
 from cloudmart.api.schema import refuses
@@ -38,13 +37,6 @@ class ProcessPayment(APIView):
         summary="Charge an order",
         request=ProcessInput,
         responses={200: PaymentOutput, 202: PaymentOutput},
-        examples=[
-            OpenApiExample(
-                "A card",
-                {"order_id": ORDER, "amount": 3850, "payment_method": "credit_card", "payment_token": "tok_ok"},
-                request_only=True,
-            )
-        ],
     )
     @refuses(PaymentDeclined, PaymentDiffers, IllegalMove)
     @idempotent
@@ -77,14 +69,6 @@ class RefundPayment(APIView):
         summary="Give money back, all of it or some",
         request=RefundInput,
         responses={200: PaymentOutput, 202: PaymentOutput},
-        examples=[
-            OpenApiExample("All that is left", {"order_id": ORDER}, request_only=True),
-            OpenApiExample(
-                "A part",
-                {"order_id": ORDER, "amount": 500, "reference": "return-1", "reason": "A torn page"},
-                request_only=True,
-            ),
-        ],
     )
     @refuses(PaymentNotFound, RefundExceedsPayment, RefundDiffers, IllegalMove)
     @idempotent

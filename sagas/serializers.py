@@ -3,9 +3,10 @@
 from typing import Any, ClassVar
 
 from django.conf import settings
-from drf_spectacular.utils import extend_schema_field
+from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
+from cloudmart.api.examples import CANCELLATION, ORDER_TOLD, ORDERS, SAGA_TOLD, answered, asked
 from cloudmart.api.fields import (
     AddressField,
     CodeField,
@@ -37,6 +38,7 @@ class ItemInput(StrictSerializer):
     )
 
 
+@extend_schema_serializer(examples=ORDERS)
 class OrderInput(StrictSerializer):
     """An order: `items`, or the short form with one `book_id`, `quantity` and `price`."""
 
@@ -99,6 +101,7 @@ class OrderInput(StrictSerializer):
         return find_customer(customer_id)
 
 
+@extend_schema_serializer(examples=[answered("One book", {**ORDER_TOLD, "saga_status": "COMPLETED"})])
 class OrderAndSagaOutput(OrderOutput):
     """An order, and where its saga stands: `saga_status` in the context."""
 
@@ -109,10 +112,12 @@ class OrderAndSagaOutput(OrderOutput):
         return str(self.context["saga_status"])
 
 
+@extend_schema_serializer(examples=CANCELLATION)
 class CancelInput(StrictSerializer):
     reason = TextField(max_length=200, required=False, default="The customer has cancelled.")
 
 
+@extend_schema_serializer(examples=[asked("Nothing more", {})])
 class NoInput(StrictSerializer):
     """A command that says all in its path."""
 
@@ -129,6 +134,7 @@ class EventOutput(serializers.ModelSerializer[Event]):
         fields = ["seq", "event_type", "payload", "timestamp", "causation_id", "delivered_at"]
 
 
+@extend_schema_serializer(examples=[answered("Payment declined", SAGA_TOLD)])
 class SagaStatusOutput(serializers.Serializer[Any]):
     """An order's saga: where it stands, the states that it has been in, every step and undo, every fact."""
 

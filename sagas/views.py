@@ -21,7 +21,6 @@ from payments.errors import PaymentDeclined, PaymentUnavailable
 from sagas.answers import answer_to_placing, told
 from sagas.cancellation import cancel_order
 from sagas.errors import SagaNotFound, SagaRunning
-from sagas.examples import ORDERS
 from sagas.models import SagaInstance
 from sagas.placement import place_order
 from sagas.recovery import retry_saga
@@ -41,7 +40,6 @@ class Orders(OrderList):
         summary="Place an order",
         request=OrderInput,
         responses={201: OrderAndSagaOutput, 202: OrderAndSagaOutput},
-        examples=ORDERS,
     )
     @refuses(*AT_THE_DESK, *ON_THE_WAY)
     @idempotent

@@ -1,17 +1,21 @@
 """A parcel as the API shows it."""
 
+from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
+from cloudmart.api.examples import PARCEL, PARCEL_TOLD, THE_ORDER, answered
 from cloudmart.api.fields import AddressField, CodeField, StrictSerializer, StrictUUIDField
 from shipping.models import Shipment
 
 
+@extend_schema_serializer(examples=[PARCEL])
 class ArrangeInput(StrictSerializer):
     order_id = StrictUUIDField()
     shipping_address = AddressField()
     customer_id = CodeField(required=False, help_text="Who may look at the parcel besides operators")
 
 
+@extend_schema_serializer(examples=[THE_ORDER])
 class CancelParcelInput(StrictSerializer):
     order_id = StrictUUIDField()
 
@@ -21,6 +25,7 @@ class ParcelAddressOutput(serializers.Serializer[Shipment]):
     address = serializers.CharField()
 
 
+@extend_schema_serializer(examples=[answered("On its way", PARCEL_TOLD)])
 class ShipmentOutput(serializers.ModelSerializer[Shipment]):
     shipment_id = serializers.UUIDField(source="id")
     address = ParcelAddressOutput(source="*", read_only=True)

@@ -1,12 +1,11 @@
 """Looking at parcels; and what operators, or another order system, ask of shipping by themselves."""
 
-from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_view
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import generics
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from cloudmart.api.catalogue import ORDER
 from cloudmart.api.idempotency import idempotent
 from cloudmart.api.permissions import IsOperator
 from cloudmart.api.schema import refuses
@@ -38,16 +37,6 @@ class ArrangeShipping(APIView):
         summary="Have an order's parcel fetched",
         request=ArrangeInput,
         responses={200: ShipmentOutput, 202: ShipmentOutput},
-        examples=[
-            OpenApiExample(
-                "To Tokyo",
-                {
-                    "order_id": ORDER,
-                    "shipping_address": "〒150-0001 東京都渋谷区神宮前1-2-3",
-                },
-                request_only=True,
-            )
-        ],
     )
     @refuses(ShippingFailed, ShipmentDiffers, IllegalMove)
     @idempotent

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from cloudmart.api.examples import ORDER
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -16,9 +18,6 @@ class Problem:
     example: dict[str, Any] = field(default_factory=dict)
     """Facts as they may stand in the answer, for the documentation."""
 
-
-ORDER = "01a1fc13-06f4-71f7-ac05-df3857a063f2"
-"""Of the examples."""
 
 CATALOGUE = {
     # --- What the shop refuses ------------------------------------------------------------------
@@ -147,7 +146,7 @@ CATALOGUE = {
         "Read again what you are changing, then repeat.",
         retry_after=1,
     ),
-    "error": Problem(400, "The request cannot be answered.", "The detail says why."),
+    "error": Problem(400, "The request cannot be answered.", "Check the Host header and the address."),
     "idempotency_key_in_use": Problem(
         409,
         "The request with this Idempotency-Key is still being worked on.",

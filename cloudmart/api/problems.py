@@ -105,6 +105,11 @@ def not_found(request: HttpRequest, exception: Exception) -> JsonResponse:
     return plain(problem("not_found", f"There is nothing at {request.path}."))
 
 
+def bad_request(request: HttpRequest, exception: Exception) -> JsonResponse:
+    """Django's handler400: the request is not one that any view should see."""
+    return plain(problem("error"))
+
+
 def server_error(request: HttpRequest) -> JsonResponse:
     """Django's handler500: something failed outside of any API view."""
     return plain(unforeseen(None))

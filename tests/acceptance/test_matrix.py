@@ -132,3 +132,14 @@ def test_the_admin_is_for_operators(operator, customer):
         client = Client()
         client.force_login(user)
         assert client.get("/admin/orders/order/").status_code == status
+
+
+def test_every_command_has_an_example_to_try():
+    paths = SchemaGenerator().get_schema(request=None, public=True)["paths"]
+    for route, operations in paths.items():
+        for method, operation in operations.items():
+            contents = [operation["requestBody"]] if method != "get" and "requestBody" in operation else []
+            contents += [operation["responses"]["200" if "200" in operation["responses"] else "201"]]
+            for content in contents if route not in {"/metrics", "/healthz", "/readyz"} else []:
+                shown = content["content"]["application/json"]
+                assert shown.get("examples"), (route, method)
