@@ -6,7 +6,8 @@ from django.db.models import QuerySet
 from django_filters import ChoiceFilter
 from django_filters.rest_framework import FilterSet
 
-from cloudmart.api.filtering import TextFilter
+from cloudmart.api.filtering import MomentFilter, TextFilter
+from inventory.stock import EventType
 
 TRUE, FALSE = "true", "false"
 
@@ -19,3 +20,9 @@ class InventoryFilter(FilterSet):
 
     def keep_in_stock(self, shelves: QuerySet[Any], name: str, value: str) -> QuerySet[Any]:
         return shelves.filter(available_quantity__gt=0) if value == TRUE else shelves.filter(available_quantity=0)
+
+
+class StockEventFilter(FilterSet):
+    type = ChoiceFilter(choices=[(kind.value, kind.value) for kind in EventType])
+    happened_from = MomentFilter(field_name="happened_at", lookup_expr="gte", label="Then or later")
+    happened_to = MomentFilter(field_name="happened_at", lookup_expr="lt", label="Before then")

@@ -146,6 +146,10 @@ class StockEvent(models.Model):
     def happened(self) -> Happened:
         return Happened(EventType(self.type), self.on_hand_delta, self.reserved_delta)
 
+    @property
+    def stock_after(self) -> Stock:
+        return Stock(self.on_hand_after, self.reserved_after, self.version)
+
 
 class InventoryView(models.Model):
     """The read model of a book's stock, as of `version`; it may lag behind `inventory`."""

@@ -1,6 +1,7 @@
 """What the stock room can tell. Reads take no lock and promise nothing: only a reservation does."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -9,7 +10,8 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from inventory.errors import OutOfStock, UnknownBook
-from inventory.models import InventoryRecord, Reservation, Status
+from inventory.models import InventoryRecord, Reservation, Status, StockEvent
+from inventory.stock import Stock
 
 
 def find_books(book_ids: Iterable[str]) -> dict[str, InventoryRecord]:
@@ -79,6 +81,31 @@ def holds_of(order_id: UUID) -> dict[str, Any]:
     return {
         "order_id": order_id,
         "reservations": list(Reservation.objects.filter(order_id=order_id).order_by("shelf")),
+    }
+
+
+def events_of(book_id: str) -> QuerySet[StockEvent]:
+    """All that ever happened to a book's stock. Raises UnknownBook."""
+    find_books([book_id])
+    return StockEvent.objects.filter(shelf=book_id)
+
+
+def inventory_at(book_id: str, moment: datetime) -> dict[str, Any]:
+    """A book's stock as it was then: after the last event up to that moment, found by one seek. Raises UnknownBook.
+
+    What was held counts as held until the ledger says that it was given back, also if the clock had passed it.
+    """
+    record = find_books([book_id])[book_id]
+    last = StockEvent.objects.filter(shelf=book_id, happened_at__lte=moment).order_by("-happened_at", "-pk").first()
+    stock = last.stock_after if last else Stock()
+    return {
+        "book_id": book_id,
+        "title": record.book.title,
+        "total_quantity": stock.on_hand,
+        "reserved_quantity": stock.reserved,
+        "available_quantity": stock.available,
+        "as_of": moment,
+        "version": stock.version,
     }
 
 

@@ -1,5 +1,6 @@
 """A book's stock as the API shows it."""
 
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
@@ -12,6 +13,8 @@ from cloudmart.api.examples import (
     HOLD_ONE_BOOK,
     HOLDS_TOLD,
     STOCK_AND_HOLDS_TOLD,
+    STOCK_EVENT_TOLD,
+    STOCK_THEN_TOLD,
     STOCK_TOLD,
     THE_ORDER,
     answered,
@@ -24,7 +27,8 @@ from cloudmart.api.fields import (
     StrictUUIDField,
     TextField,
 )
-from inventory.models import Reservation
+from cloudmart.api.filtering import EARLIEST_YEAR, LATEST_YEAR, MOMENT
+from inventory.models import Reservation, StockEvent
 
 MOST_AT_ONCE = 1_000_000
 
@@ -113,6 +117,51 @@ class HeldOutput(serializers.ModelSerializer[Reservation]):
         fields = ["reservation_id", "book_id", "quantity", "status", "expires_at"]
 
 
+@extend_schema_field({"type": "string", "format": "date-time", "pattern": MOMENT})
+class MomentInput(serializers.DateTimeField):
+    """A moment that every database can hold; UTC unless it names another offset."""
+
+    def to_internal_value(self, value: Any) -> datetime:
+        moment: datetime = super().to_internal_value(value)
+        if not EARLIEST_YEAR <= moment.year <= LATEST_YEAR:
+            self.fail("overflow")
+        return moment
+
+
+class WhenInput(StrictSerializer):
+    as_of = MomentInput(required=False, help_text="Show the stock as it was then")
+
+
+class StockEventOutput(serializers.ModelSerializer[StockEvent]):
+    """One change of a book's stock."""
+
+    class Meta:
+        model = StockEvent
+        fields = [
+            "version",
+            "type",
+            "on_hand_delta",
+            "reserved_delta",
+            "on_hand_after",
+            "reserved_after",
+            "happened_at",
+        ]
+
+
+@extend_schema_serializer(examples=[answered("A copy is held", STOCK_EVENT_TOLD)])
+class OperatorStockEventOutput(StockEventOutput):
+    """One change of a book's stock, and who made it, why, and for whom; the last five for operators only."""
+
+    order_id = serializers.UUIDField(required=False, allow_null=True)
+    reservation_id = serializers.UUIDField(required=False, allow_null=True)
+    reference = serializers.CharField(required=False, allow_null=True)
+    reason = serializers.CharField(required=False)
+    actor = serializers.CharField(required=False)
+
+    class Meta(StockEventOutput.Meta):
+        fields = [*StockEventOutput.Meta.fields, "order_id", "reservation_id", "reference", "reason", "actor"]
+
+
 @extend_schema_serializer(examples=[answered("One book", HOLDS_TOLD)])
 class HoldsOutput(serializers.Serializer[Any]):
     """Everything that was ever held for an order, as it stands now."""
@@ -144,3 +193,27 @@ class InventoryOutput(StockOutput):
 @extend_schema_serializer(examples=[answered("A book of which a copy is held", STOCK_AND_HOLDS_TOLD)])
 class OperatorInventoryOutput(StockOutput):
     reservations = ReservationOutput(many=True)
+
+
+class InventoryThenOutput(serializers.Serializer[Any]):
+    """A book's stock at a moment of the past, after `version` events."""
+
+    book_id = serializers.CharField()
+    title = serializers.CharField()
+    total_quantity = serializers.IntegerField()
+    reserved_quantity = serializers.IntegerField()
+    available_quantity = serializers.IntegerField()
+    as_of = serializers.DateTimeField()
+    version = serializers.IntegerField()
+
+
+@extend_schema_serializer(
+    examples=[answered("Now", STOCK_AND_HOLDS_TOLD), answered("As of a moment", STOCK_THEN_TOLD)]
+)
+class InventoryNowOrThenOutput(InventoryThenOutput):
+    """With `as_of` and `version` when a moment was asked for; else with `price` and `reservations`."""
+
+    price = serializers.IntegerField(required=False)
+    reservations = ReservationOutput(many=True, required=False)
+    as_of = serializers.DateTimeField(required=False)
+    version = serializers.IntegerField(required=False)

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from cloudmart.api.idempotency import idempotent_transaction
-from cloudmart.api.pagination import NumberedPages
+from cloudmart.api.pagination import CursorPages, NumberedPages
 from cloudmart.api.permissions import IsOperator
 from cloudmart.api.schema import refuses
 from cloudmart.api.viewers import sees_everything
@@ -27,18 +27,23 @@ from inventory.errors import (
     TooMuchStock,
     UnknownBook,
 )
-from inventory.filters import InventoryFilter
-from inventory.models import InventoryRecord
-from inventory.selectors import holds_of, inventory_of, shelves_now
+from inventory.filters import InventoryFilter, StockEventFilter
+from inventory.models import InventoryRecord, StockEvent
+from inventory.selectors import events_of, holds_of, inventory_at, inventory_of, shelves_now
 from inventory.serializers import (
     AddStockInput,
     AdjustStockInput,
     HoldsOutput,
+    InventoryNowOrThenOutput,
     InventoryOutput,
+    InventoryThenOutput,
     OperatorInventoryOutput,
+    OperatorStockEventOutput,
     ReleaseInput,
     ReserveInput,
     ShelfOutput,
+    StockEventOutput,
+    WhenInput,
 )
 
 
@@ -57,13 +62,39 @@ class InventoryList(generics.ListAPIView[InventoryRecord]):
 
 
 class Inventory(APIView):
-    """GET: a book's copies in all, held and to be had; only operators see whose reservations there are."""
-
-    @extend_schema(summary="Look at a book's stock", responses=OperatorInventoryOutput)
+    @extend_schema(
+        summary="Look at a book's stock, now or then", parameters=[WhenInput], responses=InventoryNowOrThenOutput
+    )
     @refuses(UnknownBook)
     def get(self, request: Request, book_id: str) -> Response:
+        """Copies in all, held and to be had; only operators see whose reservations there are.
+
+        With `as_of`, as the stock was at that moment; what was held counts until the history says it was given back.
+        """
+        if moment := WhenInput.read_query(request).get("as_of"):
+            return Response(InventoryThenOutput(inventory_at(book_id, moment)).data)
         shape = OperatorInventoryOutput if sees_everything(request.user) else InventoryOutput
         return Response(shape(inventory_of(book_id)).data)
+
+
+@refuses(UnknownBook)
+@extend_schema_view(
+    get=extend_schema(summary="List what happened to a book's stock, newest first", responses=OperatorStockEventOutput)
+)
+class StockEvents(generics.ListAPIView[StockEvent]):
+    """Each change, with the stock after it. Only operators see whose it was, who made it and why."""
+
+    pagination_class = CursorPages
+    queryset = StockEvent.objects.none()
+    filterset_class = StockEventFilter
+    ordering_fields = ("version",)
+    ordering = ("-version",)
+
+    def get_serializer_class(self) -> type[StockEventOutput]:
+        return OperatorStockEventOutput if sees_everything(self.request.user) else StockEventOutput
+
+    def get_queryset(self) -> QuerySet[StockEvent]:
+        return events_of(self.kwargs["book_id"])
 
 
 @dataclass(frozen=True, slots=True)

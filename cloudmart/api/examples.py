@@ -125,6 +125,25 @@ HOLD: dict[str, Any] = {
     "quantity": 1,
     "expires_at": "2026-11-21T09:15:00.878752Z",
 }
+STOCK_THEN_TOLD: dict[str, Any] = {
+    **{name: value for name, value in STOCK_TOLD.items() if name != "price"},
+    "as_of": PLACED,
+    "version": 2,
+}
+STOCK_EVENT_TOLD: dict[str, Any] = {
+    "version": 2,
+    "type": "StockReserved",
+    "on_hand_delta": 0,
+    "reserved_delta": 1,
+    "on_hand_after": 5,
+    "reserved_after": 1,
+    "happened_at": PLACED,
+    "order_id": ORDER,
+    "reservation_id": HOLD["reservation_id"],
+    "reference": None,
+    "reason": "",
+    "actor": "",
+}
 STOCK_AND_HOLDS_TOLD = {**STOCK_TOLD, "reservations": [{**HOLD, "order_id": ORDER}]}
 HOLDS_TOLD = {"order_id": ORDER, "reservations": [{**HOLD, "book_id": "book-123", "status": "active"}]}
 HOLD_ONE_BOOK = asked("One book", {"order_id": ORDER, "items": [{"book_id": "book-123", "quantity": 1}]})

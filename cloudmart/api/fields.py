@@ -136,7 +136,16 @@ class StrictSerializer(serializers.Serializer[Any]):
     @classmethod
     def read(cls, request: Request) -> dict[str, Any]:
         """What the body says. Raises ValidationError, and ParseError."""
-        asked = cls(data=request.data)
+        return cls._valid(request.data)
+
+    @classmethod
+    def read_query(cls, request: Request) -> dict[str, Any]:
+        """What the path's query says. Raises ValidationError."""
+        return cls._valid(request.query_params.dict())
+
+    @classmethod
+    def _valid(cls, data: Any) -> dict[str, Any]:
+        asked = cls(data=data)
         asked.is_valid(raise_exception=True)
         return dict(asked.validated_data)
 

@@ -32,6 +32,7 @@ route                              method  anonymous  other  owner  operator
 
 /inventory                         GET           401    200    200       200
 /inventory/{book_id}               GET           401    200    200       200
+/inventory/{book_id}/events        GET           401    200    200       200
 /inventory/{book_id}/add_stock     POST          401    403    403       200
 /inventory/{book_id}/adjust        POST          401    403    403       200
 /inventory/reserve                 POST          401    403    403       200
