@@ -27,7 +27,6 @@ SIGNED_IN = ("not_authenticated", "authentication_failed")
 WITH_BODY = ("invalid", "parse_error", "body_too_large", "unsupported_media_type")
 CHANGING = ("permission_denied", "conflict")
 WITH_KEY = ("idempotency_key_malformed", "idempotency_key_in_use", "idempotency_key_reused")
-IN_LISTS = ("invalid", "page_not_found")
 
 VISIBLE = r"[\x21-\x7e\xa1-\xff]"
 KEY = rf"^{VISIBLE}([\x20-\x7e\xa0-\xff]*{VISIBLE})?$"
@@ -106,8 +105,10 @@ class Schema(AutoSchema):
         if self.method not in {"GET", "HEAD"}:
             yield from CHANGING
             yield from WITH_BODY
+        if any(parameter["in"] == "query" for parameter in self._get_parameters()):
+            yield "invalid"
         if self._is_list_view():
-            yield from IN_LISTS
+            yield "page_not_found"
         if "{" in self.path:
             yield "not_found"
         if self._honours_key:
