@@ -52,8 +52,8 @@ STOCK_EVENT = insert(
 SHELF = "UPDATE inventory SET on_hand = %s, reserved = %s, version = %s WHERE book_id = %s"
 PAYMENT = insert(
     "payments",
-    "id, order_id, active_key, customer_id, amount, payment_method, status, transaction_id, idempotency_key, failure, "
-    "created_at, updated_at",
+    "id, order_id, active_key, customer_id, amount, refunded_amount, payment_method, status, transaction_id, "
+    "idempotency_key, failure, created_at, updated_at",
 )
 SHIPMENT = insert(
     "shipments",
@@ -111,7 +111,7 @@ class BareOrder:
         self._write_shelf("StockReserved", 0, 1, on_hand, reserved + 1, version + 1)
         self._run(
             PAYMENT,
-            *(self._payment, self._order, self._order, CUSTOMER, TOTAL, "credit_card", "pending", ""),
+            *(self._payment, self._order, self._order, CUSTOMER, TOTAL, 0, "credit_card", "pending", ""),
             *(f"charge-{self._payment}", "", now, now),
         )
         self._log(
