@@ -69,6 +69,19 @@ def test_the_admin_locks_out_who_guesses_passwords(transactional_db, settings):
     assert guesses == [200, 200, 429, 429]
 
 
+def test_behind_a_proxy_it_is_the_guesser_who_is_locked_out(transactional_db, settings):
+    settings.AXES_FAILURE_LIMIT = 2
+    settings.REST_FRAMEWORK = {**settings.REST_FRAMEWORK, "NUM_PROXIES": 1}
+
+    def guess(forwarded_for):
+        form = {"username": "boss", "password": "a guess"}
+        return Client().post("/admin/login/", form, headers={"X-Forwarded-For": forwarded_for}).status_code
+
+    assert [guess("10.0.0.1") for _ in range(2)] == [200, 429]
+    assert guess("10.0.0.2") == 200, "another address is not locked out with it"
+    assert guess("10.0.0.9, 10.0.0.1") == 429, "what the guesser writes before the proxy is not believed"
+
+
 PRODUCTION = {
     "SECRET_KEY": "".join(chr(33 + number % 90) for number in range(60)),
     "DATABASE_URL": "mysql://shop:secret@127.0.0.1:1/shop",
