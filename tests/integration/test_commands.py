@@ -1,5 +1,6 @@
 """The management commands."""
 
+import json
 from io import StringIO
 
 import pytest
@@ -79,3 +80,26 @@ def test_demo_ends_in_the_same_place_in_both_styles_and_can_be_played_again(tran
         assert left.count("money kept: 17710 yen") == 2
         assert left.count("parcels on their way: 3") == 2
     assert "COMPENSATION_STARTED" in told and "PaymentRefunded" in told
+
+
+def test_stock_is_added_and_shown(shelve):
+    shelve("book-123", 0)
+    shelve("book-456", 3)
+    for _ in range(2):
+        told = run("add_stock", "book-123", "7", reason="second print", reference="d-1")
+    assert told == "book-123: 7 on the shelf, 7 to be had\n"
+    assert json.loads(run("add_stock", "book-123", "1", json=True))["total_quantity"] == 8
+    lines = [json.loads(line) for line in run("show_stock", json=True).splitlines()]
+    assert [(line["book_id"], line["available_quantity"]) for line in lines] == [("book-123", 8), ("book-456", 3)]
+    shown = run("show_stock", "book-456")
+    assert "book-456" in shown and "book-123" not in shown
+    assert StockEvent.objects.filter(actor="add_stock", reason="second print").count() == 1
+
+
+@pytest.mark.parametrize(
+    "command", [["add_stock", "none", "1"], ["add_stock", "book-123", "0"], ["show_stock", "book-123", "none"]]
+)
+def test_what_cannot_be_done_is_said(shelve, command):
+    shelve("book-123", 1)
+    with pytest.raises(CommandError):
+        call_command(*command)

@@ -1,0 +1,49 @@
+"""What is on the shelves."""
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from rich.console import Console
+from rich.table import Table
+
+from inventory.errors import UnknownBook
+from inventory.selectors import find_books, shelves_now
+from inventory.serializers import ShelfOutput
+
+COLUMNS = ("book_id", "title", "total_quantity", "reserved_quantity", "available_quantity")
+
+
+class Command(BaseCommand):
+    help = "Show how many copies there are of these books, or of all: in all, held, and to be had."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("books", nargs="*", metavar="BOOK", help="a book's code (default: all books)")
+        parser.add_argument("--json", action="store_true", help="one JSON object a line")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            find_books(options["books"])
+        except UnknownBook as refusal:
+            raise CommandError(f"{refusal.detail} {', '.join(refusal.facts['book_ids'])}") from refusal
+        if options["json"]:
+            for told in lines_of(options["books"]):
+                self.stdout.write(json.dumps(told, ensure_ascii=False))
+        else:
+            self.show(lines_of(options["books"]))
+
+    def show(self, lines: Iterable[dict[str, Any]]) -> None:
+        table = Table(*(name.removesuffix("_quantity") for name in COLUMNS))
+        for told in lines:
+            table.add_row(*(str(told[name]) for name in COLUMNS))
+        Console(file=self.stdout).print(table)  # type: ignore[arg-type]
+
+
+def lines_of(book_ids: Iterable[str]) -> Iterator[dict[str, Any]]:
+    """The stock of these books, or of all, as GET /inventory lists it."""
+    shelves = shelves_now().order_by("pk")
+    if wanted := list(book_ids):
+        shelves = shelves.filter(pk__in=wanted)
+    for shelf in shelves.iterator():
+        yield dict(ShelfOutput(shelf).data)
