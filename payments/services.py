@@ -72,10 +72,14 @@ charge = RemoteOperation(begin_charge, call_charge, settle_charge, lookup_charge
 
 @dataclass(slots=True)
 class Undoing:
-    """The intent to undo a charge: by these refunds, or by dropping it when there are none."""
+    """The intent to undo a charge: to drop it, or by these refunds."""
 
     payment: Payment
     refunds: list[Refund]
+
+    @property
+    def is_drop(self) -> bool:
+        return self.payment.status == Status.CANCELLING
 
     @property
     def cancel_key(self) -> str:
@@ -98,7 +102,7 @@ def begin_refund(order: Chargeable) -> Undoing | None:
 
 def call_refund(order: Chargeable, undoing: Undoing) -> Outcome:
     payment = undoing.payment
-    if not undoing.refunds:
+    if undoing.is_drop:
         return gateway().cancel(undoing.cancel_key, charge_key=payment.idempotency_key)
     return _each(
         undoing.refunds,
@@ -111,7 +115,7 @@ def call_refund(order: Chargeable, undoing: Undoing) -> Outcome:
 def settle_refund(order: Chargeable, undoing: Undoing, outcome: Outcome) -> None:
     if not isinstance(outcome, Accepted):
         return
-    if not undoing.refunds:
+    if undoing.is_drop:
         moved(Payment, [undoing.payment.pk], Status.CANCELLED, active_key=None)
         return
     lock_payment(order.order_id)
@@ -122,7 +126,7 @@ def settle_refund(order: Chargeable, undoing: Undoing, outcome: Outcome) -> None
 
 
 def lookup_refund(order: Chargeable, undoing: Undoing) -> Outcome:
-    if not undoing.refunds:
+    if undoing.is_drop:
         return gateway().lookup(undoing.cancel_key)
     return _each(undoing.refunds, lambda refund: gateway().lookup(refund.idempotency_key))
 
