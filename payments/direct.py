@@ -43,7 +43,7 @@ def process(charge: Charge) -> Payment:
     """
     perform(replace(services.charge, begin=_begin_process), charge)
     payment = _payment_of(charge.order_id)
-    _check_declined(payment)
+    _check_stands(payment)
     return payment
 
 
@@ -65,11 +65,9 @@ def refund(part: PartialRefund) -> Payment:
 
 def _begin_process(charge: Charge) -> Payment | None:
     if payment := lock_payment(charge.order_id):
-        if payment.status in UNDONE:
-            raise IllegalMove("This payment was undone, and an order is charged once.", payment_status=payment.status)
+        _check_stands(payment)
         if (payment.amount, payment.payment_method) != (charge.amount, charge.payment_method):
             raise PaymentDiffers(amount=payment.amount, payment_method=payment.payment_method)
-        _check_declined(payment)
     return services.begin_charge(charge)
 
 
@@ -96,7 +94,9 @@ def _begin_refund(part: PartialRefund) -> services.Undoing | None:
     return services.Undoing(payment, [services.ask_back(payment, amount, part.reference, part.reason)])
 
 
-def _check_declined(payment: Payment) -> None:
+def _check_stands(payment: Payment) -> None:
+    if payment.status in UNDONE:
+        raise IllegalMove("This payment was undone, and an order is charged once.", payment_status=payment.status)
     if payment.status == Status.DECLINED:
         raise PaymentDeclined(reason=payment.failure)
 

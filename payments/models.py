@@ -30,7 +30,10 @@ class Payment(HasMoves):
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     order_id = models.UUIDField(db_index=True)
     active_key = models.UUIDField(
-        null=True, unique=True, editable=False, help_text="The order while this charge is live: at most one is"
+        null=True,
+        unique=True,
+        editable=False,
+        help_text="The order: it has one payment, also when that comes to nothing",
     )
     customer_id = CodeField(max_length=64)
     amount = models.PositiveBigIntegerField()

@@ -39,7 +39,6 @@ def begin_charge(order: Chargeable) -> Payment | None:
     if payment := lock_payment(order.order_id):
         return payment if payment.status == Status.PENDING else None
     payment = _payment_for(order, Status.PENDING)
-    payment.active_key = order.order_id
     payment.save(force_insert=True)
     return payment
 
@@ -60,7 +59,7 @@ def settle_charge(order: Chargeable, payment: Payment, outcome: Outcome) -> None
             moved(Payment, [payment.pk], Status.CAPTURED, transaction_id=reference)
         case Refused(error):
             reason = error.facts.get("reason", error.code)
-            moved(Payment, [payment.pk], Status.DECLINED, active_key=None, failure=reason)
+            moved(Payment, [payment.pk], Status.DECLINED, failure=reason)
 
 
 def lookup_charge(order: Chargeable, payment: Payment) -> Outcome:
@@ -116,13 +115,13 @@ def settle_refund(order: Chargeable, undoing: Undoing, outcome: Outcome) -> None
     if not isinstance(outcome, Accepted):
         return
     if undoing.is_drop:
-        moved(Payment, [undoing.payment.pk], Status.CANCELLED, active_key=None)
+        moved(Payment, [undoing.payment.pk], Status.CANCELLED)
         return
     lock_payment(order.order_id)
     for refund in undoing.refunds:
         moved(Refund, [refund.pk], RefundStatus.REFUNDED, transaction_id=refund.transaction_id)
     if not Refund.objects.filter(payment=undoing.payment, status=RefundStatus.PENDING).exists():
-        moved(Payment, [undoing.payment.pk], Status.REFUNDED, active_key=None)
+        moved(Payment, [undoing.payment.pk], Status.REFUNDED)
 
 
 def lookup_refund(order: Chargeable, undoing: Undoing) -> Outcome:
@@ -177,6 +176,7 @@ def _payment_for(order: Chargeable, status: Status) -> Payment:
     return Payment(
         id=payment_id,
         order_id=order.order_id,
+        active_key=order.order_id,
         customer_id=order.customer_id,
         amount=order.amount,
         payment_method=order.payment_method,

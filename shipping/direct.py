@@ -32,7 +32,7 @@ def arrange(parcel: Parcel) -> Shipment:
     """
     perform(replace(services.arrange, begin=_begin_arrange), parcel)
     shipment = _shipment_of(parcel.order_id)
-    _check_refused(shipment)
+    _check_stands(shipment)
     return shipment
 
 
@@ -44,18 +44,16 @@ def cancel(order_id: UUID) -> Shipment:
 
 def _begin_arrange(parcel: Parcel) -> Shipment | None:
     if shipment := lock_shipment(parcel.order_id):
-        if shipment.status in CALLED_OFF:
-            raise IllegalMove(
-                "This parcel was called off, and an order is sent once.", shipment_status=shipment.status
-            )
+        _check_stands(shipment)
         if Address(shipment.postal_code, shipment.address) != parcel.address:
             address = {"postal_code": shipment.postal_code, "address": shipment.address}
             raise ShipmentDiffers(shipping_address=address)
-        _check_refused(shipment)
     return services.begin_arrange(parcel)
 
 
-def _check_refused(shipment: Shipment) -> None:
+def _check_stands(shipment: Shipment) -> None:
+    if shipment.status in CALLED_OFF:
+        raise IllegalMove("This parcel was called off, and an order is sent once.", shipment_status=shipment.status)
     if shipment.status == Status.FAILED:
         raise ShippingFailed(reason=shipment.failure)
 

@@ -26,7 +26,10 @@ class Shipment(HasMoves):
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     order_id = models.UUIDField(db_index=True)
     active_key = models.UUIDField(
-        null=True, unique=True, editable=False, help_text="The order while this parcel is live: at most one is"
+        null=True,
+        unique=True,
+        editable=False,
+        help_text="The order: it has one parcel, also when that comes to nothing",
     )
     customer_id = CodeField(max_length=64)
     postal_code = models.CharField(max_length=16, blank=True)

@@ -29,7 +29,6 @@ def begin_arrange(order: Sendable) -> Shipment | None:
     if shipment := lock_shipment(order.order_id):
         return shipment if shipment.status == Status.PENDING else None
     shipment = _shipment_for(order, Status.PENDING)
-    shipment.active_key = order.order_id
     shipment.save(force_insert=True)
     return shipment
 
@@ -44,7 +43,7 @@ def settle_arrange(order: Sendable, shipment: Shipment, outcome: Outcome) -> Non
             moved(Shipment, [shipment.pk], Status.ARRANGED, tracking_number=reference)
         case Refused(error):
             reason = error.facts.get("reason", error.code)
-            moved(Shipment, [shipment.pk], Status.FAILED, active_key=None, failure=reason)
+            moved(Shipment, [shipment.pk], Status.FAILED, failure=reason)
 
 
 def lookup_arrange(order: Sendable, shipment: Shipment) -> Outcome:
@@ -77,7 +76,7 @@ def call_cancel(order: Sendable, shipment: Shipment) -> Outcome:
 
 def settle_cancel(order: Sendable, shipment: Shipment, outcome: Outcome) -> None:
     if isinstance(outcome, Accepted):
-        moved(Shipment, [shipment.pk], Status.CANCELLED, active_key=None)
+        moved(Shipment, [shipment.pk], Status.CANCELLED)
 
 
 def lookup_cancel(order: Sendable, shipment: Shipment) -> Outcome:
@@ -105,6 +104,7 @@ def _shipment_for(order: Sendable, status: Status) -> Shipment:
     return Shipment(
         id=shipment_id,
         order_id=order.order_id,
+        active_key=order.order_id,
         customer_id=order.customer_id,
         postal_code=order.address.postal_code,
         address=order.address.text,

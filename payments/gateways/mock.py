@@ -25,6 +25,8 @@ class MockGateway(MockProvider):
 
     def charge(self, key: str, *, amount: int, currency: str, method: str, token: str) -> Outcome:
         attempt = self._note("charge", key)
+        if isinstance(known := self.lookup(key), Refused):
+            return known
         if token in DECLINED:
             return self._answer(key, Refused(DECLINED[token]))
         magic = MAGIC.fullmatch(token)
@@ -40,6 +42,7 @@ class MockGateway(MockProvider):
 
     def cancel(self, key: str, *, charge_key: str) -> Outcome:
         self._note("cancel", key)
+        self._answer(charge_key, Refused(PaymentDeclined("The charge was dropped.", reason="dropped")))
         return self._answer(key, accepted("void", key))
 
     def refund(self, key: str, *, transaction_id: str, amount: int) -> Outcome:

@@ -18,7 +18,10 @@ class PaymentGateway(Protocol):
     def charge(self, key: str, *, amount: int, currency: str, method: str, token: str) -> Outcome: ...
 
     def cancel(self, key: str, *, charge_key: str) -> Outcome:
-        """Drop a charge that may never have happened; that it has not is a success."""
+        """Drop a charge that may never have happened.
+
+        That it has not is a success, and that it comes later is refused.
+        """
         ...
 
     def refund(self, key: str, *, transaction_id: str, amount: int) -> Outcome: ...

@@ -24,6 +24,8 @@ class MockCarrier(MockProvider):
 
     def arrange(self, key: str, *, address: Address) -> Outcome:
         attempt = self._note("arrange", key)
+        if isinstance(known := self.lookup(key), Refused):
+            return known
         code = address.postal_code
         if code == NOT_SERVED:
             return self._answer(key, Refused(ShippingFailed("The carrier does not go there.", reason="not_served")))
@@ -34,4 +36,5 @@ class MockCarrier(MockProvider):
 
     def cancel(self, key: str, *, arrange_key: str) -> Outcome:
         self._note("cancel", key)
+        self._answer(arrange_key, Refused(ShippingFailed("The parcel was called off.", reason="called_off")))
         return self._answer(key, accepted("void", key))

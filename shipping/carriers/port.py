@@ -23,7 +23,10 @@ class Carrier(Protocol):
         ...
 
     def cancel(self, key: str, *, arrange_key: str) -> Outcome:
-        """Call a parcel off that may never have been arranged; that it has not is a success."""
+        """Call off a parcel that may never have been arranged.
+
+        That it has not is a success, and that it comes later is refused.
+        """
         ...
 
     def lookup(self, key: str) -> Outcome:

@@ -5,13 +5,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cloudmart.kernel.ids import new_id
-from cloudmart.kernel.remote import OutcomeUnknown, ProviderUnavailable, Unknown
+from cloudmart.kernel.remote import Accepted, OutcomeUnknown, ProviderUnavailable, Unknown
 from payments.gateways.mock import MockGateway
 from payments.gateways.port import gateway
 from payments.models import Payment, Refund
 from tests.acceptance.conftest import end_of, money_kept
 from tests.conftest import signed_in
-from tests.integration.test_races import all_at_once
+from tests.integration.test_races import ROUNDS, all_at_once
 
 
 @pytest.fixture
@@ -82,6 +82,20 @@ def test_eight_at_once_are_one_charge(ask, order_id):
     assert {answer.status_code for answer in answers} <= {200, 202}
     assert charge(ask, order_id).json()["status"] == "captured"
     assert len(charges()) == 1 and Payment.objects.count() == 1
+
+
+def test_a_charge_and_its_cancellation_at_once_agree(ask):
+    for _ in range(ROUNDS):
+        order_id = str(new_id())
+        answers = all_at_once([lambda o=order_id: charge(ask, o), lambda o=order_id: ask("cancel", order_id=o)] * 4)
+        payment = Payment.objects.get(order_id=order_id)
+        charged = isinstance(gateway().lookup(payment.idempotency_key), Accepted)
+        cancelled = [answer for answer in answers[1::2] if answer.status_code in {200, 202}]
+        if payment.status == "captured":
+            assert charged and not cancelled
+        else:
+            assert payment.status == "cancelled" and not charged
+        assert {answer.status_code for answer in answers} <= {200, 202, 402, 409}
 
 
 def test_a_charge_that_was_never_made_is_cancelled_for_good(ask, order_id):
