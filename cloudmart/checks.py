@@ -49,4 +49,11 @@ def check_saga_settings(**kwargs: Any) -> list[CheckMessage]:
         problems.append(Error("PROVIDER_TRIES must be at least 1.", id="cloudmart.E005"))
     if settings.RESERVATION_TTL.total_seconds() < 60:
         problems.append(Error("RESERVATION_TTL under a minute expires holds of running orders.", id="cloudmart.E006"))
+    if settings.SAGA_DEADLINE >= settings.RESERVATION_TTL:
+        problems.append(
+            Error(
+                "SAGA_DEADLINE must be less than RESERVATION_TTL: late orders lose their holds.",
+                id="cloudmart.E007",
+            )
+        )
     return problems

@@ -49,6 +49,7 @@ def logging_config(level: str, stream: str) -> dict[str, Any]:
             "django.request": {"level": "ERROR", "filters": ["has_traceback"]},  # else the request's line says it all
             "django.server": {"handlers": [], "propagate": True, "level": "WARNING"},
             "django.db.backends": {"level": "INFO"},  # at DEBUG it writes what is stored, tokens included
+            "httpx": {"level": "WARNING"},  # at INFO it writes a line for each call of a provider
         },
     }
 

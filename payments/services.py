@@ -46,6 +46,7 @@ def begin_charge(order: Chargeable) -> Payment | None:
 def call_charge(order: Chargeable, payment: Payment) -> Outcome:
     return gateway().charge(
         payment.idempotency_key,
+        order_id=payment.order_id,
         amount=payment.amount,
         currency=settings.CURRENCY,
         method=payment.payment_method,

@@ -34,7 +34,7 @@ def begin_arrange(order: Sendable) -> Shipment | None:
 
 
 def call_arrange(order: Sendable, shipment: Shipment) -> Outcome:
-    return carrier().arrange(shipment.idempotency_key, address=order.address)
+    return carrier().arrange(shipment.idempotency_key, order_id=shipment.order_id, address=order.address)
 
 
 def settle_arrange(order: Sendable, shipment: Shipment, outcome: Outcome) -> None:

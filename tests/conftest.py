@@ -23,6 +23,10 @@ from payments.gateways.port import gateway
 from shipping.carriers.port import carrier
 from tests.committed import add_stock
 from tests.factories import BookFactory, CustomerFactory, UserFactory
+from tests.sandbox import RunningSandbox, run_sandbox
+
+HTTP_GATEWAY = "payments.gateways.http.HttpGateway"
+HTTP_CARRIER = "shipping.carriers.http.HttpCarrier"
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -53,6 +57,25 @@ def fresh_providers(settings: Any) -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     gateway.cache_clear()
     carrier.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSandbox]:
+    """A payment gateway and a carrier, over HTTP."""
+    with run_sandbox(tmp_path_factory.mktemp("sandbox") / "ledger.sqlite3") as running:
+        yield running
+
+
+@pytest.fixture
+def outside(sandbox: RunningSandbox, settings: Any) -> Iterator[RunningSandbox]:
+    """The sandbox, with no knob turned: that is what CloudMart asks."""
+    settings.PAYMENT_GATEWAY, settings.PAYMENT_GATEWAY_URL = HTTP_GATEWAY, f"{sandbox.url}/payments"
+    settings.CARRIER, settings.CARRIER_URL = HTTP_CARRIER, f"{sandbox.url}/carrier"
+    for provider in ("payments", "carrier"):
+        sandbox.turn(provider)
+    yield sandbox
+    gateway().client.close()  # type: ignore[attr-defined]
+    carrier().client.close()  # type: ignore[attr-defined]
 
 
 @pytest.fixture

@@ -4,11 +4,14 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
 from typing import Any
+from urllib.parse import quote
+
+from django.db import connection
 
 ROOT = Path(__file__).resolve().parents[1]
 PATIENCE = 60
@@ -42,6 +45,41 @@ def serving(port: int, env: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
     finally:
         server.terminate()
         server.communicate(timeout=PATIENCE)
+
+
+@contextmanager
+def managing(*arguments: str, **env: str) -> Iterator[subprocess.Popen[str]]:
+    """A management command on the tests' own database, until the block ends; it is killed then, if it still runs."""
+    command = [sys.executable, "manage.py", *arguments]
+    env = bare({**os.environ, "DATABASE_URL": database_url(), "PYTHONUNBUFFERED": "1", **env})
+    process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, text=True)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate(timeout=PATIENCE)
+
+
+def database_url() -> str:
+    """Where another process finds the database that the tests use."""
+    known = connection.settings_dict
+    if connection.vendor == "sqlite":
+        return f"sqlite:///{known['NAME']}"
+    user = quote(known["USER"]) + (f":{quote(known['PASSWORD'])}" if known["PASSWORD"] else "")
+    return f"mysql://{user}@{known['HOST']}:{known['PORT']}/{known['NAME']}"
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Ask the database again and again. Raises AssertionError when it takes too long."""
+    deadline = monotonic() + PATIENCE
+    while not condition():
+        assert monotonic() < deadline, "it takes too long"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def listens(port: int) -> bool:

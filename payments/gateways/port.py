@@ -2,6 +2,7 @@
 
 from functools import cache
 from typing import Protocol
+from uuid import UUID
 
 from django.conf import settings
 from django.utils.module_loading import import_string
@@ -13,9 +14,12 @@ class PaymentGateway(Protocol):
     """Every request carries an idempotency key: a repeat under the same key does nothing and answers the same.
 
     Each answers Accepted or Refused, or raises ProviderUnavailable or OutcomeUnknown. Amounts are in minor units.
+    One that also keeps a ledger (cloudmart.kernel.reconciliation) is held against our books by the audit.
     """
 
-    def charge(self, key: str, *, amount: int, currency: str, method: str, token: str) -> Outcome: ...
+    def charge(self, key: str, *, order_id: UUID, amount: int, currency: str, method: str, token: str) -> Outcome:
+        """Accepted carries the transaction's id. The order's is for the provider's books, to compare ours with."""
+        ...
 
     def cancel(self, key: str, *, charge_key: str) -> Outcome:
         """Drop a charge that may never have happened.

@@ -1,36 +1,27 @@
 """A carrier that is steered by magic postal codes, and carries nothing."""
 
-import re
+from uuid import UUID
 
 from cloudmart.kernel.facts import Address
+from cloudmart.kernel.magic import fate_of_postal_code
 from cloudmart.kernel.mock_provider import MockProvider, accepted
 from cloudmart.kernel.remote import Outcome, ProviderUnavailable, Refused
 from shipping.errors import ShippingFailed
 
-NOT_SERVED = "000-0000"
-DOWN = "999-9999"
-FAILING = re.compile(r"998-000(\d)")
-
 
 class MockCarrier(MockProvider):
-    """Serves every postal code, except:
-
-    - `000-0000` is refused: the carrier does not go there;
-    - `999-9999` is never taken: the carrier is down;
-    - `998-000N` is not taken N times, then works.
-    """
+    """Serves every postal code, except the magic ones."""
 
     name = "mock"
 
-    def arrange(self, key: str, *, address: Address) -> Outcome:
+    def arrange(self, key: str, *, order_id: UUID, address: Address) -> Outcome:
         attempt = self._note("arrange", key)
         if isinstance(known := self.lookup(key), Refused):
             return known
-        code = address.postal_code
-        if code == NOT_SERVED:
-            return self._answer(key, Refused(ShippingFailed("The carrier does not go there.", reason="not_served")))
-        failing = FAILING.fullmatch(code)
-        if code == DOWN or (failing and attempt <= int(failing[1])):
+        fate = fate_of_postal_code(address.postal_code)
+        if no := fate.refusal:
+            return self._answer(key, Refused(ShippingFailed(no.detail, reason=no.reason)))
+        if attempt <= fate.not_taken:
             raise ProviderUnavailable(f"try {attempt}")
         return self._answer(key, accepted("trk", key))
 

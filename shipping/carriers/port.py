@@ -2,6 +2,7 @@
 
 from functools import cache
 from typing import Protocol
+from uuid import UUID
 
 from django.conf import settings
 from django.utils.module_loading import import_string
@@ -14,12 +15,13 @@ class Carrier(Protocol):
     """Every request carries an idempotency key: a repeat under the same key does nothing and answers the same.
 
     Each answers Accepted or Refused, or raises ProviderUnavailable or OutcomeUnknown.
+    One that also keeps a ledger (cloudmart.kernel.reconciliation) is held against our books by the audit.
     """
 
     name: str
 
-    def arrange(self, key: str, *, address: Address) -> Outcome:
-        """Accepted carries the tracking number."""
+    def arrange(self, key: str, *, order_id: UUID, address: Address) -> Outcome:
+        """Accepted carries the tracking number. The order's id is for the carrier's books, to compare ours with."""
         ...
 
     def cancel(self, key: str, *, arrange_key: str) -> Outcome:

@@ -142,9 +142,9 @@ def test_a_hold_that_expires_before_it_is_confirmed_gives_everything_back(shelve
     order = facts(("book-123", 2), style=SagaStyle.CHOREOGRAPHY)
     arrange = MockCarrier.arrange
 
-    def arrange_late(self, key, *, address):
+    def arrange_late(self, key, **parcel):
         Reservation.objects.update(expires_at=timezone.now())
-        return arrange(self, key, address=address)
+        return arrange(self, key, **parcel)
 
     monkeypatch.setattr(MockCarrier, "arrange", arrange_late)
     driver.start(order)

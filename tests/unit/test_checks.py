@@ -37,4 +37,10 @@ def test_settings_of_the_saga_are_checked(settings):
     assert check_saga_settings() == []
     settings.SAGA_STYLE, settings.PROVIDER_TRIES = "opera", 0
     settings.RESERVATION_TTL = settings.RESERVATION_TTL / 100
-    assert [check.id for check in check_saga_settings()] == ["cloudmart.E004", "cloudmart.E005", "cloudmart.E006"]
+    found = [check.id for check in check_saga_settings()]
+    assert found == ["cloudmart.E004", "cloudmart.E005", "cloudmart.E006", "cloudmart.E007"]
+
+
+def test_a_saga_turns_back_before_its_holds_expire(settings):
+    settings.SAGA_DEADLINE = settings.RESERVATION_TTL
+    assert [check.id for check in check_saga_settings()] == ["cloudmart.E007"]

@@ -1,0 +1,182 @@
+"""What the sandbox was asked and what it did, in an SQLite file that outlives it.
+
+A request's answer is committed with the entry of what was done for it: after a crash there are both, or neither.
+"""
+
+import json
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import astuple, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Lock
+from typing import Any, NamedTuple
+from uuid import UUID
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS requests (
+    provider    TEXT NOT NULL,
+    key         TEXT NOT NULL,
+    fingerprint TEXT,             -- of the request that the key belongs to; NULL: barred before any came
+    tries       INTEGER NOT NULL,
+    status      INTEGER,          -- NULL: not answered for good yet
+    body        TEXT,
+    PRIMARY KEY (provider, key)
+);
+CREATE TABLE IF NOT EXISTS entries (
+    reference TEXT PRIMARY KEY,
+    provider  TEXT NOT NULL,
+    kind      TEXT NOT NULL CHECK (kind IN ('charge', 'refund', 'void', 'parcel', 'call_off')),
+    key       TEXT NOT NULL,
+    subject   TEXT NOT NULL,
+    order_id  TEXT NOT NULL,
+    amount    INTEGER NOT NULL CHECK (typeof(amount) = 'integer' AND amount <> 0),
+    made_at   TEXT NOT NULL,
+    UNIQUE (provider, key),
+    CHECK ((kind IN ('charge', 'parcel')) = (amount > 0))
+);
+CREATE INDEX IF NOT EXISTS entries_by_subject ON entries (provider, subject);
+CREATE INDEX IF NOT EXISTS entries_by_order ON entries (order_id);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One thing that was done. Entries are only ever added."""
+
+    reference: str
+    provider: str
+    kind: str
+    key: str
+    subject: str
+    """The key of the charge or parcel that it makes or undoes."""
+    order_id: str
+    amount: int
+    """Minor units, or parcels; negative when it undoes."""
+    made_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An HTTP status and what goes with it."""
+
+    status: int
+    body: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is known under a key."""
+
+    fingerprint: str | None
+    tries: int
+    answer: Answer | None
+
+
+class Made(NamedTuple):
+    """A charge or parcel as it stands."""
+
+    key: str
+    order_id: str
+    left: int
+    """What is not undone of it."""
+
+
+class Ledger:
+    """The file, open for writing: one transaction at a time, and each is on the disk when it ends."""
+
+    def __init__(self, path: str | Path) -> None:
+        self._lock = Lock()
+        self._file = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
+        self._file.execute("PRAGMA journal_mode = WAL")
+        self._file.execute("PRAGMA synchronous = FULL")
+        self._file.executescript(SCHEMA)
+
+    @contextmanager
+    def transaction(self, provider: str) -> Iterator["Page"]:
+        with self._lock:
+            self._file.execute("BEGIN IMMEDIATE")
+            try:
+                yield Page(self._file, provider)
+            except BaseException:
+                self._file.execute("ROLLBACK")
+                raise
+            self._file.execute("COMMIT")
+
+    def close(self) -> None:
+        with self._lock:
+            self._file.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One provider's part of the ledger, within a transaction."""
+
+    file: sqlite3.Connection
+    provider: str
+
+    def arrive(self, key: str, fingerprint: str) -> Request:
+        """Count one more try of this key; the first one's fingerprint stays."""
+        self.file.execute(
+            "INSERT INTO requests (provider, key, fingerprint, tries) VALUES (?, ?, ?, 1)"
+            " ON CONFLICT DO UPDATE SET tries = tries + 1",
+            (self.provider, key, fingerprint),
+        )
+        return self.known(key)
+
+    def known(self, key: str) -> Request:
+        row = self.file.execute(
+            "SELECT fingerprint, tries, status, body FROM requests WHERE provider = ? AND key = ?",
+            (self.provider, key),
+        ).fetchone()
+        if row is None:
+            return Request(None, 0, None)
+        fingerprint, tries, status, body = row
+        return Request(fingerprint, tries, Answer(status, json.loads(body)) if status else None)
+
+    def answer(self, key: str, answer: Answer) -> None:
+        """From now on this key is answered so, even if it has not come yet."""
+        self.file.execute(
+            "INSERT INTO requests (provider, key, tries, status, body) VALUES (?, ?, 0, ?, ?)"
+            " ON CONFLICT DO UPDATE SET status = excluded.status, body = excluded.body",
+            (self.provider, key, answer.status, json.dumps(answer.body)),
+        )
+
+    def enter(self, kind: str, reference: str, key: str, subject: str, order_id: str, amount: int) -> None:
+        now = datetime.now(UTC).isoformat()
+        entry = Entry(reference, self.provider, kind, key, subject, order_id, amount, now)
+        self.file.execute("INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?)", astuple(entry))
+
+    def made(self, key: str = "", reference: str = "") -> Made | None:
+        """The charge or parcel with this key or reference, if it was ever made."""
+        row = self.file.execute(
+            "SELECT made.key, made.order_id, SUM(entries.amount) FROM entries AS made"
+            " JOIN entries ON entries.provider = made.provider AND entries.subject = made.key"
+            " WHERE made.provider = ? AND made.amount > 0 AND (made.key = ? OR made.reference = ?) GROUP BY made.key",
+            (self.provider, key, reference),
+        ).fetchone()
+        return Made(*row) if row else None
+
+
+def entries_in(path: str | Path, order_id: UUID | str | None = None, key: str | None = None) -> list[Entry]:
+    """What was done, oldest first: all of it, or for one order, or under the key of one charge or parcel.
+
+    Reads the file, whether a sandbox runs or not.
+    """
+    with closing(sqlite3.connect(f"{Path(path).resolve().as_uri()}?mode=ro", uri=True, timeout=30)) as file:
+        rows = file.execute(
+            "SELECT * FROM entries WHERE order_id = ifnull(?, order_id) AND subject = ifnull(?, subject)"
+            " ORDER BY rowid",
+            (order_id and str(order_id), key),
+        )
+        return [Entry(*row) for row in rows]
+
+
+def live(entries: Iterable[Entry]) -> dict[tuple[str, str, str], int]:
+    """What is left of each charge and parcel that is not undone, by (provider, its order's id, its key)."""
+    left: Counter[tuple[str, str, str]] = Counter()
+    for entry in entries:
+        left[entry.provider, entry.order_id, entry.subject] += entry.amount
+    return dict(+left)

@@ -1,0 +1,132 @@
+"""The sandbox over HTTP.
+
+POST /payments/charges, /payments/refunds, /payments/voids, /carrier/parcels and /carrier/call-offs do it, once for
+each Idempotency-Key. GET /payments/requests/KEY and /carrier/requests/KEY repeat the answer to a key.
+GET /ledger?order_id=…&key=… tells what was done, and what is left of it.
+GET /knobs tells what goes wrong; PUT /knobs/payments and /knobs/carrier set it, and to 0 what they do not name.
+"""
+
+import json
+import logging
+import sqlite3
+import sys
+from dataclasses import asdict
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from cloudmart.sandbox.knobs import Board, Knobs
+from cloudmart.sandbox.ledger import Answer, Ledger, entries_in, live
+from cloudmart.sandbox.providers import Provider
+from cloudmart.sandbox.rules import CallOff, Charge, Parcel, Refund, Void, Wish
+
+logger = logging.getLogger(__name__)
+
+PAYMENTS, CARRIER = "payments", "carrier"
+
+WISHES: dict[tuple[str, str], type[Wish]] = {
+    (PAYMENTS, "charges"): Charge,
+    (PAYMENTS, "refunds"): Refund,
+    (PAYMENTS, "voids"): Void,
+    (CARRIER, "parcels"): Parcel,
+    (CARRIER, "call-offs"): CallOff,
+}
+
+
+class Sandbox(ThreadingHTTPServer):
+    """Both providers, on one port and with one ledger."""
+
+    request_queue_size = 128
+
+    def __init__(self, address: tuple[str, int], path: Path, payments: Knobs, carrier: Knobs) -> None:
+        self.path = path
+        self.ledger = Ledger(path)
+        self.providers = {
+            PAYMENTS: Provider(PAYMENTS, self.ledger, Board(payments)),
+            CARRIER: Provider(CARRIER, self.ledger, Board(carrier)),
+        }
+        super().__init__(address, Handler)
+
+    def server_close(self) -> None:
+        super().server_close()
+        self.ledger.close()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Who does not wait for an answer hangs up; that is no error."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Sandbox
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1  # an answer goes out in one piece
+
+    def do_GET(self) -> None:
+        self._reply()
+
+    def do_POST(self) -> None:
+        self._reply()
+
+    def do_PUT(self) -> None:
+        self._reply()
+
+    def _reply(self) -> None:
+        try:
+            answer = self._answer()
+        except (TypeError, ValueError, sqlite3.IntegrityError) as error:
+            answer = Answer(400, {"code": "malformed", "detail": str(error)})
+        if answer:
+            self._send(answer)
+        else:
+            self.close_connection = True
+
+    def _answer(self) -> Answer | None:
+        body, url, providers = self._body(), urlsplit(self.path), self.server.providers
+        match self.command, *url.path.strip("/").split("/"):
+            case "POST", name, noun if (name, noun) in WISHES:
+                wish, provider = WISHES[name, noun](**body), providers[name]
+                return provider.serve(partial(provider.take, self._key(), wish))
+            case "GET", name, "requests", key if name in providers:
+                provider = providers[name]
+                return provider.serve(partial(provider.look_up, unquote(key)))
+            case "GET", "ledger":
+                return _ledger(self.server.path, **dict(parse_qsl(url.query)))
+            case "GET", "knobs":
+                return Answer(200, {name: provider.board.values() for name, provider in providers.items()})
+            case "PUT", "knobs", name if name in providers:
+                providers[name].board.turn(Knobs(**body))
+                return Answer(200, body)
+        return Answer(404, {"code": "no_such_path", "detail": "There is nothing here."})
+
+    def _body(self) -> Any:
+        return json.loads(self.rfile.read(int(self.headers["Content-Length"] or 0)) or b"{}")
+
+    def _key(self) -> str:
+        if key := self.headers["Idempotency-Key"]:
+            return str(key)
+        raise ValueError("It takes an Idempotency-Key.")
+
+    def _send(self, answer: Answer) -> None:
+        content = json.dumps(answer.body).encode()
+        self.send_response(answer.status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        if answer.status in {409, 503}:
+            self.send_header("Retry-After", "1")
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, text: str, *values: Any) -> None:
+        logger.debug(text, *values)
+
+
+def _ledger(path: Path, order_id: str | None = None, key: str | None = None) -> Answer:
+    entries = entries_in(path, order_id, key)
+    left = [
+        {"provider": provider, "order_id": order_id, "key": key, "left": left}
+        for (provider, order_id, key), left in live(entries).items()
+    ]
+    return Answer(200, {"live": left, "entries": [asdict(entry) for entry in entries]})

@@ -1,0 +1,26 @@
+"""A payment provider that is asked over HTTP, at PAYMENT_GATEWAY_URL."""
+
+from uuid import UUID
+
+from django.conf import settings
+
+from cloudmart.kernel.http_provider import HttpProvider
+from cloudmart.kernel.remote import Outcome
+from payments.errors import PaymentDeclined
+
+
+class HttpGateway(HttpProvider):
+    refusal = PaymentDeclined
+
+    def __init__(self) -> None:
+        super().__init__(settings.PAYMENT_GATEWAY_URL)
+
+    def charge(self, key: str, *, order_id: UUID, amount: int, currency: str, method: str, token: str) -> Outcome:
+        order = str(order_id)
+        return self.ask("charges", key, order_id=order, amount=amount, currency=currency, method=method, token=token)
+
+    def cancel(self, key: str, *, charge_key: str) -> Outcome:
+        return self.ask("voids", key, charge_key=charge_key)
+
+    def refund(self, key: str, *, transaction_id: str, amount: int) -> Outcome:
+        return self.ask("refunds", key, transaction_id=transaction_id, amount=amount)

@@ -1,0 +1,25 @@
+"""A carrier that is asked over HTTP, at CARRIER_URL."""
+
+from uuid import UUID
+
+from django.conf import settings
+
+from cloudmart.kernel.facts import Address
+from cloudmart.kernel.http_provider import HttpProvider
+from cloudmart.kernel.remote import Outcome
+from shipping.errors import ShippingFailed
+
+
+class HttpCarrier(HttpProvider):
+    name = "http"
+    refusal = ShippingFailed
+
+    def __init__(self) -> None:
+        super().__init__(settings.CARRIER_URL)
+
+    def arrange(self, key: str, *, order_id: UUID, address: Address) -> Outcome:
+        order, code = str(order_id), address.postal_code
+        return self.ask("parcels", key, order_id=order, postal_code=code, address=address.text)
+
+    def cancel(self, key: str, *, arrange_key: str) -> Outcome:
+        return self.ask("call-offs", key, parcel_key=arrange_key)

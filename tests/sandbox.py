@@ -1,0 +1,54 @@
+"""A sandbox in a process of its own."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from tests.processes import PATIENCE, ROOT, bare
+
+
+@dataclass(frozen=True, slots=True)
+class RunningSandbox:
+    """Where it is, and how to make trouble."""
+
+    url: str
+    ledger: Path
+    process: subprocess.Popen[str]
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
+
+    def turn(self, provider: str, **knobs: float) -> None:
+        httpx.put(f"{self.url}/knobs/{provider}", json=knobs, trust_env=False).raise_for_status()
+
+    def kill(self) -> None:
+        """As kill -9 does."""
+        self.process.kill()
+        self.process.wait(timeout=PATIENCE)
+
+
+@contextmanager
+def run_sandbox(ledger: Path, port: int = 0) -> Iterator[RunningSandbox]:
+    """manage.py run_sandbox on 127.0.0.1, on any free port unless told, from when it listens until the block ends."""
+    process = subprocess.Popen(
+        [sys.executable, "manage.py", "run_sandbox", "--port", str(port), "--ledger", str(ledger)],
+        cwd=ROOT,
+        env=bare(dict(os.environ)),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        told = re.search(r"is on (http://\S+),", process.stdout.readline() if process.stdout else "")
+        assert told, "the sandbox did not start"
+        yield RunningSandbox(told[1], ledger, process)
+    finally:
+        process.terminate()
+        process.communicate(timeout=PATIENCE)

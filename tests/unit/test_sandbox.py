@@ -1,0 +1,254 @@
+"""The sandbox's rules, its ledger and its troubles, without HTTP."""
+
+import sqlite3
+from threading import Barrier
+
+import pytest
+
+from cloudmart.sandbox import knobs
+from cloudmart.sandbox.knobs import Board, Knobs
+from cloudmart.sandbox.ledger import Answer, Ledger, entries_in, live
+from cloudmart.sandbox.providers import BROKEN, NO_SUCH_KEY, Provider
+from cloudmart.sandbox.rules import (
+    CALLED_OFF,
+    DROPPED,
+    KEY_REUSED,
+    NO_SUCH_CHARGE,
+    NOT_TAKEN,
+    TOO_MUCH,
+    CallOff,
+    Charge,
+    Parcel,
+    Refund,
+    Void,
+)
+from tests.integration.test_races import all_at_once
+
+GOOD = "tok_ok"
+LOST = None
+DONE = Answer(200, {})
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "ledger.sqlite3"
+
+
+@pytest.fixture
+def ledger(path):
+    ledger = Ledger(path)
+    yield ledger
+    ledger.close()
+
+
+@pytest.fixture
+def payments(ledger):
+    return Provider("payments", ledger, Board(Knobs()))
+
+
+@pytest.fixture
+def carrier(ledger):
+    return Provider("carrier", ledger, Board(Knobs()))
+
+
+def a_charge(token=GOOD, amount=1100, order_id="order-1"):
+    return Charge(order_id, amount, "JPY", "credit_card", token)
+
+
+def a_parcel(postal_code="150-0001"):
+    return Parcel("order-1", postal_code, "")
+
+
+def done(path):
+    """Kinds and amounts, in their order."""
+    return [(entry.kind, entry.amount) for entry in entries_in(path)]
+
+
+def left(path):
+    return {key: amount for (_, _, key), amount in live(entries_in(path)).items()}
+
+
+def test_the_same_request_is_done_once_and_answered_the_same(payments, path):
+    answers = [payments.take("key", a_charge()) for _ in range(3)]
+    assert answers[0].status == 200 and answers == [answers[0]] * 3
+    assert payments.look_up("key") == answers[0]
+    assert [entry.reference for entry in entries_in(path)] == [answers[0].body["reference"]]
+
+
+@pytest.mark.parametrize(
+    "other", [a_charge(amount=1101), a_charge("tok_other"), Void("key"), Refund("charge_1", 1100)]
+)
+def test_a_key_belongs_to_its_first_request(payments, path, other):
+    payments.take("key", a_charge())
+    assert payments.take("key", other) == KEY_REUSED
+    assert done(path) == [("charge", 1100)]
+
+
+def test_a_key_means_something_else_at_each_provider(payments, carrier, path):
+    assert payments.take("key", a_charge()).status == carrier.take("key", a_parcel()).status == 200
+    assert done(path) == [("charge", 1100), ("parcel", 1)]
+
+
+@pytest.mark.parametrize("reason", ["insufficient_funds", "expired_card"])
+def test_a_declined_token_is_charged_nothing(payments, path, reason):
+    answer = payments.take("key", a_charge(f"tok_{reason}"))
+    assert (answer.status, answer.body["code"]) == (402, reason)
+    assert payments.look_up("key") == answer and done(path) == []
+
+
+def test_a_token_may_not_be_taken_at_first(payments, path):
+    charge = a_charge("tok_unavailable_2")
+    assert [payments.take("key", charge) for _ in range(2)] == [NOT_TAKEN] * 2
+    assert payments.look_up("key") == NO_SUCH_KEY and done(path) == []
+    assert payments.take("key", charge).status == 200
+    assert done(path) == [("charge", 1100)]
+
+
+def test_an_answer_may_be_lost_though_it_is_done(payments, path):
+    charge = a_charge("tok_timeout_2")
+    assert payments.take("key", charge) is LOST
+    assert done(path) == [("charge", 1100)]
+    assert payments.take("key", charge) is LOST
+    assert payments.take("key", charge) == payments.look_up("key")
+    assert done(path) == [("charge", 1100)]
+
+
+def test_a_slow_token_is_slow_once(payments, monkeypatch):
+    naps = []
+    monkeypatch.setattr("cloudmart.sandbox.providers.sleep", naps.append)
+    payments.board.turn(Knobs(latency=500))
+    for _ in range(2):
+        payments.take("key", a_charge("tok_slow_1500"))
+    assert naps == [2]
+
+
+def test_postal_codes_are_served_or_not(carrier, path):
+    refused = carrier.take("refused", a_parcel("000-0000"))
+    assert (refused.status, refused.body["code"]) == (402, "not_served")
+    assert [carrier.take("down", a_parcel("999-9999")) for _ in range(5)] == [NOT_TAKEN] * 5
+    assert [carrier.take("failing", a_parcel("998-0002")).status for _ in range(3)] == [503, 503, 200]
+    assert [(entry.key, entry.amount) for entry in entries_in(path)] == [("failing", 1)]
+
+
+def test_no_more_is_refunded_than_was_charged(payments, path):
+    charged = payments.take("key", a_charge()).body["reference"]
+    assert payments.take("first", Refund(charged, 1000)).status == 200
+    assert payments.take("first", Refund(charged, 1000)).status == 200
+    assert payments.take("second", Refund(charged, 101)) == TOO_MUCH
+    assert payments.take("third", Refund(charged, 100)).status == 200
+    assert done(path) == [("charge", 1100), ("refund", -1000), ("refund", -100)]
+    assert left(path) == {}
+    refund = entries_in(path)[1]
+    assert (refund.subject, refund.order_id) == ("key", "order-1")
+    assert payments.take("of a refund", Refund(refund.reference, 1)) == NO_SUCH_CHARGE
+
+
+def test_a_charge_is_dropped_and_cannot_come_back(payments, path):
+    payments.take("key", a_charge())
+    for _ in range(2):
+        assert payments.take("key:cancel", Void("key")).status == 200
+    assert done(path) == [("charge", 1100), ("void", -1100)] and left(path) == {}
+    assert payments.take("key", a_charge()) == payments.look_up("key") == DROPPED
+    assert done(path) == [("charge", 1100), ("void", -1100)]
+
+
+def test_what_was_refunded_is_not_given_back_again_when_the_rest_is_dropped(payments, path):
+    charged = payments.take("key", a_charge()).body["reference"]
+    payments.take("refund", Refund(charged, 1000))
+    payments.take("key:cancel", Void("key"))
+    assert done(path) == [("charge", 1100), ("refund", -1000), ("void", -100)]
+    assert payments.take("more", Refund(charged, 1)) == TOO_MUCH
+
+
+def test_what_never_came_is_dropped_before_it_can_come(payments, carrier, path):
+    assert payments.take("key:cancel", Void("key")).status == 200
+    assert payments.take("key", a_charge()) == DROPPED
+    assert carrier.take("key:cancel", CallOff("key")).status == 200
+    assert carrier.take("key", a_parcel()) == CALLED_OFF
+    assert done(path) == []
+
+
+def test_a_parcel_is_called_off(carrier, path):
+    carrier.take("key", a_parcel())
+    carrier.take("key:cancel", CallOff("key"))
+    assert done(path) == [("parcel", 1), ("call_off", -1)]
+    assert carrier.look_up("key") == CALLED_OFF
+
+
+@pytest.mark.parametrize("amount", [0, -5, "much", 1.5, None])
+def test_an_amount_that_is_none_leaves_nothing_behind(payments, path, amount):
+    with pytest.raises(sqlite3.IntegrityError):
+        payments.take("key", a_charge(amount=amount))
+    assert done(path) == [] and payments.look_up("key") == NO_SUCH_KEY
+    assert payments.take("key", a_charge()).status == 200, "the key is still free"
+
+
+def test_the_ledger_is_read_by_order_and_by_key(payments, carrier, path):
+    payments.take("one", a_charge())
+    payments.take("two", a_charge(order_id="order-2", amount=500))
+    carrier.take("parcel", a_parcel())
+    assert [entry.key for entry in entries_in(path, order_id="order-1")] == ["one", "parcel"]
+    payments.take("two:cancel", Void("two"))
+    assert [entry.kind for entry in entries_in(path, key="two")] == ["charge", "void"]
+    assert live(entries_in(path)) == {("payments", "order-1", "one"): 1100, ("carrier", "order-1", "parcel"): 1}
+
+
+def test_the_ledger_keeps_no_token(payments, ledger, path):
+    payments.take("key", a_charge("tok_4242-distinctive"))
+    ledger.close()
+    assert b"order-1" in path.read_bytes() and b"distinctive" not in path.read_bytes()
+
+
+def test_a_ledger_outlives_whoever_writes_it(payments, ledger, path):
+    payments.take("unanswered", a_charge("tok_unavailable_2"))
+    answer = payments.take("key", a_charge())
+    ledger.close()
+    reopened = Ledger(path)
+    again = Provider("payments", reopened, Board(Knobs()))
+    assert again.take("key", a_charge()) == answer
+    assert again.take("unanswered", a_charge("tok_unavailable_2")) == NOT_TAKEN, "tries are counted on"
+    assert again.take("unanswered", a_charge("tok_unavailable_2")).status == 200
+    reopened.close()
+
+
+def test_sixteen_at_once_are_one_charge(path):
+    """The key holds in the file itself: each of these knows of no other's running request or transaction."""
+    ledgers = [Ledger(path) for _ in range(16)]
+    providers = [Provider("payments", ledger, Board(Knobs())) for ledger in ledgers]
+    answers = all_at_once([lambda p=provider: p.take("key", a_charge()) for provider in providers])
+    for ledger in ledgers:
+        ledger.close()
+    assert answers == [answers[0]] * 16 and answers[0].status == 200
+    assert done(path) == [("charge", 1100)]
+
+
+def test_a_trouble_strikes_so_often(payments):
+    payments.board.turn(Knobs(drop_before=1, unavailable=1, drop_after=1, error_after=2))
+    answers = [payments.serve(lambda: DONE) for _ in range(6)]
+    assert answers == [LOST, NOT_TAKEN, LOST, BROKEN, BROKEN, DONE]
+
+
+@pytest.mark.parametrize(("rolled", "struck"), [(0.24, True), (0.25, False)])
+def test_a_trouble_strikes_a_share_of_the_requests(monkeypatch, rolled, struck):
+    monkeypatch.setattr(knobs, "random", lambda: rolled)
+    board = Board(Knobs(drop_after=0.25))
+    assert [board.strikes("drop_after") for _ in range(3)] == [struck] * 3
+
+
+def test_a_duplicate_is_heard_at_the_same_time(payments):
+    both = Barrier(2)
+    payments.board.turn(Knobs(duplicate=1))
+    assert payments.serve(lambda: DONE if both.wait(timeout=10) is not None else None) == DONE
+    assert payments.serve(lambda: DONE) == DONE, "and only once"
+
+
+@pytest.mark.parametrize("wrong", [{"latency": -1}, {"unavailable": "often"}, {"drop_after": float("nan")}])
+def test_a_knob_is_a_number(wrong):
+    with pytest.raises(ValueError):
+        Knobs(**wrong)
+
+
+def test_knobs_are_read_from_the_command_line():
+    assert Knobs.parse(["latency=50", "drop_after=0.5"]) == Knobs(latency=50, drop_after=0.5)
+    with pytest.raises(TypeError):
+        Knobs.parse(["latence=50"])
