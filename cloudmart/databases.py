@@ -1,6 +1,10 @@
 """What each database engine must be told so that our transactions mean the same on all of them."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
+
+from django.db import connection
 
 MYSQL_OPTIONS = {
     "charset": "utf8mb4",
@@ -38,3 +42,17 @@ def database_from(url: dict[str, Any], max_age: int) -> dict[str, Any]:
     if url["ENGINE"] == "django.db.backends.sqlite3":
         database["TEST"] = {"NAME": f"{url['NAME']}.test"}
     return database
+
+
+@contextmanager
+def patience() -> Iterator[None]:
+    """Within, a statement may take as long as it needs; for what is no request, and has no transaction open."""
+    usual = connection.settings_dict
+    patient = {name: value for name, value in usual["OPTIONS"].items() if name != "read_timeout"}
+    connection.close()
+    connection.settings_dict = {**usual, "OPTIONS": patient}
+    try:
+        yield
+    finally:
+        connection.close()
+        connection.settings_dict = usual

@@ -3,9 +3,17 @@
 from typing import Any
 
 from django.contrib import admin
+from django.core.paginator import Paginator
+from django.urls import reverse
+from django.utils.html import format_html
 
 from cloudmart.api.admin import ReadOnlyAdmin
+from inventory.charts import stock_chart
 from inventory.models import Book, InventoryRecord, InventoryView, Reservation, StockEvent
+from inventory.selectors import sample_of
+from inventory.stock import Stock
+
+EVENTS_ON_A_PAGE = 100
 
 
 @admin.register(Book)
@@ -24,16 +32,38 @@ class BookAdmin(admin.ModelAdmin):
 
 @admin.register(InventoryRecord)
 class InventoryRecordAdmin(ReadOnlyAdmin):
-    list_display = ["book", "on_hand", "reserved", "version"]
+    list_display = ["book", "on_hand", "reserved", "version", "changed_at", "history"]
     list_select_related = ["book"]
     search_fields = ["book__id", "book__title"]
+
+    def history(self, record: InventoryRecord) -> str:
+        return format_html(
+            '<a href="{}">history</a>', reverse("admin:inventory_inventoryrecord_history", args=[record.pk])
+        )
+
+    def history_view(self, request: Any, object_id: str, extra_context: Any = None) -> Any:
+        """All that happened to the book's stock, with who and why, newest first; and a chart of it."""
+        record = InventoryRecord.objects.filter(pk=object_id).first()
+        stock = record.stock if record else Stock()
+        paginator = Paginator(range(stock.version, 0, -1), EVENTS_ON_A_PAGE)
+        page = paginator.get_page(request.GET.get("page"))
+        drawn = sample_of(object_id, stock.version)
+        context = {
+            "stock": stock,
+            "chart": stock_chart(drawn),
+            "sampled": len(drawn) if len(drawn) < stock.version else None,
+            "events": StockEvent.objects.filter(shelf=object_id, version__in=page.object_list).order_by("-version"),
+            "page": page,
+            "page_range": paginator.get_elided_page_range(page.number),
+        }
+        return super().history_view(request, object_id, {**context, **(extra_context or {})})
 
 
 @admin.register(InventoryView)
 class InventoryViewAdmin(ReadOnlyAdmin):
-    list_display = ["book", "on_hand", "reserved", "version", "updated_at"]
+    list_display = ["book", "on_hand", "reserved", "available", "version", "changed_at"]
     list_select_related = ["book"]
-    search_fields = ["book__id", "title"]
+    search_fields = ["book__id", "book__title"]
 
 
 @admin.register(Reservation)

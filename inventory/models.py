@@ -1,9 +1,11 @@
 """Books, their stock, what is held for orders, and every change that there ever was."""
 
+from datetime import datetime
 from typing import Any, NoReturn
 
 from django.db import models
 from django.db.models import F, Q
+from django.utils import timezone
 
 from cloudmart.kernel.fields import CodeField, is_code
 from cloudmart.kernel.ids import new_id
@@ -31,6 +33,7 @@ class InventoryRecord(models.Model):
     on_hand = models.PositiveIntegerField(default=0)
     reserved = models.PositiveIntegerField(default=0)
     version = models.PositiveBigIntegerField(default=0)
+    changed_at = models.DateTimeField(null=True, help_text="When its last event happened")
 
     class Meta:
         db_table = "inventory"
@@ -59,19 +62,21 @@ class Reservation(HasMoves):
     """Copies of one book that are held for one order."""
 
     MOVES = {
-        Status.ACTIVE: {Status.CONFIRMED, Status.RELEASED, Status.EXPIRED},
+        Status.ACTIVE: {Status.ACTIVE, Status.CONFIRMED, Status.RELEASED, Status.EXPIRED},
         Status.CONFIRMED: {Status.RELEASED},
+        Status.RELEASED: {Status.ACTIVE},
+        Status.EXPIRED: {Status.ACTIVE},
     }
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     order_id = models.UUIDField()
     shelf = models.ForeignKey(
-        InventoryRecord, on_delete=models.PROTECT, related_name="reservations", db_column="book_id"
+        InventoryRecord, on_delete=models.PROTECT, related_name="reservations", db_column="book_id", db_index=False
     )
     quantity = models.PositiveIntegerField()
     status = models.CharField(max_length=16, choices=Status.choices, default=Status.ACTIVE)
+    held_since = models.DateTimeField(default=timezone.now, help_text="Without an end in between")
     expires_at = models.DateTimeField()
-    created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         db_table = "reservations"
@@ -79,7 +84,10 @@ class Reservation(HasMoves):
             models.UniqueConstraint(fields=["order_id", "shelf"], name="one_hold_per_book"),
             models.CheckConstraint(condition=Q(quantity__gte=1), name="hold_has_copies"),
         ]
-        indexes = [models.Index(fields=["status", "expires_at"], name="holds_by_expiry")]
+        indexes = [
+            models.Index(fields=["status", "expires_at"], name="holds_by_expiry"),
+            models.Index(fields=["shelf", "status", "expires_at"], name="holds_of_book"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.quantity} × {self.book_id} for {self.order_id}"
@@ -87,6 +95,14 @@ class Reservation(HasMoves):
     @property
     def book_id(self) -> str:
         return self.shelf_id
+
+    def is_live(self, now: datetime) -> bool:
+        """Whether it can be confirmed."""
+        return self.status == Status.ACTIVE and self.expires_at > now
+
+    def has_lapsed(self, now: datetime) -> bool:
+        """Whether the clock has passed it, and nobody has given it back yet."""
+        return self.status == Status.ACTIVE and self.expires_at <= now
 
 
 class LedgerIsAppendOnly(Exception):
@@ -97,6 +113,14 @@ class LedgerQuerySet(models.QuerySet["StockEvent"]):
     def update(self, **kwargs: Any) -> NoReturn:
         raise LedgerIsAppendOnly
 
+    def bulk_update(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise LedgerIsAppendOnly
+
+    def bulk_create(self, objs: Any, *args: Any, **kwargs: Any) -> Any:
+        if kwargs.get("update_conflicts"):
+            raise LedgerIsAppendOnly
+        return super().bulk_create(objs, *args, **kwargs)
+
     def delete(self) -> NoReturn:
         raise LedgerIsAppendOnly
 
@@ -104,7 +128,9 @@ class LedgerQuerySet(models.QuerySet["StockEvent"]):
 class StockEvent(models.Model):
     """One change of one book's stock: never updated, never deleted; database triggers refuse it too."""
 
-    shelf = models.ForeignKey(InventoryRecord, on_delete=models.PROTECT, related_name="events", db_column="book_id")
+    shelf = models.ForeignKey(
+        InventoryRecord, on_delete=models.PROTECT, related_name="events", db_column="book_id", db_index=False
+    )
     version = models.PositiveBigIntegerField()
     type = models.CharField(max_length=32, choices=[(kind.value, kind.value) for kind in EventType])
     on_hand_delta = models.IntegerField()
@@ -118,7 +144,7 @@ class StockEvent(models.Model):
     )
     reason = models.CharField(max_length=200, blank=True)
     actor = models.CharField(max_length=150, blank=True)
-    happened_at = models.DateTimeField(auto_now_add=True)
+    happened_at = models.DateTimeField(default=timezone.now, help_text="Later than the book's event before")
 
     objects = LedgerQuerySet.as_manager()
 
@@ -152,17 +178,20 @@ class StockEvent(models.Model):
 
 
 class InventoryView(models.Model):
-    """The read model of a book's stock, as of `version`; it may lag behind `inventory`."""
+    """The read model of a book's stock as of `version`: it may lag behind the ledger. Only the projector writes it."""
 
-    book = models.OneToOneField(Book, primary_key=True, on_delete=models.CASCADE, db_constraint=False)
-    title = models.CharField(max_length=300)
-    on_hand = models.PositiveIntegerField()
-    reserved = models.PositiveIntegerField()
-    version = models.PositiveBigIntegerField()
-    updated_at = models.DateTimeField(auto_now=True)
+    book = models.OneToOneField(
+        Book, primary_key=True, on_delete=models.CASCADE, related_name="view", db_constraint=False
+    )
+    on_hand = models.PositiveIntegerField(default=0)
+    reserved = models.PositiveIntegerField(default=0)
+    available = models.PositiveIntegerField(default=0)
+    version = models.PositiveBigIntegerField(default=0)
+    changed_at = models.DateTimeField(null=True, help_text="When the last event that it knows of happened")
 
     class Meta:
         db_table = "inventory_view"
+        indexes = [models.Index(fields=["available", "book"], name="books_by_availability")]
 
     def __str__(self) -> str:
         return f"{self.book_id} as of {self.version}"

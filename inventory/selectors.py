@@ -5,13 +5,20 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models import Count, F, Max, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from inventory.errors import OutOfStock, UnknownBook
-from inventory.models import InventoryRecord, Reservation, Status, StockEvent
+from inventory.models import InventoryRecord, InventoryView, Reservation, Status, StockEvent
+from inventory.projector import catch_up
 from inventory.stock import Stock
+
+MOST_DRAWN = 300
+"""Events that a chart shows, about."""
+
+NUMBERS = ("title", "price", "total_quantity", "reserved_quantity", "available_quantity")
+"""What is told of a book."""
 
 
 def find_books(book_ids: Iterable[str]) -> dict[str, InventoryRecord]:
@@ -46,18 +53,36 @@ def lapsed_copies(book_ids: Iterable[str]) -> dict[str, int]:
     return dict(Reservation.objects.filter(lapsed).values_list("shelf_id").annotate(Sum("quantity")))
 
 
-def shelves_now() -> QuerySet[InventoryRecord]:
-    """Every book's stock, as a reservation would find it: holds that the clock has passed do not count."""
-    lapsed = (
+def books_listed() -> QuerySet[InventoryView]:
+    """Every book as the read model knows it. It may lag, and a hold counts until it is given back."""
+    return InventoryView.objects.annotate(
+        title=F("book__title"),
+        price=F("book__price"),
+        total_quantity=F("on_hand"),
+        reserved_quantity=F("reserved"),
+        available_quantity=F("available"),
+    )
+
+
+def books_now(book_ids: Iterable[str] | None = None) -> QuerySet[InventoryView]:
+    """These books, or all, up to the moment: holds that the clock has passed do not count, as a reservation finds it.
+
+    Raises UnknownBook.
+    """
+    wanted = None if book_ids is None else set(find_books(book_ids))
+    catch_up(wanted)
+    lapsed = Subquery(
         Reservation.objects.filter(shelf=OuterRef("pk"), status=Status.ACTIVE, expires_at__lte=timezone.now())
         .order_by()
         .values("shelf")
         .values_list(Sum("quantity"))
     )
-    held = F("reserved") - Coalesce(Subquery(lapsed), 0)
-    return InventoryRecord.objects.annotate(
+    held = F("reserved") - Coalesce(lapsed, 0)
+    books = InventoryView.objects.all() if wanted is None else InventoryView.objects.filter(pk__in=wanted)
+    return books.annotate(
         title=F("book__title"),
         price=F("book__price"),
+        total_quantity=F("on_hand"),
         reserved_quantity=held,
         available_quantity=F("on_hand") - held,
     )
@@ -67,6 +92,14 @@ def live_reservations(book_id: str) -> QuerySet[Reservation]:
     return Reservation.objects.filter(shelf=book_id, status=Status.ACTIVE, expires_at__gt=timezone.now()).order_by(
         "expires_at"
     )
+
+
+def live_holds(order_ids: Iterable[UUID]) -> dict[tuple[UUID, str], Reservation]:
+    """What is held now for these orders, by order and book."""
+    live = Reservation.objects.filter(
+        order_id__in=list(order_ids), status=Status.ACTIVE, expires_at__gt=timezone.now()
+    )
+    return {(hold.order_id, hold.book_id): hold for hold in live}
 
 
 def held_now() -> tuple[int, int]:
@@ -90,13 +123,23 @@ def events_of(book_id: str) -> QuerySet[StockEvent]:
     return StockEvent.objects.filter(shelf=book_id)
 
 
+def sample_of(book_id: str, version: int) -> list[StockEvent]:
+    """The first and the last of a book's events up to this version, and others evenly between, oldest first."""
+    step = max(1, -(-version // MOST_DRAWN))
+    versions = {1, *range(version, 0, -step)}
+    return list(StockEvent.objects.filter(shelf=book_id, version__in=versions).order_by("version"))
+
+
 def inventory_at(book_id: str, moment: datetime) -> dict[str, Any]:
     """A book's stock as it was then: after the last event up to that moment, found by one seek. Raises UnknownBook.
 
-    What was held counts as held until the ledger says that it was given back, also if the clock had passed it.
+    What was held counts as held until the ledger says that it was given back, also if the clock had passed it. The
+    seek is for the time alone: asked for the last event itself, MariaDB walks there from the newest.
     """
     record = find_books([book_id])[book_id]
-    last = StockEvent.objects.filter(shelf=book_id, happened_at__lte=moment).order_by("-happened_at", "-pk").first()
+    history = StockEvent.objects.filter(shelf=book_id)
+    then = history.filter(happened_at__lte=moment).aggregate(then=Max("happened_at"))["then"]
+    last = history.filter(happened_at=then).order_by("-version").first() if then else None
     stock = last.stock_after if last else Stock()
     return {
         "book_id": book_id,
@@ -111,15 +154,5 @@ def inventory_at(book_id: str, moment: datetime) -> dict[str, Any]:
 
 def inventory_of(book_id: str) -> dict[str, Any]:
     """A book's stock and its live reservations. Raises UnknownBook."""
-    record = find_books([book_id])[book_id]
-    reservations = list(live_reservations(book_id))
-    reserved = sum(hold.quantity for hold in reservations)
-    return {
-        "book_id": book_id,
-        "title": record.book.title,
-        "price": record.book.price,
-        "total_quantity": record.on_hand,
-        "reserved_quantity": reserved,
-        "available_quantity": record.on_hand - reserved,
-        "reservations": reservations,
-    }
+    told = books_now([book_id]).values(*NUMBERS).get()
+    return {"book_id": book_id, **told, "reservations": list(live_reservations(book_id))}

@@ -75,6 +75,11 @@ class ReleaseInput(StrictSerializer):
     reason = TextField(max_length=200, required=False, default="released")
 
 
+@extend_schema_serializer(examples=[THE_ORDER])
+class ExtendInput(StrictSerializer):
+    order_id = StrictUUIDField()
+
+
 @extend_schema_serializer(examples=[DELIVERY])
 class AddStockInput(StrictSerializer):
     quantity = StrictIntegerField(min_value=1, max_value=MOST_AT_ONCE)
@@ -170,6 +175,7 @@ class HoldsOutput(serializers.Serializer[Any]):
     reservations = HeldOutput(many=True)
 
 
+@extend_schema_serializer(examples=[answered("A book", STOCK_TOLD)])
 class StockOutput(serializers.Serializer[Any]):
     book_id = serializers.CharField()
     title = serializers.CharField()
@@ -177,13 +183,6 @@ class StockOutput(serializers.Serializer[Any]):
     total_quantity = serializers.IntegerField()
     reserved_quantity = serializers.IntegerField()
     available_quantity = serializers.IntegerField()
-
-
-@extend_schema_serializer(examples=[answered("A book", STOCK_TOLD)])
-class ShelfOutput(StockOutput):
-    """One line of the list."""
-
-    total_quantity = serializers.IntegerField(source="on_hand")
 
 
 class InventoryOutput(StockOutput):

@@ -9,11 +9,21 @@ from django.conf import settings
 from django.utils import timezone
 
 from cloudmart.kernel.facts import Basket
-from cloudmart.kernel.states import moved
-from inventory.errors import OutOfStock, ReferenceReused, ReservationDiffers, ReservationEnded, ReservationExpired
+from cloudmart.kernel.states import move, moved
+from inventory.errors import (
+    OutOfStock,
+    ReferenceReused,
+    ReservationDiffers,
+    ReservationEnded,
+    ReservationExpired,
+    StockIsReserved,
+)
 from inventory.models import Reservation, Status, StockEvent
 from inventory.shelves import Shelves
 from inventory.stock import EventType, Happened, Stock
+
+CLOCK = "clock"
+"""Who gives back what has expired, as the ledger has it."""
 
 
 def reserve_stock(order: Basket) -> None:
@@ -23,25 +33,59 @@ def reserve_stock(order: Basket) -> None:
     of copies of a book, and ReservationEnded when it has held them and does no longer.
     """
     shelves, now = Shelves(order.quantities), timezone.now()
-    known = {hold.book_id: hold for hold in Reservation.objects.filter(order_id=order.order_id)}
-    for book_id, copies in order.quantities.items():
-        if book_id in known:
-            _check_stands(known[book_id], copies, now)
+    known = _holds_by_book(order)
+    for book_id, hold in known.items():
+        _check_stands(hold, order.quantities[book_id], now)
     wanted = {book_id: copies for book_id, copies in order.quantities.items() if book_id not in known}
-    if _shortages(shelves, wanted):
-        _sweep(shelves, wanted, now)
-    if shortages := _shortages(shelves, wanted):
-        raise OutOfStock(shortages=shortages)
-    holds = [
-        Reservation(
-            order_id=order.order_id, shelf_id=book_id, quantity=copies, expires_at=now + settings.RESERVATION_TTL
-        )
-        for book_id, copies in wanted.items()
-    ]
+    _find_room(shelves, wanted, now)
+    holds = [_new_hold(order.order_id, book_id, copies, now) for book_id, copies in wanted.items()]
     for hold in holds:
-        shelves.note(hold.book_id, shelves[hold.book_id].reserve(hold.quantity), reservation=hold)
+        happened = shelves[hold.book_id].reserve(hold.quantity)
+        shelves.note(hold.book_id, happened, reservation=hold, actor=order.actor)
     Reservation.objects.bulk_create(holds)
     shelves.save()
+
+
+def hold_stock(order: Basket, *, afresh: bool = False) -> None:
+    """From now on just so many copies of each line are held for the order, however many were before.
+
+    What was given back, or the clock has passed, is held again. What is held keeps its expiry, unless all is to be
+    held `afresh`. Raises OutOfStock with every shortage, and IllegalMove for what is sold already.
+    """
+    shelves, now = Shelves(order.quantities), timezone.now()
+    known = _holds_by_book(order)
+    _expire(shelves, [hold for hold in known.values() if hold.has_lapsed(now)])
+    held = {book_id: hold.quantity for book_id, hold in known.items() if hold.is_live(now)}
+    _find_room(shelves, order.quantities, now, held)
+    for book_id, copies in order.quantities.items():
+        more = copies - held.get(book_id, 0)
+        hold = known.get(book_id) or _new_hold(order.order_id, book_id, copies, now)
+        if book_id not in known:
+            hold.save(force_insert=True)
+        elif afresh or book_id not in held:
+            move(hold, Status.ACTIVE, quantity=copies, held_since=now, expires_at=now + settings.RESERVATION_TTL)
+        elif more:
+            move(hold, Status.ACTIVE, quantity=copies)
+        if more:
+            happened = shelves[book_id].reserve(more) if more > 0 else shelves[book_id].release(-more)
+            shelves.note(book_id, happened, reservation=hold, actor=order.actor)
+    shelves.save()
+
+
+def extend_holds(order_id: UUID) -> None:
+    """What is held for the order is held for RESERVATION_TTL from now, but for no longer than RESERVATION_CAP in all.
+
+    Raises ReservationExpired with the books whose hold the clock has passed; nothing is extended then.
+    """
+    known = Reservation.objects.filter(order_id=order_id, status__in=[Status.ACTIVE, Status.EXPIRED])
+    Shelves(known.values_list("shelf_id", flat=True))
+    holds, now = list(known), timezone.now()
+    if lapsed := sorted(hold.book_id for hold in holds if not hold.is_live(now)):
+        raise ReservationExpired(book_ids=lapsed)
+    for hold in holds:
+        cap = hold.held_since + settings.RESERVATION_CAP
+        until = max(hold.expires_at, min(now + settings.RESERVATION_TTL, cap))
+        move(hold, Status.ACTIVE, expires_at=until)
 
 
 def confirm_stock(order: Basket) -> None:
@@ -49,24 +93,23 @@ def confirm_stock(order: Basket) -> None:
 
     Raises ReservationExpired when the clock has passed a hold, whether or not it was given back already.
     """
-    shelves = Shelves(order.quantities)
-    holds = list(Reservation.objects.filter(order_id=order.order_id))
-    if all(hold.status == Status.CONFIRMED for hold in holds):
+    shelves, now = Shelves(order.quantities), timezone.now()
+    holds = _holds_by_book(order)
+    if holds and all(hold.status == Status.CONFIRMED for hold in holds.values()):
         return
-    now = timezone.now()
-    if lapsed := [hold.book_id for hold in holds if hold.status != Status.ACTIVE or hold.expires_at <= now]:
+    live = {book_id for book_id, hold in holds.items() if hold.is_live(now)}
+    if lapsed := [book_id for book_id in order.quantities if book_id not in live]:
         raise ReservationExpired(book_ids=lapsed)
-    for hold in holds:
-        shelves.note(hold.book_id, shelves[hold.book_id].confirm(hold.quantity), reservation=hold)
-    moved(Reservation, [hold.pk for hold in holds], Status.CONFIRMED)
+    for book_id, hold in holds.items():
+        shelves.note(book_id, shelves[book_id].confirm(hold.quantity), reservation=hold, actor=order.actor)
+    moved(Reservation, [hold.pk for hold in holds.values()], Status.CONFIRMED)
     shelves.save()
 
 
 def release_stock(order: Basket, reason: str) -> None:
-    """Give back what the order holds, and put back what it bought. A second call changes nothing."""
+    """Give back what the order holds of its books, and put back what it bought. A second call changes nothing."""
     shelves = Shelves(order.quantities)
-    holds = Reservation.objects.filter(order_id=order.order_id, status__in=[Status.ACTIVE, Status.CONFIRMED])
-    _give_back(shelves, list(holds), reason)
+    _give_back(shelves, _holds_by_book(order).values(), reason, order.actor)
 
 
 def release_holds(order: Basket, reason: str) -> None:
@@ -82,17 +125,25 @@ def release_holds(order: Basket, reason: str) -> None:
         _check_quantity(hold, order.quantities.get(hold.book_id, hold.quantity))
         if hold.status == Status.CONFIRMED:
             raise ReservationEnded(book_id=hold.book_id, reservation_status=hold.status)
-    _give_back(shelves, [hold for hold in holds if hold.status == Status.ACTIVE], reason)
+    _give_back(shelves, holds, reason, order.actor)
 
 
-def expire_reservations(limit: int) -> int:
-    """Give back at most `limit` holds that the clock has passed, oldest first; returns how many it found."""
+def expire_reservations(limit: int) -> int | None:
+    """Give back at most `limit` holds that the clock has passed, oldest first.
+
+    Returns how many it has given back, which are fewer when others do the same; None when there is nothing left to do.
+    """
     now = timezone.now()
-    due = Reservation.objects.filter(status=Status.ACTIVE, expires_at__lte=now).order_by("expires_at")[:limit]
-    books = {hold.book_id for hold in due}
-    _sweep(shelves := Shelves(books), books, now, [hold.pk for hold in due])
+    due = list(Reservation.objects.filter(status=Status.ACTIVE, expires_at__lte=now).order_by("expires_at")[:limit])
+    if not due:
+        return None
+    shelves = Shelves({hold.book_id for hold in due})
+    lapsed = list(
+        Reservation.objects.filter(status=Status.ACTIVE, expires_at__lte=now, pk__in=[hold.pk for hold in due])
+    )
+    _expire(shelves, lapsed)
     shelves.save()
-    return len(due)
+    return len(lapsed)
 
 
 def add_stock(book_id: str, copies: int, *, reason: str = "", actor: str = "", reference: str | None = None) -> None:
@@ -107,7 +158,8 @@ def add_stock(book_id: str, copies: int, *, reason: str = "", actor: str = "", r
 def adjust_stock(book_id: str, delta: int, *, reason: str, actor: str, reference: str | None = None) -> None:
     """The shelf was counted and differs by `delta` copies; the same count, by its reference, only once.
 
-    Raises UnknownBook, StockIsReserved, TooMuchStock, and ReferenceReused when it stands for something else.
+    Holds that the clock has passed keep no copies on the shelf. Raises UnknownBook, StockIsReserved, TooMuchStock, and
+    ReferenceReused when it stands for something else.
     """
     wish = Happened(EventType.STOCK_ADJUSTED, delta, 0)
     _change(book_id, wish, lambda stock: stock.adjust(delta), reason=reason, actor=actor, reference=reference)
@@ -121,16 +173,31 @@ def _change(
     if known and known.happened != wish:
         raise ReferenceReused(reference=reference, event_type=known.type, delta=known.on_hand_delta)
     if known is None:
-        shelves.note(book_id, decide(shelves[book_id]), reference=reference, **why)
+        try:
+            happened = decide(shelves[book_id])
+        except StockIsReserved:
+            _sweep(shelves, [book_id], timezone.now())
+            happened = decide(shelves[book_id])
+        shelves.note(book_id, happened, reference=reference, **why)
         shelves.save()
+
+
+def _holds_by_book(order: Basket) -> dict[str, Reservation]:
+    """What is, or was, held for the order of its books: to be read under their lock."""
+    holds = Reservation.objects.filter(order_id=order.order_id, shelf__in=order.quantities)
+    return {hold.book_id: hold for hold in holds}
+
+
+def _new_hold(order_id: UUID, book_id: str, copies: int, now: datetime) -> Reservation:
+    until = now + settings.RESERVATION_TTL
+    return Reservation(order_id=order_id, shelf_id=book_id, quantity=copies, held_since=now, expires_at=until)
 
 
 def _check_stands(hold: Reservation, copies: int, now: datetime) -> None:
     _check_quantity(hold, copies)
-    if hold.status == Status.CONFIRMED or (hold.status == Status.ACTIVE and hold.expires_at > now):
-        return
-    status = Status.EXPIRED if hold.status == Status.ACTIVE else hold.status
-    raise ReservationEnded(book_id=hold.book_id, reservation_status=status)
+    if hold.status != Status.CONFIRMED and not hold.is_live(now):
+        status = Status.EXPIRED if hold.has_lapsed(now) else hold.status
+        raise ReservationEnded(book_id=hold.book_id, reservation_status=status)
 
 
 def _check_quantity(hold: Reservation, copies: int) -> None:
@@ -138,27 +205,45 @@ def _check_quantity(hold: Reservation, copies: int) -> None:
         raise ReservationDiffers(book_id=hold.book_id, held=hold.quantity, asked=copies)
 
 
-def _give_back(shelves: Shelves, holds: list[Reservation], reason: str) -> None:
-    for hold in holds:
+def _give_back(shelves: Shelves, holds: Iterable[Reservation], reason: str, actor: str) -> None:
+    returning = [hold for hold in holds if hold.status in {Status.ACTIVE, Status.CONFIRMED}]
+    for hold in returning:
         stock = shelves[hold.book_id]
         happened = stock.release(hold.quantity) if hold.status == Status.ACTIVE else stock.put_back(hold.quantity)
-        shelves.note(hold.book_id, happened, reservation=hold, reason=reason)
-    moved(Reservation, [hold.pk for hold in holds], Status.RELEASED)
+        shelves.note(hold.book_id, happened, reservation=hold, reason=reason, actor=actor)
+    moved(Reservation, [hold.pk for hold in returning], Status.RELEASED)
     shelves.save()
 
 
-def _shortages(shelves: Shelves, wanted: dict[str, int]) -> list[dict[str, object]]:
+def _find_room(shelves: Shelves, wanted: dict[str, int], now: datetime, held: dict[str, int] | None = None) -> None:
+    """Sweep the shelves that would fall short; beside what is wanted there may be copies `held` already.
+
+    Raises OutOfStock.
+    """
+    held = held or {}
+    if _shortages(shelves, wanted, held):
+        _sweep(shelves, wanted, now)
+    if shortages := _shortages(shelves, wanted, held):
+        raise OutOfStock(shortages=shortages)
+
+
+def _shortages(shelves: Shelves, wanted: dict[str, int], held: dict[str, int]) -> list[dict[str, object]]:
+    there = {book_id: shelves[book_id].available + held.get(book_id, 0) for book_id in wanted}
     return [
-        {"book_id": book_id, "requested": copies, "available": shelves[book_id].available}
+        {"book_id": book_id, "requested": copies, "available": there[book_id]}
         for book_id, copies in wanted.items()
-        if copies > shelves[book_id].available
+        if copies > there[book_id]
     ]
 
 
-def _sweep(shelves: Shelves, book_ids: Iterable[str], now: datetime, among: list[UUID] | None = None) -> None:
-    """Expire what the clock has passed on these locked shelves, read under the lock."""
-    lapsed = Reservation.objects.filter(shelf__in=book_ids, status=Status.ACTIVE, expires_at__lte=now)
-    holds = list(lapsed if among is None else lapsed.filter(pk__in=among))
+def _sweep(shelves: Shelves, book_ids: Iterable[str], now: datetime) -> None:
+    """Expire what the clock has passed on these locked shelves."""
+    _expire(shelves, list(Reservation.objects.filter(status=Status.ACTIVE, expires_at__lte=now, shelf__in=book_ids)))
+
+
+def _expire(shelves: Shelves, holds: list[Reservation]) -> None:
     for hold in holds:
-        shelves.note(hold.book_id, shelves[hold.book_id].expire(hold.quantity), reservation=hold)
-    moved(Reservation, [hold.pk for hold in holds], Status.EXPIRED)
+        happened = shelves[hold.book_id].expire(hold.quantity)
+        shelves.note(hold.book_id, happened, reservation=hold, actor=CLOCK)
+    if holds:
+        moved(Reservation, [hold.pk for hold in holds], Status.EXPIRED)

@@ -19,4 +19,4 @@ def create_triggers(apps: Any, schema_editor: Any) -> None:
 
 def drop_triggers(apps: Any, schema_editor: Any) -> None:
     for name in VERBS:
-        schema_editor.execute(f"DROP TRIGGER {name}")
+        schema_editor.execute(f"DROP TRIGGER IF EXISTS {name}")

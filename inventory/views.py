@@ -1,8 +1,6 @@
 """Looking at the stock; and what operators, or another order system, ask of the stock room by itself."""
 
-from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema, extend_schema_view
@@ -12,27 +10,30 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from cloudmart.api.idempotency import idempotent_transaction
-from cloudmart.api.pagination import CursorPages, NumberedPages
+from cloudmart.api.pagination import CursorPages
 from cloudmart.api.permissions import IsOperator
 from cloudmart.api.schema import refuses
-from cloudmart.api.viewers import sees_everything
-from cloudmart.kernel.facts import summed
+from cloudmart.api.viewers import actor_of, sees_everything
+from cloudmart.kernel.facts import Wanted, summed
 from inventory import services
 from inventory.errors import (
     OutOfStock,
     ReferenceReused,
     ReservationDiffers,
     ReservationEnded,
+    ReservationExpired,
     StockIsReserved,
     TooMuchStock,
     UnknownBook,
 )
 from inventory.filters import InventoryFilter, StockEventFilter
-from inventory.models import InventoryRecord, StockEvent
-from inventory.selectors import events_of, holds_of, inventory_at, inventory_of, shelves_now
+from inventory.models import InventoryView, StockEvent
+from inventory.pages import LaggingPages
+from inventory.selectors import books_listed, events_of, holds_of, inventory_at, inventory_of
 from inventory.serializers import (
     AddStockInput,
     AdjustStockInput,
+    ExtendInput,
     HoldsOutput,
     InventoryNowOrThenOutput,
     InventoryOutput,
@@ -41,24 +42,24 @@ from inventory.serializers import (
     OperatorStockEventOutput,
     ReleaseInput,
     ReserveInput,
-    ShelfOutput,
     StockEventOutput,
+    StockOutput,
     WhenInput,
 )
 
 
 @extend_schema_view(get=extend_schema(summary="List books with their stock"))
-class InventoryList(generics.ListAPIView[InventoryRecord]):
-    """GET: all books, with their copies in all, held and to be had."""
+class InventoryList(generics.ListAPIView[InventoryView]):
+    """GET: all books, with their copies in all, held and to be had; `lag` says what the list does not know yet."""
 
-    serializer_class = ShelfOutput
-    pagination_class = NumberedPages
+    serializer_class = StockOutput
+    pagination_class = LaggingPages
     filterset_class = InventoryFilter
     ordering_fields = ("book_id", "title", "price", "available_quantity")
     ordering = ("book_id",)
 
-    def get_queryset(self) -> QuerySet[InventoryRecord]:
-        return shelves_now()
+    def get_queryset(self) -> QuerySet[InventoryView]:
+        return books_listed()
 
 
 class Inventory(APIView):
@@ -97,17 +98,10 @@ class StockEvents(generics.ListAPIView[StockEvent]):
         return events_of(self.kwargs["book_id"])
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+def wanted(request: Request, asked: dict[str, Any]) -> Wanted:
     """What a request names of an order."""
-
-    order_id: UUID
-    quantities: dict[str, int]
-
-    @classmethod
-    def by(cls, asked: dict[str, Any]) -> "Wanted":
-        items = asked.get("items", [])
-        return cls(asked["order_id"], summed((item["book_id"], item["quantity"]) for item in items))
+    quantities = summed((item["book_id"], item["quantity"]) for item in asked.get("items", []))
+    return Wanted(asked["order_id"], quantities, actor_of(request.user))
 
 
 class Reserve(APIView):
@@ -118,9 +112,9 @@ class Reserve(APIView):
     @idempotent_transaction
     def post(self, request: Request) -> Response:
         """For operators. All of them, or none; until `expires_at`. Asked for twice, they are held once."""
-        wanted = Wanted.by(ReserveInput.read(request))
-        services.reserve_stock(wanted)
-        return Response(HoldsOutput(holds_of(wanted.order_id)).data)
+        basket = wanted(request, ReserveInput.read(request))
+        services.reserve_stock(basket)
+        return Response(HoldsOutput(holds_of(basket.order_id)).data)
 
 
 class Release(APIView):
@@ -136,9 +130,21 @@ class Release(APIView):
     def post(self, request: Request) -> Response:
         """For operators. What is not held any more, or never was, needs nothing; what is sold stays sold."""
         asked = ReleaseInput.read(request)
-        wanted = Wanted.by(asked)
-        services.release_holds(wanted, asked["reason"])
-        return Response(HoldsOutput(holds_of(wanted.order_id)).data)
+        services.release_holds(wanted(request, asked), asked["reason"])
+        return Response(HoldsOutput(holds_of(asked["order_id"])).data)
+
+
+class Extend(APIView):
+    permission_classes = [IsOperator]
+
+    @extend_schema(summary="Hold for longer what is held for an order", request=ExtendInput, responses=HoldsOutput)
+    @refuses(ReservationExpired)
+    @idempotent_transaction
+    def post(self, request: Request) -> Response:
+        """For operators. For as long again as a new hold, from now; but not without end."""
+        order_id = ExtendInput.read(request)["order_id"]
+        services.extend_holds(order_id)
+        return Response(HoldsOutput(holds_of(order_id)).data)
 
 
 class AddStock(APIView):
@@ -154,7 +160,7 @@ class AddStock(APIView):
     def post(self, request: Request, book_id: str) -> Response:
         """For operators. Name the delivery by a `reference`, and it counts once however often it is sent."""
         asked = AddStockInput.read(request)
-        services.add_stock(book_id, asked.pop("quantity"), actor=request.user.get_username(), **asked)
+        services.add_stock(book_id, asked.pop("quantity"), actor=actor_of(request.user), **asked)
         return Response(OperatorInventoryOutput(inventory_of(book_id)).data)
 
 
@@ -171,5 +177,5 @@ class AdjustStock(APIView):
     def post(self, request: Request, book_id: str) -> Response:
         """For operators. Copies that are held cannot be taken away. A count named by a `reference` counts once."""
         asked = AdjustStockInput.read(request)
-        services.adjust_stock(book_id, asked.pop("delta"), actor=request.user.get_username(), **asked)
+        services.adjust_stock(book_id, asked.pop("delta"), actor=actor_of(request.user), **asked)
         return Response(OperatorInventoryOutput(inventory_of(book_id)).data)

@@ -6,7 +6,10 @@ from orders import services as orders
 from shipping import services as shipping
 
 add_stock = durable(inventory.add_stock)
+adjust_stock = durable(inventory.adjust_stock)
 reserve_stock = durable(inventory.reserve_stock)
+hold_stock = durable(inventory.hold_stock)
+extend_holds = durable(inventory.extend_holds)
 confirm_stock = durable(inventory.confirm_stock)
 release_stock = durable(inventory.release_stock)
 expire_reservations = durable(inventory.expire_reservations)

@@ -31,11 +31,36 @@ CATALOGUE = {
     "illegal_move": Problem(
         409, "Its present status does not allow that.", "Read it again, and decide by the status that it has now."
     ),
+    "item_not_found": Problem(
+        404,
+        "The book is not in the order.",
+        "Add it with POST /orders/{order_id}/items.",
+        example={"book_id": "book-456"},
+    ),
+    "no_payment_method": Problem(
+        400, "Neither the draft nor its confirmation says how it is paid.", "Confirm it with a payment_method."
+    ),
     "no_shipping_address": Problem(
         400, "Neither the order nor the customer has an address.", "Send shipping_address with the order."
     ),
     "order_cancelled": Problem(
         409, "The order was cancelled while it was being carried out.", "Place a new order if it is still wanted."
+    ),
+    "order_changed": Problem(
+        409, "The draft was changed while it was being confirmed.", "Look at it again, and confirm what it is now."
+    ),
+    "order_is_empty": Problem(409, "There is no book in the order.", "Add one with POST /orders/{order_id}/items."),
+    "order_not_draft": Problem(
+        409,
+        "The order has been placed or cancelled; its books are no longer to be changed.",
+        "Cancel it with POST /orders/{order_id}/cancel, and open a new draft.",
+        example={"order_status": "completed"},
+    ),
+    "order_too_large": Problem(
+        409,
+        "An order has only so many lines, and a line only so many copies.",
+        "Place the rest as another order.",
+        example={"most_lines": 100, "most_copies": 1000},
     ),
     "order_not_found": Problem(
         404, "There is no such order, or it is not yours.", "Check the id; list yours: GET /orders."
@@ -94,13 +119,24 @@ CATALOGUE = {
         "Reserve anew, under a new order_id; what is sold goes back with POST /orders/{order_id}/cancel.",
         example={"book_id": "book-123", "reservation_status": "released"},
     ),
-    "reservation_expired": Problem(409, "The hold on the stock ran out before it was sold.", "Place the order anew."),
+    "reservation_expired": Problem(
+        409,
+        "The hold on the stock has run out.",
+        "Place the order anew; or confirm the draft, which holds its books again where there are copies.",
+        example={"book_ids": ["book-123"]},
+    ),
     "saga_not_found": Problem(404, "There is no saga of this order.", "Check the order's id."),
     "saga_running": Problem(
         409,
         "The order's saga is still at work.",
         "Wait; GET /saga/{order_id}/status tells how it goes, POST /saga/{order_id}/cancel has it turn back.",
         retry_after=1,
+    ),
+    "saga_timed_out": Problem(
+        409,
+        "The order could not be finished in time; everything is undone.",
+        "Place a new order if it is still wanted.",
+        example={"order_id": ORDER, "saga_status": "FAILED"},
     ),
     "shipment_differs": Problem(
         409,
@@ -139,6 +175,12 @@ CATALOGUE = {
         "The database has too much to do just now.",
         "Send it again after Retry-After seconds, with its Idempotency-Key if it had one.",
         retry_after=1,
+    ),
+    "database_unavailable": Problem(
+        503,
+        "The database cannot be reached just now; what was asked for may have been done, or not.",
+        "Send it again after Retry-After seconds with the same Idempotency-Key: what was done is not done again.",
+        retry_after=5,
     ),
     "conflict": Problem(
         409,

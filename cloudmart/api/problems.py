@@ -17,7 +17,7 @@ from cloudmart.api.catalogue import CATALOGUE
 from cloudmart.api.requests import request_id
 from cloudmart.api.throttling import check_stranger
 from cloudmart.kernel.errors import DatabaseBusy, DomainError
-from cloudmart.kernel.transactions import may_pass
+from cloudmart.kernel.transactions import is_lost, may_pass
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +48,9 @@ def answer_to(error: Exception, context: dict[str, Any]) -> Response:
         return Response(**problem("invalid", errors=_field_errors(error)))
     if isinstance(error, DatabaseBusy) or (isinstance(error, OperationalError) and may_pass(error)):
         return Response(**problem("busy"))
+    if isinstance(error, OperationalError) and is_lost(error):
+        logger.error("lost the database: %s", error)
+        return Response(**problem("database_unavailable"))
     if isinstance(error, IntegrityError):
         logger.warning("conflict", exc_info=error)
         return Response(**problem("conflict"))

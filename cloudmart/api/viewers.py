@@ -18,6 +18,11 @@ def customer_of(user: Any) -> Any:
         return None
 
 
+def actor_of(user: Any) -> str:
+    """What a history calls this user: the code of the customer that they are, or else their name."""
+    return customer_id_of(user) or str(user.get_username())
+
+
 def customer_id_of(user: Any) -> str | None:
     """The code of the customer that this user is; None when the user is none."""
     customer = customer_of(user)

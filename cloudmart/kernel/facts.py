@@ -8,6 +8,8 @@ from uuid import UUID
 
 from django.db.models import TextChoices
 
+from cloudmart.kernel.stored import StoredSchema
+
 
 class PaymentMethod(TextChoices):
     CREDIT_CARD = "credit_card"
@@ -58,6 +60,8 @@ class OrderFacts:
     address: Address
     saga_style: str
     placed_at: datetime
+    was_draft: bool = False
+    """Whether it was put together book by book, and then confirmed."""
 
     @property
     def amount(self) -> int:
@@ -65,15 +69,22 @@ class OrderFacts:
         return self.totals.total
 
     @property
+    def actor(self) -> str:
+        """The customer."""
+        return self.customer_id
+
+    @property
     def quantities(self) -> dict[str, int]:
         """Copies wanted of each book."""
         return summed((line.book_id, line.quantity) for line in self.lines)
 
     def as_json(self) -> dict[str, Any]:
-        return {**asdict(self), "order_id": str(self.order_id), "placed_at": self.placed_at.isoformat()}
+        plain = {**asdict(self), "order_id": str(self.order_id), "placed_at": self.placed_at.isoformat()}
+        return STORED_FACTS.written(plain)
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> "OrderFacts":
+    def from_json(cls, stored: dict[str, Any]) -> "OrderFacts":
+        data = STORED_FACTS.read(stored)
         return cls(
             **{
                 **data,
@@ -86,6 +97,14 @@ class OrderFacts:
         )
 
 
+def _before_drafts(data: dict[str, Any]) -> dict[str, Any]:
+    """There were no drafts then, and no versions."""
+    return {**data, "was_draft": False}
+
+
+STORED_FACTS = StoredSchema((_before_drafts,))
+
+
 class Basket(Protocol):
     """What has to be known of an order to hold its books."""
 
@@ -93,6 +112,19 @@ class Basket(Protocol):
     def order_id(self) -> UUID: ...
     @property
     def quantities(self) -> dict[str, int]: ...
+    @property
+    def actor(self) -> str:
+        """Who wants them, for the history."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Copies of some books that `actor` wants for an order: a basket and no more."""
+
+    order_id: UUID
+    quantities: dict[str, int]
+    actor: str
 
 
 def summed(pairs: Any) -> dict[str, int]:

@@ -37,6 +37,7 @@ route                              method  anonymous  other  owner  operator
 /inventory/{book_id}/adjust        POST          401    403    403       200
 /inventory/reserve                 POST          401    403    403       200
 /inventory/release                 POST          401    403    403       200
+/inventory/extend                  POST          401    403    403       200
 
 /payments/{order_id}               GET           401    404    200       200
 /payments/process                  POST          401    403    403       200
@@ -69,6 +70,7 @@ def body_of(route, visitor, orders):
     """What a good request to this route brings; `orders` are the ids of a completed and of a new one."""
     completed, new = orders
     return {
+        "/inventory/extend": {"order_id": new},
         "/orders": {**ORDER, **({"customer_id": "customer-001"} if visitor == "operator" else {})},
         "/saga/start": {**ORDER, **({"customer_id": "customer-001"} if visitor == "operator" else {})},
         "/inventory/{book_id}/add_stock": {"quantity": 1},

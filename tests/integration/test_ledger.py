@@ -1,7 +1,11 @@
 """The stock ledger: whatever services do, the row is the replay, and nobody can change what happened."""
 
+from datetime import timedelta
+
 import pytest
 from django.db import DatabaseError, connection, transaction
+from django.db.migrations.executor import MigrationExecutor
+from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -120,3 +124,80 @@ def test_every_shortage_is_reported_and_lines_of_one_book_are_summed(shelve):
     ]
     with pytest.raises(UnknownBook):
         committed.add_stock("book-c", 1)
+
+
+def test_the_ledger_keeps_its_triggers_through_every_migration(transactional_db):
+    """Changing a table makes SQLite write it anew, without its triggers."""
+    for name in ("0002_ledger_triggers", "0003_codes", "0004_references", "0005_read_model"):
+        executor = MigrationExecutor(connection)
+        executor.migrate([("inventory", name)])
+        assert triggers() == {"stock_events_no_update", "stock_events_no_delete"}, name
+        MigrationExecutor(connection).migrate(MigrationExecutor(connection).loader.graph.leaf_nodes())
+        assert triggers() == {"stock_events_no_update", "stock_events_no_delete"}, f"forward from {name}"
+
+
+def triggers():
+    sql = {
+        "sqlite": "SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'stock_events'",
+        "mysql": "SELECT trigger_name FROM information_schema.triggers "
+        "WHERE trigger_schema = DATABASE() AND event_object_table = 'stock_events'",
+    }[connection.vendor]
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
+        return {name for (name,) in cursor.fetchall()}
+
+
+def test_the_model_refuses_to_change_history_in_bulk(event):
+    event.reason = "x"
+    for attempt in (
+        lambda: StockEvent.objects.bulk_update([event], ["reason"]),
+        lambda: StockEvent.objects.bulk_create(
+            [event], update_conflicts=True, update_fields=["reason"], unique_fields=["id"]
+        ),
+        lambda: StockEvent.objects.update_or_create(defaults={"reason": "x"}, pk=event.pk),
+        lambda: event.shelf.events.update(reason="x"),
+        lambda: event.shelf.events.all().delete(),
+    ):
+        with pytest.raises(LedgerIsAppendOnly):
+            attempt()
+
+
+def test_a_books_events_follow_each_other_though_the_clock_goes_back(shelve, monkeypatch):
+    shelve("book-123", 5)
+    yesterday = timezone.now() - timedelta(days=1)
+    monkeypatch.setattr(timezone, "now", lambda: yesterday)
+    for _ in range(3):
+        committed.add_stock("book-123", 1)
+    times = list(StockEvent.objects.order_by("version").values_list("happened_at", flat=True))
+    assert times == sorted(set(times)) and times[0] > yesterday
+    assert InventoryRecord.objects.get().changed_at == times[-1]
+
+
+def test_every_event_says_who_and_why(shelve):
+    shelve("book-123", 5)
+    sold, given_up, lapsed = (facts(("book-123", 1), customer_id=name) for name in ("ann", "bob", "cec"))
+    for order in (sold, given_up, lapsed):
+        committed.reserve_stock(order)
+    committed.confirm_stock(sold)
+    committed.release_stock(given_up, "The card has expired.")
+    Reservation.objects.filter(order_id=lapsed.order_id).update(expires_at="2020-01-01T00:00Z")
+    committed.expire_reservations(10)
+    told = StockEvent.objects.filter(order_id__isnull=False).order_by("version")
+    assert list(told.values_list("type", "actor", "reason")) == [
+        ("StockReserved", "ann", ""),
+        ("StockReserved", "bob", ""),
+        ("StockReserved", "cec", ""),
+        ("ReservationConfirmed", "ann", ""),
+        ("ReservationCancelled", "bob", "The card has expired."),
+        ("ReservationExpired", "clock", ""),
+    ]
+
+
+def test_a_hold_that_the_clock_has_passed_keeps_no_copies_on_the_shelf(shelve):
+    shelve("book-123", 5)
+    committed.reserve_stock(facts(("book-123", 5)))
+    with pytest.raises(StockIsReserved):
+        committed.adjust_stock("book-123", -1, reason="counted", actor="operator")
+    Reservation.objects.update(expires_at="2020-01-01T00:00Z")
+    committed.adjust_stock("book-123", -1, reason="counted", actor="operator")
+    assert available("book-123") == 4

@@ -58,6 +58,28 @@ def test_any_other_error_is_not_run_again(transactional_db):
     assert len(tries) == 1
 
 
+@pytest.mark.parametrize("code", [2006, 2013, 1927, 2003])
+def test_a_lost_connection_is_run_again_while_nothing_was_committed(transactional_db, code):
+    write, tries = failing(2, OperationalError(code, "gone"))
+    assert write() == 3
+    assert tries == [0, 0, 0]
+
+
+def test_a_connection_that_is_lost_at_commit_is_not_tried_again(transactional_db, monkeypatch):
+    """It may have been committed."""
+    write, tries = failing(0, None)
+    commit = connection.commit
+
+    def commit_and_lose():
+        commit()
+        raise OperationalError(2013, "Lost connection during query")
+
+    with monkeypatch.context() as broken, pytest.raises(OperationalError):
+        broken.setattr(connection, "commit", commit_and_lose)
+        write()
+    assert tries == [0] and Customer.objects.count() == 1
+
+
 def test_a_durable_function_is_never_part_of_another_transaction(transactional_db):
     write, tries = failing(0, DEADLOCK)
     with transaction.atomic(), pytest.raises(RuntimeError):
@@ -76,6 +98,18 @@ def test_a_shop_that_is_too_busy_says_so(api, shelve, monkeypatch):
         answer = api.post("/orders", {"book_id": "book-123", "quantity": 1, "payment_method": "e_money"})
     assert answer.status_code == 503 and answer["Retry-After"] == "1"
     assert answer.json()["code"] == "busy"
+
+
+@pytest.mark.parametrize("path", ["/inventory", "/orders"])
+def test_a_database_that_is_away_is_not_our_failure(api, monkeypatch, path):
+    def away(*args, **kwargs):
+        raise OperationalError(2003, "Can't connect")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("django.db.models.sql.compiler.SQLCompiler.execute_sql", away)
+        answer = api.get(path)
+    assert answer.status_code == 503 and answer.json()["code"] == "database_unavailable"
+    assert answer["Retry-After"] == "5"
 
 
 def test_what_nobody_foresaw_has_an_id_that_stands_in_the_log(api, monkeypatch, caplog):

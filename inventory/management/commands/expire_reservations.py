@@ -1,5 +1,6 @@
 """Give back the holds that the clock has passed."""
 
+from time import perf_counter
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
@@ -15,7 +16,10 @@ class Command(BaseCommand):
         parser.add_argument("--batch", type=int, default=500, help="holds a transaction (default: 500)")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        total = 0
-        while found := durable(expire_reservations)(options["batch"]):
-            total += found
+        total, began = 0, perf_counter()
+        while (given_back := durable(expire_reservations)(options["batch"])) is not None:
+            total += given_back
+            if options["verbosity"] > 1:
+                self.stdout.write(f"{given_back} in {perf_counter() - began:.3f} s")
+            began = perf_counter()
         self.stdout.write(f"{total} expired reservations given back")

@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.table import Table
 
 from inventory.errors import UnknownBook
-from inventory.selectors import find_books, shelves_now
-from inventory.serializers import ShelfOutput
+from inventory.selectors import books_now
+from inventory.serializers import StockOutput
 
 COLUMNS = ("book_id", "title", "total_quantity", "reserved_quantity", "available_quantity")
 
@@ -24,14 +24,14 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            find_books(options["books"])
+            lines = lines_of(options["books"])
         except UnknownBook as refusal:
             raise CommandError(f"{refusal.detail} {', '.join(refusal.facts['book_ids'])}") from refusal
         if options["json"]:
-            for told in lines_of(options["books"]):
+            for told in lines:
                 self.stdout.write(json.dumps(told, ensure_ascii=False))
         else:
-            self.show(lines_of(options["books"]))
+            self.show(lines)
 
     def show(self, lines: Iterable[dict[str, Any]]) -> None:
         table = Table(*(name.removesuffix("_quantity") for name in COLUMNS))
@@ -41,9 +41,6 @@ class Command(BaseCommand):
 
 
 def lines_of(book_ids: Iterable[str]) -> Iterator[dict[str, Any]]:
-    """The stock of these books, or of all, as GET /inventory lists it."""
-    shelves = shelves_now().order_by("pk")
-    if wanted := list(book_ids):
-        shelves = shelves.filter(pk__in=wanted)
-    for shelf in shelves.iterator():
-        yield dict(ShelfOutput(shelf).data)
+    """The stock of these books, or with none named of all, up to the moment. Raises UnknownBook."""
+    books = books_now(list(book_ids) or None).order_by("pk")
+    return (dict(StockOutput(book).data) for book in books.iterator())

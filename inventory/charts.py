@@ -1,0 +1,87 @@
+"""A book's stock over time, drawn as an SVG: on hand, reserved and available, each a line that goes in steps."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.template.loader import render_to_string
+
+from inventory.models import StockEvent
+from inventory.stock import Stock
+
+LEFT, TOP, WIDTH, HEIGHT = 60, 34, 880, 240
+"""Where the lines are, in units of the picture."""
+
+MARKS = 4
+"""Steps of the time's axis."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A number of the stock, and its colour."""
+
+    name: str
+    colour: str
+    of: Callable[[Stock], int]
+
+
+LINES = (
+    Line("on hand", "#417690", lambda stock: stock.on_hand),
+    Line("available", "#2e7d32", lambda stock: stock.available),
+    Line("reserved", "#d9822b", lambda stock: stock.reserved),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Where a moment and a number of copies are in the picture."""
+
+    first: datetime
+    last: datetime
+    most: int
+
+    def x(self, moment: datetime) -> float:
+        return LEFT + WIDTH * ((moment - self.first) / (self.last - self.first))
+
+    def y(self, copies: float) -> float:
+        return TOP + HEIGHT * (1 - copies / self.most)
+
+
+def stock_chart(events: Sequence[StockEvent]) -> str:
+    """The stock after each of these events, oldest first; nothing when there are too few to draw."""
+    if len(events) < 2:
+        return ""
+    most = max(event.on_hand_after for event in events) or 1
+    scale = Scale(events[0].happened_at, events[-1].happened_at, most)
+    context = {
+        "width": LEFT + WIDTH + 60,
+        "height": TOP + HEIGHT + 34,
+        "left": LEFT,
+        "right": LEFT + WIDTH,
+        "lines": [
+            {"line": line, "points": _points(events, line, scale), "key": LEFT + 120 * place}
+            for place, line in enumerate(LINES)
+        ],
+        "copies": [{"y": scale.y(copies), "text": f"{copies:,}"} for copies in sorted({0, most // 2, most})],
+        "times": [{"x": scale.x(moment), "text": text} for moment, text in _times(scale)],
+    }
+    return render_to_string("inventory/stock_chart.svg", context)
+
+
+def _points(events: Sequence[StockEvent], line: Line, scale: Scale) -> str:
+    """A number stays what it is until the next event changes it."""
+    points: list[str] = []
+    before: float | None = None
+    for event in events:
+        x, y = scale.x(event.happened_at), scale.y(line.of(event.stock_after))
+        points += [f"{x:.1f},{before:.1f}"] if before is not None else []
+        points.append(f"{x:.1f},{y:.1f}")
+        before = y
+    return " ".join(points)
+
+
+def _times(scale: Scale) -> list[tuple[datetime, str]]:
+    span = scale.last - scale.first
+    form = "%Y-%m-%d" if span > timedelta(days=4) else "%m-%d %H:%M" if span > timedelta(minutes=10) else "%H:%M:%S"
+    moments = [scale.first + span * step / MARKS for step in range(MARKS + 1)]
+    return [(moment, f"{moment:{form}}") for moment in moments]

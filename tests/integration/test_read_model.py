@@ -1,0 +1,273 @@
+"""The read model: it may lag, but not for a single book; nothing is lost on the way; rebuilding finds differences."""
+
+import signal
+from threading import Event, Thread
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection, connections, transaction
+
+from inventory import rebuild, services
+from inventory.models import InventoryRecord, InventoryView, StockEvent
+from inventory.projector import catch_up, lag
+from inventory.triggers import create_triggers, drop_triggers
+from orders.models import SagaStyle
+from tests.committed import add_stock, confirm_stock, reserve_stock
+from tests.conftest import facts
+from tests.integration.test_races import all_at_once
+from tests.processes import managing, wait_until
+
+NOTHING_BEHIND = {"books": 0, "events": 0, "seconds": 0}
+
+
+def rows():
+    return list(InventoryView.objects.order_by("pk").values_list("pk", "on_hand", "reserved", "available", "version"))
+
+
+def test_the_list_lags_and_says_by_how_much(api, shelve):
+    shelve("book-a", 5)
+    shelve("book-b", 0)
+    assert lag()["books"] == 2, "a book that the list does not know at all"
+    catch_up()
+    add_stock("book-a", 1)
+    reserve_stock(facts(("book-a", 2)))
+    told = api.get("/inventory").json()
+    assert [line["available_quantity"] for line in told["results"]] == [5, 0]
+    assert (told["lag"]["books"], told["lag"]["events"]) == (1, 2) and told["lag"]["seconds"] > 0
+    assert catch_up() == 1
+    told = api.get("/inventory").json()
+    assert [line["available_quantity"] for line in told["results"]] == [4, 0]
+    assert told["lag"] == NOTHING_BEHIND
+
+
+def test_a_single_book_is_never_stale_and_is_caught_up_by_looking(api, shelve):
+    shelve("book-a", 5)
+    shelve("book-b", 5)
+    assert api.get("/inventory/book-a").json()["available_quantity"] == 5
+    reserve_stock(facts(("book-a", 2)))
+    assert api.get("/inventory/book-a").json()["available_quantity"] == 3
+    assert rows() == [("book-a", 5, 2, 3, 2)]
+
+
+def test_the_rows_are_the_same_when_all_are_projected_again(shelve):
+    for number in range(7):
+        shelve(f"book-{number}", number)
+        if number:
+            order = facts((f"book-{number}", 1))
+            reserve_stock(order)
+            confirm_stock(order)
+    catch_up()
+    before = rows()
+    assert len(before) == 7
+    InventoryView.objects.all().delete()
+    catch_up()
+    assert rows() == before
+
+
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite lets one transaction write at a time")
+def test_what_commits_late_is_not_lost(shelve):
+    """The first event has the lower id, and is visible after the second was projected."""
+    shelve("book-a", 1)
+    shelve("book-b", 1)
+    catch_up()
+    written, go_on = Event(), Event()
+
+    def write_slowly():
+        try:
+            with transaction.atomic():
+                services.add_stock("book-a", 1)
+                written.set()
+                go_on.wait()
+        finally:
+            connections.close_all()
+
+    slow = Thread(target=write_slowly)
+    slow.start()
+    try:
+        assert written.wait(60)
+        add_stock("book-b", 1)
+        assert catch_up() == 1
+        assert rows() == [("book-a", 1, 0, 1, 1), ("book-b", 2, 0, 2, 2)]
+    finally:
+        go_on.set()
+        slow.join()
+    late, early = (StockEvent.objects.get(shelf=book_id, version=2) for book_id in ("book-a", "book-b"))
+    assert late.pk < early.pk
+    assert catch_up() == 1
+    assert rows() == [("book-a", 2, 0, 2, 2), ("book-b", 2, 0, 2, 2)]
+
+
+def test_many_projectors_and_writers_at_once(shelve):
+    books = [f"book-{number}" for number in range(4)]
+    for book_id in books:
+        shelve(book_id, 0)
+
+    def write(book_id):
+        for _ in range(20):
+            add_stock(book_id, 1)
+
+    def project():
+        seen = dict.fromkeys(books, 0)
+        for _ in range(20):
+            catch_up()
+            for book_id, version in InventoryView.objects.values_list("pk", "version"):
+                assert version >= seen[book_id], "a row went back"
+                seen[book_id] = version
+
+    results = all_at_once([*[lambda book_id=book_id: write(book_id) for book_id in books], *[project] * 4])
+    assert results == [None] * 8
+    catch_up()
+    assert rows() == [(book_id, 20, 0, 20, 20) for book_id in books]
+
+
+def test_the_projector_follows_until_it_is_told_to_stop(shelve):
+    shelve("book-a", 5)
+    with managing("project_inventory", "--follow", "--pause", "0.01") as projector:
+        wait_until(lambda: rows() == [("book-a", 5, 0, 5, 1)])
+        add_stock("book-a", 1)
+        wait_until(lambda: rows() == [("book-a", 6, 0, 6, 2)])
+        projector.send_signal(signal.SIGTERM)
+        assert projector.wait(timeout=60) == 0
+
+
+# --- Rebuilding -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def shop(shelve):
+    """Three books with some events each, projected."""
+    for book_id in ("book-a", "book-b", "book-c"):
+        shelve(book_id, 5)
+        order = facts((book_id, 2), style=SagaStyle.ORCHESTRATION)
+        reserve_stock(order)
+        confirm_stock(order)
+        reserve_stock(facts((book_id, 1)))
+    catch_up()
+    return state()
+
+
+def state():
+    return list(InventoryRecord.objects.order_by("pk").values_list("on_hand", "reserved", "version")), rows()
+
+
+def rebuilt(capsys, *books, **options):
+    """What rebuild_inventory prints, and what it exits with."""
+    try:
+        call_command("rebuild_inventory", *books, **options)
+        code = 0
+    except SystemExit as leaving:
+        code = leaving.code
+    return capsys.readouterr().out.splitlines(), code
+
+
+def test_a_sound_shop_has_no_differences(shop, capsys):
+    assert rebuilt(capsys, check=True) == (["3 books replayed, 0 with differences"], 0)
+    assert rebuilt(capsys) == (["3 books replayed, 0 with differences"], 0)
+    assert state() == shop
+
+
+@pytest.mark.parametrize("page", [1, 2, 3, 7, 20_000])
+@pytest.mark.parametrize(
+    ("model", "changes", "problem"),
+    [
+        (
+            InventoryRecord,
+            {"on_hand": 4},
+            "the snapshot says 4 on hand and 1 reserved after 4 events, "
+            "the ledger 3 on hand and 1 reserved after 4 events",
+        ),
+        (
+            InventoryRecord,
+            {"version": 3},
+            "the snapshot says 3 on hand and 1 reserved after 3 events, "
+            "the ledger 3 on hand and 1 reserved after 4 events",
+        ),
+        (
+            InventoryView,
+            {"reserved": 0},
+            "the read model says 3 on hand and 0 reserved after 4 events, "
+            "the ledger 3 on hand and 1 reserved after 4 events",
+        ),
+        (
+            InventoryView,
+            {"version": 2},
+            "the read model says 3 on hand and 1 reserved after 2 events, "
+            "the ledger 5 on hand and 2 reserved after 2 events",
+        ),
+        (
+            InventoryView,
+            {"version": 9},
+            "the read model says 3 on hand and 1 reserved after 9 events, "
+            "the ledger 3 on hand and 1 reserved after 4 events",
+        ),
+    ],
+)
+def test_a_difference_is_named_and_restored(shop, capsys, monkeypatch, model, changes, problem, page):
+    monkeypatch.setattr(rebuild, "PAGE", page)
+    model.objects.filter(pk="book-b").update(**changes)
+    said = [f"book-b: {problem}", "3 books replayed, 1 with differences"]
+    assert rebuilt(capsys, check=True) == (said, 1)
+    assert rebuilt(capsys, "book-b", check=True) == ([said[0], "1 books replayed, 1 with differences"], 1)
+    assert rebuilt(capsys, "book-a", check=True)[1] == 0
+    assert state() != shop, "checking restores nothing"
+    assert rebuilt(capsys) == ([said[0], "book-b: restored", said[1]], 0)
+    assert state() == shop
+
+
+def test_a_read_model_that_lags_or_is_not_there_is_no_difference(shop, capsys):
+    add_stock("book-a", 1)
+    InventoryView.objects.filter(pk="book-b").delete()
+    assert rebuilt(capsys, check=True)[1] == 0
+    assert len(rows()) == 2
+    assert rebuilt(capsys)[1] == 0
+    assert [row[-1] for row in rows()] == [5, 4, 4]
+
+
+@pytest.mark.parametrize(
+    ("sql", "problem"),
+    [
+        ("UPDATE stock_events SET on_hand_after = 6 WHERE version = 1", "event 1 says 6 on hand"),
+        ("UPDATE stock_events SET on_hand_delta = -9 WHERE version = 3", "event 3: "),
+        ("DELETE FROM stock_events WHERE version = 2", "event 3"),
+    ],
+)
+def test_a_ledger_that_contradicts_itself_is_not_built_upon(shop, capsys, sql, problem):
+    with connection.schema_editor(atomic=False) as editor:
+        drop_triggers(None, editor)
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(f"{sql} AND book_id = 'book-b'")
+        said, code = rebuilt(capsys)
+    finally:
+        with connection.schema_editor(atomic=False) as editor:
+            create_triggers(None, editor)
+    assert code == 1 and said[0].startswith(f"book-b: {problem}") and "book-b: restored" not in said
+    assert state() == shop
+
+
+def test_there_is_no_such_book_to_rebuild(shop):
+    with pytest.raises(CommandError, match="book-x"):
+        call_command("rebuild_inventory", "book-x")
+
+
+def test_a_shop_that_is_busy_meanwhile_has_no_differences(shop, monkeypatch, capsys):
+    monkeypatch.setattr(rebuild, "PAGE", 5)
+    done = Event()
+
+    def sell():
+        while not done.is_set():
+            order = facts(("book-a", 1), ("book-b", 1))
+            add_stock("book-a", 1)
+            add_stock("book-b", 1)
+            reserve_stock(order)
+            confirm_stock(order)
+        connections.close_all()
+
+    def check():
+        try:
+            return [rebuilt(capsys, check=check)[1] for check in (True, False) * 5]
+        finally:
+            done.set()
+
+    results = all_at_once([sell, sell, check, catch_up])
+    assert results[:3] == [None, None, [0] * 10]

@@ -1,0 +1,281 @@
+"""The stock room against a model of it: model, rows, replayed ledger and read model agree, whatever is done."""
+
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from unittest.mock import patch
+
+from django.conf import settings as shop
+from django.db import connection, transaction
+from django.test import override_settings
+from django.utils import timezone
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+
+from cloudmart.kernel.errors import DomainError
+from cloudmart.kernel.facts import Wanted
+from cloudmart.kernel.ids import new_id
+from inventory import services
+from inventory.models import Book, InventoryRecord, InventoryView, Reservation, StockEvent
+from inventory.projector import catch_up
+from inventory.stock import EventType, Happened, Stock
+
+SEQUENCES = 2000 if connection.vendor == "sqlite" else 100
+BOOKS = ("book-a", "book-b")
+ORDERS = tuple(new_id() for _ in range(3))
+NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
+
+books = st.sampled_from(BOOKS)
+orders = st.sampled_from(ORDERS)
+copies = st.integers(1, 4)
+baskets = st.dictionaries(books, copies, min_size=1)
+
+
+class Refused(Exception):
+    """What the model says no with: the code of the shop's refusal."""
+
+
+@dataclass(frozen=True)
+class Hold:
+    copies: int
+    status: str
+    since: datetime
+    until: datetime
+
+    def is_live(self, now):
+        return self.status == "active" and now < self.until
+
+    def has_lapsed(self, now):
+        return self.status == "active" and now >= self.until
+
+
+class Model:
+    """The rules of the stock room in a few lines: how many copies there are, and who holds which."""
+
+    def __init__(self):
+        self.on_hand = dict.fromkeys(BOOKS, 0)
+        self.holds = {}
+
+    def reserved(self, book):
+        return sum(hold.copies for (_, held), hold in self.holds.items() if held == book and hold.status == "active")
+
+    def add(self, book, copies):
+        self.on_hand[book] += copies
+
+    def adjust(self, now, book, delta):
+        if self.on_hand[book] + delta < self.reserved(book):
+            self._sweep(now, [book])
+        if self.on_hand[book] + delta < self.reserved(book):
+            raise Refused("stock_is_reserved")
+        self.on_hand[book] += delta
+
+    def reserve(self, now, order, basket):
+        known = [(self.holds[order, book], basket[book]) for book in basket if (order, book) in self.holds]
+        if any(hold.copies != wanted for hold, wanted in known):
+            raise Refused("reservation_differs", "reservation_ended")
+        if any(hold.status != "confirmed" and not hold.is_live(now) for hold, _ in known):
+            raise Refused("reservation_ended")
+        wanted = {book: n for book, n in basket.items() if (order, book) not in self.holds}
+        self._find_room(now, wanted)
+        for book, n in wanted.items():
+            self.holds[order, book] = Hold(n, "active", now, now + shop.RESERVATION_TTL)
+
+    def hold(self, now, order, basket, afresh):
+        mine = {book: self.holds[order, book] for book in basket if (order, book) in self.holds}
+        for book, hold in mine.items():
+            if hold.has_lapsed(now):
+                self.holds[order, book] = replace(hold, status="expired")
+        live = {book: hold for book, hold in mine.items() if hold.is_live(now)}
+        self._find_room(now, basket, {book: hold.copies for book, hold in live.items()})
+        if any(hold.status == "confirmed" for hold in mine.values()):
+            raise Refused("illegal_move")
+        for book, n in basket.items():
+            anew = Hold(n, "active", now, now + shop.RESERVATION_TTL)
+            self.holds[order, book] = replace(live[book], copies=n) if book in live and not afresh else anew
+
+    def extend(self, now, order):
+        mine = {
+            key: hold for key, hold in self.holds.items() if key[0] == order and hold.status in {"active", "expired"}
+        }
+        if not all(hold.is_live(now) for hold in mine.values()):
+            raise Refused("reservation_expired")
+        for key, hold in mine.items():
+            longest = min(now + shop.RESERVATION_TTL, hold.since + shop.RESERVATION_CAP)
+            self.holds[key] = replace(hold, until=max(hold.until, longest))
+
+    def confirm(self, now, order, basket):
+        mine = {book: self.holds.get((order, book)) for book in basket}
+        there = [hold for hold in mine.values() if hold]
+        if there and all(hold.status == "confirmed" for hold in there):
+            return
+        if not all(hold and hold.is_live(now) for hold in mine.values()):
+            raise Refused("reservation_expired")
+        for book, hold in mine.items():
+            self.on_hand[book] -= hold.copies
+            self.holds[order, book] = replace(hold, status="confirmed")
+
+    def release(self, order, basket):
+        for book in basket:
+            hold = self.holds.get((order, book))
+            if hold and hold.status in {"active", "confirmed"}:
+                self.on_hand[book] += hold.copies if hold.status == "confirmed" else 0
+                self.holds[order, book] = replace(hold, status="released")
+
+    def expire(self, now):
+        self._sweep(now, BOOKS)
+
+    def _find_room(self, now, wanted, held=None):
+        def is_short():
+            return any(
+                n > self.on_hand[book] - self.reserved(book) + (held or {}).get(book, 0) for book, n in wanted.items()
+            )
+
+        if is_short():
+            self._sweep(now, wanted)
+        if is_short():
+            raise Refused("out_of_stock")
+
+    def _sweep(self, now, shelves):
+        for key, hold in self.holds.items():
+            if key[1] in shelves and hold.has_lapsed(now):
+                self.holds[key] = replace(hold, status="expired")
+
+
+class StockRoom(RuleBasedStateMachine):
+    """Real services on a real database, each call in a transaction; nothing of a sequence is left after it."""
+
+    def __init__(self):
+        super().__init__()
+        self.model, self.now = Model(), NOON
+        self.clock = patch.object(timezone, "now", lambda: self.now)
+        self.clock.start()
+        self.sequence = transaction.atomic()
+        self.sequence.__enter__()
+        Book.objects.bulk_create(Book(id=book, title=book, price=1) for book in BOOKS)
+        InventoryRecord.objects.bulk_create(InventoryRecord(book_id=book) for book in BOOKS)
+        self.history = defaultdict(lambda: [Stock()])
+        self.last = None
+
+    def teardown(self):
+        transaction.set_rollback(True)
+        self.sequence.__exit__(None, None, None)
+        self.clock.stop()
+
+    def both(self, act, expect):
+        """The stock room and the model do the same, or refuse the same; a refusal leaves no trace in either."""
+        self.last = act, expect
+        before = self.model.on_hand.copy(), self.model.holds.copy()
+        try:
+            expect()
+            expected = set()
+        except Refused as refusal:
+            expected = set(refusal.args)
+            self.model.on_hand, self.model.holds = before
+        try:
+            with transaction.atomic():
+                act()
+            code = None
+        except DomainError as refusal:
+            code = refusal.code
+        assert code in expected if expected else code is None, (code, expected)
+
+    @rule(book=books, copies=copies)
+    def add(self, book, copies):
+        self.both(lambda: services.add_stock(book, copies), lambda: self.model.add(book, copies))
+
+    @rule(book=books, delta=st.integers(-4, 4).filter(bool))
+    def adjust(self, book, delta):
+        self.both(
+            lambda: services.adjust_stock(book, delta, reason="counted", actor="clerk"),
+            lambda: self.model.adjust(self.now, book, delta),
+        )
+
+    @rule(order=orders, basket=baskets)
+    def reserve(self, order, basket):
+        self.both(
+            lambda: services.reserve_stock(Wanted(order, basket, "ann")),
+            lambda: self.model.reserve(self.now, order, basket),
+        )
+
+    @rule(order=orders, basket=baskets, afresh=st.booleans())
+    def hold(self, order, basket, afresh):
+        self.both(
+            lambda: services.hold_stock(Wanted(order, basket, "ann"), afresh=afresh),
+            lambda: self.model.hold(self.now, order, basket, afresh),
+        )
+
+    @rule(order=orders)
+    def extend(self, order):
+        self.both(lambda: services.extend_holds(order), lambda: self.model.extend(self.now, order))
+
+    @rule(order=orders, basket=baskets)
+    def confirm(self, order, basket):
+        self.both(
+            lambda: services.confirm_stock(Wanted(order, basket, "ann")),
+            lambda: self.model.confirm(self.now, order, basket),
+        )
+
+    @rule(order=orders, basket=baskets)
+    def release(self, order, basket):
+        self.both(
+            lambda: services.release_stock(Wanted(order, basket, "ann"), "given up"),
+            lambda: self.model.release(order, basket),
+        )
+
+    @rule()
+    def expire(self):
+        self.both(lambda: services.expire_reservations(100), lambda: self.model.expire(self.now))
+
+    @rule()
+    def again(self):
+        """A duplicate of what was done last."""
+        if self.last:
+            self.both(*self.last)
+
+    @rule(minutes=st.sampled_from([-5, 1, 7, 15]))
+    def clock_moves(self, minutes):
+        """Also back, as the clocks of two machines may differ."""
+        self.now += timedelta(minutes=minutes)
+
+    @rule(which=st.none() | st.lists(books, max_size=2))
+    def project(self, which):
+        catch_up(which)
+        for book, *numbers in InventoryView.objects.values_list("pk", "on_hand", "reserved", "available"):
+            if which is None or book in which:
+                on_hand, reserved = self.model.on_hand[book], self.model.reserved(book)
+                assert numbers == [on_hand, reserved, on_hand - reserved]
+
+    @invariant()
+    def all_agree(self):
+        self._read_the_ledger_on()
+        rows = InventoryRecord.objects.values_list("pk", "on_hand", "reserved", "version", "changed_at")
+        for book, on_hand, reserved, version, _ in rows:
+            assert (on_hand, reserved) == (self.model.on_hand[book], self.model.reserved(book))
+            assert self.history[book][-1] == Stock(on_hand, reserved, version)
+        for book, *numbers in InventoryView.objects.values_list("pk", "on_hand", "reserved", "version"):
+            assert self.history[book][numbers[-1]] == Stock(*numbers), "a row that lags is what the stock was then"
+        holds = Reservation.objects.values_list(
+            "order_id", "shelf_id", "quantity", "status", "held_since", "expires_at"
+        )
+        assert {(order, book): Hold(*terms) for order, book, *terms in holds} == self.model.holds
+
+    def _read_the_ledger_on(self):
+        """What has been added to the ledger, replayed: without a gap, each event after the one before."""
+        columns = ("shelf_id", "version", "type", "on_hand_delta", "reserved_delta", "on_hand_after", "reserved_after")
+        for book in BOOKS:
+            known = len(self.history[book]) - 1
+            new = StockEvent.objects.filter(shelf=book, version__gt=known).order_by("version").values_list(*columns)
+            for _, version, kind, on_hand_delta, reserved_delta, *after in new:
+                stock = self.history[book][-1].after(Happened(EventType(kind), on_hand_delta, reserved_delta))
+                assert stock == Stock(*after, version)
+                self.history[book].append(stock)
+
+
+@override_settings(RESERVATION_CAP=timedelta(minutes=20))
+def test_model_rows_ledger_and_read_model_agree_at_every_step(db):
+    checks = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large]
+    run_state_machine_as_test(
+        StockRoom,
+        settings=settings(max_examples=SEQUENCES, stateful_step_count=10, deadline=None, suppress_health_check=checks),
+    )
