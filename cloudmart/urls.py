@@ -18,7 +18,6 @@ urlpatterns = [
     path("metrics", Metrics.as_view(), name="metrics"),
     path("admin/", admin.site.urls),
     path("", include("sagas.urls")),
-    path("", include("orders.urls")),
     path("", include("inventory.urls")),
     path("", include("payments.urls")),
     path("", include("shipping.urls")),

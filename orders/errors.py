@@ -31,3 +31,39 @@ class OrderCancelled(DomainError):
     """The order was cancelled while it was being carried out."""
 
     code = "order_cancelled"
+
+
+class OrderNotDraft(DomainError):
+    """The order has been placed or cancelled; its books are no longer to be changed."""
+
+    code = "order_not_draft"
+
+
+class OrderChanged(DomainError):
+    """The draft was changed while it was being confirmed."""
+
+    code = "order_changed"
+
+
+class OrderIsEmpty(DomainError):
+    """There is no book in the order."""
+
+    code = "order_is_empty"
+
+
+class OrderTooLarge(DomainError):
+    """An order has only so many lines, and a line only so many copies."""
+
+    code = "order_too_large"
+
+
+class ItemNotFound(DomainError):
+    """The book is not in the order."""
+
+    code = "item_not_found"
+
+
+class NoPaymentMethod(DomainError):
+    """Neither the draft nor its confirmation says how it is paid."""
+
+    code = "no_payment_method"

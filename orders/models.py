@@ -1,5 +1,7 @@
 """Customers and their orders. Books, payments and parcels are other contexts' things, known by id."""
 
+from datetime import datetime
+
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
@@ -87,9 +89,18 @@ class Order(HasMoves):
         """Its items, read once."""
         return list(self.items.all())
 
+    @property
+    def expired_books(self) -> list[str]:
+        """Of a draft at whose holds somebody has looked: the books that are held no longer."""
+        is_draft = self.status == Status.DRAFT
+        return [item.book_id for item in self.lines if is_draft and item.held_until is None]
+
 
 class OrderItem(models.Model):
     """One book of an order, with its title and price as they were."""
+
+    held_until: datetime | None = None
+    """Not stored: until when the copies are held, where the order is a draft and somebody has looked."""
 
     order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="items")
     book_id = CodeField(max_length=64)
@@ -99,6 +110,7 @@ class OrderItem(models.Model):
 
     class Meta:
         db_table = "order_items"
+        ordering = ["pk"]
         constraints = [
             models.UniqueConstraint(fields=["order", "book_id"], name="one_item_per_book"),
             models.CheckConstraint(condition=Q(quantity__gte=1), name="item_has_copies"),

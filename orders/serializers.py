@@ -14,6 +14,9 @@ class OrderItemOutput(serializers.Serializer[OrderItem]):
     unit_price = serializers.IntegerField()
     quantity = serializers.IntegerField()
     line_total = serializers.IntegerField()
+    held_until = serializers.DateTimeField(
+        allow_null=True, help_text="Of a draft: until when the copies are held; null when they no longer are"
+    )
 
 
 class AddressOutput(serializers.Serializer[Order]):
@@ -29,6 +32,9 @@ class OrderOutput(serializers.Serializer[Order]):
     customer_id = serializers.CharField()
     status = serializers.ChoiceField(Status.choices)
     items = OrderItemOutput(many=True, source="lines")
+    expired_books = serializers.ListField(
+        child=serializers.CharField(), help_text="Of a draft: the books that are held no longer"
+    )
     subtotal = serializers.IntegerField()
     discount = serializers.IntegerField()
     tax = serializers.IntegerField()
@@ -36,7 +42,7 @@ class OrderOutput(serializers.Serializer[Order]):
     currency = serializers.SerializerMethodField()
     region = serializers.CharField()
     coupon = serializers.CharField()
-    payment_method = serializers.ChoiceField(PaymentMethod.choices)
+    payment_method = serializers.ChoiceField(PaymentMethod.choices, allow_blank=True)
     shipping_address = AddressOutput(source="*")
     saga = serializers.ChoiceField(SagaStyle.choices, source="saga_style")
     cancel_reason = serializers.CharField()

@@ -1,5 +1,7 @@
 """What the order desk can do to an order."""
 
+from typing import Any
+
 from cloudmart.kernel.facts import OrderFacts
 from cloudmart.kernel.states import move, moved
 from orders.models import Order, OrderItem, Status
@@ -15,22 +17,12 @@ def create_order(order: OrderFacts) -> None:
 
 def record_of(order: OrderFacts) -> Order:
     """The order's row and its lines, as they are when it is placed; not saved."""
-    totals = order.totals
     record = Order(
         id=order.order_id,
         customer_id=order.customer_id,
         status=Status.PENDING,
-        subtotal=totals.subtotal,
-        discount=totals.discount,
-        tax=totals.tax,
-        total=totals.total,
-        region=order.region,
-        coupon=order.coupon,
-        payment_method=order.payment_method,
-        postal_code=order.address.postal_code,
-        address=order.address.text,
-        saga_style=order.saga_style,
         created_at=order.placed_at,
+        **columns_of(order),
     )
     record.lines = [
         OrderItem(
@@ -43,6 +35,23 @@ def record_of(order: OrderFacts) -> Order:
         for line in order.lines
     ]
     return record
+
+
+def columns_of(order: OrderFacts) -> dict[str, Any]:
+    """What its row says of how much it costs, and how it is paid, sent and carried out."""
+    totals = order.totals
+    return {
+        "subtotal": totals.subtotal,
+        "discount": totals.discount,
+        "tax": totals.tax,
+        "total": totals.total,
+        "region": order.region,
+        "coupon": order.coupon,
+        "payment_method": order.payment_method,
+        "postal_code": order.address.postal_code,
+        "address": order.address.text,
+        "saga_style": order.saga_style,
+    }
 
 
 def complete_order(order: OrderFacts) -> None:

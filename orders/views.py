@@ -4,8 +4,6 @@ from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import generics
 
 from cloudmart.api.pagination import CursorPages
-from cloudmart.api.schema import refuses
-from orders.errors import OrderNotFound
 from orders.filters import OrderFilter
 from orders.models import Order
 from orders.selectors import find_order, orders_visible_to
@@ -23,8 +21,6 @@ class OrderList(generics.ListAPIView[Order]):
         return orders_visible_to(self.request.user)
 
 
-@refuses(OrderNotFound)
-@extend_schema_view(get=extend_schema(summary="Look at an order"))
 class OrderDetail(generics.RetrieveAPIView[Order]):
     serializer_class = OrderOutput
 

@@ -8,10 +8,9 @@ from cloudmart.kernel.remote import perform
 from payments import services
 from payments.errors import PaymentDeclined, PaymentDiffers, PaymentNotFound, RefundDiffers, RefundExceedsPayment
 from payments.locks import lock_payment
-from payments.models import Payment, RefundStatus, Status
+from payments.models import TAKEN, Payment, RefundStatus, Status
 from payments.selectors import payments_of
 
-TAKEN = {Status.CAPTURED, Status.REFUNDING, Status.REFUNDED}
 UNDONE = {Status.CANCELLING, Status.CANCELLED, Status.REFUNDING, Status.REFUNDED}
 
 

@@ -19,7 +19,14 @@ class Status(models.TextChoices):
     REFUNDED = "refunded"  #: The customer has it back.
 
 
+TAKEN = {Status.CAPTURED, Status.REFUNDING, Status.REFUNDED}
+"""The money was taken, whatever has gone back since."""
+
+
 class Payment(HasMoves):
+    is_fresh = False
+    """Not stored: whether this transaction is the first to write that it is to be charged, or dropped."""
+
     MOVES = {
         Status.PENDING: {Status.CAPTURED, Status.DECLINED, Status.CANCELLING},
         Status.CANCELLING: {Status.CANCELLED},
@@ -67,6 +74,9 @@ class RefundStatus(models.TextChoices):
 
 
 class Refund(HasMoves):
+    is_fresh = False
+    """Not stored: whether this transaction is the first to write it."""
+
     MOVES = {RefundStatus.PENDING: {RefundStatus.REFUNDED}}
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)

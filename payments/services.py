@@ -40,6 +40,7 @@ def begin_charge(order: Chargeable) -> Payment | None:
         return payment if payment.status == Status.PENDING else None
     payment = _payment_for(order, Status.PENDING)
     payment.save(force_insert=True)
+    payment.is_fresh = True
     return payment
 
 
@@ -82,6 +83,11 @@ class Undoing:
         return self.payment.status == Status.CANCELLING
 
     @property
+    def is_fresh(self) -> bool:
+        """Whether nobody can have asked for any of it before."""
+        return self.payment.is_fresh if self.is_drop else all(refund.is_fresh for refund in self.refunds)
+
+    @property
     def cancel_key(self) -> str:
         return f"{self.payment.idempotency_key}:cancel"
 
@@ -93,10 +99,12 @@ def begin_refund(order: Chargeable) -> Undoing | None:
     rest goes back.
     """
     payment = lock_payment(order.order_id)
+    fresh: list[Refund] = []
     if payment and payment.status == Status.CAPTURED:
-        ask_back(payment, payment.refundable, BY_THE_SAGA)
+        fresh = [ask_back(payment, payment.refundable, BY_THE_SAGA)]
     if payment and payment.status == Status.REFUNDING:
-        return Undoing(payment, list(payment.refunds.filter(status=RefundStatus.PENDING).order_by("pk")))
+        earlier = payment.refunds.filter(status=RefundStatus.PENDING).exclude(pk__in=[refund.pk for refund in fresh])
+        return Undoing(payment, [*earlier.order_by("pk"), *fresh])
     return drop(order, payment)
 
 
@@ -141,7 +149,7 @@ def ask_back(payment: Payment, amount: int, reference: str, reason: str = "") ->
     Payment.objects.filter(pk=payment.pk).update(refunded_amount=payment.refunded_amount)
     if not payment.refundable:
         move(payment, Status.REFUNDING)
-    return Refund.objects.create(
+    refund = Refund.objects.create(
         id=refund_id,
         payment=payment,
         amount=amount,
@@ -149,6 +157,8 @@ def ask_back(payment: Payment, amount: int, reference: str, reason: str = "") ->
         reason=reason,
         idempotency_key=f"refund-{refund_id}",
     )
+    refund.is_fresh = True
+    return refund
 
 
 def drop(order: Chargeable, payment: Payment | None) -> Undoing | None:
@@ -158,6 +168,7 @@ def drop(order: Chargeable, payment: Payment | None) -> Undoing | None:
         return None
     if payment.status == Status.PENDING:
         move(payment, Status.CANCELLING)
+        payment.is_fresh = True
     return Undoing(payment, []) if payment.status == Status.CANCELLING else None
 
 

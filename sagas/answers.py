@@ -8,27 +8,43 @@ from rest_framework.response import Response
 from cloudmart.api.idempotency import store
 from cloudmart.api.problems import refused
 from cloudmart.kernel.facts import OrderFacts
+from inventory.errors import ReservationDiffers, ReservationEnded, ReservationExpired
+from orders.errors import OrderCancelled
 from orders.models import Order, Status
 from orders.services import record_of
-from sagas.errors import SagaFailed
+from payments.errors import PaymentDeclined, PaymentUnavailable
+from sagas.errors import SagaFailed, SagaTimedOut
 from sagas.models import SagaInstance, State
 from sagas.resting import Rest, came_to_rest
 from sagas.serializers import OrderAndSagaOutput
+from shipping.errors import ShippingFailed
+
+ON_THE_WAY = (
+    ReservationDiffers,
+    ReservationEnded,
+    ReservationExpired,
+    PaymentDeclined,
+    PaymentUnavailable,
+    ShippingFailed,
+    OrderCancelled,
+    SagaTimedOut,
+)
+"""How an order can fail that the desk has taken."""
 
 
 def answer_to_placing(order: OrderFacts, state: str, failure: dict[str, Any] | None) -> Response:
-    """201 when all is done, 202 when the saga goes on. Raises SagaFailed when all is undone."""
+    """201, or of a draft 200, when all is done; 202 when the saga goes on. Raises SagaFailed when all is undone."""
     if state == State.FAILED:
         raise SagaFailed(order.order_id, state, failure)
     record = record_of(order)
     if state == State.COMPLETED:
         record.status = Status.COMPLETED
-        return told(record, state, 201, where=f"/orders/{record.pk}")
+        return told(record, state, 200 if order.was_draft else 201, where=f"/orders/{record.pk}")
     return told(record, state, 202, where=f"/saga/{record.pk}/status")
 
 
-def told(order: Order, state: str, status: int, where: str | None = None) -> Response:
-    """The order, with where its saga stands; and where to look for it, or for how it goes on."""
+def told(order: Order, state: str | None, status: int, where: str | None = None) -> Response:
+    """The order, with where its saga stands, if it has one; and where to look for it, or for how it goes on."""
     body = OrderAndSagaOutput(order, context={"saga_status": state}).data
     return Response(body, status=status, headers={"Location": where} if where else None)
 

@@ -19,13 +19,20 @@ logger = logging.getLogger(__name__)
 
 @contextmanager
 def driving(saga: SagaInstance) -> Iterator[None]:
-    """While `saga` is driven, outside of any transaction. It is counted when that brings it anywhere."""
+    """While `saga` is driven, outside of any transaction. It is counted when that brings it anywhere.
+
+    Whoever is overtaken leaves here; `saga` is then as somebody else has moved it.
+    """
     is_new, status_before, began = saga._state.adding, saga.status, perf_counter()
     conceal(str(saga.payload.get("payment_token", "")))
     with bound_contextvars(order_id=str(saga.order_id), saga_id=str(saga.pk)):
         try:
             yield
-        except (DomainError, Overtaken, KeyTaken):
+        except Overtaken:
+            logger.info("overtaken")
+            saga.refresh_from_db()
+            return
+        except (DomainError, KeyTaken):
             raise
         except Exception as error:
             count_error(saga.saga_type)

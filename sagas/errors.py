@@ -29,5 +29,11 @@ class SagaRunning(DomainError):
     code = "saga_running"
 
 
+class SagaTimedOut(DomainError):
+    """The order could not be finished in time."""
+
+    code = "saga_timed_out"
+
+
 class Overtaken(Exception):
     """Somebody else has moved this saga on; what we were about to write is theirs to write."""

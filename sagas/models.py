@@ -1,11 +1,11 @@
 """What a saga leaves behind: its cursor, its step log, the facts that were announced, and who has heard them."""
 
-from datetime import timedelta
+from typing import Any
 
 from django.db import models
 
-from cloudmart.kernel.facts import OrderFacts
 from cloudmart.kernel.ids import new_id
+from cloudmart.kernel.stored import StoredSchema
 
 
 class State(models.TextChoices):
@@ -20,9 +20,7 @@ class State(models.TextChoices):
 
 
 AT_REST = {State.COMPLETED, State.FAILED}
-
-WAIT = timedelta(seconds=30)
-"""How long a saga waits for a provider that gave no sure answer, before it is due again."""
+UNDERWAY = [state for state in State if state not in AT_REST]
 
 
 class SagaInstance(models.Model):
@@ -45,11 +43,18 @@ class SagaInstance(models.Model):
     )
     attempts = models.PositiveIntegerField(default=0, help_text="Fruitless visits to the step in flight")
     wake_at = models.DateTimeField(null=True, blank=True, help_text="When a waiting saga is due again")
-    deadline_at = models.DateTimeField(null=True, blank=True)
+    deadline_at = models.DateTimeField(
+        null=True, blank=True, help_text="When it turns back, if it still goes forward when it is next driven"
+    )
     owner = models.CharField(max_length=64, blank=True, help_text="Who may drive the saga now")
     lease_until = models.DateTimeField(null=True, blank=True)
     fence = models.PositiveBigIntegerField(default=0)
     attention = models.CharField(max_length=200, null=True, blank=True, help_text="Why a person must look")
+    given_up_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="Since when no worker tries it again, by an operator's word; attention says why",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
     finished_at = models.DateTimeField(null=True, blank=True)
@@ -59,6 +64,11 @@ class SagaInstance(models.Model):
         indexes = [
             models.Index(fields=["status", "wake_at"], name="sagas_due"),
             models.Index(fields=["status", "lease_until"], name="sagas_leased"),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(given_up_at=None) | models.Q(attention__isnull=False), name="given_up_with_a_reason"
+            )
         ]
 
     def __str__(self) -> str:
@@ -73,11 +83,35 @@ class SagaInstance(models.Model):
         return self.status in {State.COMPENSATION_STARTED, State.FAILED}
 
 
-def new_saga(order: OrderFacts, answers_key: str) -> SagaInstance:
-    """The saga of an order that is about to be written; not saved."""
-    return SagaInstance(
-        saga_type=order.saga_style, order_id=order.order_id, payload=order.as_json(), answers_key=answers_key
+class Verb(models.TextChoices):
+    """What a person may have a saga do."""
+
+    CANCEL = "cancel"  #: Undo everything, whatever it has come to.
+    RETRY = "retry"  #: Go on now, without waiting any longer.
+    COMPENSATE = "compensate"  #: Turn back now.
+    GIVE_UP = "give_up"  #: Stay as it is, until somebody has it go on.
+
+
+class SagaAction(models.Model):
+    """What somebody has had a saga do: written down before it is done, with its outcome afterwards."""
+
+    saga = models.ForeignKey(SagaInstance, on_delete=models.CASCADE, related_name="actions")
+    verb = models.CharField(max_length=10, choices=Verb.choices)
+    actor = models.CharField(max_length=150)
+    reason = models.CharField(max_length=200, blank=True)
+    at = models.DateTimeField(auto_now_add=True)
+    outcome = models.CharField(
+        max_length=64,
+        blank=True,
+        help_text="The saga's state afterwards, or the code of its refusal",
     )
+
+    class Meta:
+        db_table = "saga_actions"
+        ordering = ["saga", "id"]
+
+    def __str__(self) -> str:
+        return f"{self.actor}: {self.verb}"
 
 
 class Direction(models.TextChoices):
@@ -116,6 +150,14 @@ class SagaStepLog(models.Model):
         return f"{self.seq} {self.direction} {self.step}: {self.status}"
 
 
+def _as_it_was(payload: dict[str, Any]) -> dict[str, Any]:
+    """Versions were only written from now on; nothing else is different."""
+    return payload
+
+
+STORED_PAYLOAD = StoredSchema((_as_it_was,))
+
+
 class Event(models.Model):
     """A fact about one order, recorded with the change that it tells of."""
 
@@ -135,6 +177,11 @@ class Event(models.Model):
 
     def __str__(self) -> str:
         return f"{self.aggregate_id} #{self.seq} {self.event_type}"
+
+    @property
+    def details(self) -> dict[str, Any]:
+        """What the fact says, in the words of today."""
+        return STORED_PAYLOAD.read(self.payload)
 
 
 class EventReceipt(models.Model):

@@ -1,12 +1,13 @@
 """Taking an order: everything that can refuse without a side effect comes before the first side effect."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from django.utils import timezone
 
 from cloudmart.api.idempotency import Claim
 from cloudmart.kernel.facts import Address, Line, OrderFacts, summed
+from cloudmart.kernel.following import IsLeaving, never
 from cloudmart.kernel.ids import new_id
 from inventory import selectors as inventory
 from inventory.errors import PriceChanged
@@ -44,15 +45,17 @@ class OrderRequest:
     saga_style: str
 
 
-START: dict[str, Callable[[OrderFacts, str], SagaInstance]] = {
+START: dict[str, Callable[[OrderFacts, str, IsLeaving], SagaInstance]] = {
     SagaStyle.ORCHESTRATION: OrderSagaOrchestrator.start,
     SagaStyle.CHOREOGRAPHY: choreography.start,
 }
 
 
 @counts_refusals
-def place_order(request: OrderRequest, claim: Claim | None = None) -> SagaInstance:
-    """Take the order, and run its saga until it rests or has to wait. The key of `claim` is answered when it ends.
+def place_order(request: OrderRequest, claim: Claim | None = None, is_leaving: IsLeaving = never) -> SagaInstance:
+    """Take the order, and run its saga until it rests, has to wait, or its driver is leaving.
+
+    The key of `claim` is answered when it ends.
 
     Raises NoShippingAddress, UnknownCoupon, UnknownBook, PriceChanged and OutOfStock, having
     written nothing. What fails later is in the saga that is returned.
@@ -63,7 +66,7 @@ def place_order(request: OrderRequest, claim: Claim | None = None) -> SagaInstan
     discounts = pricing.discounts_for(request.coupon)
     wanted = summed((item.book_id, item.quantity) for item in request.items)
     books = inventory.find_books(wanted)
-    _check_prices(request.items, books)
+    check_prices(request.items, books)
     inventory.check_availability(books, wanted)
     lines = tuple(
         Line(book_id, books[book_id].book.title, books[book_id].book.price, quantity)
@@ -82,10 +85,11 @@ def place_order(request: OrderRequest, claim: Claim | None = None) -> SagaInstan
         saga_style=request.saga_style,
         placed_at=timezone.now(),
     )
-    return START[request.saga_style](order, claim.tie(order.order_id) if claim else "")
+    return START[request.saga_style](order, claim.tie(order.order_id) if claim else "", is_leaving)
 
 
-def _check_prices(items: tuple[WantedLine, ...], books: dict[str, InventoryRecord]) -> None:
+def check_prices(items: Iterable[WantedLine], books: dict[str, InventoryRecord]) -> None:
+    """Raises PriceChanged with every book that no longer costs what was expected."""
     changed = [
         {"book_id": item.book_id, "expected": item.price, "current": books[item.book_id].book.price}
         for item in items

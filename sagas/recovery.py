@@ -1,24 +1,60 @@
-"""Who may drive a saga that its first driver has left, and driving it on."""
+"""Sagas whose last driver has left them: which are due, and driving them on."""
 
+import logging
 from collections.abc import Callable
+from contextlib import suppress
 from uuid import UUID
 
-from django.db.models import F
+from django.db import close_old_connections
+from django.db.models import QuerySet
 
+from cloudmart.kernel.following import IsLeaving, never
+from cloudmart.kernel.transactions import durable
 from orders.models import SagaStyle
 from sagas.choreography import driver as choreography
-from sagas.errors import SagaRunning
-from sagas.models import SagaInstance
+from sagas.errors import Overtaken, SagaRunning
+from sagas.leases import DUE_SINCE, claim, is_due, wait
+from sagas.models import AT_REST, UNDERWAY, Event, SagaInstance
 from sagas.orchestration.orchestrator import OrderSagaOrchestrator
 from sagas.selectors import saga_of
 
-RESUME: dict[str, Callable[[SagaInstance], SagaInstance]] = {
+logger = logging.getLogger(__name__)
+
+RESUME: dict[str, Callable[[SagaInstance, IsLeaving], SagaInstance]] = {
     SagaStyle.ORCHESTRATION: OrderSagaOrchestrator.resume,
     SagaStyle.CHOREOGRAPHY: choreography.resume,
 }
 
 
-def retry_saga(order_id: UUID) -> SagaInstance:
+def due(limit: int) -> list[SagaInstance]:
+    """Sagas that somebody should drive on, and resting ones of which not all is told: those that are due longest."""
+    untold = Event.objects.filter(delivered_at=None).values("aggregate_id")
+    under_way = SagaInstance.objects.filter(status__in=UNDERWAY)
+    resting = SagaInstance.objects.filter(status__in=AT_REST, order_id__in=untold)
+    both = _due_among(under_way).union(_due_among(resting), all=True)
+    oldest = [pk for _, pk in both.order_by("since")[:limit]]  # type: ignore[misc]
+    found = SagaInstance.objects.in_bulk(oldest)
+    return [found[pk] for pk in oldest]
+
+
+def recover(saga: SagaInstance, is_leaving: IsLeaving = never) -> bool:
+    """Claim the saga and drive it on, unless somebody else was faster; returns whether it was ours.
+
+    What goes wrong is this saga's own trouble: it stands in the log, and the saga waits before it is tried again.
+    """
+    if not claim(saga):
+        return False
+    try:
+        RESUME[saga.saga_type](saga, is_leaving)
+    except Exception as error:
+        logger.exception("saga %s of order %s broken off", saga.pk, saga.order_id)
+        close_old_connections()
+        with suppress(Overtaken):
+            durable(wait)(saga, f"{type(error).__name__}: see the log")
+    return True
+
+
+def retry_saga(order_id: UUID, is_leaving: IsLeaving = never) -> SagaInstance:
     """Drive a waiting saga on, without waiting any longer; one at rest stays as it is.
 
     Raises SagaNotFound, and SagaRunning while somebody else drives it.
@@ -26,13 +62,15 @@ def retry_saga(order_id: UUID) -> SagaInstance:
     saga = saga_of(order_id)
     if saga.at_rest:
         return saga
-    claim(saga)
-    return RESUME[saga.saga_type](saga)
+    seize(saga)
+    return RESUME[saga.saga_type](saga, is_leaving)
 
 
-def claim(saga: SagaInstance) -> None:
-    """From now on the waiting saga is ours to drive. Raises SagaRunning when it is another's."""
-    waiting = SagaInstance.objects.filter(pk=saga.pk, fence=saga.fence, wake_at__isnull=False)
-    if not waiting.update(wake_at=None, fence=F("fence") + 1):
+def seize(saga: SagaInstance) -> None:
+    """Claim a saga that waits, or was given up. Raises SagaRunning while somebody else drives it."""
+    if not claim(saga, early=True):
         raise SagaRunning(order_id=str(saga.order_id))
-    saga.refresh_from_db()
+
+
+def _due_among(sagas: QuerySet[SagaInstance]) -> QuerySet[SagaInstance, tuple[object, UUID]]:
+    return sagas.filter(is_due()).annotate(since=DUE_SINCE).values_list("since", "pk")

@@ -1,12 +1,26 @@
 """What can be told of a saga, the same for both styles."""
 
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
+from cloudmart.api.viewers import sees_everything
+from inventory.selectors import live_holds
+from orders.models import Order, Status
 from orders.selectors import find_order
 from sagas.choreography.signals import FACTS
 from sagas.errors import SagaNotFound
 from sagas.models import Event, SagaInstance, SagaStepLog, State
+
+
+def look_at_holds(orders: Iterable[Order]) -> None:
+    """The items of the drafts among these orders learn until when they are held."""
+    drafts = {order.pk: order for order in orders if order.status == Status.DRAFT}
+    holds = live_holds(drafts) if drafts else {}
+    for draft in drafts.values():
+        for item in draft.lines:
+            hold = holds.get((draft.pk, item.book_id))
+            item.held_until = hold.expires_at if hold and hold.quantity == item.quantity else None
 
 
 def saga_of(order_id: UUID) -> SagaInstance:
@@ -18,7 +32,7 @@ def saga_of(order_id: UUID) -> SagaInstance:
 
 
 def saga_status(order_id: UUID, viewer: Any) -> dict[str, Any]:
-    """All of it: style, state, the states before, every step and every fact.
+    """All of it: style, state, the states before, every step and every fact; and what operators had it do, for them.
 
     Raises OrderNotFound, also when the order is somebody else's, and SagaNotFound.
     """
@@ -26,7 +40,9 @@ def saga_status(order_id: UUID, viewer: Any) -> dict[str, Any]:
     saga = saga_of(order_id)
     steps = list(saga.log.all())
     events = list(Event.objects.filter(aggregate_id=order_id).order_by("seq"))
-    return {"saga": saga, "history": history_of(saga, steps, events), "steps": steps, "events": events}
+    actions = list(saga.actions.all()) if sees_everything(viewer) else []
+    history = history_of(saga, steps, events)
+    return {"saga": saga, "history": history, "steps": steps, "events": events, "actions": actions}
 
 
 def history_of(saga: SagaInstance, steps: list[SagaStepLog], events: list[Event]) -> list[str]:

@@ -6,7 +6,18 @@ from django.conf import settings
 from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
-from cloudmart.api.examples import CANCELLATION, ORDER_TOLD, ORDERS, SAGA_TOLD, answered, asked
+from cloudmart.api.examples import (
+    A_BOOK_MORE,
+    CANCELLATION,
+    COMPENSATION,
+    GIVING_UP,
+    ONE_BOOK_PLACED,
+    ORDERS,
+    RETRY,
+    SAGA_TOLD,
+    answered,
+    asked,
+)
 from cloudmart.api.fields import (
     AddressField,
     CodeField,
@@ -19,17 +30,20 @@ from cloudmart.api.fields import (
 )
 from cloudmart.api.viewers import customer_of, sees_everything
 from cloudmart.kernel.facts import PaymentMethod
+from orders.drafts import Wishes
 from orders.errors import UnknownCustomer
 from orders.models import Customer, Order, SagaStyle
 from orders.selectors import find_customer
 from orders.serializers import OrderOutput
-from sagas.models import Event, SagaStepLog, State
+from sagas.models import Event, SagaAction, SagaStepLog, State
 from sagas.placement import OrderRequest, WantedLine
+from sagas.verbs import STOPPED
 
 SHORT_FORM = ("book_id", "quantity", "price")
 """Of an order for one book."""
 
 
+@extend_schema_serializer(examples=A_BOOK_MORE)
 class ItemInput(StrictSerializer):
     book_id = CodeField()
     quantity = QuantityField()
@@ -38,8 +52,36 @@ class ItemInput(StrictSerializer):
     )
 
 
+class CouponField(PatternField):
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(r"^[A-Za-z0-9_-]{1,32}$", **kwargs)
+
+
+class WishesInput(StrictSerializer):
+    """What can be said of an order besides its books and what pays."""
+
+    payment_method = serializers.ChoiceField(PaymentMethod.choices, required=False)
+    shipping_address = AddressField(required=False)
+    region = PatternField(r"^[A-Z]{2}$", required=False, help_text="ISO 3166-1 alpha-2; decides the tax")
+    coupon = CouponField(required=False)
+    saga = serializers.ChoiceField(SagaStyle.choices, required=False)
+
+    @property
+    def wishes(self) -> Wishes:
+        """Of what was said, what a draft keeps."""
+        asked = self.validated_data
+        names = {
+            "payment_method": "payment_method",
+            "shipping_address": "address",
+            "region": "region",
+            "coupon": "coupon",
+            "saga": "saga_style",
+        }
+        return {name: asked[said] or "" for said, name in names.items() if said in asked}
+
+
 @extend_schema_serializer(examples=ORDERS)
-class OrderInput(StrictSerializer):
+class OrderInput(WishesInput):
     """An order: `items`, or the short form with one `book_id`, `quantity` and `price`."""
 
     schema_also: ClassVar = {
@@ -58,10 +100,6 @@ class OrderInput(StrictSerializer):
     price = StrictIntegerField(required=False, min_value=0)
     payment_method = serializers.ChoiceField(PaymentMethod.choices)
     payment_token = PaymentTokenField(required=False)
-    shipping_address = AddressField(required=False)
-    region = PatternField(r"^[A-Z]{2}$", required=False, help_text="ISO 3166-1 alpha-2; decides the tax")
-    coupon = PatternField(r"^[A-Za-z0-9_-]{1,32}$", required=False)
-    saga = serializers.ChoiceField(SagaStyle.choices, required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         short = {name: attrs.pop(name) for name in SHORT_FORM if name in attrs}
@@ -74,11 +112,11 @@ class OrderInput(StrictSerializer):
             attrs["items"] = [short]
         return attrs
 
-    def as_request(self, style: str | None = None) -> OrderRequest:
+    def as_request(self, user: Any, style: str | None = None) -> OrderRequest:
         """What is asked for, with what was left open filled in. Raises UnknownCustomer."""
         asked = self.validated_data
         return OrderRequest(
-            customer=self._buyer(asked.get("customer_id")),
+            customer=buyer(user, asked.get("customer_id")),
             items=tuple(WantedLine(**item) for item in asked["items"]),
             payment_method=asked["payment_method"],
             payment_token=asked.get("payment_token", ""),
@@ -88,33 +126,48 @@ class OrderInput(StrictSerializer):
             saga_style=style or asked.get("saga", settings.SAGA_STYLE),
         )
 
-    def _buyer(self, customer_id: str | None) -> Customer:
-        """Only operators order for others; to everybody else there are no others."""
-        user = self.context["request"].user
-        own = customer_of(user)
-        if own and customer_id in {None, own.pk}:
-            return own
-        if customer_id is None:
-            raise UnknownCustomer("You are no customer yourself: say for whom you order, by customer_id.")
-        if not sees_everything(user):
-            raise UnknownCustomer(customer_id=customer_id)
-        return find_customer(customer_id)
+
+def buyer(user: Any, customer_id: str | None) -> Customer:
+    """Only operators order for others; to everybody else there are no others. Raises UnknownCustomer."""
+    own = customer_of(user)
+    if own and customer_id in {None, own.pk}:
+        return own
+    if customer_id is None:
+        raise UnknownCustomer("You are no customer yourself: say for whom you order, by customer_id.")
+    if not sees_everything(user):
+        raise UnknownCustomer(customer_id=customer_id)
+    return find_customer(customer_id)
 
 
-@extend_schema_serializer(examples=[answered("One book", {**ORDER_TOLD, "saga_status": "COMPLETED"})])
+@extend_schema_serializer(examples=[ONE_BOOK_PLACED])
 class OrderAndSagaOutput(OrderOutput):
-    """An order, and where its saga stands: `saga_status` in the context."""
+    """An order, and where its saga stands: null when it has none, because it is, or was, a draft."""
 
     saga_status = serializers.SerializerMethodField()
 
-    @extend_schema_field(serializers.ChoiceField(State.choices))
-    def get_saga_status(self, order: Order) -> str:
-        return str(self.context["saga_status"])
+    @extend_schema_field(serializers.ChoiceField(State.choices, allow_null=True))
+    def get_saga_status(self, order: Order) -> str | None:
+        return self.context["saga_status"]
 
 
 @extend_schema_serializer(examples=CANCELLATION)
 class CancelInput(StrictSerializer):
     reason = TextField(max_length=200, required=False, default="The customer has cancelled.")
+
+
+@extend_schema_serializer(examples=RETRY)
+class RetryInput(StrictSerializer):
+    reason = TextField(max_length=200, required=False, default="")
+
+
+@extend_schema_serializer(examples=COMPENSATION)
+class CompensateInput(StrictSerializer):
+    reason = TextField(max_length=200, required=False, default=STOPPED)
+
+
+@extend_schema_serializer(examples=GIVING_UP)
+class GiveUpInput(StrictSerializer):
+    reason = TextField(max_length=200, help_text="The customer can read it")
 
 
 @extend_schema_serializer(examples=[asked("Nothing more", {})])
@@ -129,9 +182,17 @@ class StepOutput(serializers.ModelSerializer[SagaStepLog]):
 
 
 class EventOutput(serializers.ModelSerializer[Event]):
+    payload = serializers.DictField(source="details")
+
     class Meta:
         model = Event
         fields = ["seq", "event_type", "payload", "timestamp", "causation_id", "delivered_at"]
+
+
+class ActionOutput(serializers.ModelSerializer[SagaAction]):
+    class Meta:
+        model = SagaAction
+        fields = ["verb", "actor", "reason", "at", "outcome"]
 
 
 @extend_schema_serializer(examples=[answered("Payment declined", SAGA_TOLD)])
@@ -145,8 +206,10 @@ class SagaStatusOutput(serializers.Serializer[Any]):
     current_step = serializers.CharField(source="saga.current_step")
     failure = serializers.DictField(source="saga.failure", allow_null=True)
     attention = serializers.CharField(source="saga.attention", allow_null=True)
+    given_up_at = serializers.DateTimeField(source="saga.given_up_at", allow_null=True)
     started_at = serializers.DateTimeField(source="saga.created_at")
     finished_at = serializers.DateTimeField(source="saga.finished_at", allow_null=True)
     history = serializers.ListField(child=serializers.ChoiceField(State.choices))
     steps = StepOutput(many=True)
     events = EventOutput(many=True)
+    actions = ActionOutput(many=True, help_text="What was asked of it by hand; shown to operators")

@@ -3,57 +3,109 @@
 from typing import Any
 from uuid import UUID
 
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from cloudmart.api.idempotency import claim_of, idempotent
+from cloudmart.api.examples import DRAFTS, ONE_BOOK_PLACED, ORDERS
+from cloudmart.api.fields import StrictSerializer
+from cloudmart.api.idempotency import claim_of, honours_key, idempotent, idempotent_transaction
+from cloudmart.api.patience import may_respond_async, patience_of
 from cloudmart.api.permissions import IsOperator
 from cloudmart.api.schema import refuses
+from cloudmart.api.viewers import actor_of
 from cloudmart.kernel.facts import OrderFacts
-from inventory.errors import OutOfStock, PriceChanged, ReservationExpired, UnknownBook
-from orders.errors import NoShippingAddress, OrderCancelled, OrderNotFound, UnknownCoupon, UnknownCustomer
+from inventory.errors import OutOfStock, PriceChanged, UnknownBook
+from orders.drafts import open_draft
+from orders.errors import NoShippingAddress, OrderNotFound, UnknownCoupon, UnknownCustomer
 from orders.models import SagaStyle
 from orders.selectors import find_order
 from orders.views import OrderList
-from payments.errors import PaymentDeclined, PaymentUnavailable
-from sagas.answers import answer_to_placing, told
-from sagas.cancellation import cancel_order
+from sagas.answers import ON_THE_WAY, answer_to_placing, told
+from sagas.drafts.process import cancel_draft
+from sagas.drafts.serializers import DraftInput
 from sagas.errors import SagaNotFound, SagaRunning
-from sagas.models import SagaInstance
+from sagas.models import SagaInstance, Verb
 from sagas.placement import place_order
-from sagas.recovery import retry_saga
-from sagas.selectors import saga_status
-from sagas.serializers import CancelInput, NoInput, OrderAndSagaOutput, OrderInput, SagaStatusOutput
-from shipping.errors import AlreadyShipped, ShippingFailed
+from sagas.selectors import look_at_holds, saga_status
+from sagas.serializers import (
+    SHORT_FORM,
+    CancelInput,
+    CompensateInput,
+    GiveUpInput,
+    OrderAndSagaOutput,
+    OrderInput,
+    RetryInput,
+    SagaStatusOutput,
+    buyer,
+)
+from sagas.verbs import command
+from shipping.errors import AlreadyShipped
 
 AT_THE_DESK = (UnknownBook, UnknownCustomer, UnknownCoupon, NoShippingAddress, PriceChanged, OutOfStock)
-ON_THE_WAY = (ReservationExpired, PaymentDeclined, PaymentUnavailable, ShippingFailed, OrderCancelled)
+NAMING_BOOKS = {"items", *SHORT_FORM, "payment_token"}
+"""A request with any of these is meant to place an order; without them it opens a draft."""
 
 
 class Orders(OrderList):
     style: SagaStyle | None = None
-    """Set where the path decides the style."""
+    """None: the request says which, or the settings."""
+
+    def paginate_queryset(self, queryset: Any) -> Any:
+        page = super().paginate_queryset(queryset)
+        look_at_holds(page or [])
+        return page
 
     @extend_schema(
-        summary="Place an order",
-        request=OrderInput,
+        summary="Place an order, or open a draft",
+        request=PolymorphicProxySerializer("OrderOrDraftInput", [OrderInput, DraftInput], None),
         responses={201: OrderAndSagaOutput, 202: OrderAndSagaOutput},
+        examples=[*ORDERS, *DRAFTS, ONE_BOOK_PLACED],
     )
     @refuses(*AT_THE_DESK, *ON_THE_WAY)
-    @idempotent
+    @may_respond_async
+    @honours_key
     def post(self, request: Request) -> Response:
         """Holds the books, takes the money, books the delivery; when any of these fails, undoes the others.
 
         Name the books in `items`, or a single one by `book_id` and `quantity`. A `price` is what you expect: the shop
-        charges its own, and refuses the order when they differ. 202: a provider gave no sure answer yet; look at
-        Location.
+        charges its own, and refuses the order when they differ. 202: it goes on; look at Location. Without any book it
+        is a draft: add books with `/orders/{order_id}/items`, each of which is held as it is added, and then
+        `/orders/{order_id}/confirm` it.
         """
-        asked = OrderInput(data=request.data, context={"request": request})
+        is_draft = isinstance(request.data, dict) and not NAMING_BOOKS & request.data.keys()
+        return self.open_draft(request) if is_draft else self.place(request)
+
+    @idempotent
+    def place(self, request: Request) -> Response:
+        asked = OrderInput(data=request.data)
         asked.is_valid(raise_exception=True)
-        saga = place_order(asked.as_request(self.style), claim_of(request))
+        saga = place_order(asked.as_request(request.user, self.style), claim_of(request), patience_of(request))
         return answer_to_placing(OrderFacts.from_json(saga.payload), saga.status, saga.failure)
+
+    @idempotent_transaction
+    def open_draft(self, request: Request) -> Response:
+        asked = DraftInput(data=request.data)
+        asked.is_valid(raise_exception=True)
+        draft = open_draft(buyer(request.user, asked.validated_data.get("customer_id")), asked.wishes)
+        return told(draft, None, 201, where=f"/orders/{draft.pk}")
+
+
+class StartSaga(Orders):
+    style = SagaStyle.ORCHESTRATION
+
+    @extend_schema(
+        summary="Place an order, orchestrated",
+        request=OrderInput,
+        responses={201: OrderAndSagaOutput, 202: OrderAndSagaOutput},
+    )
+    @refuses(*AT_THE_DESK, *ON_THE_WAY)
+    @may_respond_async
+    @honours_key
+    def post(self, request: Request) -> Response:
+        """As `POST /orders` with books."""
+        return self.place(request)
 
 
 CANCEL = extend_schema(
@@ -66,12 +118,18 @@ CANCEL = extend_schema(
 class CancelOrder(APIView):
     @CANCEL
     @refuses(OrderNotFound, SagaNotFound, AlreadyShipped)
+    @may_respond_async
     @idempotent
     def post(self, request: Request, order_id: UUID) -> Response:
-        """Undoes everything: the parcel, the payment, the hold or the sale. 202: the saga is still turning back."""
+        """Undoes everything: the parcel, the payment, the hold or the sale. 202: the saga is still turning back.
+
+        A draft is given up: its books are given back, and it stays on record.
+        """
         find_order(order_id, request.user)
-        asked = CancelInput.read(request)
-        saga = cancel_order(order_id, asked["reason"])
+        reason = CancelInput.read(request)["reason"]
+        if cancel_draft(order_id, reason, actor_of(request.user)):
+            return told(find_order(order_id, request.user), None, 200)
+        saga = command(Verb.CANCEL, order_id, actor_of(request.user), reason, patience_of(request))
         return told(find_order(order_id, request.user), saga.status, 200 if saga.at_rest else 202)
 
     put = post
@@ -86,11 +144,11 @@ class CancelSaga(APIView):
         responses={200: SagaStatusOutput, 202: SagaStatusOutput},
     )
     @refuses(SagaNotFound, AlreadyShipped)
+    @may_respond_async
     @idempotent
     def post(self, request: Request, order_id: UUID) -> Response:
         """For operators. As cancelling the order, but answers with the saga."""
-        asked = CancelInput.read(request)
-        return saga_told(cancel_order(order_id, asked["reason"]), request.user)
+        return commanded(request, order_id, Verb.CANCEL, CancelInput)
 
 
 class RetrySaga(APIView):
@@ -98,15 +156,59 @@ class RetrySaga(APIView):
 
     @extend_schema(
         summary="Have a waiting saga go on now",
-        request=NoInput,
+        request=RetryInput,
         responses={200: SagaStatusOutput, 202: SagaStatusOutput},
+    )
+    @refuses(SagaNotFound, SagaRunning)
+    @may_respond_async
+    @idempotent
+    def post(self, request: Request, order_id: UUID) -> Response:
+        """For operators. Asks the provider again, with the same key; also of a saga that was given up.
+
+        A saga at rest stays as it is.
+        """
+        return commanded(request, order_id, Verb.RETRY, RetryInput)
+
+
+class CompensateSaga(APIView):
+    permission_classes = [IsOperator]
+
+    @extend_schema(
+        summary="Have an order's saga turn back now",
+        request=CompensateInput,
+        responses={200: SagaStatusOutput, 202: SagaStatusOutput},
+    )
+    @refuses(SagaNotFound, SagaRunning, AlreadyShipped)
+    @may_respond_async
+    @idempotent
+    def post(self, request: Request, order_id: UUID) -> Response:
+        """For operators. Undoes at once what a waiting saga has done, where cancelling it only leaves word.
+
+        A saga that turns back already goes on with that, one that has completed is cancelled, one that has failed
+        stays as it is.
+        """
+        return commanded(request, order_id, Verb.COMPENSATE, CompensateInput)
+
+
+class GiveUpSaga(APIView):
+    permission_classes = [IsOperator]
+
+    @extend_schema(
+        summary="Have nobody try a saga again",
+        request=GiveUpInput,
+        responses=SagaStatusOutput,
     )
     @refuses(SagaNotFound, SagaRunning)
     @idempotent
     def post(self, request: Request, order_id: UUID) -> Response:
-        """For operators. Asks the provider again, with the same key. A saga at rest stays as it is."""
-        NoInput.read(request)
-        return saga_told(retry_saga(order_id), request.user)
+        """For operators, where what a saga waits for will never come: a refund that no provider takes any more, say.
+
+        The saga stays in its state, with the reason as its `attention`. Nothing is undone: what is held stays held,
+        and what is owed stays owed. Retry or compensate it to have it go on. A saga at rest stays as it is.
+        """
+        answer = commanded(request, order_id, Verb.GIVE_UP, GiveUpInput)
+        answer.status_code = 200
+        return answer
 
 
 class SagaStatus(APIView):
@@ -115,6 +217,13 @@ class SagaStatus(APIView):
     def get(self, request: Request, order_id: UUID) -> Response:
         """The states that it has been in, every step and undo with its tries, every fact."""
         return Response(SagaStatusOutput(saga_status(order_id, request.user)).data)
+
+
+def commanded(request: Request, order_id: UUID, verb: Verb, asking: type[StrictSerializer]) -> Response:
+    """What came of it when somebody had a saga do this."""
+    reason = asking.read(request)["reason"]
+    saga = command(verb, order_id, actor_of(request.user), reason, patience_of(request))
+    return saga_told(saga, request.user)
 
 
 def saga_told(saga: SagaInstance, viewer: Any) -> Response:

@@ -17,6 +17,9 @@ class Status(models.TextChoices):
 
 
 class Shipment(HasMoves):
+    is_fresh = False
+    """Not stored: whether this transaction is the first to write that it is to be sent, or called off."""
+
     MOVES = {
         Status.PENDING: {Status.ARRANGED, Status.FAILED, Status.CANCELLING},
         Status.ARRANGED: {Status.SHIPPED, Status.CANCELLING},

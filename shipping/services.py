@@ -30,6 +30,7 @@ def begin_arrange(order: Sendable) -> Shipment | None:
         return shipment if shipment.status == Status.PENDING else None
     shipment = _shipment_for(order, Status.PENDING)
     shipment.save(force_insert=True)
+    shipment.is_fresh = True
     return shipment
 
 
@@ -67,6 +68,7 @@ def begin_cancel(order: Sendable) -> Shipment | None:
         raise AlreadyShipped(tracking_number=shipment.tracking_number)
     if shipment.status in {Status.PENDING, Status.ARRANGED}:
         move(shipment, Status.CANCELLING)
+        shipment.is_fresh = True
     return shipment if shipment.status == Status.CANCELLING else None
 
 

@@ -7,6 +7,7 @@ from drf_spectacular.utils import OpenApiExample
 ORDER = "01a1fc13-06f4-71f7-ac05-df3857a063f2"
 PLACED, DONE = "2026-11-21T09:00:00.878752Z", "2026-11-21T09:00:00.893904Z"
 HOME = {"postal_code": "150-0001", "address": "東京都渋谷区神宮前1-2-3"}
+OSAKA = {"postal_code": "530-0001", "address": "大阪府大阪市北区梅田4-5-6"}
 ONE_BOOK = {"customer_id": "customer-001", "book_id": "book-123", "quantity": 1, "payment_method": "credit_card"}
 
 
@@ -37,11 +38,28 @@ ORDERS = [
         {
             **ONE_BOOK,
             "payment_token": "tok_unavailable_2",
-            "shipping_address": {"postal_code": "530-0001", "address": "大阪府大阪市北区梅田4-5-6"},
+            "shipping_address": OSAKA,
         },
     ),
 ]
+DRAFTS = [
+    asked("A draft", {}),
+    asked("A draft, with all that can be said now", {"payment_method": "credit_card", "coupon": "WELCOME10"}),
+]
+DRAFT_CHANGES = [asked("A coupon", {"coupon": "WELCOME10"}), asked("To another address", {"shipping_address": OSAKA})]
+CONFIRMATIONS = [
+    asked("By card", {"payment_method": "credit_card", "payment_token": "tok_ok"}),
+    asked("As the draft says", {}),
+]
+A_BOOK_MORE = [
+    asked("Two copies", {"book_id": "book-123", "quantity": 2}),
+    asked("At the price that was shown", {"book_id": "book-123", "quantity": 1, "price": 3500}),
+]
+QUANTITY = [asked("Three copies", {"quantity": 3})]
 CANCELLATION = [asked("A change of mind", {"reason": "Ordered twice by mistake"})]
+RETRY = [asked("Nothing more", {}), asked("With a reason", {"reason": "The bank is up again"})]
+COMPENSATION = [asked("With a reason", {"reason": "The print run was recalled"}), asked("Nothing more", {})]
+GIVING_UP = [asked("A refund that is never taken", {"reason": "The card is closed; refunded by bank transfer 4711"})]
 
 ORDER_TOLD: dict[str, Any] = {
     "order_id": ORDER,
@@ -54,8 +72,10 @@ ORDER_TOLD: dict[str, Any] = {
             "unit_price": 3500,
             "quantity": 1,
             "line_total": 3500,
+            "held_until": None,
         }
     ],
+    "expired_books": [],
     "subtotal": 3500,
     "discount": 0,
     "tax": 350,
@@ -69,6 +89,7 @@ ORDER_TOLD: dict[str, Any] = {
     "cancel_reason": "",
     "created_at": PLACED,
 }
+ONE_BOOK_PLACED = answered("One book", {**ORDER_TOLD, "saga_status": "COMPLETED"})
 SAGA_TOLD: dict[str, Any] = {
     "saga_id": "01a1fc13-06f5-7235-ad02-85a71705bde9",
     "order_id": ORDER,
@@ -81,6 +102,7 @@ SAGA_TOLD: dict[str, Any] = {
         "reason": "insufficient_funds",
     },
     "attention": None,
+    "given_up_at": None,
     "started_at": PLACED,
     "finished_at": DONE,
     "history": ["STARTED", "ORDER_CREATED", "STOCK_RESERVED", "COMPENSATION_STARTED", "FAILED"],
@@ -110,6 +132,7 @@ SAGA_TOLD: dict[str, Any] = {
         )
     ],
     "events": [],
+    "actions": [],
 }
 
 STOCK_TOLD: dict[str, Any] = {

@@ -36,6 +36,9 @@ LONGEST_KEY = 255
 QUOTED = re.compile('"[^"]+"')
 CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
+STILL_GOING_ON = 202
+"""Of a command that is not tied to an order this is no answer to keep: a repeat is to take it further."""
+
 LONGEST_REQUEST = timedelta(minutes=1)
 """After this long without an answer the process is taken for dead, and a repeat may run what can be repeated."""
 
@@ -97,6 +100,10 @@ class Claim:
         self.order_id = order_id
         return self.scope
 
+    def untie(self) -> None:
+        """The order was refused before anything of it was written: that is the answer."""
+        self.order_id = None
+
     def earlier_answer(self) -> Response | None:
         """What the same request was answered before; None when it has not been made, or broke off.
 
@@ -150,6 +157,14 @@ def store(scope: str, answer: Response) -> bool:
     return bool(IdempotencyKey.objects.filter(scope=scope, status_code=None).update(**_stored(answer)))
 
 
+def purge_keys(limit: int) -> int:
+    """Delete at most `limit` expired keys, oldest first, but none whose order has not ended; returns how many."""
+    expired = IdempotencyKey.objects.filter(expires_at__lte=timezone.now()).order_by("expires_at")
+    expired = expired.exclude(order_id__isnull=False, status_code=None)
+    deleted, _ = IdempotencyKey.objects.filter(pk__in=list(expired.values_list("pk", flat=True)[:limit])).delete()
+    return deleted
+
+
 def idempotent(handler: Handler) -> Handler:
     """A command of several transactions, that can be repeated without harm, or that ties its key to an order."""
 
@@ -157,7 +172,7 @@ def idempotent(handler: Handler) -> Handler:
         with beginning_with(claim.take):
             answer = act()
         if claim.order_id is None:
-            claim.keep(answer)
+            claim.drop() if answer.status_code == STILL_GOING_ON else claim.keep(answer)
         return answer
 
     return _with_key(handler, run, lambda act: act())
@@ -173,6 +188,12 @@ def idempotent_transaction(handler: Handler) -> Handler:
         return answer
 
     return _with_key(handler, run, durable(lambda act: act()))
+
+
+def honours_key(handler: Handler) -> Handler:
+    """Note, for the documentation, that this handler takes a key; it may leave to others to deal with it."""
+    handler.honours_key = True  # type: ignore[attr-defined]
+    return handler
 
 
 def claim_of(request: Request) -> Claim | None:
@@ -205,8 +226,7 @@ def _with_key(
                 claim.keep(refused(refusal)) if is_final(refusal) else claim.drop()
             raise
 
-    handle.honours_key = True  # type: ignore[attr-defined]
-    return handle
+    return honours_key(handle)
 
 
 def is_final(refusal: DomainError) -> bool:
@@ -230,7 +250,7 @@ def _stored(answer: Response | None) -> dict[str, Any]:
 def _replay(known: IdempotencyKey) -> Response:
     IDEMPOTENT_REPLAYS.inc()
     headers = {REPLAYED: "true", **({"Location": known.location} if known.location else {})}
-    body = json.loads(known.body)
+    body = json.loads(known.body or "null")
     if (known.status_code or 0) < 400:
         return Response(body, known.status_code, headers=headers)
     return Response(identified(body), known.status_code, headers=headers, content_type=CONTENT_TYPE)

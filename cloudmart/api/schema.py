@@ -17,16 +17,25 @@ from rest_framework.permissions import AllowAny
 
 from cloudmart.api.catalogue import CATALOGUE
 from cloudmart.api.idempotency import HEADER, LONGEST_KEY, REPLAYED
+from cloudmart.api.patience import APPLIED, PREFER, RESPOND_ASYNC
 from cloudmart.api.problems import CONTENT_TYPE, problem
 from cloudmart.kernel.errors import DomainError
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
-ALWAYS = ("not_acceptable", "throttled", "internal_error", "busy")
+ALWAYS = ("not_acceptable", "throttled", "internal_error", "busy", "database_unavailable")
 SIGNED_IN = ("not_authenticated", "authentication_failed")
 WITH_BODY = ("invalid", "parse_error", "body_too_large", "unsupported_media_type")
 CHANGING = ("permission_denied", "conflict")
 WITH_KEY = ("idempotency_key_malformed", "idempotency_key_in_use", "idempotency_key_reused")
+
+PREFER_PARAMETER = OpenApiParameter(
+    PREFER,
+    {"type": "string"},
+    OpenApiParameter.HEADER,
+    description=f"`{RESPOND_ASYNC}`: answer 202 as soon as it is written down, before any provider is asked; look at "
+    "Location for what comes of it.",
+)
 
 VISIBLE = r"[\x21-\x7e\xa1-\xff]"
 KEY = rf"^{VISIBLE}([\x20-\x7e\xa0-\xff]*{VISIBLE})?$"
@@ -75,11 +84,16 @@ class Schema(AutoSchema):
         return [first if first in {tag["name"] for tag in spectacular_settings.TAGS} else "server"]
 
     def get_override_parameters(self) -> list[Any]:
-        return [KEY_PARAMETER] if self._honours_key else []
+        parameters = [KEY_PARAMETER] if self._honours_key else []
+        return [*parameters, PREFER_PARAMETER] if self._may_respond_async else parameters
 
     @property
     def _honours_key(self) -> bool:
         return getattr(self.handler, "honours_key", False)
+
+    @property
+    def _may_respond_async(self) -> bool:
+        return getattr(self.handler, "may_respond_async", False)
 
     def _get_response_bodies(self, direction: Any = "response") -> Any:
         bodies = super()._get_response_bodies(direction)
@@ -89,6 +103,11 @@ class Schema(AutoSchema):
                     "schema": {"type": "string", "enum": ["true"]},
                     "description": "This is what an earlier request with this key was answered.",
                 }
+        if self._may_respond_async:
+            bodies["202"].setdefault("headers", {})[APPLIED] = {
+                "schema": {"type": "string", "enum": [RESPOND_ASYNC]},
+                "description": "The workers do it, as was preferred.",
+            }
         component = self.resolve_serializer(ProblemOutput, direction)
         for status, codes in by_status(self._problems()).items():
             bodies.setdefault(str(status), problem_body(component.ref, codes))

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from django.conf import settings
 from django.db import IntegrityError
@@ -80,6 +80,13 @@ class Answer:
         return len(self.failures) + 1
 
 
+class Intent(Protocol):
+    """What is to be asked of a provider, written down with its idempotency key."""
+
+    is_fresh: bool
+    """Whether the transaction that has begun it was the first to write it: nobody can have sent it before."""
+
+
 @dataclass(frozen=True, slots=True)
 class RemoteOperation:
     """One thing that a provider can do, in its three parts. Each takes the order's facts, or as many as it needs."""
@@ -107,31 +114,46 @@ class RemoteOperation:
         return isinstance(outcome, Accepted) or (isinstance(outcome, Refused) and not self.undoes)
 
 
-def ask(operation: RemoteOperation, order: OrderFacts, intent: Any) -> Answer:
-    """Call the provider, at most PROVIDER_TRIES times, and look the outcome up when no try gave a sure one."""
+def nothing() -> None:
+    pass
+
+
+def ask(
+    operation: RemoteOperation, order: OrderFacts, intent: Intent, before_repeat: Callable[[], None] = nothing
+) -> Answer:
+    """Call the provider, at most PROVIDER_TRIES times, and look the outcome up when no try gave a sure one.
+
+    That the provider does not take the request settles it only when nobody can have sent it before: else what came of
+    that is as unknown as it was. Before every further try, and before the look-up, `before_repeat` is called; what it
+    raises ends the asking.
+    """
     failures: list[Failure] = []
-    doubtful: list[OutcomeUnknown] = []
+    is_doubtful = not intent.is_fresh
     began = timezone.now()
 
     def note(state: RetryCallState) -> None:
-        nonlocal began
+        nonlocal began, is_doubtful
         error = state.outcome.exception() if state.outcome else None
         failures.append(Failure(began, timezone.now(), f"{type(error).__name__}: {error}"))
-        if isinstance(error, OutcomeUnknown):
-            doubtful.append(error)
+        is_doubtful = is_doubtful or isinstance(error, OutcomeUnknown)
         began = timezone.now()
 
     tries = Retrying(
         stop=stop_after_attempt(settings.PROVIDER_TRIES),
         wait=wait_random_exponential(multiplier=settings.PROVIDER_BACKOFF),
         retry=retry_if_exception_type(MayPass),
+        before=lambda state: before_repeat() if state.attempt_number > 1 else None,
         after=note,
         reraise=True,
     )
     try:
         outcome = tries(operation.call, order, intent)
     except MayPass:
-        outcome = _found(operation, order, intent) if doubtful else Refused(operation.unavailable())
+        if is_doubtful:
+            before_repeat()
+            outcome = _found(operation, order, intent)
+        else:
+            outcome = Refused(operation.unavailable())
         *earlier, last = failures
         return Answer(outcome, last.started, last.finished, tuple(earlier), last.error)
     return Answer(outcome, began, timezone.now(), tuple(failures))

@@ -2,10 +2,10 @@
 
 A fact is recorded in the transaction of the change that it tells of. Every receiver hears it in a transaction of its
 own, together with its receipt, so that hearing it again does nothing. A receiver's error stops the telling of this
-order, and of no other; what is not delivered is told again by the next `deliver`.
+order, and of no other; what is not delivered is told again by whoever drives the order next.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -13,13 +13,16 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from cloudmart.kernel.facts import OrderFacts
-from cloudmart.kernel.remote import Answer, RemoteOperation, ask
+from cloudmart.kernel.following import IsLeaving, never
+from cloudmart.kernel.remote import Answer, RemoteOperation, ask, nothing
 from cloudmart.kernel.transactions import durable
 from sagas.choreography.signals import FACTS, FAILURES, Fact
 from sagas.choreography.story import Story
+from sagas.leases import prolong
 from sagas.metrics import count_answer, count_reaction
 from sagas.models import Direction, Event, EventReceipt, StepStatus
 
@@ -28,6 +31,10 @@ Condition = Callable[[Story], bool]
 
 class AnswerAwaited(Exception):
     """A provider gave no sure answer; the fact that asked for it stays undelivered, and is told again later."""
+
+
+class LeavingFirst(Exception):
+    """Whoever tells the facts leaves before it asks a provider; the fact that asks for it is told again by another."""
 
 
 def always(story: Story) -> bool:
@@ -52,22 +59,27 @@ class Receiver:
         """Whoever reacts to a failure undoes."""
         return Direction.UNDO if any(fact in FAILURES for fact in self.facts) else Direction.DO
 
-    def __call__(self, sender: Any, event: Event, **kwargs: Any) -> None:
-        """Raises AnswerAwaited."""
+    def __call__(
+        self, sender: Any, event: Event, fence: int | None = None, is_leaving: IsLeaving = never, **kwargs: Any
+    ) -> None:
+        """Hear it from whoever has the lease with this fence. Raises AnswerAwaited, LeavingFirst and Overtaken."""
         if self.asking is None:
-            self._hear(event)
-        elif asked := self._begin(self.asking, event):
+            self._hear(event, fence)
+        elif asked := self._begin(self.asking, event, fence):
+            if is_leaving():
+                raise LeavingFirst
             order, intent = asked
-            answer = ask(self.asking, order, intent)
+            still_here = nothing if fence is None else partial(prolong, order.order_id, fence)
+            answer = ask(self.asking, order, intent, before_repeat=still_here)
             if not self.asking.is_settled_by(answer.outcome):
                 count_answer(order.saga_style, self.consumer, self.direction, answer)
                 raise AnswerAwaited(f"{self.consumer}: {answer.outcome}")
-            self._settle(self.asking, event, intent, answer)
+            self._settle(self.asking, event, fence, intent, answer)
 
     @durable
-    def _hear(self, event: Event) -> None:
+    def _hear(self, event: Event, fence: int | None) -> None:
         began = timezone.now()
-        story = Story.heard_by(self.consumer, event)
+        story = Story.heard_by(self.consumer, event, fence)
         if story.is_old_news:
             return
         if self.only_if(story):
@@ -76,9 +88,9 @@ class Receiver:
         self._sign(story, event)
 
     @durable
-    def _begin(self, operation: RemoteOperation, event: Event) -> tuple[OrderFacts, Any] | None:
+    def _begin(self, operation: RemoteOperation, event: Event, fence: int | None) -> tuple[OrderFacts, Any] | None:
         began = timezone.now()
-        story = Story.heard_by(self.consumer, event)
+        story = Story.heard_by(self.consumer, event, fence)
         if story.is_old_news:
             return None
         if self.only_if(story):
@@ -91,8 +103,10 @@ class Receiver:
         return None
 
     @durable
-    def _settle(self, operation: RemoteOperation, event: Event, intent: Any, answer: Answer) -> None:
-        story = Story.heard_by(self.consumer, event)
+    def _settle(
+        self, operation: RemoteOperation, event: Event, fence: int | None, intent: Any, answer: Answer
+    ) -> None:
+        story = Story.heard_by(self.consumer, event, fence)
         if story.is_old_news:
             return
         operation.settle(story.order, intent, answer.outcome)
@@ -111,6 +125,10 @@ class Receiver:
         story.write()
 
 
+RECEIVERS: list[Receiver] = []
+"""Everybody who is connected to a fact."""
+
+
 def reacts_to(
     *facts: Fact, asking: RemoteOperation | None = None, only_if: Condition = always
 ) -> Callable[[Callable[..., None]], Receiver]:
@@ -121,22 +139,31 @@ def reacts_to(
         receiver = Receiver(f"{participant}.{reaction.__name__}", facts, reaction, only_if, asking)
         for fact in facts:
             fact.connect(receiver, weak=False, dispatch_uid=receiver.consumer)
+        RECEIVERS.append(receiver)
         return receiver
 
     return connect
 
 
-def deliver(order_id: UUID) -> None:
-    """Tell the order's facts that not everybody has heard, in their order, and those that come of it.
+def tell(order_id: UUID, fence: int, after: int, is_leaving: IsLeaving) -> Iterator[int]:
+    """Tell the order's facts after that `seq` that not everybody has heard, in their order, and those that come of it.
 
-    One process at a time does this for an order. Raises what a receiver raises; the facts before are delivered.
+    Yields the seq of each. Only for who has the lease with this fence; whoever is leaving asks no provider any more.
+    Raises what a receiver raises.
     """
-    undelivered = Event.objects.filter(aggregate_id=order_id, delivered_at=None).order_by("seq")
-    last = 0
-    try:
-        while facts := list(undelivered.filter(seq__gt=last)):
-            for event in facts:
-                FACTS[event.event_type].send(sender=Event, event=event)
-                last = event.seq
-    finally:
-        undelivered.filter(seq__lte=last).update(delivered_at=timezone.now())
+    while facts := list(untold(order_id, after)):
+        for event in facts:
+            FACTS[event.event_type].send(sender=Event, event=event, fence=fence, is_leaving=is_leaving)
+            after = event.seq
+            yield after
+
+
+def untold(order_id: UUID, after: int) -> QuerySet[Event]:
+    """The order's facts after that `seq` that not everybody has heard."""
+    return Event.objects.filter(aggregate_id=order_id, delivered_at=None, seq__gt=after).order_by("seq")
+
+
+def mark_told(order_id: UUID, last: int) -> None:
+    """Everybody has heard the order's facts up to the `last`."""
+    facts = Event.objects.filter(aggregate_id=order_id, delivered_at=None, seq__lte=last)
+    facts.update(delivered_at=timezone.now())

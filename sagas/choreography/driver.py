@@ -1,46 +1,74 @@
 """Where a choreographed order begins, and where its cancellation is wished: a fact is announced, and told."""
 
 import logging
+from contextlib import suppress
 from uuid import UUID
 
-from django.db.models import F
-from django.utils import timezone
+from django.db import transaction
 
+from cloudmart.kernel.clock import DatabaseNow
 from cloudmart.kernel.facts import OrderFacts
+from cloudmart.kernel.following import IsLeaving, never
 from cloudmart.kernel.transactions import durable
 from orders import services as orders
 from orders.errors import OrderCancelled
-from sagas.choreography.bus import AnswerAwaited, deliver
-from sagas.choreography.signals import order_cancel_requested, order_created
+from sagas.choreography.bus import AnswerAwaited, LeavingFirst, mark_told, tell, untold
+from sagas.choreography.signals import order_cancel_requested, order_created, order_timed_out
 from sagas.choreography.story import Story
 from sagas.driving import driving
-from sagas.models import WAIT, SagaInstance, new_saga
+from sagas.errors import SagaTimedOut
+from sagas.leases import PROGRESS, claim, give_up, is_late, new_saga, wait
+from sagas.locks import lock_saga
+from sagas.models import UNDERWAY, SagaInstance
 from shipping import services as shipping
+from shipping.errors import AlreadyShipped
 
 logger = logging.getLogger(__name__)
 
 
-def start(order: OrderFacts, answers_key: str = "") -> SagaInstance:
+class NothingToTell(Exception):
+    """Everybody has heard everything, and still the saga does not rest: a reaction is missing."""
+
+
+def start(order: OrderFacts, answers_key: str = "", is_leaving: IsLeaving = never) -> SagaInstance:
     """Announce a new order, and tell everybody until it rests or has to wait."""
     saga = new_saga(order, answers_key)
     with driving(saga):
         _create(saga, order)
-        return _tell(saga)
+        _tell(saga, is_leaving)
+    return saga
 
 
-def resume(saga: SagaInstance) -> SagaInstance:
-    """Tell on what the saga's last driver has left untold. Only for who has claimed it."""
+def resume(saga: SagaInstance, is_leaving: IsLeaving = never) -> SagaInstance:
+    """Tell on what the saga's last driver has left untold, or that it is too late. Only for who has claimed it."""
     with driving(saga):
-        return _tell(saga)
+        if SagaInstance.objects.filter(is_late(), pk=saga.pk, status__in=UNDERWAY).exists():
+            _time_out(saga)
+        _tell(saga, is_leaving)
+    return saga
 
 
-def cancel(saga: SagaInstance, reason: str) -> SagaInstance:
+def cancel(saga: SagaInstance, reason: str, is_leaving: IsLeaving = never) -> SagaInstance:
     """Announce that the order is to be cancelled; a running one is told so by whoever is telling its facts.
 
-    Raises AlreadyShipped, having changed nothing.
+    One that waits is due at once. Raises AlreadyShipped, having changed nothing.
     """
     with driving(saga):
-        return _tell(saga) if _request_cancel(saga.order_id, reason) else saga
+        if fence := _request_cancel(saga.order_id, reason):
+            saga.fence = fence
+            _tell(saga, is_leaving)
+    return saga
+
+
+def turn_back(order_id: UUID, reason: str) -> SagaInstance | None:
+    """Announce that the order is to be cancelled; None when it fails anyway. Raises AlreadyShipped."""
+    story = Story.of(order_id)
+    if story.is_failing:
+        return None
+    shipping.begin_cancel(story.order)
+    story.announce(order_cancel_requested, OrderCancelled(reason, reason=reason))
+    story.write()
+    return story.saga
 
 
 @durable
@@ -52,23 +80,67 @@ def _create(saga: SagaInstance, order: OrderFacts) -> None:
 
 
 @durable
-def _request_cancel(order_id: UUID, reason: str) -> bool:
-    """Whether this has given the caller something to tell: nobody else was telling the order's facts."""
-    story = Story.of(order_id)
-    if story.is_failing:
-        return False
-    shipping.begin_cancel(story.order)
-    was_at_rest = story.is_at_rest
-    story.announce(order_cancel_requested, OrderCancelled(reason, reason=reason))
-    story.write()
-    return was_at_rest
+def _request_cancel(order_id: UUID, reason: str) -> int | None:
+    """The fence of the caller's lease, when this has given it something to tell: nobody else drives the order."""
+    saga = turn_back(order_id, reason)
+    if saga is None:
+        return None
+    if claim(saga):
+        return saga.fence
+    SagaInstance.objects.filter(order_id=order_id, wake_at__isnull=False).update(wake_at=DatabaseNow())
+    return None
 
 
-def _tell(saga: SagaInstance) -> SagaInstance:
+@durable
+def _time_out(saga: SagaInstance) -> None:
+    """Announce that the order turns back, unless it does so anyway, or the carrier has fetched its parcel."""
+    lock_saga(saga.order_id, saga.fence)
+    story = Story.of(saga.order_id)
+    with suppress(AlreadyShipped):
+        if not story.is_failing:
+            shipping.begin_cancel(story.order)
+            story.announce(order_timed_out, SagaTimedOut())
+            story.write()
+
+
+def _tell(saga: SagaInstance, is_leaving: IsLeaving) -> None:
+    """Tell until all is told, or has to wait for a provider; whoever is leaving asks nothing more."""
+    told, is_over = 0, False
     try:
-        deliver(saga.order_id)
+        while not is_over:
+            for seq in tell(saga.order_id, saga.fence, told, is_leaving):
+                told = seq
+            is_over = _end(saga, told)
+    except LeavingFirst:
+        _leave(saga, told)
     except AnswerAwaited as news:
-        SagaInstance.objects.filter(pk=saga.pk).update(attempts=F("attempts") + 1, wake_at=timezone.now() + WAIT)
+        _wait(saga, told, str(news))
         logger.warning("saga %s waits: %s", saga.pk, news)
+
+
+@durable
+def _end(saga: SagaInstance, told: int) -> bool:
+    """Give the lease up, unless something new was announced meanwhile: no fact is without somebody to tell it."""
+    give_up(saga, **PROGRESS, wake_at=None)
+    if untold(saga.order_id, after=told).exists():
+        transaction.set_rollback(True)
+        return False
+    mark_told(saga.order_id, told)
     saga.refresh_from_db()
-    return saga
+    if not saga.at_rest:
+        raise NothingToTell(str(saga.pk))
+    return True
+
+
+@durable
+def _leave(saga: SagaInstance, told: int) -> None:
+    give_up(saga, wake_at=DatabaseNow())
+    mark_told(saga.order_id, told)
+    saga.refresh_from_db()
+
+
+@durable
+def _wait(saga: SagaInstance, told: int, why: str) -> None:
+    wait(saga, why)
+    mark_told(saga.order_id, told)
+    saga.refresh_from_db()

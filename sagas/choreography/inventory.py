@@ -1,11 +1,12 @@
 """What the stock room does when it hears of the others."""
 
 from inventory import services as inventory
-from inventory.errors import OutOfStock, ReservationExpired
+from inventory.errors import OutOfStock, ReservationDiffers, ReservationEnded, ReservationExpired
 from sagas.choreography.bus import reacts_to
 from sagas.choreography.signals import (
     order_cancel_requested,
     order_created,
+    order_timed_out,
     payment_failed,
     shipping_arranged,
     shipping_failed,
@@ -23,7 +24,7 @@ def reserve_when_order_created(story: Story) -> None:
         return
     try:
         inventory.reserve_stock(story.order)
-    except OutOfStock as refusal:
+    except (OutOfStock, ReservationDiffers, ReservationEnded) as refusal:
         story.announce(stock_unavailable, refusal)
     else:
         story.announce(stock_reserved)
@@ -42,7 +43,7 @@ def confirm_when_shipping_arranged(story: Story) -> None:
         story.announce(stock_confirmed)
 
 
-@reacts_to(payment_failed, shipping_failed, order_cancel_requested)
+@reacts_to(payment_failed, shipping_failed, order_cancel_requested, order_timed_out)
 def release_when_given_up(story: Story) -> None:
     inventory.release_stock(story.order, story.why_failing)
     if not story.tells_any(stock_released, stock_unavailable):

@@ -7,6 +7,7 @@ from sagas.choreography.bus import reacts_to
 from sagas.choreography.signals import (
     order_cancel_requested,
     order_created,
+    order_timed_out,
     payment_cancelled,
     payment_completed,
     payment_failed,
@@ -26,7 +27,7 @@ def charge_when_order_created(story: Story, answer: Answer | None) -> None:
             story.announce(payment_failed, error, tries=answer.tries)
 
 
-@reacts_to(stock_unavailable, shipping_failed, order_cancel_requested, asking=services.refund)
+@reacts_to(stock_unavailable, shipping_failed, order_cancel_requested, order_timed_out, asking=services.refund)
 def give_back_when_given_up(story: Story, answer: Answer | None) -> None:
     if story.tells_any(payment_failed, payment_cancelled, payment_refunded):
         return

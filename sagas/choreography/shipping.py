@@ -4,6 +4,7 @@ from cloudmart.kernel.remote import Accepted, Answer, Refused
 from sagas.choreography.bus import reacts_to
 from sagas.choreography.signals import (
     order_cancel_requested,
+    order_timed_out,
     payment_completed,
     shipping_arranged,
     shipping_cancelled,
@@ -30,7 +31,7 @@ def arrange_when_held_and_paid(story: Story, answer: Answer | None) -> None:
             story.announce(shipping_failed, error, tries=answer.tries)
 
 
-@reacts_to(stock_unavailable, order_cancel_requested, asking=services.cancel)
+@reacts_to(stock_unavailable, order_cancel_requested, order_timed_out, asking=services.cancel)
 def call_off_when_given_up(story: Story, answer: Answer | None) -> None:
     if not story.tells_any(shipping_failed, shipping_cancelled):
         story.announce(shipping_cancelled)

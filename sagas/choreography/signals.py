@@ -27,6 +27,7 @@ stock_unavailable = Fact("StockUnavailable", State.COMPENSATION_STARTED)
 payment_failed = Fact("PaymentFailed", State.COMPENSATION_STARTED)
 shipping_failed = Fact("ShippingFailed", State.COMPENSATION_STARTED)
 order_cancel_requested = Fact("OrderCancelRequested", State.COMPENSATION_STARTED)
+order_timed_out = Fact("OrderTimedOut", State.COMPENSATION_STARTED)
 
 stock_released = Fact("StockReleased")
 payment_cancelled = Fact("PaymentCancelled")
@@ -36,5 +37,5 @@ order_cancelled = Fact("OrderCancelled", State.FAILED)
 
 FACTS = {fact.event_type: fact for fact in list(globals().values()) if isinstance(fact, Fact)}
 
-FAILURES = (stock_unavailable, payment_failed, shipping_failed, order_cancel_requested)
+FAILURES = (stock_unavailable, payment_failed, shipping_failed, order_cancel_requested, order_timed_out)
 """After any of these the order is given up: what it holds is given back, and nothing new is begun for it."""

@@ -8,20 +8,24 @@ from django.utils import timezone
 from cloudmart.kernel.errors import DomainError
 from cloudmart.kernel.facts import OrderFacts
 from sagas.choreography.signals import FAILURES, Fact
+from sagas.leases import PROGRESS, prolonged
 from sagas.locks import lock_saga
-from sagas.models import Event, SagaInstance, State, StepStatus
+from sagas.models import STORED_PAYLOAD, Event, SagaInstance, State, StepStatus
 from sagas.resting import Rest, came_to_rest
 
 
 class Story:
     """What has happened to one order. Only open while the saga's row is locked."""
 
-    def __init__(self, saga: SagaInstance, told: list[str], cause: Event | None = None) -> None:
+    def __init__(
+        self, saga: SagaInstance, told: list[str], cause: Event | None = None, *, is_driven: bool = False
+    ) -> None:
+        self.saga = saga
         self.order = OrderFacts.from_json(saga.payload)
         self.cause = cause
         self.is_old_news = False
         """Whether this receiver has heard the cause before."""
-        self._saga, self._told, self._rested_before = saga, told, saga.at_rest
+        self._told, self._rested_before, self._is_driven = told, saga.at_rest, is_driven
         self._announced: list[Event] = []
 
     @classmethod
@@ -32,12 +36,13 @@ class Story:
         return cls(saga, list(facts.values_list("event_type", flat=True)))
 
     @classmethod
-    def heard_by(cls, consumer: str, event: Event) -> Self:
-        """The story as `consumer` hears `event`."""
-        saga = lock_saga(event.aggregate_id)
+    def heard_by(cls, consumer: str, event: Event, fence: int | None = None) -> Self:
+        """The story as `consumer` hears `event`, told by whoever has the lease with this fence. Raises Overtaken."""
+        saga = lock_saga(event.aggregate_id, fence)
         facts = Event.objects.filter(aggregate_id=event.aggregate_id).order_by("seq")
         rows = list(facts.values_list("pk", "event_type", "receipts__consumer"))
-        story = cls(saga, list({pk: event_type for pk, event_type, _ in rows}.values()), event)
+        told = list({pk: event_type for pk, event_type, _ in rows}.values())
+        story = cls(saga, told, event, is_driven=fence is not None)
         story.is_old_news = (event.pk, event.event_type, consumer) in rows
         return story
 
@@ -53,10 +58,6 @@ class Story:
         return self.tells_any(*FAILURES)
 
     @property
-    def is_at_rest(self) -> bool:
-        return self._saga.at_rest
-
-    @property
     def outcome(self) -> StepStatus:
         """What has come of hearing the cause: a failure announced, something else announced, or nothing."""
         if not self._announced:
@@ -67,7 +68,7 @@ class Story:
     @property
     def why_failing(self) -> str:
         """The sentence of the first failure; "" when nothing has failed."""
-        return str((self._saga.failure or {}).get("detail", ""))
+        return str((self.saga.failure or {}).get("detail", ""))
 
     def announce(self, fact: Fact, error: DomainError | None = None, **payload: Any) -> None:
         """`fact` has happened: it is recorded when this transaction commits. A failure brings its error."""
@@ -78,28 +79,28 @@ class Story:
                 event_type=fact.event_type,
                 aggregate_id=self.order.order_id,
                 seq=len(self._told),
-                payload={**failure, **payload},
+                payload=STORED_PAYLOAD.written({**failure, **payload}),
                 causation_id=self.cause.pk if self.cause else None,
                 delivered_at=None if fact.has_listeners() else timezone.now(),
             )
         )
-        if fact in FAILURES and self._saga.failure is None:
-            self._saga.failure = failure
-        if fact.reaches and (self._saga.status != State.COMPENSATION_STARTED or fact.reaches == State.FAILED):
-            self._saga.status = fact.reaches
-        self._saga.current_step = fact.event_type
+        if fact in FAILURES and self.saga.failure is None:
+            self.saga.failure = failure
+        if fact.reaches and (self.saga.status != State.COMPENSATION_STARTED or fact.reaches == State.FAILED):
+            self.saga.status = fact.reaches
+        self.saga.current_step = fact.event_type
 
     def open(self) -> None:
         """Record the saga, and what was announced to begin with."""
-        self._saga.save(force_insert=True)
+        self.saga.save(force_insert=True)
         Event.objects.bulk_create(self._announced)
 
     def write(self) -> None:
-        """Record what was announced, and where the saga stands since."""
+        """Record what was announced, and where the saga stands since; whoever tells it goes on with a fresh lease."""
         if not self._announced:
             return
         Event.objects.bulk_create(self._announced)
-        saga, now = self._saga, timezone.now()
+        saga, now = self.saga, timezone.now()
         if saga.at_rest and not self._rested_before:
             came_to_rest.send(SagaInstance, rest=Rest(self.order, saga.status, saga.failure, saga.answers_key))
         SagaInstance.objects.filter(pk=saga.pk).update(
@@ -108,4 +109,5 @@ class Story:
             failure=saga.failure,
             updated_at=now,
             finished_at=now if saga.at_rest else None,
+            **({**PROGRESS, **prolonged()} if self._is_driven else {}),
         )

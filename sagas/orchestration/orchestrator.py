@@ -1,17 +1,20 @@
 """The state machine that walks the workflow: forward, and back when a step fails or a cancellation is wished."""
 
 import logging
+from functools import partial
+from typing import Any
+from uuid import UUID
 
-from django.db.models import F
-from django.utils import timezone
-
+from cloudmart.kernel.clock import DatabaseNow
 from cloudmart.kernel.facts import OrderFacts
+from cloudmart.kernel.following import IsLeaving, never
 from cloudmart.kernel.remote import Answer, Refused, ask
 from cloudmart.kernel.transactions import durable
 from orders.errors import OrderCancelled
 from sagas.driving import driving
 from sagas.errors import Overtaken
-from sagas.models import AT_REST, WAIT, Direction, SagaInstance, State, StepStatus, new_saga
+from sagas.leases import give_up, new_saga, prolong, wait
+from sagas.models import AT_REST, Direction, SagaInstance, State, StepStatus
 from sagas.orchestration.step_log import StepLog
 from sagas.orchestration.walk import CANCELLATION, Call, TurnedBack, Walk
 from sagas.orchestration.workflow import ORDER_WORKFLOW, Workflow
@@ -22,9 +25,10 @@ logger = logging.getLogger(__name__)
 class OrderSagaOrchestrator:
     """Drives one saga. Each transaction settles the call before it, does what is local, and begins the next call.
 
-    Every transaction first claims the cursor by compare-and-set; whoever finds it moved raises Overtaken and has
-    written nothing. A step that says no rolls its transaction back, and the same transaction is then taken again
-    with that step known to fail: what was heard from a provider is kept, what the step may have written is not.
+    Every transaction first claims the cursor by compare-and-set, under the fence of the driver's lease; whoever finds
+    it moved raises Overtaken and has written nothing. A step that says no rolls its transaction back, and the same
+    transaction is then taken again with that step known to fail: what was heard from a provider is kept, what the step
+    may have written is not.
     """
 
     def __init__(self, saga: SagaInstance, workflow: Workflow = ORDER_WORKFLOW) -> None:
@@ -35,45 +39,66 @@ class OrderSagaOrchestrator:
         self._last_seq = 0 if self._is_new else saga.log.count()
 
     @classmethod
-    def start(cls, order: OrderFacts, answers_key: str = "", workflow: Workflow = ORDER_WORKFLOW) -> SagaInstance:
+    def start(
+        cls,
+        order: OrderFacts,
+        answers_key: str = "",
+        is_leaving: IsLeaving = never,
+        workflow: Workflow = ORDER_WORKFLOW,
+    ) -> SagaInstance:
         """Run a new saga until it rests or has to wait. Its first transaction writes the order."""
         saga = new_saga(order, answers_key)
         machine = cls(saga, workflow)
         with driving(saga):
-            return machine._converse(machine._next_call(None, None))
+            machine._converse(machine._next_call(None, None), is_leaving)
+        return saga
 
     @classmethod
-    def resume(cls, saga: SagaInstance, workflow: Workflow = ORDER_WORKFLOW) -> SagaInstance:
+    def resume(
+        cls, saga: SagaInstance, is_leaving: IsLeaving = never, workflow: Workflow = ORDER_WORKFLOW
+    ) -> SagaInstance:
         """Ask again what the saga's last driver had no sure answer to, and walk on. Only for who has claimed it."""
         machine = cls(saga, workflow)
         with driving(saga):
-            return machine._converse(machine._next_call(None, None))
+            machine._converse(machine._next_call(None, None), is_leaving)
+        return saga
 
     @classmethod
-    def cancel(cls, saga: SagaInstance, reason: str, workflow: Workflow = ORDER_WORKFLOW) -> SagaInstance:
+    def cancel(
+        cls, saga: SagaInstance, reason: str, is_leaving: IsLeaving = never, workflow: Workflow = ORDER_WORKFLOW
+    ) -> SagaInstance:
         """Walk a completed saga back from its end; a running one reads the wish when it next claims its cursor.
 
-        Raises what the first undo refuses with, having changed nothing; Overtaken when the saga has moved meanwhile.
+        One that waits is due at once. Raises what the first undo refuses with, having changed nothing; Overtaken when
+        the saga has moved meanwhile.
         """
         if saga.status == State.COMPLETED:
             machine = cls(saga, workflow)
             turned_back = TurnedBack(CANCELLATION, OrderCancelled(reason, reason=reason))
             with driving(saga):
-                return machine._converse(machine._keep(machine._take_back(turned_back)))
-        running = SagaInstance.objects.filter(pk=saga.pk).exclude(status__in=AT_REST)
-        if not running.update(cancel_reason=reason):
+                walk = machine._take_back(turned_back)
+                saga.fence += 1
+                machine._converse(machine._keep(walk), is_leaving)
+            return saga
+        if not turn_back(saga.order_id, reason, wake_at=DatabaseNow()):
             raise Overtaken(str(saga.pk))
         return saga
 
-    def _converse(self, call: Call | None) -> SagaInstance:
-        """Ask, with no transaction open, and walk on; until no call is left, or one has no sure answer."""
+    def _converse(self, call: Call | None, is_leaving: IsLeaving = never) -> None:
+        """Ask, with no transaction open, and walk on; until no call is left, or one has no sure answer.
+
+        Whoever is leaving asks nothing more, and leaves the rest to others.
+        """
+        still_here = partial(prolong, self.saga.order_id, self.saga.fence)
         while call:
-            answer = ask(call.operation, self._order, call.intent)
+            if is_leaving():
+                durable(give_up)(self.saga, wake_at=DatabaseNow())
+                break
+            answer = ask(call.operation, self._order, call.intent, before_repeat=still_here)
             if not call.operation.is_settled_by(answer.outcome):
                 self._wait(call, answer)
                 break
             call = self._next_call(call, answer)
-        return self.saga
 
     def _next_call(self, call: Call | None, answer: Answer | None) -> Call | None:
         turned_back = None
@@ -110,7 +135,7 @@ class OrderSagaOrchestrator:
     @durable
     def _take_back(self, turned_back: TurnedBack) -> Walk:
         walk = Walk(self.saga, self._workflow, self._last_seq, turned_back)
-        walk.claim_back()
+        walk.claim_from_rest()
         walk.turn_back(len(self._workflow), turned_back)
         walk.close()
         return walk
@@ -118,13 +143,9 @@ class OrderSagaOrchestrator:
     @durable
     def _wait(self, call: Call, answer: Answer) -> None:
         """Stay where we are: it is not known what the provider did, or an undo has to be tried again."""
+        wait(self.saga, f"{call.step.name}: {answer.outcome}")
         log = StepLog(self.saga, self._last_seq)
         log.add_answer(call.step.name, call.direction, answer, StepStatus.FAILED, str(answer.outcome))
-        mine = SagaInstance.objects.filter(
-            pk=self.saga.pk, current_step=self.saga.current_step, status=self.saga.status, fence=self.saga.fence
-        )
-        if not mine.update(attempts=F("attempts") + 1, wake_at=timezone.now() + WAIT, updated_at=timezone.now()):
-            raise Overtaken(str(self.saga.pk))
         log.write()
         logger.warning("saga %s waits for %s: %s", self.saga.pk, call.step.name, answer.outcome)
 
@@ -135,3 +156,9 @@ class OrderSagaOrchestrator:
         self._is_new = False
         self._last_seq = walk.last_seq
         return walk.call
+
+
+def turn_back(order_id: UUID, reason: str, **changes: Any) -> bool:
+    """Note the wish, which the saga reads when it next claims its cursor to go forward; False when it is at rest."""
+    running = SagaInstance.objects.filter(order_id=order_id).exclude(status__in=AT_REST)
+    return bool(running.update(cancel_reason=reason, **changes))

@@ -3,13 +3,15 @@
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models import F, Q
 from django.utils import timezone
 
 from cloudmart.kernel.errors import DomainError
 from cloudmart.kernel.facts import OrderFacts
 from cloudmart.kernel.remote import Answer, RemoteOperation
 from orders.errors import OrderCancelled
-from sagas.errors import Overtaken
+from sagas.errors import Overtaken, SagaTimedOut
+from sagas.leases import NO_LEASE, PROGRESS, is_late, lease, prolonged
 from sagas.models import AT_REST, Direction, SagaInstance, State, StepStatus
 from sagas.orchestration.step_log import StepLog
 from sagas.orchestration.workflow import Local, Remote, Step, Workflow
@@ -17,10 +19,18 @@ from sagas.resting import Rest, came_to_rest
 
 CANCELLATION = "cancel"
 """Stands in the log where a step would, when not a step but a wish turned the saga back."""
+DEADLINE = "deadline"
+"""Stands there when it was the clock."""
+
+WISHED = Q(cancel_reason__isnull=False)
+"""Sagas whose cancellation is wished."""
 
 
 class TurnedBack(Exception):
-    """A step said no, or a cancellation is wished. The transaction is rolled back, and taken again knowing that."""
+    """A step said no, a cancellation is wished, or the time is over.
+
+    The transaction is rolled back, and taken again knowing that.
+    """
 
     def __init__(self, step: str, error: DomainError) -> None:
         self.step, self.error = step, error
@@ -66,36 +76,45 @@ class Walk:
     def open(self) -> None:
         """The first transaction: nobody can have moved a saga that nobody knows."""
         self._claimed = self._stop_from(0)
-        self._saga.status, self._saga.current_step = self._claimed.state, self._claimed.step
+        for name, value in _at(self._claimed).items():
+            setattr(self._saga, name, value)
         self._saga.save(force_insert=True)
         self.cursor = Cursor(State.STARTED)
 
     def take_up(self) -> None:
-        """Go on from the call that was in flight when the last driver left: its intent is begun again, as the same."""
+        """Go on from the call that was in flight when the last driver left: its intent is begun again, as the same.
+
+        Raises TurnedBack when it is too late to go forward.
+        """
         index = [step.name for step in self._workflow].index(self.cursor.step)
         if self.cursor.state == State.COMPENSATION_STARTED:
             self.claim_back()
             self.back(index)
             return
-        self.claim_forward(index)
-        if self._turned_back and self._turned_back.step == CANCELLATION:
+        self.claim_forward(index, in_time=True)
+        if self._turned_back and self._turned_back.step in {CANCELLATION, DEADLINE}:
             self.turn_back(index + 1, self._turned_back)
         else:
             self.forward(index)
 
-    def claim_forward(self, index: int) -> None:
+    def claim_forward(self, index: int, *, in_time: bool = False) -> None:
         """Move the cursor to the next stop on the way from step `index`; or to turn back, where that is known.
 
-        Raises Overtaken when somebody else has moved it, and TurnedBack when a cancellation is wished.
+        Raises Overtaken when somebody else has moved it, and TurnedBack when a cancellation is wished; where it has to
+        be `in_time`, also after the saga's deadline.
         """
         if self._turned_back:
             self.claim_back()
         else:
-            self._claim(self._stop_from(index), cancel_reason=None)
+            self._claim(self._stop_from(index), unless=WISHED | is_late() if in_time else WISHED)
 
     def claim_back(self) -> None:
         """Move the cursor to turn back, or to go on doing so. Raises Overtaken."""
         self._claim(Cursor(State.COMPENSATION_STARTED, self.cursor.step))
+
+    def claim_from_rest(self) -> None:
+        """Move the cursor of a completed saga to turn back, and lease it. Raises Overtaken."""
+        self._claim(Cursor(State.COMPENSATION_STARTED), fence=F("fence") + 1, **lease())
 
     def close(self) -> None:
         """Write the log, and the cursor where the walk has ended elsewhere than was claimed; say so when it rests."""
@@ -104,7 +123,7 @@ class Walk:
             rest = Rest(self._order, self.cursor.state, self.failure, self._saga.answers_key)
             came_to_rest.send(SagaInstance, rest=rest)
         if (self.cursor, self.failure) != (self._claimed, self._saga.failure):
-            SagaInstance.objects.filter(pk=self._saga.pk).update(**_at(self.cursor), failure=self.failure)
+            SagaInstance.objects.filter(pk=self._saga.pk).update(**_at(self.cursor), **PROGRESS, failure=self.failure)
 
     def _stop_from(self, index: int) -> Cursor:
         """The next call, or the end, as the table has it."""
@@ -115,20 +134,22 @@ class Walk:
             state = step.reaches
         return Cursor(State.COMPLETED)
 
-    def _claim(self, goal: Cursor, **only_if: Any) -> None:
-        """The compare-and-set."""
+    def _claim(self, goal: Cursor, *, unless: Q | None = None, **changes: Any) -> None:
+        """The compare-and-set; it prolongs the lease."""
         here = {"status": self.cursor.state, "current_step": self.cursor.step, "fence": self._saga.fence}
-        mine = SagaInstance.objects.filter(pk=self._saga.pk, **here, **only_if)
-        news = {} if goal == self.cursor else {"attempts": 0}
-        if not mine.update(**_at(goal), **news, wake_at=None):
+        mine = SagaInstance.objects.filter(pk=self._saga.pk, **here).exclude(unless or Q())
+        news = {} if goal == self.cursor else PROGRESS
+        if not mine.update(**{**_at(goal), **news, "wake_at": None, **changes}):
             raise self._why_not()
         self._claimed = goal
 
     def _why_not(self) -> Exception:
         now = SagaInstance.objects.get(pk=self._saga.pk)
-        if Cursor(now.status, now.current_step) == self.cursor and now.fence == self._saga.fence and now.cancel_reason:
+        if (Cursor(now.status, now.current_step), now.fence) != (self.cursor, self._saga.fence):
+            return Overtaken(str(now.pk))
+        if now.cancel_reason is not None:
             return TurnedBack(CANCELLATION, OrderCancelled(now.cancel_reason, reason=now.cancel_reason))
-        return Overtaken(str(self._saga.pk))
+        return TurnedBack(DEADLINE, SagaTimedOut())
 
     # --- The steps ------------------------------------------------------------------------------
 
@@ -201,11 +222,12 @@ class Walk:
 
 
 def _at(cursor: Cursor) -> dict[str, Any]:
-    """The columns of a saga that stands at `cursor`."""
-    now = timezone.now()
+    """The columns of a saga that stands at `cursor`; its driver has a lease until it rests."""
+    now, at_rest = timezone.now(), cursor.state in AT_REST
     return {
         "status": cursor.state,
         "current_step": cursor.step,
         "updated_at": now,
-        "finished_at": now if cursor.state in AT_REST else None,
+        "finished_at": now if at_rest else None,
+        **(NO_LEASE if at_rest else prolonged()),
     }

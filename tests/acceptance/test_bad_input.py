@@ -112,7 +112,6 @@ def test_a_changed_price_comes_with_the_current_one(api):
         '{"\\ud800": 1}',
         '{"saga": "\\ud800"}',
         '{"book_id": NaN}',
-        "",
         '{"bookId": 1, "book_id": 2}',
     ],
 )

@@ -1,6 +1,7 @@
 """Idempotency-Key: a request that is sent twice is done once, and answered the same."""
 
 from collections import Counter
+from datetime import timedelta
 
 import pytest
 from django.core.management import call_command
@@ -160,11 +161,11 @@ class Killed(BaseException):
 
 
 def test_after_a_crash_a_repeat_leads_to_the_order_that_was_begun(order, monkeypatch):
-    def die(*args):
+    def die(*args, **kwargs):
         raise Killed
 
     monkeypatch.setattr(orchestrator, "ask", die)
-    monkeypatch.setattr(driver, "deliver", die)
+    monkeypatch.setattr(driver, "tell", die)
     with pytest.raises(Killed):
         order()
     monkeypatch.undo()
@@ -221,7 +222,7 @@ def test_expired_keys_are_purged_in_batches(order, capsys):
 
 def test_what_could_not_be_done_now_may_be_asked_for_again(api, operator, order, monkeypatch):
     client, order_id = signed_in(operator), order().json()["order_id"]
-    SagaInstance.objects.update(status="STOCK_RESERVED", wake_at=None)
+    SagaInstance.objects.update(status="STOCK_RESERVED", lease_until=timezone.now() + timedelta(minutes=1))
     path, key = f"/saga/{order_id}/retry", {"Idempotency-Key": "key-3"}
     assert client.post(path, headers=key).json()["code"] == "saga_running"
     SagaInstance.objects.update(status="COMPLETED")

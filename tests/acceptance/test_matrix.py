@@ -22,6 +22,14 @@ route                              method  anonymous  other  owner  operator
 /orders                            GET           401    200    200       200
 /orders                            POST          401    201    201       201
 /orders/{order_id}                 GET           401    404    200       200
+/orders/{order_id}                 PATCH         401    404    200       200
+/orders/{order_id}                 DELETE        401    404    204       204
+/orders/{order_id}/items           POST          401    404    200       200
+/orders/{order_id}/add_item        POST          401    404    200       200
+/orders/{order_id}/items/{book_id} PUT           401    404    200       200
+/orders/{order_id}/items/{book_id} DELETE        401    404    200       200
+/orders/{order_id}/extend          POST          401    404    200       200
+/orders/{order_id}/confirm         POST          401    404    200       200
 /orders/{order_id}/cancel          POST          401    404    200       200
 /orders/{order_id}/cancel          PUT           401    404    200       200
 
@@ -29,6 +37,8 @@ route                              method  anonymous  other  owner  operator
 /saga/{order_id}/status            GET           401    404    200       200
 /saga/{order_id}/cancel            POST          401    403    403       200
 /saga/{order_id}/retry             POST          401    403    403       200
+/saga/{order_id}/compensate        POST          401    403    403       200
+/saga/{order_id}/give_up           POST          401    403    403       200
 
 /inventory                         GET           401    200    200       200
 /inventory/{book_id}               GET           401    200    200       200
@@ -55,6 +65,11 @@ route                              method  anonymous  other  owner  operator
 
 ROWS = [line.split() for line in MATRIX.strip().splitlines()[1:] if line]
 ALLOWED = {(route, method): dict(zip(VISITORS, map(int, codes), strict=True)) for route, method, *codes in ROWS}
+OF_A_DRAFT = {
+    (route, method)
+    for route, method in ALLOWED
+    if re.search("/(items|add_item|extend|confirm)", route) or method in {"PATCH", "DELETE"}
+}
 OF_AN_ORDER = {
     (route, method)
     for route, method in ALLOWED
@@ -70,6 +85,12 @@ def body_of(route, visitor, orders):
     """What a good request to this route brings; `orders` are the ids of a completed and of a new one."""
     completed, new = orders
     return {
+        "/saga/{order_id}/give_up": {"reason": "The card is closed."},
+        "/orders/{order_id}": {"coupon": "WELCOME10"},
+        "/orders/{order_id}/items": ITEMS[0],
+        "/orders/{order_id}/add_item": ITEMS[0],
+        "/orders/{order_id}/items/{book_id}": {"quantity": 2},
+        "/orders/{order_id}/confirm": {"payment_method": "credit_card"},
         "/inventory/extend": {"order_id": new},
         "/orders": {**ORDER, **({"customer_id": "customer-001"} if visitor == "operator" else {})},
         "/saga/start": {**ORDER, **({"customer_id": "customer-001"} if visitor == "operator" else {})},
@@ -87,7 +108,7 @@ def body_of(route, visitor, orders):
 
 @pytest.fixture
 def visit(api, operator, shelve):
-    """The answer that a visitor gets to a good request, for an order of the owner's own."""
+    """The answer that a visitor gets to a good request, for an order of the owner's own, which may be a draft."""
     shelve("book-123", 1000)
     clients = {
         "anonymous": APIClient(),
@@ -98,9 +119,14 @@ def visit(api, operator, shelve):
 
     def visit(visitor, route, method):
         new = str(facts().order_id)
-        completed = api.post("/orders", ORDER).json()["order_id"] if (route, method) in OF_AN_ORDER else new
+        completed = new
+        if (route, method) in OF_A_DRAFT:
+            completed = api.post("/orders", {}).json()["order_id"]
+            api.post(f"/orders/{completed}/items", ITEMS[0])
+        elif (route, method) in OF_AN_ORDER:
+            completed = api.post("/orders", ORDER).json()["order_id"]
         path = route.format(order_id=completed, book_id="book-123")
-        body = None if method == "GET" else body_of(route, visitor, (completed, new))
+        body = None if method in {"GET", "DELETE"} else body_of(route, visitor, (completed, new))
         return getattr(clients[visitor], method.lower())(path, body)
 
     return visit
@@ -147,7 +173,8 @@ def test_every_command_has_an_example_to_try():
     for route, operations in paths.items():
         for method, operation in operations.items():
             contents = [operation["requestBody"]] if method != "get" and "requestBody" in operation else []
-            contents += [operation["responses"]["200" if "200" in operation["responses"] else "201"]]
+            told = [operation["responses"][status] for status in ("200", "201") if status in operation["responses"]]
+            contents += told[:1]
             for content in contents if route not in {"/metrics", "/healthz", "/readyz"} else []:
                 shown = content["content"]["application/json"]
                 assert shown.get("examples"), (route, method)

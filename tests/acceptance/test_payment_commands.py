@@ -249,3 +249,14 @@ def test_a_key_makes_any_of_them_safe_to_repeat(ask, order_id):
     assert repeat["Idempotent-Replayed"] == "true" and repeat.json() == first.json()
     other = ask("process", headers={"Idempotency-Key": "k"}, **{**body, "amount": 1})
     assert other.status_code == 422
+
+
+def test_under_a_key_what_was_not_sure_is_taken_further_by_a_repeat(ask, order_id, monkeypatch):
+    body = {"order_id": order_id, "amount": 1000, "payment_method": "credit_card", "headers": {"Idempotency-Key": "k"}}
+    with monkeypatch.context() as down:
+        down.setattr(MockGateway, "charge", raising(OutcomeUnknown("silence")))
+        down.setattr(MockGateway, "lookup", lambda self, key: Unknown("nobody knows"))
+        assert ask("process", **body).status_code == 202
+    answers = [ask("process", **body) for _ in range(2)]
+    assert [answer.json()["status"] for answer in answers] == ["captured", "captured"]
+    assert answers[1]["Idempotent-Replayed"] == "true" and len(charges()) == 1

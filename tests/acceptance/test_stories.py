@@ -2,8 +2,11 @@
 
 import pytest
 
+from inventory.models import Reservation
 from orders.models import Order, SagaStyle
+from payments.gateways.mock import MockGateway
 from sagas import placement
+from sagas.audit.audit import audit
 from sagas.models import Event, SagaInstance
 from tests.acceptance.conftest import end_of, facts_of, holds, steps_of
 from tests.committed import reserve_stock
@@ -167,3 +170,69 @@ def test_a_provider_that_stays_away_takes_no_money(place, shelve):
     assert answer.status_code == 402
     assert answer.json()["code"] == "payment_unavailable"
     assert end_of(answer.json()["order_id"]) == ("cancelled", 0, 0, [("book-123", 3, 0)])
+
+
+def test_what_an_operator_holds_besides_for_an_order_stays_held(api, bought_with_extra, style):
+    order_id = bought_with_extra
+    assert end_of(order_id)[3] == [("book-123", 4, 0), ("book-789", 3, 2)]
+    assert api.post(f"/orders/{order_id}/cancel").status_code == 200
+    assert end_of(order_id)[3] == [("book-123", 5, 0), ("book-789", 3, 2)]
+
+
+@pytest.fixture
+def bought_with_extra(place, shelve, monkeypatch):
+    """An order of one book, for which an operator has reserved another book while it ran."""
+    shelve("book-123", 5)
+    shelve("book-789", 3)
+    charge = MockGateway.charge
+
+    def reserve_then_charge(self, key, **asked):
+        order_id = Order.objects.get().pk
+        reserve_stock(facts(("book-789", 2), order_id=order_id))
+        return charge(self, key, **asked)
+
+    monkeypatch.setattr(MockGateway, "charge", reserve_then_charge)
+    return place(("book-123", 1)).json()["order_id"]
+
+
+def test_an_order_whose_books_were_held_otherwise_before_fails(place, shelve, style, monkeypatch):
+    """Somebody has used this order's id for holds of their own."""
+    shelve("book-123", 5)
+    check = placement.inventory.check_availability
+    order_id = facts().order_id
+    monkeypatch.setattr(placement, "new_id", lambda: order_id)
+
+    def check_then_lose(*args):
+        check(*args)
+        reserve_stock(facts(("book-123", 3), order_id=order_id))
+
+    monkeypatch.setattr(placement.inventory, "check_availability", check_then_lose)
+    answer = place(("book-123", 1))
+    assert answer.status_code == 409 and answer.json()["code"] == "reservation_differs"
+    assert answer.json()["saga_status"] == "FAILED"
+    assert end_of(str(order_id)) == ("cancelled", 0, 0, [("book-123", 5, 3)])
+
+
+@pytest.mark.parametrize("taken", [False, True])
+def test_an_order_whose_hold_runs_out_on_the_way_is_undone(place, shelve, monkeypatch, taken):
+    """Whether or not somebody else has the copies by then."""
+    shelve("book-123", 5)
+    charge = MockGateway.charge
+
+    def take_too_long(self, key, **asked):
+        Reservation.objects.update(expires_at="2020-01-01T00:00Z")
+        if taken:
+            reserve_stock(facts(("book-123", 5)))
+        return charge(self, key, **asked)
+
+    monkeypatch.setattr(MockGateway, "charge", take_too_long)
+    answer = place(("book-123", 2))
+    assert answer.status_code == 409 and answer.json()["code"] == "reservation_expired"
+    assert answer.json()["saga_status"] == "FAILED"
+    held = 5 if taken else 0
+    assert end_of(answer.json()["order_id"]) == ("cancelled", 0, 0, [("book-123", 5, held)])
+    assert not audit_offenders()
+
+
+def audit_offenders():
+    return [finding for finding in audit(limit=5) if not finding.holds]

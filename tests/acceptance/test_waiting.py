@@ -1,11 +1,15 @@
 """A provider that gives no sure answer: unknown is not failed, and an undo is never given up."""
 
+from datetime import timedelta
+
 import pytest
 
+from cloudmart.kernel.clock import DatabaseNow
 from cloudmart.kernel.remote import OutcomeUnknown, ProviderUnavailable, Unknown
 from payments.gateways.mock import MockGateway
 from payments.models import Payment
 from sagas.models import SagaInstance
+from sagas.recovery import due
 from tests.acceptance.conftest import end_of, holds
 from tests.conftest import signed_in
 
@@ -70,7 +74,9 @@ def test_an_operator_has_a_waiting_saga_go_on(place, shelve, monkeypatch, keys_a
     done = retry(order_id)
     assert done.status_code == 200 and done.json()["status"] == "COMPLETED"
     assert end_of(order_id) == ("completed", 1100, 1, [("book-123", 2, 0)])
-    assert retry(order_id).json() == done.json(), "a saga at rest stays as it is"
+    again = retry(order_id).json()
+    assert len(again["actions"]) == 3
+    assert {**again, "actions": []} == {**done.json(), "actions": []}, "a saga at rest stays as it is"
     assert Payment.objects.count() == 1
 
 
@@ -90,7 +96,9 @@ def test_a_waiting_order_that_is_cancelled_turns_back_when_it_goes_on(
     with monkeypatch.context() as down:
         down.setattr(MockGateway, "charge", fails_with(OutcomeUnknown("no answer")))
         order_id = place(("book-123", 1)).json()["order_id"]
+    assert due(1) == []
     assert api.post(f"/orders/{order_id}/cancel", {"reason": "too slow"}).status_code == 202
+    assert [str(saga.order_id) for saga in due(1)] == [order_id], "there is no need to wait any longer"
     told = retry(order_id).json()
     assert told["status"] == "FAILED" and told["failure"]["reason"] == "too slow"
     assert end_of(order_id) == ("cancelled", 0, 0, [("book-123", 3, 0)])
@@ -100,7 +108,7 @@ def test_nobody_takes_a_saga_from_who_drives_it(place, shelve, monkeypatch, keys
     shelve("book-123", 3)
     monkeypatch.setattr(MockGateway, "charge", fails_with(OutcomeUnknown("no answer")))
     order_id = place(("book-123", 1)).json()["order_id"]
-    SagaInstance.objects.update(wake_at=None)
+    SagaInstance.objects.update(lease_until=DatabaseNow() + timedelta(minutes=1))
     refused = retry(order_id)
     assert refused.status_code == 409 and refused.json()["code"] == "saga_running"
 

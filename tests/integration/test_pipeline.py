@@ -54,10 +54,10 @@ def test_availability_comes_before_any_calculation_and_that_before_any_side_effe
     shelve("book-123", 1)
     start, written_before = placement.START[style], []
 
-    def spied_start(order, answers_key):
+    def spied_start(order, answers_key, is_leaving):
         called.append("start")
         written_before.extend(query["sql"] for query in queries if not query["sql"].startswith("SELECT"))
-        return start(order, answers_key)
+        return start(order, answers_key, is_leaving)
 
     monkeypatch.setitem(placement.START, style, spied_start)
     with CaptureQueriesContext(connection) as queries:
@@ -93,7 +93,7 @@ def test_a_failing_reserve_saves_no_order_as_placed(api, shelve, monkeypatch):
     monkeypatch.setitem(
         placement.START,
         SagaStyle.ORCHESTRATION,
-        lambda order, key: orchestrator.OrderSagaOrchestrator.start(order, key, workflow),
+        lambda order, key, never: orchestrator.OrderSagaOrchestrator.start(order, key, never, workflow),
     )
     with CaptureQueriesContext(connection) as queries:
         assert api.post("/orders", BODY).status_code == 409

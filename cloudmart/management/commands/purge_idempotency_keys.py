@@ -3,9 +3,8 @@
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
-from django.utils import timezone
 
-from cloudmart.models import IdempotencyKey
+from cloudmart.api.idempotency import purge_keys
 
 
 class Command(BaseCommand):
@@ -16,14 +15,6 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         total = 0
-        while deleted := purge(options["batch"]):
+        while deleted := purge_keys(options["batch"]):
             total += deleted
         self.stdout.write(f"{total} keys deleted")
-
-
-def purge(limit: int) -> int:
-    """Delete at most `limit` keys, oldest first, but none whose order has not ended; returns how many."""
-    expired = IdempotencyKey.objects.filter(expires_at__lte=timezone.now()).order_by("expires_at")
-    expired = expired.exclude(order_id__isnull=False, status_code=None)
-    deleted, _ = IdempotencyKey.objects.filter(pk__in=list(expired.values_list("pk", flat=True)[:limit])).delete()
-    return deleted

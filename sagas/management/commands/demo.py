@@ -131,7 +131,7 @@ def timeline_of(saga: SagaInstance) -> list[str]:
     rows += [
         (event.timestamp, f"• {event.event_type}" + (f" [dim]{tries} tries[/]" if tries > 1 else ""))
         for event in Event.objects.filter(aggregate_id=saga.order_id).order_by("seq")
-        for tries in [event.payload.get("tries", 1)]
+        for tries in [event.details.get("tries", 1)]
     ]
     started = saga.created_at
     return [f"{(at - started).total_seconds() * 1000:6.0f} ms  {text}" for at, text in rows]

@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandParser
+from django.utils import timezone
 from rich.progress import track
 
 from cloudmart.kernel.transactions import durable
@@ -65,12 +66,14 @@ class Command(BaseCommand):
 def add_books(books: Iterable[tuple[str, str, int, int]]) -> None:
     """Those of (code, title, price in minor units, copies) that are not there yet."""
     wanted = {code: (title, price, copies) for code, title, price, copies in books}
-    known = set(Book.objects.filter(pk__in=wanted).values_list("pk", flat=True))
+    known, now = set(Book.objects.filter(pk__in=wanted).values_list("pk", flat=True)), timezone.now()
     new = {code: book for code, book in wanted.items() if code not in known}
     Book.objects.bulk_create(Book(id=code, title=title, price=price) for code, (title, price, _) in new.items())
     first = {code: Stock().add(copies) for code, (_, _, copies) in new.items() if copies}
     InventoryRecord.objects.bulk_create(
-        InventoryRecord(book_id=code, on_hand=copies, version=1 if code in first else 0)
+        InventoryRecord(book_id=code, on_hand=copies, version=1, changed_at=now)
+        if code in first
+        else InventoryRecord(book_id=code)
         for code, (_, _, copies) in new.items()
     )
     StockEvent.objects.bulk_create(
@@ -82,6 +85,7 @@ def add_books(books: Iterable[tuple[str, str, int, int]]) -> None:
             reserved_delta=0,
             on_hand_after=happened.on_hand_delta,
             reserved_after=0,
+            happened_at=now,
             reason="first stock",
             actor="seed",
         )

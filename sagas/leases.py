@@ -1,0 +1,135 @@
+"""Who may drive a saga now: whoever holds its lease, which runs by the database's clock.
+
+Every lease has a number, the fence. Whatever a driver writes on its saga, it writes only where its own fence still is
+the newest, and prolongs its lease with it. Whoever finds another fence there was overtaken: it rolls back, and leaves.
+"""
+
+import os
+import random
+import socket
+from datetime import timedelta
+from threading import get_native_id
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db.models import Exists, F, OuterRef, Q
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+
+from cloudmart.kernel.clock import DatabaseNow
+from cloudmart.kernel.facts import OrderFacts
+from cloudmart.kernel.transactions import durable, joining
+from sagas.errors import Overtaken
+from sagas.locks import lock_saga
+from sagas.models import UNDERWAY, Event, SagaInstance
+
+NO_LEASE: dict[str, Any] = {"owner": "", "lease_until": None}
+"""The columns of a saga that nobody drives."""
+
+PROGRESS: dict[str, Any] = {"attempts": 0, "attention": None}
+"""The columns that change when a saga has come further: all is well again."""
+
+DUE_SINCE = Coalesce("wake_at", "lease_until", "updated_at")
+"""Since when a saga that is due has been so."""
+
+DIED = "Whoever drove it ended without a word"
+
+
+def lease() -> dict[str, Any]:
+    """The columns of a saga that is leased to this thread from now on."""
+    driver = f"{socket.gethostname()[:32]}:{os.getpid()}:{get_native_id()}"
+    return {"owner": driver, **prolonged(), "wake_at": None, "given_up_at": None}
+
+
+def prolonged() -> dict[str, Any]:
+    """The column that changes when a driver goes on."""
+    return {"lease_until": DatabaseNow() + settings.LEASE}
+
+
+def new_saga(order: OrderFacts, answers_key: str) -> SagaInstance:
+    """The saga of an order that is about to be written, leased to whoever writes it; not saved."""
+    return SagaInstance(
+        saga_type=order.saga_style,
+        order_id=order.order_id,
+        payload=order.as_json(),
+        answers_key=answers_key,
+        fence=1,
+        deadline_at=DatabaseNow() + settings.SAGA_DEADLINE,
+        **lease(),
+    )
+
+
+def is_free() -> Q:
+    """Sagas that nobody drives."""
+    return Q(lease_until=None) | Q(lease_until__lte=DatabaseNow())
+
+
+def is_due() -> Q:
+    """Sagas that nobody drives, and that wait for nothing any more, nor for anybody."""
+    return is_free() & Q(given_up_at=None) & (Q(wake_at=None) | Q(wake_at__lte=DatabaseNow()))
+
+
+def is_late() -> Q:
+    """Sagas that should have ended by now."""
+    return Q(deadline_at__lte=DatabaseNow())
+
+
+def is_unfinished() -> Q:
+    """Sagas that are under way, or that rest while not everybody knows of it."""
+    untold = Event.objects.filter(aggregate_id=OuterRef("order_id"), delivered_at=None)
+    return Q(status__in=UNDERWAY) | Q(Exists(untold))
+
+
+@joining
+def claim(saga: SagaInstance, *, early: bool = False) -> bool:
+    """Take the lease of an unfinished saga that nobody drives; whether that came about. `saga` is as it stands then.
+
+    One that waits is not taken before its time, nor one that was given up, unless `early`: a person is looking then.
+    """
+    free = SagaInstance.objects.filter(is_free() if early else is_due(), is_unfinished(), pk=saga.pk)
+    has_died = saga.lease_until is not None
+    attempts = F("attempts") + has_died
+    seen = {"attention": None} if early else {}
+    if not free.update(**lease(), **seen, fence=F("fence") + 1, attempts=attempts, updated_at=timezone.now()):
+        return False
+    saga.refresh_from_db()
+    if has_died and saga.attempts >= settings.ATTENTION_AFTER:
+        _call_for_attention(saga, DIED, saga.attempts)
+    return True
+
+
+@durable
+def prolong(order_id: UUID, fence: int) -> None:
+    """Say that this driver is still at it. Raises Overtaken."""
+    if not SagaInstance.objects.filter(order_id=order_id, fence=fence).update(**prolonged()):
+        raise Overtaken(str(order_id))
+
+
+def give_up(saga: SagaInstance, **changes: Any) -> None:
+    """Once this transaction has committed, anybody may drive the saga, changed like this. Raises Overtaken."""
+    mine = SagaInstance.objects.filter(pk=saga.pk, fence=saga.fence)
+    if not mine.update(**NO_LEASE, **changes, updated_at=timezone.now()):
+        raise Overtaken(str(saga.pk))
+
+
+def wait(saga: SagaInstance, why: str) -> None:
+    """Give the saga up until it is worth another try, and call for a person after a number of these.
+
+    Each time it waits for twice as long, up to a limit; a part of that is random, so that what failed together does
+    not come back together. Raises Overtaken.
+    """
+    tries = lock_saga(saga.order_id, saga.fence).attempts + 1
+    give_up(saga, attempts=tries, wake_at=DatabaseNow() + pause_after(tries))
+    if tries >= settings.ATTENTION_AFTER:
+        _call_for_attention(saga, why, tries)
+
+
+def pause_after(tries: int) -> timedelta:
+    """How long a saga waits that was tried so often in vain."""
+    longest = min(settings.SAGA_PAUSE * 2 ** min(tries - 1, 30), settings.SAGA_LONGEST_PAUSE)
+    return longest * random.uniform(0.5, 1)
+
+
+def _call_for_attention(saga: SagaInstance, why: str, tries: int) -> None:
+    SagaInstance.objects.filter(pk=saga.pk).update(attention=f"Tried {tries} times in vain. {why}"[:200])

@@ -1,0 +1,513 @@
+"""The interactive order: books in and out of a draft, each held as it is added; confirmed, in both styles, or not."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from inventory.models import InventoryRecord, Reservation, StockEvent
+from orders.models import Order, OrderItem
+from sagas.audit.audit import audit
+from sagas.drafts import process
+from sagas.models import SagaInstance
+from tests.acceptance.conftest import end_of, facts_of, holds, money_kept, parcels_on_their_way, steps_of
+from tests.committed import expire_reservations, reserve_stock
+from tests.conftest import available, facts, signed_in
+from tests.factories import BookFactory, CustomerFactory
+from tests.integration.test_races import all_at_once
+
+
+@pytest.fixture(autouse=True)
+def audited(transactional_db):
+    """Whatever a test does, the books balance after it."""
+    yield
+    assert not [finding for finding in audit(limit=5) if not finding.holds]
+
+
+@pytest.fixture
+def clerk(operator):
+    return signed_in(operator)
+
+
+@pytest.fixture
+def draft(api, style, shelve):
+    """The path of an empty draft; there are 100 copies of one book and 5 of another."""
+    shelve("book-123", 100, price=1000)
+    shelve("book-456", 5, price=500)
+    answer = api.post("/orders", {"saga": style, "payment_method": "credit_card"})
+    assert answer.status_code == 201 and answer["Location"] == f"/orders/{answer.json()['order_id']}"
+    return answer["Location"]
+
+
+def add(api, draft, book_id="book-123", quantity=2, **more):
+    return api.post(f"{draft}/items", {"book_id": book_id, "quantity": quantity, **more})
+
+
+def items(order):
+    return [(item["book_id"], item["quantity"], item["unit_price"]) for item in order["items"]]
+
+
+def id_of(draft):
+    return draft.rpartition("/")[2]
+
+
+def lapse(**which):
+    """The clock passes these holds."""
+    Reservation.objects.filter(**which).update(expires_at=timezone.now() - timedelta(seconds=1))
+
+
+# --- The walk ---------------------------------------------------------------------------------------
+
+
+def test_the_walk_of_the_interactive_order(api, clerk, style, shelve):
+    shelve("book-123", 0)
+    shown = []
+
+    def look():
+        told = clerk.get("/inventory/book-123").json()
+        shown.append((told["total_quantity"], told["reserved_quantity"], told["available_quantity"]))
+        return told
+
+    assert clerk.post("/inventory/book-123/add_stock", {"quantity": 100}).status_code == 200
+    assert look()["total_quantity"] == 100
+    first = api.post("/orders", {"saga": style})["Location"]
+    held = add(api, first).json()["items"][0]
+    (hold,) = look()["reservations"]
+    assert (hold["order_id"], hold["quantity"], hold["expires_at"]) == (id_of(first), 2, held["held_until"])
+    confirmed = api.post(f"{first}/confirm", {"payment_method": "e_money"})
+    assert confirmed.status_code == 200 and confirmed.json()["status"] == "completed"
+    assert look()["reservations"] == []
+    second = api.post("/orders", {"saga": style})["Location"]
+    add(api, second, quantity=3)
+    look()
+    assert api.post(f"{second}/cancel").json()["status"] == "cancelled"
+    look()
+    assert shown == [(100, 0, 100), (100, 2, 98), (98, 0, 98), (98, 3, 95), (98, 0, 98)]
+
+    events = clerk.get("/inventory/book-123/events", {"ordering": "version"}).json()["results"]
+    assert [(event["type"], event["order_id"]) for event in events] == [
+        ("StockAdded", None),
+        ("StockReserved", id_of(first)),
+        ("ReservationConfirmed", id_of(first)),
+        ("StockReserved", id_of(second)),
+        ("ReservationCancelled", id_of(second)),
+    ]
+    assert {event["actor"] for event in events} == {"operator", "customer-001"}
+    for event, numbers in zip(events, shown, strict=True):
+        then = clerk.get("/inventory/book-123", {"as_of": event["happened_at"]}).json()
+        assert (then["total_quantity"], then["reserved_quantity"], then["available_quantity"]) == numbers
+
+
+def test_a_confirmed_draft_ends_like_an_order_placed_at_once(api, place, draft, style, status_of):
+    add(api, draft)
+    add(api, draft, "book-456", 1)
+    drafted = api.post(f"{draft}/confirm", {"coupon": "WELCOME10"}).json()
+    placed = place(("book-123", 2), ("book-456", 1), coupon="WELCOME10").json()
+    own = {"order_id", "created_at"}
+    assert {k: v for k, v in drafted.items() if k not in own} == {k: v for k, v in placed.items() if k not in own}
+    assert end_of(id_of(draft)) == ("completed", 2475, 1, [("book-123", 96, 0), ("book-456", 3, 0)])
+    told, other = status_of(id_of(draft)), status_of(placed["order_id"])
+    assert told["style"] == style and told["history"] == other["history"]
+    assert steps_of(told, "do", "done") == steps_of(other, "do", "done") and facts_of(told) == facts_of(other)
+    assert api.get(draft).json() == {k: v for k, v in drafted.items() if k != "saga_status"}
+
+
+@pytest.mark.parametrize(
+    ("more", "status", "code"),
+    [
+        ({"payment_token": "tok_insufficient_funds"}, 402, "payment_declined"),
+        ({"shipping_address": "999-9999 Nowhere"}, 409, "shipping_failed"),
+    ],
+)
+def test_a_confirmed_draft_that_fails_leaves_nothing_behind(api, draft, more, status, code):
+    add(api, draft)
+    for _ in range(2):
+        answer = api.post(f"{draft}/confirm", more)
+        assert (answer.status_code, answer.json()["code"]) == (status, code)
+        assert answer.json()["order_id"] == id_of(draft)
+    assert end_of(id_of(draft)) == ("cancelled", 0, 0, [("book-123", 100, 0), ("book-456", 5, 0)])
+
+
+def test_a_completed_draft_is_cancelled_as_any_order(api, draft):
+    add(api, draft)
+    api.post(f"{draft}/confirm")
+    assert api.post(f"{draft}/cancel").status_code == 200
+    assert end_of(id_of(draft)) == ("cancelled", 0, 0, [("book-123", 100, 0), ("book-456", 5, 0)])
+
+
+# --- Putting it together ----------------------------------------------------------------------------
+
+
+def test_a_draft_is_reckoned_as_it_grows(api, draft):
+    assert api.get(draft).json()["total"] == 0
+    add(api, draft, quantity=1)
+    add(api, draft, quantity=2)
+    assert api.post(f"{draft}/add_item", {"book_id": "book-456", "quantity": 1}).status_code == 200
+    order = api.get(draft).json()
+    assert items(order) == [("book-123", 3, 1000), ("book-456", 1, 500)]
+    assert (order["subtotal"], order["discount"], order["tax"], order["total"]) == (3500, 0, 350, 3850)
+    assert (available("book-123"), available("book-456")) == (97, 4)
+    order = api.patch(draft, {"coupon": "WELCOME10", "region": "DE", "shipping_address": "530-0001 Osaka"}).json()
+    assert (order["discount"], order["tax"], order["total"]) == (350, 221, 3371)
+    assert order["shipping_address"] == {"postal_code": "530-0001", "address": "530-0001 Osaka"}
+    assert api.patch(draft, {"coupon": None}).json()["coupon"] == ""
+    order = api.delete(f"{draft}/items/book-123").json()
+    assert items(order) == [("book-456", 1, 500)] and order["subtotal"] == 500
+    assert (available("book-123"), available("book-456")) == (100, 4)
+    assert order["status"] == "draft" and "saga_status" not in order
+
+
+def test_a_quantity_is_changed_up_and_down(api, draft):
+    add(api, draft, "book-456", 1)
+    since = Reservation.objects.get().expires_at
+    for quantity in (5, 2, 2, 1):
+        for _ in range(2):
+            order = api.put(f"{draft}/items/book-456", {"quantity": quantity}).json()
+            assert items(order) == [("book-456", quantity, 500)]
+            assert available("book-456") == 5 - quantity
+    assert Reservation.objects.get().expires_at == since, "changing a hold does not prolong it"
+    deltas = StockEvent.objects.filter(shelf="book-456", order_id=id_of(draft)).order_by("version")
+    assert list(deltas.values_list("reserved_delta", flat=True)) == [1, 4, -3, -1]
+    refused = api.put(f"{draft}/items/book-456", {"quantity": 6})
+    assert refused.json()["shortages"] == [{"book_id": "book-456", "requested": 6, "available": 5}]
+    assert items(api.get(draft).json()) == [("book-456", 1, 500)]
+
+
+def test_a_book_that_was_taken_out_can_be_put_in_again(api, draft):
+    add(api, draft)
+    for _ in range(2):
+        assert items(api.delete(f"{draft}/items/book-123").json()) == []
+    add(api, draft, quantity=4)
+    assert holds(id_of(draft)) == {"active"} and available("book-123") == 96
+    assert api.post(f"{draft}/confirm").status_code == 200
+
+
+def test_what_cannot_be_held_is_not_added(api, draft):
+    refused = add(api, draft, "book-456", 6)
+    assert refused.status_code == 409 and refused.json()["code"] == "out_of_stock"
+    assert refused.json()["shortages"] == [{"book_id": "book-456", "requested": 6, "available": 5}]
+    assert api.get(draft).json()["items"] == [] and not Reservation.objects.exists()
+
+
+def test_a_hold_is_given_back_when_its_line_cannot_be_added(api, draft, monkeypatch):
+    def fail(*args):
+        raise ConnectionError("the desk has burnt down")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(process.drafts, "put_line", fail)
+        assert add(api, draft).status_code == 500
+    assert available("book-123") == 100 and api.get(draft).json()["items"] == []
+    assert add(api, draft).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status", "code"),
+    [
+        ("post", "/items", {"book_id": "book-x", "quantity": 1}, 404, "book_not_found"),
+        ("post", "/items", {"book_id": "book-123", "quantity": 1, "price": 999}, 409, "price_changed"),
+        ("post", "/items", {"book_id": "book-123", "quantity": 0}, 400, "invalid"),
+        ("post", "/items", {"book_id": "book-123"}, 400, "invalid"),
+        ("put", "/items/book-456", {"quantity": 1}, 404, "item_not_found"),
+        ("patch", "", {"status": "completed"}, 400, "invalid"),
+        ("patch", "", {"total": 1}, 400, "invalid"),
+        ("patch", "", {"coupon": "NOPE"}, 404, "unknown_coupon"),
+        ("post", "/confirm", {"coupon": "NOPE"}, 404, "unknown_coupon"),
+        ("post", "/confirm", {"items": []}, 400, "invalid"),
+        ("post", "/extend", {"by": 1}, 400, "invalid"),
+    ],
+)
+def test_what_a_draft_refuses(api, draft, method, path, body, status, code):
+    add(api, draft)
+    before = api.get(draft).json()
+    answer = getattr(api, method)(f"{draft}{path}", body)
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    assert api.get(draft).json() == before and available("book-123") == 98
+
+
+def test_a_draft_has_limits(api, draft, settings):
+    settings.MAX_LINES_PER_ORDER, settings.MAX_QUANTITY_PER_LINE = 1, 3
+    add(api, draft)
+    for refused in (add(api, draft), add(api, draft, "book-456", 1)):
+        assert refused.status_code == 409 and refused.json()["code"] == "order_too_large"
+        assert (refused.json()["most_lines"], refused.json()["most_copies"]) == (1, 3)
+    assert (available("book-123"), available("book-456")) == (98, 5)
+    assert add(api, draft, quantity=1).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("body", "field"), [({"payment_method": "cash"}, "payment_method"), ({"colour": "red"}, "colour")]
+)
+def test_a_draft_that_is_not_understood_is_refused(api, body, field):
+    answer = api.post("/orders", body)
+    assert answer.status_code == 400 and {error["field"] for error in answer.json()["errors"]} == {field}
+    assert not Order.objects.exists()
+
+
+def test_who_pays_by_a_token_has_forgotten_the_books(api):
+    answer = api.post("/orders", {"payment_method": "credit_card", "payment_token": "tok_ok"})
+    assert {error["field"] for error in answer.json()["errors"]} == {"book_id", "quantity"}
+    assert api.post("/saga/start", {"payment_method": "credit_card"}).status_code == 400
+    assert not Order.objects.exists()
+
+
+def test_an_operator_opens_a_draft_for_a_customer(clerk, api):
+    opened = clerk.post("/orders", {"customer_id": "customer-001"})
+    assert opened.status_code == 201 and opened.json()["customer_id"] == "customer-001"
+    assert api.get(opened["Location"]).status_code == 200
+    other = signed_in(CustomerFactory(id="customer-002").user)
+    assert other.post("/orders", {"customer_id": "customer-001"}).status_code == 404
+
+
+# --- Confirming -------------------------------------------------------------------------------------
+
+
+def test_what_a_draft_needs_to_be_confirmed(api, draft):
+    assert api.post(f"{draft}/confirm").json()["code"] == "order_is_empty"
+    nameless = api.post("/orders", {})["Location"]
+    add(api, nameless)
+    assert api.post(f"{nameless}/confirm").json()["code"] == "no_payment_method"
+    Order.objects.update(postal_code="")
+    assert api.post(f"{nameless}/confirm", {"payment_method": "e_money"}).json()["code"] == "no_shipping_address"
+    assert api.get(nameless).json()["status"] == "draft" and not SagaInstance.objects.exists()
+    assert (
+        api.post(f"{nameless}/confirm", {"payment_method": "e_money", "shipping_address": "150-0001"}).status_code
+        == 200
+    )
+
+
+def test_an_order_that_was_placed_at_once_is_not_confirmed(api, place, draft):
+    path = place(("book-123", 1))["Location"]
+    refused = api.post(f"{path}/confirm", {"payment_method": "e_money"})
+    assert refused.status_code == 409 and refused.json()["code"] == "order_not_draft"
+
+
+def test_a_price_that_has_changed_is_shown_before_it_is_charged(api, draft):
+    add(api, draft)
+    BookFactory._meta.model.objects.filter(pk="book-123").update(price=1200)
+    refused = api.post(f"{draft}/confirm")
+    assert refused.status_code == 409
+    assert refused.json()["prices"] == [{"book_id": "book-123", "expected": 1000, "current": 1200}]
+    assert items(api.put(f"{draft}/items/book-123", {"quantity": 2, "price": 1200}).json()) == [("book-123", 2, 1200)]
+    assert api.post(f"{draft}/confirm").json()["subtotal"] == 2400
+
+
+def test_confirmed_twice_it_is_placed_once(api, draft):
+    add(api, draft)
+    answers = [api.post(f"{draft}/confirm") for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [200, 200] and answers[0].json() == answers[1].json()
+    assert (money_kept(id_of(draft)), parcels_on_their_way(id_of(draft))) == (2200, 1)
+
+
+@pytest.mark.parametrize("keyed", [False, True])
+def test_confirmed_eight_times_at_once_it_is_placed_once(api, draft, keyed):
+    add(api, draft)
+
+    def confirm():
+        return (
+            signed_in_again(api)
+            .post(f"{draft}/confirm", headers={"Idempotency-Key": "k"} if keyed else {})
+            .status_code
+        )
+
+    assert set(all_at_once([confirm] * 8)) <= {200, 202, *([409] if keyed else [])}
+    assert end_of(id_of(draft)) == ("completed", 2200, 1, [("book-123", 98, 0), ("book-456", 5, 0)])
+    assert SagaInstance.objects.count() == 1
+    again = api.post(f"{draft}/confirm", headers={"Idempotency-Key": "k"})
+    assert again.status_code == 200 and again.json()["status"] == "completed"
+    assert ("Idempotent-Replayed" in again) == keyed
+
+
+def signed_in_again(api):
+    """A client of its own, with the same token."""
+    client = type(api)()
+    client.credentials(**api._credentials)
+    return client
+
+
+def test_confirming_and_cancelling_and_changing_at_once_agree(api, style, shelve):
+    shelve("book-123", 100)
+    for _ in range(5):
+        draft = api.post("/orders", {"saga": style, "payment_method": "credit_card"})["Location"]
+        add(api, draft)
+        jobs = [
+            lambda draft=draft: signed_in_again(api).post(f"{draft}/confirm"),
+            lambda draft=draft: signed_in_again(api).post(f"{draft}/cancel"),
+            lambda draft=draft: add(signed_in_again(api), draft, quantity=1),
+            lambda draft=draft: signed_in_again(api).delete(draft),
+        ]
+        answers = [answer.status_code for answer in all_at_once(jobs)]
+        assert set(answers) <= {200, 202, 204, 404, 409}, answers
+        order = Order.objects.filter(pk=id_of(draft)).first()
+        if order is None:
+            assert not SagaInstance.objects.filter(order_id=id_of(draft)).exists()
+        elif order.status == "completed":
+            sold = sum(item.quantity for item in OrderItem.objects.filter(order=order))
+            assert money_kept(id_of(draft)) == order.total == sold * 1100
+        else:
+            assert (order.status, money_kept(id_of(draft)), parcels_on_their_way(id_of(draft))) == ("cancelled", 0, 0)
+    sold = sum(item.quantity for item in OrderItem.objects.filter(order__status="completed"))
+    record = InventoryRecord.objects.get()
+    assert (record.on_hand, record.reserved) == (100 - sold, 0)
+
+
+def test_a_draft_that_changes_while_it_is_confirmed_is_not_placed(api, draft, monkeypatch):
+    add(api, draft)
+    check = process.check_prices
+
+    def change_then_check(*args):
+        monkeypatch.undo()
+        assert add(api, draft, quantity=1).status_code == 200
+        check(*args)
+
+    monkeypatch.setattr(process, "check_prices", change_then_check)
+    refused = api.post(f"{draft}/confirm")
+    assert refused.status_code == 409 and refused.json()["code"] == "order_changed"
+    assert api.get(draft).json()["status"] == "draft" and available("book-123") == 97
+    assert api.post(f"{draft}/confirm").json()["total"] == 3300
+
+
+def test_a_key_makes_adding_and_confirming_safe_to_repeat(api, draft):
+    key = {"Idempotency-Key": "add"}
+    body = {"book_id": "book-123", "quantity": 2}
+    answers = [api.post(f"{draft}/items", body, headers=key) for _ in range(2)]
+    assert answers[1]["Idempotent-Replayed"] == "true" and answers[0].json() == answers[1].json()
+    assert available("book-123") == 98
+    confirmed = [api.post(f"{draft}/confirm", headers={"Idempotency-Key": "confirm"}) for _ in range(2)]
+    assert confirmed[1]["Idempotent-Replayed"] == "true" and confirmed[0].json() == confirmed[1].json()
+    assert [answer.status_code for answer in confirmed] == [200, 200]
+
+
+def test_a_key_keeps_the_refusal_of_a_draft_that_stays(api, draft):
+    add(api, draft, "book-456", 5)
+    lapse()
+    reserve_stock(facts(("book-456", 1)))
+    answers = [api.post(f"{draft}/confirm", headers={"Idempotency-Key": "k"}) for _ in range(2)]
+    assert [answer.json()["code"] for answer in answers] == ["out_of_stock"] * 2
+    assert answers[1]["Idempotent-Replayed"] == "true"
+
+
+def test_a_key_makes_opening_and_deleting_a_draft_safe_to_repeat(api):
+    opened = [api.post("/orders", {}, headers={"Idempotency-Key": "open"}) for _ in range(2)]
+    assert opened[0].json() == opened[1].json() and Order.objects.count() == 1
+    path = opened[0]["Location"]
+    deleted = [api.delete(path, headers={"Idempotency-Key": "delete"}) for _ in range(2)]
+    assert [answer.status_code for answer in deleted] == [204, 204]
+    assert api.delete(path).status_code == 404
+
+
+# --- Giving up --------------------------------------------------------------------------------------
+
+
+def test_a_draft_is_cancelled_and_stays_on_record(api, draft, status_of):
+    add(api, draft)
+    for _ in range(2):
+        answer = api.put(f"{draft}/cancel", {"reason": "changed her mind"})
+        assert answer.status_code == 200 and answer.json()["saga_status"] is None
+        assert (answer.json()["status"], answer.json()["cancel_reason"]) == ("cancelled", "changed her mind")
+    assert available("book-123") == 100 and holds(id_of(draft)) == {"released"}
+    assert StockEvent.objects.filter(order_id=id_of(draft)).last().reason == "changed her mind"
+    assert status_of(id_of(draft))["code"] == "saga_not_found"
+
+
+def test_a_deleted_draft_is_forgotten_and_gives_its_books_back(api, draft):
+    add(api, draft)
+    assert api.delete(draft).status_code == 204
+    assert api.get(draft).status_code == 404 and available("book-123") == 100
+    assert not OrderItem.objects.exists()
+
+
+@pytest.mark.parametrize("how", ["confirm", "cancel"])
+def test_what_is_no_draft_any_more_is_not_changed(api, draft, how):
+    add(api, draft)
+    api.post(f"{draft}/{how}")
+    before = api.get(draft).json()
+    attempts = [
+        add(api, draft),
+        api.put(f"{draft}/items/book-123", {"quantity": 1}),
+        api.delete(f"{draft}/items/book-123"),
+        api.patch(draft, {"coupon": "WELCOME10"}),
+        api.post(f"{draft}/extend"),
+        api.delete(draft),
+        *([api.post(f"{draft}/confirm")] if how == "cancel" else []),
+    ]
+    for refused in attempts:
+        assert refused.status_code == 409 and refused.json()["code"] == "order_not_draft"
+        assert refused.json()["order_status"] == before["status"]
+    assert api.get(draft).json() == before
+
+
+# --- The clock --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("swept", [False, True])
+def test_a_draft_whose_holds_have_run_out_says_so_and_takes_them_again(api, draft, swept):
+    add(api, draft)
+    add(api, draft, "book-456", 5)
+    lapse(shelf="book-456")
+    if swept:
+        expire_reservations(10)
+    order = api.get(draft).json()
+    assert order["expired_books"] == ["book-456"]
+    assert [item["held_until"] is None for item in order["items"]] == [False, True]
+    (listed,) = api.get("/orders").json()["results"]
+    assert listed["expired_books"] == ["book-456"]
+    assert api.post(f"{draft}/confirm").status_code == 200
+    assert end_of(id_of(draft)) == ("completed", 4950, 1, [("book-123", 98, 0), ("book-456", 0, 0)])
+    types = StockEvent.objects.filter(shelf="book-456", order_id=id_of(draft)).order_by("version")
+    assert list(types.values_list("type", flat=True)) == [
+        "StockReserved",
+        "ReservationExpired",
+        "StockReserved",
+        "ReservationConfirmed",
+    ]
+
+
+def test_a_hold_that_has_run_out_and_is_gone_is_named_and_the_draft_stays(api, draft):
+    add(api, draft)
+    add(api, draft, "book-456", 5)
+    lapse()
+    reserve_stock(facts(("book-456", 3)))
+    refused = api.post(f"{draft}/confirm")
+    assert refused.status_code == 409 and refused.json()["code"] == "out_of_stock"
+    assert refused.json()["shortages"] == [{"book_id": "book-456", "requested": 5, "available": 2}]
+    assert api.get(draft).json()["status"] == "draft" and not SagaInstance.objects.exists()
+    api.put(f"{draft}/items/book-456", {"quantity": 2})
+    assert api.post(f"{draft}/confirm").status_code == 200
+    assert end_of(id_of(draft))[3] == [("book-123", 98, 0), ("book-456", 3, 3)]
+
+
+def test_confirming_holds_for_the_whole_time_that_a_saga_may_take(api, draft, settings, monkeypatch):
+    add(api, draft)
+    Reservation.objects.update(expires_at=timezone.now() + timedelta(seconds=1))
+    take_over = process._take_over
+
+    def look(*args):
+        take_over(*args)
+        assert Reservation.objects.get().expires_at > timezone.now() + settings.RESERVATION_TTL / 2
+
+    monkeypatch.setattr(process, "_take_over", look)
+    assert api.post(f"{draft}/confirm").status_code == 200
+
+
+def test_a_draft_is_extended_while_it_lives_up_to_a_cap(api, draft, settings):
+    add(api, draft)
+    soon = timezone.now() + timedelta(seconds=5)
+    Reservation.objects.update(expires_at=soon)
+    told = api.post(f"{draft}/extend")
+    assert told.status_code == 200
+    assert Reservation.objects.get().expires_at > soon + settings.RESERVATION_TTL / 2
+    began = timezone.now() - settings.RESERVATION_CAP + timedelta(seconds=60)
+    Reservation.objects.update(held_since=began, expires_at=soon)
+    api.post(f"{draft}/extend")
+    assert Reservation.objects.get().expires_at == began + settings.RESERVATION_CAP
+    api.post(f"{draft}/extend")
+    assert Reservation.objects.get().expires_at == began + settings.RESERVATION_CAP
+    lapse()
+    refused = api.post(f"{draft}/extend")
+    assert refused.status_code == 409 and refused.json()["code"] == "reservation_expired"
+    assert refused.json()["book_ids"] == ["book-123"]
+
+
+def test_the_columns_of_an_order_are_not_what_a_client_may_say(api, draft):
+    for name in ("status", "total", "customer", "created_at", "was_draft", "payment_token"):
+        assert api.patch(draft, {name: "x"}).status_code == 400

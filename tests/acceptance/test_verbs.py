@@ -1,0 +1,246 @@
+"""What operators may have a saga do: each time it is written down, and refused where it would be unsafe."""
+
+from datetime import timedelta
+
+import pytest
+from django.core.management import call_command
+from django.test import Client
+
+from cloudmart.kernel.clock import DatabaseNow
+from cloudmart.kernel.remote import OutcomeUnknown, ProviderUnavailable, Unknown
+from payments.gateways.mock import MockGateway
+from payments.models import Payment
+from sagas import recovery
+from sagas.audit.audit import audit
+from sagas.models import Event, SagaAction, SagaInstance
+from tests.acceptance.conftest import end_of
+from tests.conftest import signed_in
+
+UNDONE = ("cancelled", 0, 0, [("book-123", 3, 0)])
+BOUGHT = ("completed", 1100, 1, [("book-123", 2, 0)])
+ADMIN = "/admin/sagas/sagainstance/"
+
+
+def fails_with(error):
+    def call(self, key, **kwargs):
+        raise error
+
+    return call
+
+
+@pytest.fixture
+def ask(operator):
+    """An operator's word: verb, order and reason."""
+    client = signed_in(operator)
+
+    def ask(verb, order_id, reason=None):
+        return client.post(f"/saga/{order_id}/{verb}", {"reason": reason} if reason else {})
+
+    return ask
+
+
+@pytest.fixture
+def doubtful(place, shelve, monkeypatch):
+    """The id of an order that waits, because nobody knows what has become of its charge; the gateway is up again."""
+    shelve("book-123", 3)
+    with monkeypatch.context() as down:
+        down.setattr(MockGateway, "charge", fails_with(OutcomeUnknown("no answer")))
+        down.setattr(MockGateway, "lookup", lambda self, key: Unknown("nobody knows"))
+        return place(("book-123", 1)).json()["order_id"]
+
+
+@pytest.fixture
+def owed(place, shelve, monkeypatch):
+    """The id of an order that waits, because its refund could not be made; the gateway is up again."""
+    shelve("book-123", 3)
+    with monkeypatch.context() as down:
+        down.setattr(MockGateway, "refund", fails_with(ProviderUnavailable("down")))
+        return place(("book-123", 1), shipping_address="999-9999").json()["order_id"]
+
+
+def lease(seconds):
+    SagaInstance.objects.update(owner="another", lease_until=DatabaseNow() + timedelta(seconds=seconds))
+
+
+def work():
+    """A worker's round, when all that waits has waited for long enough."""
+    SagaInstance.objects.exclude(wake_at=None).update(wake_at=DatabaseNow())
+    call_command("run_worker", once=True)
+
+
+def actions():
+    return list(SagaAction.objects.order_by("pk").values_list("verb", "actor", "reason", "outcome"))
+
+
+def assert_the_books_are_right(settings):
+    settings.AUDIT_GRACE = timedelta(0)
+    assert [finding for finding in audit(limit=5) if not finding.holds] == []
+
+
+def test_it_is_written_down_who_had_it_done_and_why(api, ask, doubtful, operator):
+    told = ask("retry", doubtful, "The bank is up again.").json()
+    (action,) = told["actions"]
+    assert action.pop("at") and action == {
+        "verb": "retry",
+        "actor": operator.username,
+        "reason": "The bank is up again.",
+        "outcome": "COMPLETED",
+    }
+    assert api.get(f"/saga/{doubtful}/status").json()["actions"] == [], "this is between operators"
+
+
+def test_it_is_written_down_before_it_is_done(ask, doubtful, operator, monkeypatch):
+    def break_off(saga, is_leaving):
+        raise KeyboardInterrupt
+
+    for style in recovery.RESUME:
+        monkeypatch.setitem(recovery.RESUME, style, break_off)
+    with pytest.raises(KeyboardInterrupt):
+        ask("retry", doubtful)
+    assert actions() == [("retry", operator.username, "", "")]
+
+
+def test_a_customers_cancellation_is_written_down_too(api, doubtful):
+    assert api.post(f"/orders/{doubtful}/cancel", {"reason": "Too slow."}).status_code == 202
+    (action,) = actions()
+    assert action[:3] == ("cancel", "customer-001", "Too slow.")
+
+
+def test_compensating_undoes_at_once_what_waits(ask, doubtful, operator, settings):
+    told = ask("compensate", doubtful, "Recalled.")
+    assert told.status_code == 200 and told.json()["status"] == "FAILED"
+    assert told.json()["failure"] == {"code": "order_cancelled", "detail": "Recalled.", "reason": "Recalled."}
+    assert end_of(doubtful) == UNDONE
+    assert actions() == [("compensate", operator.username, "Recalled.", "FAILED")]
+    assert_the_books_are_right(settings)
+
+
+def test_compensating_goes_on_with_what_turns_back_already(ask, owed, status_of):
+    assert end_of(owed)[:2] == ("pending", 1100)
+    told = ask("compensate", owed, "Recalled.").json()
+    assert told["status"] == "FAILED" and told["failure"]["code"] == "shipping_failed", "the first failure stays"
+    assert end_of(owed) == UNDONE
+
+
+def test_compensating_cancels_what_is_complete_and_leaves_what_has_failed(ask, place, shelve):
+    shelve("book-123", 3)
+    order_id = place(("book-123", 1)).json()["order_id"]
+    first, second = (ask("compensate", order_id).json() for _ in range(2))
+    assert first["status"] == second["status"] == "FAILED"
+    assert first["failure"] == second["failure"] and first["failure"]["reason"] == "The shop has stopped the order."
+    assert end_of(order_id) == UNDONE
+
+
+@pytest.mark.parametrize("verb", ["retry", "compensate", "give_up"])
+def test_nobody_meddles_with_a_saga_that_is_driven(ask, doubtful, operator, verb):
+    lease(60)
+    before = SagaInstance.objects.values().get(), Event.objects.count()
+    refused = ask(verb, doubtful, "Now!")
+    assert refused.status_code == 409 and refused.json()["code"] == "saga_running"
+    assert (SagaInstance.objects.values().get(), Event.objects.count()) == before
+    assert actions() == [(verb, operator.username, "Now!", "saga_running")]
+    lease(-1)
+    assert ask(verb, doubtful, "Now!").status_code == 200
+
+
+def test_what_was_given_up_is_tried_no_more_until_somebody_has_it_go_on(ask, owed, settings):
+    told = ask("give_up", owed, "The card is closed.")
+    assert told.status_code == 200 and told.json()["status"] == "COMPENSATION_STARTED"
+    assert told.json()["attention"] == "The card is closed." and told.json()["given_up_at"]
+    work()
+    assert end_of(owed)[:2] == ("pending", 1100), "nobody has tried"
+    assert_the_books_are_right(settings)
+    told = ask("retry", owed, "The card is open.").json()
+    assert (told["status"], told["attention"], told["given_up_at"]) == ("FAILED", None, None)
+    assert end_of(owed) == UNDONE
+
+
+def test_what_is_tried_again_in_vain_waits_as_before(ask, doubtful, monkeypatch):
+    ask("give_up", doubtful, "The bank is bankrupt.")
+    with monkeypatch.context() as down:
+        down.setattr(MockGateway, "charge", fails_with(OutcomeUnknown("no answer")))
+        down.setattr(MockGateway, "lookup", lambda self, key: Unknown("nobody knows"))
+        told = ask("retry", doubtful)
+    assert told.status_code == 202 and told.json()["given_up_at"] is None and told.json()["attention"] is None
+    work()
+    assert end_of(doubtful) == BOUGHT
+
+
+def test_cancelling_what_was_given_up_only_leaves_word(api, ask, doubtful):
+    ask("give_up", doubtful, "The bank is bankrupt.")
+    assert api.post(f"/orders/{doubtful}/cancel", {"reason": "Too slow."}).status_code == 202
+    work()
+    assert not SagaInstance.objects.get().at_rest
+    told = ask("retry", doubtful).json()
+    assert told["status"] == "FAILED" and told["failure"]["reason"] == "Too slow."
+
+
+def test_who_was_thought_dead_finds_the_saga_given_up(place, shelve, ask, monkeypatch):
+    shelve("book-123", 3)
+    charge = MockGateway.charge
+
+    def charge_too_slowly(self, key, **kwargs):
+        lease(-1)
+        assert ask("give_up", Payment.objects.get().order_id, "It hangs.").status_code == 200
+        return charge(self, key, **kwargs)
+
+    monkeypatch.setattr(MockGateway, "charge", charge_too_slowly)
+    assert place(("book-123", 1)).status_code == 202
+    saga = SagaInstance.objects.get()
+    assert saga.given_up_at and saga.attention == "It hangs." and not saga.at_rest
+
+
+def test_giving_up_takes_a_reason(ask, doubtful):
+    assert ask("give_up", doubtful).json()["errors"][0]["field"] == "reason"
+    assert actions() == []
+
+
+def test_what_has_ended_is_not_given_up(ask, place, shelve):
+    shelve("book-123", 3)
+    order_id = place(("book-123", 1)).json()["order_id"]
+    told = ask("give_up", order_id, "Whatever.").json()
+    assert (told["status"], told["given_up_at"], told["attention"]) == ("COMPLETED", None, None)
+
+
+@pytest.mark.parametrize("verb", ["cancel", "retry", "compensate", "give_up"])
+def test_a_verb_under_a_key_is_done_and_written_down_once(operator, place, shelve, verb):
+    shelve("book-123", 3)
+    order_id = place(("book-123", 1)).json()["order_id"]
+    client = signed_in(operator)
+    for _ in range(2):
+        answer = client.post(f"/saga/{order_id}/{verb}", {"reason": "Once."}, headers={"Idempotency-Key": "key"})
+        assert answer.status_code == 200
+    assert len(actions()) == 1
+
+
+@pytest.fixture
+def site(operator):
+    client = Client()
+    client.force_login(operator)
+    return client
+
+
+def press(site, action, reason=""):
+    """What the admin says when an operator has all sagas do something."""
+    chosen = [str(pk) for pk in SagaInstance.objects.values_list("pk", flat=True)]
+    body = {"action": action, "reason": reason, "_selected_action": chosen}
+    return [str(message) for message in site.post(ADMIN, body, follow=True).context["messages"]]
+
+
+def test_the_admin_has_every_verb(site, doubtful, operator):
+    assert press(site, "give_up") == ["Say why they are given up: fill in the reason."]
+    (said,) = press(site, "give_up", "The bank is bankrupt.")
+    assert doubtful in said and SagaInstance.objects.get().given_up_at
+    assert press(site, "retry", "It is not.") == [f"{doubtful} is COMPLETED."]
+    assert press(site, "cancel") == [f"{doubtful} is FAILED."]
+    assert press(site, "compensate") == [f"{doubtful} is FAILED."]
+    assert [action[0] for action in actions()] == ["give_up", "retry", "cancel", "compensate"]
+    assert {action[1] for action in actions()} == {operator.username}
+    page = site.get(f"{ADMIN}{SagaInstance.objects.get().pk}/change/").content.decode()
+    assert "The bank is bankrupt." in page and "It is not." in page
+    assert end_of(doubtful) == UNDONE
+
+
+def test_the_admin_says_why_not(site, doubtful):
+    lease(60)
+    assert press(site, "compensate") == [f"{doubtful}: The order's saga is still at work."]
