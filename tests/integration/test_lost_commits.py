@@ -1,0 +1,64 @@
+"""A COMMIT whose word is lost, on its way to the database or back: nobody knows, and nothing is done twice."""
+
+from datetime import timedelta
+from itertools import count
+
+import pytest
+from django.db import connection
+
+from inventory.models import InventoryRecord
+from orders.models import Order, SagaStyle
+from payments.gateways.port import gateway
+from payments.models import Payment
+from sagas.audit.audit import audit
+from sagas.models import SagaInstance
+from sagas.recovery import due, recover
+from shipping.models import Shipment
+from tests.cutting_proxy import CuttingProxy, through
+
+pytestmark = pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite has no connection to lose")
+
+
+@pytest.fixture
+def proxy():
+    proxy = CuttingProxy(int(connection.settings_dict["PORT"]))
+    yield proxy
+    proxy.close()
+
+
+def recover_everything():
+    """What a worker does, once the leases have run out."""
+    SagaInstance.objects.update(lease_until=None, wake_at=None)
+    while sagas := due(10):
+        for saga in sagas:
+            recover(saga)
+
+
+def charges():
+    return [key for verb, key in gateway().diary if verb == "charge"]
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["on its way", "on its way back"])
+@pytest.mark.parametrize("style", SagaStyle)
+def test_whichever_commit_is_lost_the_order_is_placed_once(api, shelve, settings, proxy, style, before):
+    settings.AUDIT_GRACE = timedelta(0)
+    shelve("book-123", 100)
+    body = {"book_id": "book-123", "quantity": 1, "payment_method": "credit_card", "saga": style}
+    for cut in count(1):
+        key = {"Idempotency-Key": f"key-{cut}"}
+        proxy.arm(cut, before=before)
+        with through(proxy):
+            first = api.post("/orders", body, headers=key)
+        if not proxy.has_cut:
+            break
+        assert first.status_code == 503 and first["Retry-After"], first.content
+        recover_everything()
+        again = api.post("/orders", body, headers=key)
+        assert again.status_code == 201 and again.json()["status"] == "completed"
+        assert Order.objects.count() == cut
+    assert first.status_code == 201
+    assert cut > 3, "an order has at least three commits"
+    placed = Order.objects.filter(status="completed").count()
+    assert placed == cut == len(set(charges())) == Payment.objects.count() == Shipment.objects.count()
+    assert InventoryRecord.objects.get().on_hand == 100 - placed
+    assert not [finding for finding in audit(limit=5) if not finding.holds]
