@@ -1,10 +1,10 @@
 # Every target sets up what it needs; the work is in bin/.
 
-.PHONY: help run demo test fuzz lint format bench
+.PHONY: help run demo test crash-test fuzz lint format bench
 .NOTPARALLEL:
 
 help: ## List the targets
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 13
 
 run: ## Serve CloudMart with demo data on http://127.0.0.1:8000 (PORT=...)
 	@bin/run
@@ -15,6 +15,9 @@ demo: ## Show orders going through both saga styles, in the terminal
 
 test: ## Run the tests on SQLite and on a throwaway MariaDB or MySQL (ARGS="-k stock")
 	@bin/test $(ARGS)
+
+crash-test: ## Kill orders at every commit and every provider call, on SQLite and on a throwaway server
+	@CRASH_SAMPLE=all bin/test tests/crash $(ARGS)
 
 fuzz: ## Hold the API against its own description (ARGS=120: so many random requests an operation)
 	@bin/fuzz $(ARGS)

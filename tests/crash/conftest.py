@@ -1,0 +1,198 @@
+"""A shop of one book, whose orders are cut short and then recovered."""
+
+import os
+import random
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import pytest
+from django.core.management import call_command
+from django.utils import timezone
+from rest_framework.test import APIClient
+
+from cloudmart.sandbox.ledger import entries_in, live
+from inventory.models import InventoryRecord
+from orders.models import Order, SagaStyle
+from sagas.audit.audit import audit
+from sagas.cancellation import cancel_order
+from sagas.leases import is_unfinished
+from sagas.models import SagaInstance
+from sagas.recovery import due
+from tests.acceptance.conftest import money_kept, parcels_on_their_way
+from tests.crash.boundaries import Fate, Process, Run
+from tests.crash.stories import BOOK, Act, End, Story
+from tests.sandbox import RunningSandbox
+
+SAMPLE = os.environ.get("CRASH_SAMPLE", "1")
+"""So many boundaries of each story, or `all`."""
+SEED = os.environ.get("CRASH_SEED", "1")
+PASSES = 4
+"""Of the worker, after which a saga has to be at rest."""
+
+
+def some(instants: Sequence[int], *seed: str, of_all: int | None = None) -> list[int]:
+    """Those to try in this run; at most `of_all` when it is to try all."""
+    if SAMPLE == "all" and of_all is None:
+        return list(instants)
+    number = int(SAMPLE) if SAMPLE != "all" else of_all or 0
+    return sorted(random.Random(" ".join((SEED, *seed))).sample(instants, min(number, len(instants))))
+
+
+class Figure(NamedTuple):
+    """How often a story was cut short."""
+
+    what: str
+    boundaries: int
+    tried: int
+
+
+FIGURES: list[Figure] = []
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if FIGURES:
+        tried = sum(figure.tried for figure in FIGURES)
+        terminalreporter.section(f"{tried} crashes (CRASH_SAMPLE={SAMPLE} CRASH_SEED={SEED})")
+    if SAMPLE == "all":
+        for figure in FIGURES:
+            terminalreporter.line(f"{figure.tried:4} at {figure.boundaries:2} boundaries: {figure.what}")
+
+
+@dataclass
+class Shop:
+    """Cuts orders short, and recovers them."""
+
+    client: APIClient
+    outside: RunningSandbox
+    style: str
+
+    def begin(self, story: Story) -> "Attempt":
+        shelf = InventoryRecord.objects.get(pk=BOOK)
+        known = list(Order.objects.values_list("pk", flat=True))
+        return Attempt(self, story, known, shelf, story.prepare(self.client, self.style, story))
+
+
+@dataclass
+class Attempt:
+    """One order of a story."""
+
+    shop: Shop
+    story: Story
+    known: list[UUID]
+    shelf: InventoryRecord
+    request: Act
+
+    def start(self, fate: Fate | None = None) -> Process:
+        """The request, made by a process of its own."""
+        self.turn(self.story.knobs)
+        return Process(self.request, fate)
+
+    def turn(self, knobs: Mapping[str, Mapping[str, float]]) -> None:
+        for provider in ("payments", "carrier"):
+            self.shop.outside.turn(provider, **knobs.get(provider, {}))
+
+    def cut_short(self, fate: Fate | None = None) -> Run:
+        with self.start(fate) as process:
+            run = process.end()
+        assert due(10) == [], "a saga could be taken from a driver who may be alive"
+        self.leave()
+        return run
+
+    def has_begun(self, run: Run) -> bool:
+        return run.commits > self.story.idle_commits
+
+    @property
+    def order_id(self) -> UUID | None:
+        """None when there is no order. Raises MultipleObjectsReturned."""
+        new = Order.objects.exclude(pk__in=self.known)
+        return new.get().pk if new.exists() else None
+
+    def leave(self) -> None:
+        """What has troubled the providers is over; other things happen to them, and to the order."""
+        self.turn(self.story.later_knobs)
+        if self.order_id:
+            self.story.meanwhile(self.order_id)
+
+    def recover(self) -> None:
+        """A worker comes until nothing is left to do."""
+        work()
+        if self.story.may_wait and self.order_id and unfinished():
+            check_audit()
+            cancel_order(self.order_id, "It takes too long.")
+            work()
+
+    def repeat(self) -> None:
+        """The client, who has heard nothing, asks again."""
+        self.turn({})
+        self.request()
+        self.recover()
+
+    def check(self, *ends: End | None) -> None:
+        """It stands at one of these ends, and nothing else can be found fault with."""
+        assert not unfinished(), "a saga does not come to rest"
+        assert self.end() in ends
+        check_audit()
+
+    def end(self) -> End | None:
+        """None: there is no trace of an order."""
+        if (order_id := self.order_id) is None:
+            return None
+        shelf = InventoryRecord.objects.get(pk=BOOK)
+        left = live(entries_in(self.shop.outside.ledger, order_id=order_id))
+        saga = SagaInstance.objects.filter(order_id=order_id).first()
+        return End(
+            Order.objects.get(pk=order_id).status,
+            saga.status if saga else "",
+            money_kept(str(order_id)),
+            parcels_on_their_way(str(order_id)),
+            self.shelf.on_hand - shelf.on_hand,
+            shelf.reserved - self.shelf.reserved,
+            tuple(sorted((provider, amount) for (provider, *_), amount in left.items())),
+        )
+
+
+def time_passes() -> None:
+    """Every lease runs out, and every pause."""
+    past = timezone.now() - timedelta(minutes=1)
+    SagaInstance.objects.exclude(lease_until=None).update(lease_until=past)
+    SagaInstance.objects.exclude(wake_at=None).update(wake_at=past)
+
+
+def work() -> None:
+    """A worker comes, and comes again after every pause."""
+    for _ in range(PASSES):
+        time_passes()
+        call_command("run_worker", "--once")
+        if not unfinished():
+            break
+
+
+def unfinished() -> bool:
+    return SagaInstance.objects.filter(is_unfinished()).exists()
+
+
+def check_audit() -> None:
+    failing = {finding.name: finding.offenders for finding in audit(limit=5) if not finding.holds}
+    assert failing == {}
+
+
+@pytest.fixture(params=SagaStyle, ids=str)
+def shop(
+    request: pytest.FixtureRequest,
+    api: APIClient,
+    outside: RunningSandbox,
+    shelve: Callable[..., None],
+    settings: Any,
+) -> Shop:
+    shelve(BOOK, 100_000)
+    settings.AUDIT_GRACE = timedelta(0)
+    settings.LEASE = settings.SAGA_PAUSE = settings.SAGA_LONGEST_PAUSE = timedelta(hours=1)
+    with closing(sqlite3.connect(outside.ledger, timeout=30)) as ledger, ledger:
+        ledger.execute("DELETE FROM entries")
+        ledger.execute("DELETE FROM requests")
+    return Shop(api, outside, request.param)
