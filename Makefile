@@ -1,6 +1,6 @@
 # Every target sets up what it needs; the work is in bin/.
 
-.PHONY: help run demo test crash-test fuzz lint format bench
+.PHONY: help run demo test crash-test fuzz lint format bench bench-stock
 .NOTPARALLEL:
 
 help: ## List the targets
@@ -29,6 +29,9 @@ format: ## Format the code, and mend what the linter can mend
 	@bin/setup dev
 	@.venv/bin/ruff format
 	@.venv/bin/ruff check --fix
+
+bench-stock: ## Measure long histories and many expired holds, on a throwaway server
+	@bin/bench-stock $(ARGS)
 
 bench: ## Measure throughput on a throwaway MariaDB or MySQL (ARGS="--rounds 5")
 	@bin/bench $(ARGS)

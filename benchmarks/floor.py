@@ -43,13 +43,13 @@ ORDER = insert(
 )
 ITEM = insert("order_items", "order_id, book_id, title, unit_price, quantity")
 LOCK_SHELF = "SELECT on_hand, reserved, version FROM inventory WHERE book_id = %s FOR UPDATE"
-HOLD_COPIES = insert("reservations", "id, order_id, book_id, quantity, status, expires_at, created_at, updated_at")
+HOLD_COPIES = insert("reservations", "id, order_id, book_id, quantity, status, expires_at, held_since, updated_at")
 STOCK_EVENT = insert(
     "stock_events",
     "book_id, version, type, on_hand_delta, reserved_delta, on_hand_after, reserved_after, reservation_id, order_id, "
     "reason, actor, happened_at",
 )
-SHELF = "UPDATE inventory SET on_hand = %s, reserved = %s, version = %s WHERE book_id = %s"
+SHELF = "UPDATE inventory SET on_hand = %s, reserved = %s, version = %s, changed_at = %s WHERE book_id = %s"
 PAYMENT = insert(
     "payments",
     "id, order_id, active_key, customer_id, amount, refunded_amount, payment_method, status, transaction_id, "
@@ -160,8 +160,9 @@ class BareOrder:
         self, event: str, on_hand_delta: int, reserved_delta: int, on_hand: int, reserved: int, version: int
     ) -> None:
         deltas = (on_hand_delta, reserved_delta, on_hand, reserved)
-        self._run(STOCK_EVENT, self._book_id, version, event, *deltas, self._hold, self._order, "", "", utc_now())
-        self._run(SHELF, on_hand, reserved, version, self._book_id)
+        now = utc_now()
+        self._run(STOCK_EVENT, self._book_id, version, event, *deltas, self._hold, self._order, "", "", now)
+        self._run(SHELF, on_hand, reserved, version, now, self._book_id)
 
     def _move(self, state: str, step: str, to: str, next_step: str, finished: datetime | None = None) -> None:
         self._run(CURSOR, to, next_step, utc_now(), finished, self._saga, state, step)
