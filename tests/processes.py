@@ -76,6 +76,12 @@ def wait_until(condition: Callable[[], bool]) -> None:
         assert monotonic() < deadline, "it takes too long"
 
 
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 def listens(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -52,6 +52,8 @@ class Figure(NamedTuple):
 
 
 FIGURES: list[Figure] = []
+REMARKS: list[str] = []
+"""What else is worth telling at the end."""
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -61,6 +63,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if SAMPLE == "all":
         for figure in FIGURES:
             terminalreporter.line(f"{figure.tried:4} at {figure.boundaries:2} boundaries: {figure.what}")
+    for remark in REMARKS:
+        terminalreporter.line(remark)
 
 
 @dataclass

@@ -2,13 +2,12 @@
 
 import json
 import os
-import socket
 from http.client import HTTPConnection
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.processes import run_python, serving
+from tests.processes import free_port, run_python, serving
 
 ORDER = {"book_id": "made-up-0000001", "quantity": 1, "payment_method": "e_money"}
 DECLINED = {**ORDER, "payment_token": "tok_insufficient_funds"}
@@ -25,13 +24,6 @@ def environment(tmp_path):
         "WEB_WORKERS": "2",
         "WEB_THREADS": "2",
     }
-
-
-@pytest.fixture
-def port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def ask(port, method, path, token="", body=None):
@@ -57,13 +49,13 @@ def counting(folder):
     return {path.stem.rpartition("_")[2] for path in folder.glob("*/histogram_*.db")}
 
 
-def test_the_processes_of_a_server_count_together(tmp_path, environment, port):
+def test_the_processes_of_a_server_count_together(tmp_path, environment):
     def manage(*arguments):
         return run_python("manage.py", *arguments, env=environment).stdout.strip()
 
     manage("migrate", "--verbosity", "0")
     manage("seed", "--demo-users", "--books", "1")
-    operator, customer = manage("issue_token", "operator"), manage("issue_token", "tanaka")
+    operator, customer, port = manage("issue_token", "operator"), manage("issue_token", "tanaka"), free_port()
     with serving(port, environment) as server:
         assert ask(port, "GET", "/readyz") == (200, '{"status":"ready"}')
         declined = ask(port, "POST", "/orders", customer, DECLINED)

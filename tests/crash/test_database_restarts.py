@@ -1,0 +1,173 @@
+"""The database server is killed every few seconds under a load of orders, and started again.
+
+A client is told that all is well, or that it has to repeat. When the worker has drained what was left, every order is
+there once, and nothing can be found fault with.
+"""
+
+import os
+import random
+import shlex
+import signal
+import subprocess
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from threading import Event
+from time import monotonic
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+from django.db import connection
+
+from orders.models import SagaStyle
+from tests.conftest import HTTP_CARRIER, HTTP_GATEWAY
+from tests.crash.conftest import REMARKS, SAMPLE, SEED
+from tests.processes import PATIENCE, ROOT, free_port, listens, managing, run_python, serving
+from tests.sandbox import run_sandbox
+
+pytestmark = pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite has no server to kill")
+
+IS_WHOLE = SAMPLE == "all"
+ORDERS = 1000 if IS_WHOLE else 25
+"""Of each style."""
+CLIENTS, BOOKS = 8, 20
+UP = (2, 5) if IS_WHOLE else (1, 2)
+"""Seconds that the server lives, at least and at most."""
+COMPLETED, DECLINED = 201, 402
+PASSING = {202, 409, 503}
+TOKENS = {"tok_ok": COMPLETED, "tok_timeout_1": COMPLETED, "tok_insufficient_funds": DECLINED}
+BUDGET = 20 * PATIENCE if IS_WHOLE else 2 * PATIENCE
+"""Seconds in which all orders have to be placed."""
+
+
+COUNT = "from orders.models import Order; print(Order.objects.count())"
+
+
+class DatabaseServer:
+    """A server that can be killed and started again, with the data that it has."""
+
+    def __init__(self, url, pid, command):
+        self.url = url
+        self.port = urlsplit(url).port
+        self.command = shlex.split(command)
+        self.kill = lambda: os.kill(int(pid), signal.SIGKILL)
+        self.deaths = 0
+
+    def restart(self):
+        self.kill()
+        self.deaths += 1
+        wait_while(lambda: listens(self.port))
+        server = subprocess.Popen(self.command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.kill = lambda: (server.kill(), server.wait())
+        wait_while(lambda: not listens(self.port))
+
+
+@pytest.fixture
+def server():
+    script = 'echo "$DATABASE_URL"; echo "$DATABASE_SERVER_PID"; echo "$DATABASE_SERVER"; cat'
+    command = [ROOT / "bin" / "with-mysql", "bash", "-c", script]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        server = DatabaseServer(*(holder.stdout.readline().strip() for _ in range(3)))
+        try:
+            yield server
+        finally:
+            server.kill()
+            holder.communicate(timeout=PATIENCE)
+
+
+def wait_while(condition):
+    deadline = monotonic() + PATIENCE
+    while condition():
+        assert monotonic() < deadline, "it takes too long"
+
+
+@pytest.fixture
+def shop(server, tmp_path):
+    """What every process is told: the database, the world outside, and to be quick to take over."""
+    with run_sandbox(tmp_path / "ledger.sqlite3") as outside:
+        yield {
+            **os.environ,
+            "DATABASE_URL": server.url,
+            "PAYMENT_GATEWAY": HTTP_GATEWAY,
+            "PAYMENT_GATEWAY_URL": f"{outside.url}/payments",
+            "CARRIER": HTTP_CARRIER,
+            "CARRIER_URL": f"{outside.url}/carrier",
+            "LEASE": "2",
+            "SAGA_PAUSE": "0.5",
+            "SAGA_LONGEST_PAUSE": "2",
+            "AUDIT_GRACE": "0",
+            "THROTTLE_USERS": "",
+            "HTTPS": "false",
+            "LOG_STREAM": "stderr",
+        }
+
+
+@pytest.fixture
+def orders():
+    """Most will be paid; one in ten is declined, and of one in ten the first answer is lost."""
+    chance = random.Random(SEED)
+    tokens = chance.choices([*TOKENS], [8, 1, 1], k=2 * ORDERS)
+    return [
+        {
+            "book_id": f"made-up-{chance.randint(1, BOOKS):07}",
+            "quantity": 1,
+            "payment_method": "credit_card",
+            "payment_token": token,
+            "saga": style,
+        }
+        for style, token in zip([*SagaStyle] * ORDERS, tokens, strict=True)
+    ]
+
+
+def test_the_database_server_is_killed_again_and_again(server, shop, orders):
+    def manage(*arguments):
+        return run_python("manage.py", *arguments, env=shop).stdout.strip()
+
+    manage("migrate", "--verbosity", "0")
+    manage("seed", "--demo-users", "--books", str(BOOKS))
+    token, port, all_placed = manage("issue_token", "tanaka"), free_port(), Event()
+    deadline = monotonic() + BUDGET
+
+    def place(number, order):
+        """Repeat it until it is known what has become of it; returns all the answers."""
+        headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": f"key-{number}"}
+        told = []
+        while not told or told[-1] in PASSING:
+            assert monotonic() < deadline, f"order {number} was answered {told[-10:]}"
+            answer = clients.post(f"http://127.0.0.1:{port}/orders", json=order, headers=headers)
+            assert answer.status_code in {COMPLETED, DECLINED, *PASSING}, answer.text
+            told.append(answer.status_code)
+            all_placed.wait(0.2 * (told[-1] in PASSING))
+        return told
+
+    def make_trouble():
+        while not all_placed.wait(random.uniform(*UP)):
+            server.restart()
+
+    with ExitStack() as stack:
+        stack.enter_context(serving(port, shop))
+        stack.enter_context(managing("run_worker", **shop))
+        clients = stack.enter_context(httpx.Client(timeout=PATIENCE, trust_env=False))
+        threads = stack.enter_context(ThreadPoolExecutor(CLIENTS + 1))
+        trouble = threads.submit(make_trouble)
+        try:
+            told = list(threads.map(place, range(len(orders)), orders))
+        finally:
+            all_placed.set()
+        trouble.result()
+        wait_while(lambda: not is_sound(shop))
+    answers = sorted(Counter(status for each in told for status in each).items())
+    REMARKS.append(f"{server.deaths} deaths of the database under {len(orders)} orders; answers: {dict(answers)}")
+    assert [each[-1] for each in told] == [TOKENS[order["payment_token"]] for order in orders]
+    assert manage("shell", "--verbosity", "0", "--command", COUNT) == str(len(orders))
+
+
+def is_sound(shop):
+    """Whether the audit finds nothing, not even work for a worker."""
+    try:
+        run_python("manage.py", "audit", env=shop)
+    except subprocess.CalledProcessError as failed:
+        assert "Invariants that do not hold" in failed.stderr, failed.stderr
+        return False
+    return True
