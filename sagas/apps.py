@@ -11,7 +11,8 @@ class SagasConfig(AppConfig):
     name = "sagas"
 
     def ready(self) -> None:
-        """Connect the choreography, each participant's reactions to the others' facts; and what a saga's end does."""
+        """Connect the choreography, each participant's reactions to the others' facts; and what else listens."""
         for participant in PARTICIPANTS:
             import_module(f"sagas.choreography.{participant}")
         import_module("sagas.answers")
+        import_module("sagas.backlog")

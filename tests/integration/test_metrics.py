@@ -1,13 +1,17 @@
 """What is counted, and who may see it."""
 
+from datetime import timedelta
+
 import pytest
 from django.db import OperationalError
+from django.utils import timezone
 from prometheus_client import REGISTRY
 from prometheus_client.parser import text_string_to_metric_families
 from rest_framework.test import APIClient
 
 from cloudmart.kernel import metrics as kernel_metrics
 from cloudmart.kernel import transactions
+from cloudmart.kernel.ids import new_id
 from cloudmart.kernel.remote import OutcomeUnknown
 from cloudmart.kernel.transactions import durable
 from inventory import selectors as inventory
@@ -15,6 +19,7 @@ from inventory.errors import OutOfStock
 from orders.models import SagaStyle
 from payments.gateways.mock import MockGateway
 from sagas import metrics
+from sagas.models import SagaInstance
 from tests.committed import reserve_stock
 from tests.conftest import facts, signed_in
 
@@ -175,15 +180,49 @@ def test_a_metric_that_fails_breaks_no_order(place, monkeypatch, lines, style):
     assert any("no space left" in line.get("exception", "") for line in lines())
 
 
+def scraped(operator):
+    """What an operator's Prometheus gets, by family."""
+    told = signed_in(operator).get("/metrics", headers={"Accept": "text/plain;version=0.0.4"})
+    assert told.status_code == 200 and told["Content-Type"].startswith("text/plain; version=0.0.4")
+    families = text_string_to_metric_families(told.content.decode())
+    return {
+        family.name: {tuple(value for _, value in sorted(s.labels.items())): s.value for s in family.samples}
+        for family in families
+    }
+
+
 def test_only_operators_see_the_metrics(api, operator, shelve):
     shelve("book-123", 10)
     reserve_stock(facts(("book-123", 2)))
     reserve_stock(facts(("book-123", 1)))
     assert APIClient().get("/metrics").status_code == 401
     assert api.get("/metrics").json()["code"] == "permission_denied"
-    told = signed_in(operator).get("/metrics", headers={"Accept": "text/plain;version=0.0.4"})
-    assert told.status_code == 200 and told["Content-Type"].startswith("text/plain; version=0.0.4")
-    families = {family.name: family for family in text_string_to_metric_families(told.content.decode())}
-    assert families["cloudmart_live_reservations"].samples[0].value == 2
-    assert families["cloudmart_live_reserved_copies"].samples[0].value == 3
+    families = scraped(operator)
+    assert families["cloudmart_live_reservations"] == {(): 2}
+    assert families["cloudmart_live_reserved_copies"] == {(): 3}
     assert {"cloudmart_orders", "cloudmart_idempotent_replays"} <= families.keys()
+
+
+def test_what_the_workers_have_before_them_is_told(operator):
+    past, future = (timezone.now() + timedelta(minutes=minutes) for minutes in (-1, 1))
+    for columns in (
+        {"lease_until": future},
+        {"lease_until": past},
+        {"wake_at": past, "attention": "Look!"},
+        {"wake_at": future},
+        {"given_up_at": past, "attention": "Lost."},
+        {"status": "FAILED"},
+    ):
+        SagaInstance.objects.create(saga_type=SagaStyle.CHOREOGRAPHY, order_id=new_id(), payload={}, **columns)
+    families = scraped(operator)
+    expected = {"driven": 1, "due": 2, "waiting": 1, "given_up": 1}
+    assert families["cloudmart_unfinished_sagas"] == {
+        **{(condition, "choreography"): count for condition, count in expected.items()},
+        **{(condition, "orchestration"): 0 for condition in expected},
+    }
+    assert families["cloudmart_sagas_calling_for_attention"] == {("choreography",): 2, ("orchestration",): 0}
+    assert 60 <= families["cloudmart_saga_lag_seconds"][()] < 120
+
+
+def test_nothing_lags_where_nothing_is_due(operator):
+    assert scraped(operator)["cloudmart_saga_lag_seconds"] == {(): 0}
