@@ -13,8 +13,8 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Exists, F, OuterRef, Q
-from django.db.models.functions import Coalesce
+from django.db.models import Case, Exists, F, OuterRef, Q, When
+from django.db.models.functions import Coalesce, Least
 from django.utils import timezone
 
 from cloudmart.kernel.clock import DatabaseNow
@@ -117,10 +117,12 @@ def wait(saga: SagaInstance, why: str) -> None:
     """Give the saga up until it is worth another try, and call for a person after a number of these.
 
     Each time it waits for twice as long, up to a limit; a part of that is random, so that what failed together does
-    not come back together. Raises Overtaken.
+    not come back together. It does not sleep past its deadline. Raises Overtaken.
     """
     tries = lock_saga(saga.order_id, saga.fence).attempts + 1
-    give_up(saga, attempts=tries, wake_at=DatabaseNow() + pause_after(tries))
+    then = DatabaseNow() + pause_after(tries)
+    before_deadline = When(deadline_at__gt=DatabaseNow(), then=Least(then, "deadline_at"))
+    give_up(saga, attempts=tries, wake_at=Case(before_deadline, default=then))
     if tries >= settings.ATTENTION_AFTER:
         _call_for_attention(saga, why, tries)
 

@@ -21,6 +21,10 @@ UNDONE = ("cancelled", 0, 0, [("book-123", 3, 0)])
 BOUGHT = ("completed", 1100, 1, [("book-123", 2, 0)])
 
 
+def unanswered(self, key, **kwargs):
+    raise OutcomeUnknown("no answer")
+
+
 @pytest.fixture
 def doubtful(api, shelve, style, monkeypatch):
     """The id of an order that waits: its charge has happened, but no answer came. The gateway is up again."""
@@ -70,6 +74,20 @@ def test_who_is_in_time_goes_on(doubtful):
     end_in(60)
     work()
     assert end_of(doubtful) == BOUGHT
+
+
+def test_who_waits_wakes_at_the_deadline_at_the_latest(api, shelve, style, settings, monkeypatch):
+    settings.SAGA_PAUSE = settings.SAGA_LONGEST_PAUSE = timedelta(hours=1)
+    monkeypatch.setattr(MockGateway, "lookup", lambda self, key: Unknown("nobody knows"))
+    shelve("book-123", 3)
+    assert api.post("/orders", {**ORDER, "saga": style, "payment_token": "tok_timeout_9"}).status_code == 202
+    saga = SagaInstance.objects.get()
+    assert saga.wake_at == saga.deadline_at
+    end_in(-1)
+    monkeypatch.setattr(MockGateway, "cancel", unanswered)
+    work()
+    saga.refresh_from_db()
+    assert saga.status == "COMPENSATION_STARTED" and saga.wake_at > saga.deadline_at + timedelta(minutes=29)
 
 
 def test_an_operator_does_not_have_it_go_on_either(doubtful, operator):
