@@ -1,6 +1,6 @@
 # Every target sets up what it needs; the work is in bin/.
 
-.PHONY: help run demo test crash-test fuzz lint format bench bench-stock
+.PHONY: help run demo test crash-test fuzz lint format bench bench-stock bench-audit
 .NOTPARALLEL:
 
 help: ## List the targets
@@ -30,8 +30,11 @@ format: ## Format the code, and mend what the linter can mend
 	@.venv/bin/ruff format
 	@.venv/bin/ruff check --fix
 
-bench-stock: ## Measure long histories and many expired holds, on a throwaway server
-	@bin/bench-stock $(ARGS)
-
-bench: ## Measure throughput on a throwaway MariaDB or MySQL (ARGS="--rounds 5")
+bench: ## Measure orders per second on a throwaway MariaDB or MySQL (ARGS="--rounds 5")
 	@bin/bench $(ARGS)
+
+bench-stock: ## Measure long histories and many expired holds
+	@bin/bench stock $(ARGS)
+
+bench-audit: ## Measure the audit of a million orders (ARGS="--orders 100000")
+	@bin/bench audit $(ARGS)

@@ -1,0 +1,135 @@
+"""Measures the audit of a large shop: seconds and memory of `manage.py audit` over so many orders.
+
+python -m benchmarks.audit, on the empty database that DATABASE_URL names.
+"""
+
+import argparse
+import os
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import django
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "cloudmart.settings")
+os.environ["PROVIDER_BACKOFF"] = "0"
+django.setup()
+
+from django.core.management import call_command  # noqa: E402
+from django.db import connection, models  # noqa: E402
+
+from cloudmart.databases import patience  # noqa: E402
+from cloudmart.kernel.facts import Address  # noqa: E402
+from inventory.models import Book, InventoryRecord, InventoryView, Reservation, StockEvent  # noqa: E402
+from inventory.projector import catch_up  # noqa: E402
+from orders.models import Customer, Order, OrderItem, SagaStyle  # noqa: E402
+from payments.models import Payment, Refund  # noqa: E402
+from sagas.cancellation import cancel_order  # noqa: E402
+from sagas.management.commands.seed import add_books, add_customers  # noqa: E402
+from sagas.models import Event, EventReceipt, SagaInstance, SagaStepLog  # noqa: E402
+from sagas.placement import OrderRequest, WantedLine, place_order  # noqa: E402
+from shipping.models import Shipment  # noqa: E402
+
+ROOT = Path(__file__).resolve().parents[1]
+BOOK, CUSTOMER = "sample", "customer"
+TOKENS = ("tok_ok",) * 7 + ("tok_timeout_1", "tok_insufficient_funds")
+"""How the sample's orders are paid; one more is cancelled once it is complete, and one goes where no carrier does."""
+TABLES = (
+    *(Book, InventoryRecord, InventoryView, StockEvent, Reservation, Order, OrderItem, Payment, Refund, Shipment),
+    *(SagaInstance, SagaStepLog, Event, EventReceipt),
+)
+BATCH = 1000
+"""Copies of the whole sample that are made in one statement."""
+
+
+def make_sample() -> int:
+    """A shop of one book and a few orders, in both styles, with every usual ending; returns how many."""
+    add_books([(BOOK, "A sample", 1000, 100)])
+    add_customers([(CUSTOMER, "A customer", "customer@example.com", "150-0001", "東京都")])
+    for style in SagaStyle.values:
+        for token in TOKENS:
+            order(style, token)
+        cancel_order(order(style).order_id, "A change of mind")
+        order(style, postal_code="000-0000")
+    catch_up()
+    return Order.objects.count()
+
+
+def order(style: str, token: str = "", postal_code: str = "150-0001") -> SagaInstance:
+    return place_order(
+        OrderRequest(
+            customer=Customer.objects.get(pk=CUSTOMER),
+            items=(WantedLine(BOOK, 1),),
+            payment_method="credit_card",
+            payment_token=token,
+            address=Address(postal_code),
+            region="JP",
+            saga_style=style,
+        )
+    )
+
+
+def multiply(copies: int) -> None:
+    """Copy every row of the sample so often, each copy under ids of its own."""
+    with patience(), connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE copies (number INTEGER PRIMARY KEY)")
+        cursor.executemany("INSERT INTO copies VALUES (%s)", [(number,) for number in range(1, copies + 1)])
+        for table in TABLES:
+            name = table._meta.db_table
+            cursor.execute(f"CREATE TABLE sample AS SELECT * FROM {name}")
+            fields = [field for field in table._meta.local_concrete_fields if not is_counted(field)]
+            columns, values = ", ".join(field.column for field in fields), ", ".join(map(copied, fields))
+            for first in range(1, copies + 1, BATCH):
+                cursor.execute(
+                    f"INSERT INTO {name} ({columns}) SELECT {values}"
+                    f" FROM copies CROSS JOIN sample WHERE number BETWEEN {first} AND {first + BATCH - 1}"
+                )
+            cursor.execute("DROP TABLE sample")
+        cursor.execute("DROP TABLE copies")
+        if connection.vendor == "mysql":
+            cursor.execute(f"ANALYZE TABLE {', '.join(table._meta.db_table for table in TABLES)}")
+        else:
+            cursor.execute("ANALYZE")
+
+
+def is_counted(field: models.Field) -> bool:
+    """Whether the database numbers it."""
+    return isinstance(field, models.AutoField | models.BigAutoField)
+
+
+def copied(field: models.Field) -> str:
+    """The column of a copy, in SQL: an id, or another name that nothing else may have, is made from its number."""
+    column, is_mysql = field.column, connection.vendor == "mysql"
+    if isinstance(field.target_field if field.is_relation else field, models.UUIDField):
+        parts = ["LPAD(HEX(number), 8, '0')" if is_mysql else "PRINTF('%08x', number)", f"SUBSTR({column}, 9)"]
+    elif column == "book_id" or (field.model, column) == (Book, "id") or (field.unique and not field.is_relation):
+        parts = ["number", "'-'", column]
+    else:
+        parts = [column]
+    return f"CONCAT({', '.join(parts)})" if is_mysql else " || ".join(parts)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="benchmarks.audit", description=__doc__)
+    parser.add_argument("--orders", type=int, default=1_000_000, help="at least so many (default: 1,000,000)")
+    options = parser.parse_args()
+    if connection.introspection.table_names():
+        raise SystemExit("This database has tables already. Give the benchmark an empty one.")
+    call_command("migrate", verbosity=0)
+    print(f"{connection.display_name} {'.'.join(map(str, connection.get_database_version()))}")
+    multiply(-(-options.orders // make_sample()))
+    for table in Order, StockEvent, SagaStepLog, Event:
+        print(f"{table.objects.count():,} {table._meta.verbose_name_plural}")
+    began = time.perf_counter()
+    audit = subprocess.run([sys.executable, "manage.py", "audit"], cwd=ROOT, text=True, stdout=subprocess.PIPE)
+    seconds = time.perf_counter() - began
+    memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    print(audit.stdout, end="")
+    print(f"{seconds:.1f} s, {memory:.0f} MB")
+    raise SystemExit(audit.returncode)
+
+
+if __name__ == "__main__":
+    main()
