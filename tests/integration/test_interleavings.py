@@ -1,5 +1,6 @@
 """Any order of delivery between the participants, and any duplicates, lead to the same end."""
 
+from collections import Counter
 from itertools import count
 from uuid import UUID
 
@@ -122,6 +123,37 @@ def test_any_order_of_delivery_leads_to_the_same_end(customer, shelve, story, ch
     assert saga.status == ("COMPLETED" if status == "completed" else "FAILED")
     facts_told = list(Event.objects.filter(aggregate_id=order.order_id).values_list("event_type", flat=True))
     assert len(facts_told) == len(set(facts_told)), "no fact happens twice"
+
+
+def deliver_thrice(order, chance):
+    """Every fact reaches each of its receivers three times, in whatever order."""
+    driver._create(SagaInstance(saga_type=order.saga_style, order_id=order.order_id, payload=order.as_json()), order)
+    receivers = [receiver for participant in PARTICIPANTS for receiver in receivers_of(participant)]
+    delivered = Counter()
+    while missing := [
+        (receiver, event)
+        for event in Event.objects.filter(aggregate_id=order.order_id)
+        for receiver in receivers
+        if event.event_type in {fact.event_type for fact in receiver.facts} and delivered[receiver, event.pk] < 3
+    ]:
+        receiver, event = chance.choice(missing)
+        receiver(Event, event)
+        delivered[receiver, event.pk] += 1
+    assert set(delivered.values()) == {3}
+
+
+@pytest.mark.parametrize("story", STORIES)
+@in_the_database
+@given(chance=st.randoms(use_true_random=False))
+def test_every_fact_three_times_and_shuffled_is_every_fact_once(customer, shelve, story, chance):
+    changes, copies, (status, money, parcels, holds) = STORIES[story]
+    book_id, order = an_order(changes)
+    shelve(book_id, copies)
+    deliver_thrice(order, chance)
+    end = end_of(order.order_id)
+    assert end[0] == status and end[1] <= money and end[2] <= parcels and end[3] <= holds
+    stock = InventoryRecord.objects.get(pk=book_id)
+    assert (stock.on_hand, stock.reserved) == (copies - 2 if status == "completed" else copies, 0)
 
 
 @in_the_database
