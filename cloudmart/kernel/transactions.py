@@ -85,6 +85,8 @@ def durable(function: Callable[P, R]) -> Callable[P, R]:
                 if connection.in_atomic_block or not (may_pass(error) or (is_lost(error) and not is_committing)):
                     raise
                 logger.info("transaction %s, try %s: %s", function.__qualname__, attempt, error)
+                if is_lost(error):
+                    connection.close()
                 time.sleep(random.uniform(0, LONGEST_PAUSE / 2 ** (TRIES - attempt)))
         raise DatabaseBusy(function.__qualname__)
 

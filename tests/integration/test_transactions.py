@@ -1,15 +1,22 @@
 """The database retry rule: the outermost transaction is run again, whole, or not at all."""
 
+from threading import Barrier, Event
+
 import pytest
 from django.db import OperationalError, connection, transaction
+from django.db.models import F, Value
+from django.db.models.functions import Concat
 
 from cloudmart.kernel import transactions
 from cloudmart.kernel.errors import DatabaseBusy
 from cloudmart.kernel.transactions import TRIES, durable
 from orders.models import Customer
 from tests.factories import CustomerFactory
+from tests.integration.test_races import all_at_once
+from tests.processes import PATIENCE
 
 DEADLOCK = OperationalError(1213, "Deadlock found")
+ON_A_SERVER = pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite has no connections and row locks")
 
 
 @pytest.fixture(autouse=True)
@@ -63,6 +70,94 @@ def test_a_lost_connection_is_run_again_while_nothing_was_committed(transactiona
     write, tries = failing(2, OperationalError(code, "gone"))
     assert write() == 3
     assert tries == [0, 0, 0]
+
+
+@ON_A_SERVER
+@pytest.mark.parametrize("when", ["before", "within"])
+def test_a_connection_that_has_died_is_replaced(transactional_db, when):
+    """As it may, for example while a provider is asked."""
+    tries = []
+
+    @durable
+    def write():
+        tries.append(Customer.objects.count())
+        if when == "within" and len(tries) == 1:
+            kill_my_connection()
+        CustomerFactory(user=None)
+
+    if when == "before":
+        kill_my_connection()
+    write()
+    assert Customer.objects.count() == 1
+
+
+def kill_my_connection():
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT CONNECTION_ID()")
+        (mine,) = cursor.fetchone()
+    assert all_at_once([lambda: connection.cursor().execute("KILL %s", [mine])]) == [0]
+
+
+@ON_A_SERVER
+def test_a_deadlock_inside_a_savepoint_takes_the_whole_transaction_again(transactional_db):
+    """By then the server has rolled back what came before the savepoint, too."""
+    names = mark_of(CustomerFactory(user=None)), mark_of(CustomerFactory(user=None))
+    each_has_one = Barrier(2)
+
+    def in_this_order(first, second):
+        tries = []
+
+        @durable
+        def write():
+            tries.append(first)
+            first()
+            if len(tries) == 1:
+                each_has_one.wait(PATIENCE)
+            with transaction.atomic():
+                second()
+            return len(tries)
+
+        return write
+
+    assert sorted(all_at_once([in_this_order(*names), in_this_order(*names[::-1])])) == [1, 2]
+    assert list(Customer.objects.values_list("name", flat=True)) == ["xx", "xx"]
+
+
+@ON_A_SERVER
+def test_who_waits_for_a_lock_too_long_leaves_nothing_of_the_transaction(transactional_db):
+    """The server itself rolls only the last statement back."""
+    mark_one, mark_other = mark_of(CustomerFactory(user=None)), mark_of(CustomerFactory(user=None))
+    is_held, is_to_be_freed, tries = Event(), Event(), []
+
+    @durable
+    def hold():
+        mark_other()
+        is_held.set()
+        assert is_to_be_freed.wait(PATIENCE)
+
+    @durable
+    def write():
+        if tries:
+            is_to_be_freed.set()
+        tries.append(1)
+        mark_one()
+        mark_other()
+
+    def write_meanwhile():
+        assert is_held.wait(PATIENCE)
+        connection.cursor().execute("SET SESSION innodb_lock_wait_timeout = 1")
+        write()
+
+    assert all_at_once([hold, write_meanwhile]) == [None, None]
+    assert len(tries) == 2
+    assert list(Customer.objects.order_by("pk").values_list("name", flat=True)) == ["x", "xx"]
+
+
+def mark_of(customer):
+    """Adds an x to the customer's name, which is empty so far."""
+    row = Customer.objects.filter(pk=customer.pk)
+    row.update(name="")
+    return lambda: row.update(name=Concat(F("name"), Value("x")))
 
 
 def test_a_connection_that_is_lost_at_commit_is_not_tried_again(transactional_db, monkeypatch):
