@@ -2,9 +2,11 @@
 
 import pytest
 
+from cloudmart.kernel.remote import OutcomeUnknown
 from inventory.models import StockEvent
 from orders.models import SagaStyle
 from payments.gateways.mock import MockGateway
+from payments.gateways.port import gateway
 from sagas import cancellation
 from sagas.cancellation import cancel_order
 from sagas.models import SagaInstance
@@ -76,6 +78,40 @@ def test_a_running_order_turns_back_when_its_cancellation_is_wished(place, shelv
     assert problem["code"] == "order_cancelled" and problem["reason"] == "Changed my mind."
     assert end_of(problem["order_id"]) == ("cancelled", 0, 0, [("book-123", 3, 0)])
     assert status_of(problem["order_id"])["history"][-2:] == ["COMPENSATION_STARTED", "FAILED"]
+
+
+@pytest.mark.parametrize("is_stale", [False, True])
+@pytest.mark.parametrize("is_down", [False, True])
+def test_a_wish_that_comes_while_all_is_undone_changes_nothing(
+    place, shelve, status_of, monkeypatch, is_stale, is_down
+):
+    """Whether or not who wishes it knows how far it is, and whether or not the refund can be made just then."""
+    shelve("book-123", 3)
+    refund, look = MockGateway.refund, cancellation.saga_of
+
+    def look_too_early(order_id):
+        saga = look(order_id)
+        saga.status = "PAYMENT_COMPLETED"
+        return saga
+
+    def refund_meanwhile(self, key, **kwargs):
+        monkeypatch.setattr(MockGateway, "refund", refund)
+        with monkeypatch.context() as stale:
+            if is_stale:
+                stale.setattr(cancellation, "saga_of", look_too_early)
+            cancel_order(SagaInstance.objects.get().order_id, "Changed my mind.")
+        if is_down:
+            raise OutcomeUnknown("no answer")
+        return refund(self, key, **kwargs)
+
+    monkeypatch.setattr(MockGateway, "refund", refund_meanwhile)
+    problem = place(("book-123", 1), shipping_address="999-9999").json()
+    assert problem["code"] == "shipping_failed"
+    assert end_of(problem["order_id"]) == ("cancelled", 0, 0, [("book-123", 3, 0)])
+    told = status_of(problem["order_id"])
+    assert told["history"][-2:] == ["COMPENSATION_STARTED", "FAILED"]
+    assert "OrderCancelRequested" not in facts_of(told)
+    assert len({key for verb, key in gateway().diary if verb == "refund"}) == 1
 
 
 def test_a_wish_that_comes_just_too_late_cancels_the_completed_order(bought, style, monkeypatch):

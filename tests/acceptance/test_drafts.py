@@ -3,10 +3,12 @@
 from datetime import timedelta
 
 import pytest
+from django.core.management import call_command
 from django.utils import timezone
 
 from inventory.models import InventoryRecord, Reservation, StockEvent
 from orders.models import Order, OrderItem
+from payments.gateways.mock import MockGateway
 from sagas.audit.audit import audit
 from sagas.drafts import process
 from sagas.models import SagaInstance
@@ -322,6 +324,25 @@ def signed_in_again(api):
     client = type(api)()
     client.credentials(**api._credentials)
     return client
+
+
+@pytest.mark.parametrize("keyed", [False, True])
+def test_a_confirmation_that_was_cut_short_does_not_stand_in_the_way(api, draft, keyed, monkeypatch):
+    def confirm():
+        return api.post(f"{draft}/confirm", headers={"Idempotency-Key": "k"} if keyed else {})
+
+    def die(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    add(api, draft)
+    with monkeypatch.context() as dying, pytest.raises(KeyboardInterrupt):
+        dying.setattr(MockGateway, "charge", die)
+        confirm()
+    assert confirm().status_code == (409 if keyed else 202)
+    SagaInstance.objects.update(lease_until=timezone.now())
+    call_command("run_worker", once=True)
+    assert confirm().status_code == 200
+    assert end_of(id_of(draft)) == ("completed", 2200, 1, [("book-123", 98, 0), ("book-456", 5, 0)])
 
 
 def test_confirming_and_cancelling_and_changing_at_once_agree(api, style, shelve):

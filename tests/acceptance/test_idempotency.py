@@ -174,6 +174,22 @@ def test_after_a_crash_a_repeat_leads_to_the_order_that_was_begun(order, monkeyp
     assert repeat.json()["order_id"] == str(Order.objects.get().pk)
 
 
+def test_a_repeat_does_not_keep_the_first_from_being_recovered(order, monkeypatch):
+    def die(*args, **kwargs):
+        raise Killed
+
+    with monkeypatch.context() as dying, pytest.raises(Killed):
+        dying.setattr(gateway(), "charge", die)
+        order()
+    for changes, status in ({}, 409), ({"quantity": 2}, 422):
+        assert order(**changes).status_code == status
+    SagaInstance.objects.update(lease_until=timezone.now())
+    call_command("run_worker", once=True)
+    answer = order()
+    assert answer.status_code == 201 and answer["Idempotent-Replayed"] == "true"
+    assert answer.json()["order_id"] == str(Order.objects.get().pk) and available("book-123") == 99
+
+
 def test_a_key_costs_no_commit_and_no_key_costs_nothing(order, api, style):
     def writes(act):
         with CaptureQueriesContext(

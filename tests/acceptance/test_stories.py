@@ -71,6 +71,19 @@ def test_a_book_that_is_out_of_stock_is_refused_at_the_desk(place, shelve):
     assert not Order.objects.exists() and not SagaInstance.objects.exists() and not Event.objects.exists()
 
 
+@pytest.mark.parametrize("is_seen_at_the_desk", [True, False])
+def test_two_lines_of_one_book_are_held_together(place, shelve, monkeypatch, is_seen_at_the_desk):
+    """Each of them alone could be."""
+    shelve("book-123", 3)
+    if not is_seen_at_the_desk:
+        monkeypatch.setattr(placement.inventory, "check_availability", lambda books, wanted: None)
+    answer = place(("book-123", 2), ("book-123", 2))
+    assert answer.status_code == 409
+    assert answer.json()["shortages"] == [{"book_id": "book-123", "requested": 4, "available": 3}]
+    assert Order.objects.exists() != is_seen_at_the_desk
+    assert available("book-123") == 3
+
+
 def test_the_last_copy_is_sold_between_the_look_and_the_hold(place, shelve, style, status_of, monkeypatch):
     shelve("book-123", 1)
     check = placement.inventory.check_availability
@@ -119,6 +132,16 @@ def test_a_declined_payment_puts_the_books_back(place, shelve, style, status_of,
         assert steps_of(told, "undo", "done", "skipped") == ["process_payment", "reserve_stock", "create_order"]
     else:
         assert facts_of(told) == ["OrderCreated", "StockReserved", "PaymentFailed", "StockReleased", "OrderCancelled"]
+
+
+def test_what_one_card_could_not_pay_another_can(place, shelve):
+    shelve("book-123", 3)
+    declined = place(("book-123", 3), payment_token="tok_insufficient_funds")
+    assert declined.status_code == 402
+    paid = place(("book-123", 3), payment_token="tok_ok")
+    assert paid.status_code == 201
+    assert end_of(declined.json()["order_id"])[:3] == ("cancelled", 0, 0)
+    assert end_of(paid.json()["order_id"]) == ("completed", 3300, 1, [("book-123", 0, 0)])
 
 
 @pytest.mark.parametrize("postal_code", ["999-9999", "000-0000"])

@@ -10,9 +10,10 @@ from django.utils import timezone
 
 from cloudmart.kernel.clock import DatabaseNow
 from cloudmart.kernel.facts import Address
-from cloudmart.kernel.remote import OutcomeUnknown, Unknown
+from cloudmart.kernel.remote import OutcomeUnknown, Refused, Unknown
 from inventory.models import InventoryRecord
 from orders.models import Order, SagaStyle
+from payments.errors import PaymentDeclined
 from payments.gateways.mock import MockGateway
 from payments.gateways.port import gateway
 from payments.models import Payment
@@ -20,7 +21,7 @@ from sagas.audit.audit import audit
 from sagas.cancellation import cancel_order
 from sagas.choreography import driver
 from sagas.leases import claim
-from sagas.models import Event, SagaInstance
+from sagas.models import Event, EventReceipt, SagaInstance
 from sagas.placement import START
 from sagas.recovery import due, recover
 from shipping.carriers.mock import MockCarrier
@@ -165,6 +166,24 @@ def test_who_was_overtaken_has_no_effect(order, during, verb):
     assert_all_is_well(placed, end)
 
 
+def test_who_was_overtaken_and_then_refused_undoes_nothing(order, monkeypatch):
+    """The other has paid, and that stays so."""
+    charge, seen = MockGateway.charge, []
+
+    def be_overtaken(self, key, **kwargs):
+        monkeypatch.setattr(MockGateway, "charge", charge)
+        let_lease_run_out()
+        work()
+        seen.append(state())
+        return Refused(PaymentDeclined("too late", reason="late"))
+
+    monkeypatch.setattr(MockGateway, "charge", be_overtaken)
+    placed = order()
+    start(placed)
+    assert seen == [state()]
+    assert_all_is_well(placed)
+
+
 @pytest.mark.parametrize("silent", [False, True], ids=["answered", "silent"])
 def test_who_was_overtaken_leaves_it_to_who_is_still_at_it(order, during, silent):
     """Whether the provider has answered it or not; and it asks no further."""
@@ -263,6 +282,59 @@ def test_what_went_wrong_is_forgotten_once_the_saga_has_come_further(order, duri
     assert (saga.status, saga.attempts, saga.attention) == ("PAYMENT_COMPLETED", 1, None)
 
 
+@pytest.mark.parametrize("meanwhile", ["finished", "claimed", "waiting"])
+def test_who_goes_by_an_old_list_of_what_is_due_does_nothing(order, during, meanwhile):
+    during(MockGateway, "charge", die)
+    placed = order()
+    start(placed)
+    let_lease_run_out()
+    (saga,) = due(10)
+    with pytest.MonkeyPatch.context() as patch:
+        if meanwhile == "waiting":
+            patch.setattr(MockGateway, "charge", unanswered)
+            patch.setattr(MockGateway, "lookup", lambda self, key: Unknown("nobody knows"))
+        act = claim if meanwhile == "claimed" else recover
+        assert act(SagaInstance.objects.get())
+    before, asked = state(), len(gateway().diary)
+    assert not recover(saga)
+    assert (state(), len(gateway().diary)) == (before, asked)
+    let_lease_run_out()
+    wake()
+    work()
+    assert_all_is_well(placed)
+
+
+def test_who_dies_among_the_tries_of_a_step_is_followed(order, during):
+    def stumble():
+        raise OutcomeUnknown("no answer")
+
+    during(MockGateway, "charge", die)
+    during(MockGateway, "charge", stumble)
+    placed = order()
+    start(placed)
+    let_lease_run_out()
+    work()
+    assert_all_is_well(placed)
+
+
+def test_what_a_killed_driver_has_done_without_writing_it_down_is_undone(order, monkeypatch):
+    def charge_and_die(self, key, **kwargs):
+        charge(self, key, **kwargs)
+        die()
+
+    charge = MockGateway.charge
+    placed = order()
+    with monkeypatch.context() as dying:
+        dying.setattr(MockGateway, "charge", charge_and_die)
+        start(placed)
+    cancel_order(placed.order_id, "Changed my mind.")
+    let_lease_run_out()
+    work()
+    assert [verb for verb, _ in gateway().diary] == ["charge", "cancel"]
+    assert Payment.objects.get().status == "cancelled"
+    assert_all_is_well(placed, "cancelled")
+
+
 def test_those_that_are_due_longest_come_first(order):
     for _ in range(3):
         start(order())
@@ -339,6 +411,22 @@ def test_who_is_overtaken_when_all_is_told_leaves_the_rest_to_the_other(order, w
     assert seen == [state()]
     let_lease_run_out()
     work()
+    assert_all_is_well(placed)
+
+
+@CHOREOGRAPHED
+def test_who_dies_when_all_is_told_but_not_marked_so_has_it_told_again_to_no_effect(order, monkeypatch):
+    placed = order()
+    with monkeypatch.context() as dying:
+        dying.setattr(driver, "mark_told", lambda *args: die())
+        start(placed)
+    told, asked = list(EventReceipt.objects.order_by("pk").values()), list(gateway().diary)
+    untold = Event.objects.filter(delivered_at=None)
+    assert untold.count() == 5, "all that anybody listens to"
+    let_lease_run_out()
+    work()
+    assert not untold.exists() and Event.objects.count() == 6
+    assert (list(EventReceipt.objects.order_by("pk").values()), list(gateway().diary)) == (told, asked)
     assert_all_is_well(placed)
 
 

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from cloudmart.kernel.errors import DomainError
 from cloudmart.kernel.remote import Accepted, OutcomeUnknown, ProviderUnavailable, Refused, RemoteOperation, Unknown
+from sagas.leases import claim
 from sagas.models import SagaInstance, State
 from sagas.orchestration.orchestrator import OrderSagaOrchestrator
 from sagas.orchestration.walk import Walk
@@ -108,6 +109,30 @@ def test_an_undo_that_fails_waits_and_is_not_given_up(transactional_db):
     saga.refresh_from_db()
     assert (saga.status, saga.current_step) == (State.COMPENSATION_STARTED, "one")
     assert saga.wake_at
+
+
+def test_an_undo_that_fails_is_made_good_before_the_ones_before_it(transactional_db):
+    def undo(order, intent):
+        if is_down:
+            raise ProviderUnavailable("down")
+        diary.append(("undo", "two"))
+        return Accepted()
+
+    is_down, diary = [True], Diary(fails="three")
+    workflow = (
+        diary.remote("one", STATES[0]),
+        diary.remote("two", STATES[1], undo=undo),
+        diary.local("three", STATES[2]),
+    )
+    saga = OrderSagaOrchestrator.start(facts(("book-123", 1)), workflow=workflow)
+    for _ in range(2):
+        assert [name for direction, name in diary if direction == "undo"] == []
+        assert claim(saga, early=True)
+        OrderSagaOrchestrator.resume(saga, workflow=workflow)
+    is_down.clear()
+    assert claim(saga, early=True)
+    assert OrderSagaOrchestrator.resume(saga, workflow=workflow).status == State.FAILED
+    assert [name for direction, name in diary if direction == "undo"] == ["two", "one"]
 
 
 def test_who_is_overtaken_writes_nothing(transactional_db):

@@ -1,19 +1,30 @@
 """Many buyers at once, through the whole stack but the socket: threads, each with a connection of its own."""
 
 from collections import Counter
-from threading import Barrier, Thread
+from functools import partial
+from threading import Barrier, Event, Thread
+from uuid import UUID
 
 import pytest
+from django.core.management import call_command
 from django.db import connection, connections
 from rest_framework.test import APIClient
 
+from cloudmart.kernel.transactions import durable
+from inventory.locks import lock_stock
 from inventory.models import InventoryRecord, InventoryView, Reservation, StockEvent
 from inventory.projector import catch_up
 from inventory.stock import replay
+from orders.locks import lock_order
 from orders.models import Order, OrderItem, SagaStyle
+from payments.locks import lock_payment
+from sagas.locks import lock_saga
+from shipping.locks import lock_shipment
 from tests.committed import add_stock, expire_reservations, reserve_stock
 from tests.conftest import facts
+from tests.processes import PATIENCE
 
+ORDER = {"book_id": "book-123", "quantity": 1, "payment_method": "credit_card"}
 ROUNDS = 20 if connection.vendor == "mysql" else 2
 """SQLite lets one writer in at a time: there is little to race for."""
 
@@ -88,6 +99,43 @@ def test_crossed_baskets(api, shelve, style):
     assert_books_balance(received=copies)
 
 
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite lets one writer in at a time")
+@pytest.mark.parametrize("style", SagaStyle)
+def test_who_holds_one_order_holds_up_no_other(api, shelve, style):
+    shelve("book-123", 10)
+    shelve("book-456", 10)
+    order_id = api.post("/orders", {**ORDER, "saga": style}).json()["order_id"]
+    other_id = api.post("/orders", {**ORDER, "book_id": "book-456", "saga": style}).json()["order_id"]
+    is_held, is_done = Event(), Event()
+
+    @durable
+    def hold():
+        lock_saga(UUID(order_id))
+        lock_order(UUID(order_id))
+        lock_payment(UUID(order_id))
+        lock_shipment(UUID(order_id))
+        lock_stock(["book-123"])
+        is_held.set()
+        assert is_done.wait(PATIENCE)
+
+    def go_on():
+        try:
+            assert is_held.wait(PATIENCE)
+            connection.cursor().execute("SET SESSION innodb_lock_wait_timeout = 1")
+            call_command("run_worker", once=True)
+            return [buyer(api, style, "book-456")(), cancelled(api, other_id)]
+        finally:
+            is_done.set()
+
+    assert all_at_once([hold, go_on]) == [None, [(201, None), 200]]
+
+
+def cancelled(api, order_id):
+    client = APIClient()
+    client.credentials(**api._credentials)
+    return client.post(f"/orders/{order_id}/cancel").status_code
+
+
 def test_two_expiries_and_a_buyer_at_once(api, shelve):
     shelve("book-123", 100)
     for _ in range(100):
@@ -113,11 +161,7 @@ def test_two_cancellations_at_once_refund_once(api, shelve):
         body = {"book_id": "book-123", "quantity": 1, "payment_method": "e_money", "saga": style}
         order_id = api.post("/orders", body).json()["order_id"]
 
-        def cancel(order_id=order_id):
-            client = APIClient()
-            client.credentials(**api._credentials)
-            return client.post(f"/orders/{order_id}/cancel").status_code
-
+        cancel = partial(cancelled, api, order_id)
         assert set(all_at_once([cancel] * 8)) <= {200, 202}
         payment = api.get(f"/payments/{order_id}").json()
         assert payment["status"] == "refunded" and len(payment["refunds"]) == 1

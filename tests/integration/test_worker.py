@@ -10,19 +10,23 @@ import pytest
 from django.conf import settings as configured
 from django.core.management import CommandError
 from django.db import OperationalError, connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from cloudmart.kernel import transactions
 from cloudmart.kernel.following import ENDINGS, Task, follow, never
+from cloudmart.kernel.ids import new_id
 from cloudmart.models import IdempotencyKey
 from cloudmart.sandbox.ledger import entries_in
 from inventory.models import InventoryView, Reservation
 from orders.models import Order, SagaStyle
 from payments.gateways.mock import MockGateway
 from payments.gateways.port import gateway
+from sagas import recovery
 from sagas.audit.audit import INVARIANTS
 from sagas.leases import pause_after
 from sagas.management.commands import run_worker
-from sagas.models import SagaInstance, SagaStepLog
+from sagas.models import Event, SagaInstance, SagaStepLog
 from sagas.placement import START
 from sagas.recovery import due, recover
 from tests.committed import reserve_stock
@@ -134,6 +138,35 @@ def test_the_waits_double_up_to_a_limit_and_never_vanish(settings):
     for tries, longest in (1, 2), (2, 4), (5, 32), (8, 256), (9, 300), (10_000, 300):
         pauses = [pause_after(tries).total_seconds() for _ in range(200)]
         assert longest / 2 <= min(pauses) < max(pauses) <= longest
+
+
+@STYLES
+@pytest.mark.parametrize("when", ["claiming", "driving", "giving up"])
+def test_a_database_that_goes_away_during_recovery_strands_nobody(style, when, monkeypatch):
+    """However it goes away for one of them: they are all there when it is back."""
+    where = {
+        "claiming": (recovery, "claim"),
+        "driving": (MockGateway, "charge"),
+        "giving up": (recovery, "wait"),
+    }
+
+    def go_away(*args, **kwargs):
+        raise OperationalError(2006, "gone away")
+
+    for _ in range(3):
+        abandon(style)
+    with monkeypatch.context() as away:
+        away.setattr(transactions, "LONGEST_PAUSE", 0)
+        away.setattr(*where[when], go_away)
+        if when == "giving up":
+            away.setattr(MockGateway, "charge", go_away)
+        Task("sagas", run_worker.recover_all, 0).run()
+    assert statuses() == {"pending"}
+    let_lease_run_out()
+    wake()
+    work()
+    assert statuses() == {"completed"}
+    assert findings() == []
 
 
 # --- Several at once ------------------------------------------------------------------------------
@@ -270,6 +303,26 @@ def cut_connections():
         for (number,) in cursor.fetchall():
             with suppress(OperationalError):  # it has gone by itself
                 cursor.execute("KILL %s", [number])
+
+
+# --- However much there is ------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite goes by another plan, and is for development")
+def test_what_is_due_is_found_along_an_index_however_many_rest():
+    resting = {"saga_type": SagaStyle.CHOREOGRAPHY, "status": "COMPLETED", "payload": {}}
+    SagaInstance.objects.bulk_create(SagaInstance(order_id=new_id(), **resting) for _ in range(2000))
+    told = {"event_type": "OrderCompleted", "seq": 1, "delivered_at": timezone.now()}
+    Event.objects.bulk_create(Event(aggregate_id=new_id(), **told) for _ in range(2000))
+    with CaptureQueriesContext(connection) as queries:
+        assert due(10) == []
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE TABLE saga_instances, events")
+        cursor.fetchall()
+        cursor.execute(f"EXPLAIN {queries[0]['sql']}")
+        columns = [column[0] for column in cursor.description]
+        plan = [dict(zip(columns, line, strict=True)) for line in cursor.fetchall()]
+    assert all(int(line["rows"] or 0) < 100 for line in plan), plan
 
 
 # --- Its other duties -----------------------------------------------------------------------------

@@ -1,0 +1,139 @@
+"""What databases do differently from each other, and from what one would think: we lean on none of it."""
+
+import re
+
+import pytest
+from django.apps import apps
+from django.db import IntegrityError, connection, models
+
+from cloudmart.kernel.ids import new_id
+from inventory.models import Reservation, StockEvent
+from orders.models import Customer, SagaStyle
+from payments.models import Payment
+from sagas.audit.audit import audit
+from sagas.models import EventReceipt, SagaInstance
+from shipping.models import Shipment
+from tests import committed
+from tests.factories import BookFactory, CustomerFactory
+
+ORDER = {"book_id": "book-123", "quantity": 1, "payment_method": "credit_card"}
+OURS = [
+    model
+    for name in ("cloudmart", "orders", "inventory", "payments", "shipping", "sagas")
+    for model in apps.get_app_config(name).get_models()
+]
+ALIKE = ("code", "CODE", "Code")
+ALIKE_IN_ANY_SCRIPT = (*ALIKE, "côde", "ｃｏｄｅ")
+
+
+@pytest.fixture
+def order_everything(api, shelve):
+    """Place orders that complete, fail, are cancelled, were drafts. Returns the id of one that completes."""
+    shelve("book-123", 50)
+
+    def order_everything(style):
+        body = {**ORDER, "saga": style}
+        placed, cancelled = (api.post("/orders", body).json()["order_id"] for _ in range(2))
+        assert api.post(f"/orders/{cancelled}/cancel").status_code == 200
+        assert api.post("/orders", {**body, "payment_token": "tok_insufficient_funds"}).status_code == 402
+        assert api.post("/orders", {**body, "shipping_address": "999-9999"}).status_code == 409
+        draft = api.post("/orders", {"saga": style, "payment_method": "credit_card"})["Location"]
+        for _ in range(2):
+            assert api.post(f"{draft}/items", {"book_id": "book-123", "quantity": 1}).status_code == 200
+        assert api.post(f"{draft}/confirm").status_code == 200
+        return placed
+
+    return order_everything
+
+
+def test_a_transaction_is_as_isolated_as_we_think(transactional_db):
+    if connection.vendor == "sqlite":
+        assert connection.transaction_mode == "IMMEDIATE"
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW SESSION VARIABLES WHERE Variable_name IN ('transaction_isolation', 'tx_isolation')")
+        assert {value for _, value in cursor.fetchall()} == {"READ-COMMITTED"}
+
+
+def test_an_update_counts_the_rows_that_it_finds(customer):
+    """Whether or not that changes them: what we compare and set may stand there already."""
+    for _ in range(2):
+        assert Customer.objects.filter(pk=customer.pk).update(name="Sato") == 1
+
+
+@pytest.mark.parametrize("style", SagaStyle)
+def test_no_update_reads_a_column_that_it_writes_elsewhere(order_everything, style):
+    """On MySQL it would find there what it has just written."""
+    updates = set()
+
+    def listen(execute, sql, params, many, context):
+        if sql.startswith("UPDATE"):
+            updates.add(sql.replace("`", '"'))
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(listen):
+        order_everything(style)
+    assert any('"fence" + ' in sql for sql in updates)
+    for sql in updates:
+        assert not columns_read_elsewhere(sql), sql
+
+
+def columns_read_elsewhere(update):
+    """The columns that an UPDATE sets, and also reads to set another."""
+    assignments = update.partition(" SET ")[2].partition(" WHERE ")[0]
+    _, *parts = re.split(r'(?:^|, )"(\w+)" = ', assignments)
+    values = dict(zip(parts[::2], parts[1::2], strict=True))
+    return {
+        name for name in values for other, value in values.items() if other != name and re.search(rf'"{name}"', value)
+    }
+
+
+def test_such_an_update_would_be_noticed():
+    assert columns_read_elsewhere('UPDATE "t" SET "a" = ("t"."a" - %s), "b" = "t"."a" WHERE "t"."id" = %s') == {"a"}
+
+
+@pytest.mark.parametrize("style", SagaStyle)
+@pytest.mark.parametrize("model", [SagaInstance, Payment, Shipment, Reservation])
+def test_the_database_keeps_an_order_to_one_of_each(order_everything, style, model):
+    again = model.objects.get(order_id=order_everything(style))
+    again.pk = new_id()
+    if hasattr(again, "idempotency_key"):
+        again.idempotency_key = "another"
+    with pytest.raises(IntegrityError):
+        again.save(force_insert=True)
+
+
+def test_no_promise_needs_a_partial_index():
+    constraints = [each for model in OURS for each in model._meta.constraints]
+    unique = [each for each in constraints if isinstance(each, models.UniqueConstraint)]
+    assert unique and not [each.name for each in unique if each.condition]
+
+
+def test_codes_that_look_alike_are_different_codes(transactional_db):
+    for code in ALIKE:
+        CustomerFactory(id=code, user=None)
+        BookFactory(id=code)
+    assert set(Customer.objects.filter(pk="CODE").values_list("pk", flat=True)) == {"CODE"}
+
+
+def test_references_that_look_alike_are_different_references(shelve):
+    shelve("book-123", 0)
+    for _ in range(2):
+        for reference in ALIKE_IN_ANY_SCRIPT:
+            committed.add_stock("book-123", 1, reference=reference)
+    references = StockEvent.objects.order_by("version").values_list("reference", flat=True)
+    assert tuple(references) == ALIKE_IN_ANY_SCRIPT
+
+
+def test_money_is_counted_in_whole_numbers():
+    fields = [field for model in OURS for field in model._meta.get_fields()]
+    assert not [field for field in fields if isinstance(field, models.DecimalField | models.FloatField)]
+
+
+@pytest.mark.parametrize("style", SagaStyle)
+def test_no_row_has_to_be_told_its_id(order_everything, style, monkeypatch):
+    """MySQL tells none of those that are written together; MariaDB and SQLite would."""
+    monkeypatch.setattr(connection.features, "can_return_columns_from_insert", False)
+    order_everything(style)
+    assert EventReceipt.objects.exists() == (style == SagaStyle.CHOREOGRAPHY)
+    assert [finding for finding in audit(limit=5) if not finding.holds] == []
