@@ -12,6 +12,7 @@ from sagas.cancellation import cancel_order
 from sagas.models import SagaInstance
 from tests.acceptance.conftest import end_of, facts_of, holds, steps_of
 from tests.committed import hand_over
+from tests.known_bugs import known_bug
 
 EVERYTHING_UNDONE = ["arrange_shipping", "process_payment", "reserve_stock", "create_order"]
 
@@ -80,6 +81,7 @@ def test_a_running_order_turns_back_when_its_cancellation_is_wished(place, shelv
     assert status_of(problem["order_id"])["history"][-2:] == ["COMPENSATION_STARTED", "FAILED"]
 
 
+@known_bug("sdk-java#305")
 @pytest.mark.parametrize("is_stale", [False, True])
 @pytest.mark.parametrize("is_down", [False, True])
 def test_a_wish_that_comes_while_all_is_undone_changes_nothing(

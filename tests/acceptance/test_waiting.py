@@ -12,6 +12,7 @@ from sagas.models import SagaInstance
 from sagas.recovery import due
 from tests.acceptance.conftest import end_of, holds
 from tests.conftest import signed_in
+from tests.known_bugs import known_bug
 
 
 def fails_with(error):
@@ -43,6 +44,7 @@ def test_a_charge_that_may_have_happened_is_not_declined(place, shelve, status_o
     assert SagaInstance.objects.get().wake_at
 
 
+@known_bug("customers-and-orders#46", "medusa#10201")
 def test_a_refund_that_cannot_be_made_now_is_owed(place, shelve, status_of, monkeypatch):
     shelve("book-123", 3)
     monkeypatch.setattr(MockGateway, "refund", fails_with(ProviderUnavailable("down")))
@@ -80,6 +82,7 @@ def test_an_operator_has_a_waiting_saga_go_on(place, shelve, monkeypatch, keys_a
     assert Payment.objects.count() == 1
 
 
+@known_bug("eventuate-tram-sagas#75")
 def test_a_retry_pays_back_what_is_owed(place, shelve, monkeypatch, retry):
     shelve("book-123", 3)
     with monkeypatch.context() as down:
@@ -113,6 +116,7 @@ def test_nobody_takes_a_saga_from_who_drives_it(place, shelve, monkeypatch, keys
     assert refused.status_code == 409 and refused.json()["code"] == "saga_running"
 
 
+@known_bug("medusa#9077")
 def test_a_key_is_answered_by_whoever_ends_the_order(api, shelve, style, monkeypatch, keys_asked, retry):
     shelve("book-123", 3)
     body = {"book_id": "book-123", "quantity": 1, "payment_method": "e_money", "saga": style}

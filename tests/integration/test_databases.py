@@ -15,6 +15,7 @@ from sagas.models import EventReceipt, SagaInstance
 from shipping.models import Shipment
 from tests import committed
 from tests.factories import BookFactory, CustomerFactory
+from tests.known_bugs import known_bug
 
 ORDER = {"book_id": "book-123", "quantity": 1, "payment_method": "credit_card"}
 OURS = [
@@ -46,6 +47,7 @@ def order_everything(api, shelve):
     return order_everything
 
 
+@known_bug("Jepsen: MySQL 8.0.34", "SQLite: deferred transactions")
 def test_a_transaction_is_as_isolated_as_we_think(transactional_db):
     if connection.vendor == "sqlite":
         assert connection.transaction_mode == "IMMEDIATE"
@@ -55,12 +57,14 @@ def test_a_transaction_is_as_isolated_as_we_think(transactional_db):
         assert {value for _, value in cursor.fetchall()} == {"READ-COMMITTED"}
 
 
+@known_bug("MySQL: rows changed")
 def test_an_update_counts_the_rows_that_it_finds(customer):
     """Whether or not that changes them: what we compare and set may stand there already."""
     for _ in range(2):
         assert Customer.objects.filter(pk=customer.pk).update(name="Sato") == 1
 
 
+@known_bug("MySQL: SET from left to right")
 @pytest.mark.parametrize("style", SagaStyle)
 def test_no_update_reads_a_column_that_it_writes_elsewhere(order_everything, style):
     """On MySQL it would find there what it has just written."""
@@ -92,6 +96,7 @@ def test_such_an_update_would_be_noticed():
     assert columns_read_elsewhere('UPDATE "t" SET "a" = ("t"."a" - %s), "b" = "t"."a" WHERE "t"."id" = %s') == {"a"}
 
 
+@known_bug("MySQL: no partial unique index")
 @pytest.mark.parametrize("style", SagaStyle)
 @pytest.mark.parametrize("model", [SagaInstance, Payment, Shipment, Reservation])
 def test_the_database_keeps_an_order_to_one_of_each(order_everything, style, model):
@@ -103,12 +108,14 @@ def test_the_database_keeps_an_order_to_one_of_each(order_everything, style, mod
         again.save(force_insert=True)
 
 
+@known_bug("MySQL: no partial unique index")
 def test_no_promise_needs_a_partial_index():
     constraints = [each for model in OURS for each in model._meta.constraints]
     unique = [each for each in constraints if isinstance(each, models.UniqueConstraint)]
     assert unique and not [each.name for each in unique if each.condition]
 
 
+@known_bug("MySQL: collation")
 def test_codes_that_look_alike_are_different_codes(transactional_db):
     for code in ALIKE:
         CustomerFactory(id=code, user=None)
@@ -116,6 +123,7 @@ def test_codes_that_look_alike_are_different_codes(transactional_db):
     assert set(Customer.objects.filter(pk="CODE").values_list("pk", flat=True)) == {"CODE"}
 
 
+@known_bug("MySQL: collation")
 def test_references_that_look_alike_are_different_references(shelve):
     shelve("book-123", 0)
     for _ in range(2):
@@ -125,11 +133,13 @@ def test_references_that_look_alike_are_different_references(shelve):
     assert tuple(references) == ALIKE_IN_ANY_SCRIPT
 
 
+@known_bug("SQLite: decimals")
 def test_money_is_counted_in_whole_numbers():
     fields = [field for model in OURS for field in model._meta.get_fields()]
     assert not [field for field in fields if isinstance(field, models.DecimalField | models.FloatField)]
 
 
+@known_bug("MySQL: no RETURNING")
 @pytest.mark.parametrize("style", SagaStyle)
 def test_no_row_has_to_be_told_its_id(order_everything, style, monkeypatch):
     """MySQL tells none of those that are written together; MariaDB and SQLite would."""

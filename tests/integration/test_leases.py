@@ -28,6 +28,7 @@ from shipping.carriers.mock import MockCarrier
 from shipping.carriers.port import carrier
 from tests.conftest import facts
 from tests.integration.test_races import all_at_once
+from tests.known_bugs import known_bug
 
 CHOREOGRAPHED = pytest.mark.parametrize("style", [SagaStyle.CHOREOGRAPHY], ids=str, indirect=True)
 NO_ROUTE = {"address": Address("999-9999")}
@@ -134,6 +135,7 @@ def test_a_saga_is_leased_while_it_is_driven_and_no_longer(order, during, settin
     assert_all_is_well(placed)
 
 
+@known_bug("dbos-transact-java#491", "dbos-transact-py#805")
 @pytest.mark.parametrize("verb", CALLS)
 def test_what_a_killed_driver_has_left_is_finished_by_a_worker(order, during, verb):
     provider, changes, end = CALLS[verb]
@@ -166,6 +168,7 @@ def test_who_was_overtaken_has_no_effect(order, during, verb):
     assert_all_is_well(placed, end)
 
 
+@known_bug("medusa PR#15527")
 def test_who_was_overtaken_and_then_refused_undoes_nothing(order, monkeypatch):
     """The other has paid, and that stays so."""
     charge, seen = MockGateway.charge, []
@@ -246,6 +249,7 @@ def state():
     return [list(table.objects.order_by("pk").values()) for table in tables]
 
 
+@known_bug("SQL: no SKIP LOCKED")
 def test_one_of_many_gets_the_lease(order, during):
     during(MockGateway, "charge", die)
     start(order())
@@ -255,6 +259,7 @@ def test_one_of_many_gets_the_lease(order, during):
     assert SagaInstance.objects.get().fence == 2
 
 
+@known_bug("restate#5196")
 def test_a_waiting_saga_is_driven_when_its_time_has_come(order, monkeypatch):
     placed = order()
     with monkeypatch.context() as down:
@@ -282,6 +287,7 @@ def test_what_went_wrong_is_forgotten_once_the_saga_has_come_further(order, duri
     assert (saga.status, saga.attempts, saga.attention) == ("PAYMENT_COMPLETED", 1, None)
 
 
+@known_bug("dbos-transact-py#742", "NServiceBus#2515")
 @pytest.mark.parametrize("meanwhile", ["finished", "claimed", "waiting"])
 def test_who_goes_by_an_old_list_of_what_is_due_does_nothing(order, during, meanwhile):
     during(MockGateway, "charge", die)
@@ -304,6 +310,7 @@ def test_who_goes_by_an_old_list_of_what_is_due_does_nothing(order, during, mean
     assert_all_is_well(placed)
 
 
+@known_bug("dbos-transact-py#260")
 def test_who_dies_among_the_tries_of_a_step_is_followed(order, during):
     def stumble():
         raise OutcomeUnknown("no answer")
@@ -317,6 +324,7 @@ def test_who_dies_among_the_tries_of_a_step_is_followed(order, during):
     assert_all_is_well(placed)
 
 
+@known_bug("skill-temporal-developer PR#43")
 def test_what_a_killed_driver_has_done_without_writing_it_down_is_undone(order, monkeypatch):
     def charge_and_die(self, key, **kwargs):
         charge(self, key, **kwargs)
@@ -388,6 +396,7 @@ def when_all_is_told(monkeypatch):
     return when_all_is_told
 
 
+@known_bug("MassTransit#4990")
 @CHOREOGRAPHED
 def test_a_wish_that_comes_when_all_is_told_is_told_as_well(order, when_all_is_told):
     placed = order()
@@ -414,6 +423,7 @@ def test_who_is_overtaken_when_all_is_told_leaves_the_rest_to_the_other(order, w
     assert_all_is_well(placed)
 
 
+@known_bug("docs.particular.net#1816")
 @CHOREOGRAPHED
 def test_who_dies_when_all_is_told_but_not_marked_so_has_it_told_again_to_no_effect(order, monkeypatch):
     placed = order()

@@ -15,6 +15,7 @@ from sagas.models import SagaInstance
 from sagas.recovery import due, recover
 from shipping.models import Shipment
 from tests.cutting_proxy import CuttingProxy, through
+from tests.known_bugs import known_bug
 
 pytestmark = pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite has no connection to lose")
 
@@ -38,6 +39,7 @@ def charges():
     return [key for verb, key in gateway().diary if verb == "charge"]
 
 
+@known_bug("FoundationDB: commit_unknown_result")
 @pytest.mark.parametrize("before", [True, False], ids=["on its way", "on its way back"])
 @pytest.mark.parametrize("style", SagaStyle)
 def test_whichever_commit_is_lost_the_order_is_placed_once(api, shelve, settings, proxy, style, before):

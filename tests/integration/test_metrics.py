@@ -22,6 +22,7 @@ from sagas import metrics
 from sagas.models import SagaInstance
 from tests.committed import reserve_stock
 from tests.conftest import facts, signed_in
+from tests.known_bugs import known_bug
 
 
 @pytest.fixture
@@ -134,6 +135,7 @@ def test_a_shortage_at_the_desk_and_one_while_reserving(place, counted, monkeypa
     assert counted("order_failures_total", style=style, code=OutOfStock.code) == 2
 
 
+@known_bug("Django: deadlock inside a savepoint")
 @pytest.mark.parametrize("style", SagaStyle)
 def test_what_is_rolled_back_and_run_again_is_counted_once(place, counted, monkeypatch, style):
     monkeypatch.setattr(transactions, "LONGEST_PAUSE", 0)
@@ -168,6 +170,7 @@ def test_a_transaction_that_gives_up_was_retried_every_time(transactional_db, co
     assert retried == transactions.TRIES - 1, "the last try is not followed by another"
 
 
+@known_bug("Django: on_commit")
 @pytest.mark.parametrize("style", SagaStyle)
 def test_a_metric_that_fails_breaks_no_order(place, monkeypatch, lines, style):
     def burst(*args, **kwargs):

@@ -13,6 +13,7 @@ from sagas.orchestration.orchestrator import OrderSagaOrchestrator
 from sagas.orchestration.walk import Walk
 from sagas.orchestration.workflow import Local, Remote
 from tests.conftest import facts
+from tests.known_bugs import known_bug
 
 STATES = [State.ORDER_CREATED, State.STOCK_RESERVED, State.PAYMENT_COMPLETED, State.SHIPPING_ARRANGED]
 
@@ -99,6 +100,7 @@ def test_a_saga_without_a_sure_answer_waits(transactional_db):
     assert saga.log.filter(step="two", status="failed").count() == 3
 
 
+@known_bug("eventuate-tram-sagas#75", "customers-and-orders#46")
 def test_an_undo_that_fails_waits_and_is_not_given_up(transactional_db):
     def unavailable(order, intent):
         raise ProviderUnavailable("down")
@@ -111,6 +113,7 @@ def test_an_undo_that_fails_waits_and_is_not_given_up(transactional_db):
     assert saga.wake_at
 
 
+@known_bug("seata#2861", "ftgo-application#107")
 def test_an_undo_that_fails_is_made_good_before_the_ones_before_it(transactional_db):
     def undo(order, intent):
         if is_down:

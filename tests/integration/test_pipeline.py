@@ -18,6 +18,7 @@ from shipping.carriers.mock import MockCarrier
 from shipping.models import Shipment
 from tests import committed
 from tests.conftest import available, facts
+from tests.known_bugs import known_bug
 
 CALLS = (
     (inventory_selectors, "find_books"),
@@ -121,6 +122,7 @@ def test_a_happy_orchestrated_order_costs_exactly_three_commits(api, shelve):
     assert outside == [], "a write outside a transaction would be a commit of its own"
 
 
+@known_bug("MassTransit#1005")
 @pytest.mark.parametrize("style", SagaStyle)
 @pytest.mark.parametrize("trouble", [{}, {"shipping_address": "999-9999"}])
 def test_no_transaction_is_open_while_a_provider_is_asked(api, shelve, style, trouble, monkeypatch):
@@ -147,6 +149,7 @@ def test_no_transaction_is_open_while_a_provider_is_asked(api, shelve, style, tr
     assert all(not is_open and committed for _, is_open, committed in asked)
 
 
+@known_bug("SQL: order of locks")
 def test_books_are_locked_together_in_primary_key_order_before_anything_is_written(api, shelve):
     for book_id in ("book-c", "book-a", "book-b"):
         shelve(book_id, 5)

@@ -22,6 +22,7 @@ from sagas.locks import lock_saga
 from shipping.locks import lock_shipment
 from tests.committed import add_stock, expire_reservations, reserve_stock
 from tests.conftest import facts
+from tests.known_bugs import known_bug
 from tests.processes import PATIENCE
 
 ORDER = {"book_id": "book-123", "quantity": 1, "payment_method": "credit_card"}
@@ -73,6 +74,7 @@ def assert_books_balance(received):
         assert record.on_hand + sold == received and record.reserved == 0
 
 
+@known_bug("medusa#16569", "medusa PR#13931", "MySQL: lost update")
 @pytest.mark.parametrize("style", SagaStyle)
 def test_fifty_buyers_of_ten_copies_while_the_read_model_knows_of_none(api, shelve, style):
     shelve("book-123", 0)
@@ -86,6 +88,7 @@ def test_fifty_buyers_of_ten_copies_while_the_read_model_knows_of_none(api, shel
     assert_books_balance(received=10 * ROUNDS)
 
 
+@known_bug("SQL: order of locks")
 @pytest.mark.parametrize("style", SagaStyle)
 def test_crossed_baskets(api, shelve, style):
     copies = 12 * ROUNDS
@@ -99,6 +102,7 @@ def test_crossed_baskets(api, shelve, style):
     assert_books_balance(received=copies)
 
 
+@known_bug("SQL: locks without an index")
 @pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite lets one writer in at a time")
 @pytest.mark.parametrize("style", SagaStyle)
 def test_who_holds_one_order_holds_up_no_other(api, shelve, style):

@@ -33,6 +33,7 @@ from tests.committed import reserve_stock
 from tests.conftest import HTTP_CARRIER, HTTP_GATEWAY, facts
 from tests.integration.test_leases import Killed, die, let_lease_run_out, start, state, wake, work
 from tests.integration.test_races import all_at_once
+from tests.known_bugs import known_bug
 from tests.processes import PATIENCE, managing, wait_until
 
 STYLES = pytest.mark.parametrize("style", SagaStyle)
@@ -79,6 +80,7 @@ def poison(monkeypatch):
         yield patch
 
 
+@known_bug("dbos-transact-py#805", "MassTransit PR#6216")
 @STYLES
 def test_a_poisonous_saga_holds_up_itself_only(style, poison, settings, lines):
     poisoned = [abandon(style, payment_token="tok_poison") for _ in range(2)]
@@ -140,6 +142,7 @@ def test_the_waits_double_up_to_a_limit_and_never_vanish(settings):
         assert longest / 2 <= min(pauses) < max(pauses) <= longest
 
 
+@known_bug("dbos-transact-py#716")
 @STYLES
 @pytest.mark.parametrize("when", ["claiming", "driving", "giving up"])
 def test_a_database_that_goes_away_during_recovery_strands_nobody(style, when, monkeypatch):
@@ -172,6 +175,7 @@ def test_a_database_that_goes_away_during_recovery_strands_nobody(style, when, m
 # --- Several at once ------------------------------------------------------------------------------
 
 
+@known_bug("dbos-transact-py#742")
 @STYLES
 def test_several_workers_drive_each_saga_once(style):
     for _ in range(12):
@@ -184,6 +188,7 @@ def test_several_workers_drive_each_saga_once(style):
     assert findings() == []
 
 
+@known_bug("dbos-transact-ts#1205")
 @STYLES
 def test_two_workers_and_the_request_want_the_same_saga(style, monkeypatch):
     charge = MockGateway.charge
@@ -253,6 +258,7 @@ def test_a_worker_that_slept_past_its_lease_has_no_effect_when_it_wakes(style, w
     assert findings() == []
 
 
+@known_bug("dbos-transact-golang#174")
 @STYLES
 @pytest.mark.parametrize("when", ["Before", "After"])
 def test_a_worker_that_is_killed_in_mid_call_is_followed_by_another(style, when, worker, outside):
@@ -284,6 +290,7 @@ def test_a_worker_that_is_told_to_stop_finishes_its_step_and_leaves(style, worke
     assert [booked(outside, order_id) for order_id in order_ids] == [["charge", "parcel"]] * 2
 
 
+@known_bug("Django: worker")
 @pytest.mark.skipif(connection.vendor == "sqlite", reason="there is no connection to lose")
 def test_a_worker_outlives_its_connections(worker):
     with worker("--pause", "0.05"):
@@ -308,6 +315,7 @@ def cut_connections():
 # --- However much there is ------------------------------------------------------------------------
 
 
+@known_bug("KeeperHub PR#2344")
 @pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite goes by another plan, and is for development")
 def test_what_is_due_is_found_along_an_index_however_many_rest():
     resting = {"saga_type": SagaStyle.CHOREOGRAPHY, "status": "COMPLETED", "payload": {}}

@@ -4,6 +4,7 @@ import pytest
 
 from cloudmart.checks import check_saga_settings, check_sqlite_in_production, problems_of
 from cloudmart.databases import database_from
+from tests.known_bugs import known_bug
 
 MYSQL = {"ENGINE": "django.db.backends.mysql", "NAME": "shop"}
 SQLITE = {"ENGINE": "django.db.backends.sqlite3", "NAME": "shop.sqlite3"}
@@ -14,6 +15,7 @@ def test_our_own_options_are_safe(url):
     assert problems_of(database_from(url, max_age=60)) == []
 
 
+@known_bug("Jepsen: MySQL 8.0.34", "SQLite: deferred transactions")
 @pytest.mark.parametrize(
     ("database", "problem"),
     [
