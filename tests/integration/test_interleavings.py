@@ -145,7 +145,7 @@ def deliver_thrice(order, chance):
 
 
 @pytest.mark.parametrize("story", STORIES)
-@in_the_database
+@settings(in_the_database, max_examples=15)
 @given(chance=st.randoms(use_true_random=False))
 def test_every_fact_three_times_and_shuffled_is_every_fact_once(customer, shelve, story, chance):
     changes, copies, (status, money, parcels, holds) = STORIES[story]
