@@ -56,4 +56,11 @@ def check_saga_settings(**kwargs: Any) -> list[CheckMessage]:
                 id="cloudmart.E007",
             )
         )
+    if settings.LEASE.total_seconds() <= settings.PROVIDER_CONNECT_TIMEOUT + settings.PROVIDER_READ_TIMEOUT:
+        problems.append(
+            Warning(
+                "LEASE should be longer than one call of a provider may take: drivers are taken for dead in mid call.",
+                id="cloudmart.W003",
+            )
+        )
     return problems

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db.models import Case, Exists, F, OuterRef, Q, When
-from django.db.models.functions import Coalesce, Least
+from django.db.models.functions import Coalesce, Greatest, Least
 from django.utils import timezone
 
 from cloudmart.kernel.clock import DatabaseNow
@@ -22,7 +22,7 @@ from cloudmart.kernel.facts import OrderFacts
 from cloudmart.kernel.transactions import durable, joining
 from sagas.errors import Overtaken
 from sagas.locks import lock_saga
-from sagas.models import UNDERWAY, Event, SagaInstance
+from sagas.models import UNDERWAY, Event, SagaInstance, State
 
 NO_LEASE: dict[str, Any] = {"owner": "", "lease_until": None}
 """The columns of a saga that nobody drives."""
@@ -33,18 +33,27 @@ PROGRESS: dict[str, Any] = {"attempts": 0, "attention": None}
 DUE_SINCE = Coalesce("wake_at", "lease_until", "updated_at")
 """Since when a saga that is due has been so."""
 
+MOST_DOUBLINGS = 4
+"""Of a lease: no saga stays with a driver who has died for longer than sixteen leases."""
+
 DIED = "Whoever drove it ended without a word"
 
 
-def lease() -> dict[str, Any]:
-    """The columns of a saga that is leased to this thread from now on."""
+def lease(deaths: int = 0) -> dict[str, Any]:
+    """The columns of a saga that is leased to this thread from now on.
+
+    Each time that its driver was taken for dead the lease is twice as long, up to a limit: he may have been waiting
+    for a slow provider, and the next one would be taken for dead in his turn, and so on for ever.
+    """
     driver = f"{socket.gethostname()[:32]}:{os.getpid()}:{get_native_id()}"
-    return {"owner": driver, **prolonged(), "wake_at": None, "given_up_at": None}
+    until = DatabaseNow() + settings.LEASE * 2 ** min(deaths, MOST_DOUBLINGS)
+    return {"owner": driver, "lease_until": until, "wake_at": None, "given_up_at": None}
 
 
 def prolonged() -> dict[str, Any]:
     """The column that changes when a driver goes on."""
-    return {"lease_until": DatabaseNow() + settings.LEASE}
+    then = DatabaseNow() + settings.LEASE
+    return {"lease_until": Greatest(Coalesce("lease_until", then), then)}
 
 
 def new_saga(order: OrderFacts, answers_key: str) -> SagaInstance:
@@ -91,7 +100,8 @@ def claim(saga: SagaInstance, *, early: bool = False) -> bool:
     has_died = saga.lease_until is not None
     attempts = F("attempts") + has_died
     seen = {"attention": None} if early else {}
-    if not free.update(**lease(), **seen, fence=F("fence") + 1, attempts=attempts, updated_at=timezone.now()):
+    mine = lease(deaths=saga.attempts + 1 if has_died else 0)
+    if not free.update(**mine, **seen, fence=F("fence") + 1, attempts=attempts, updated_at=timezone.now()):
         return False
     saga.refresh_from_db()
     if has_died and saga.attempts >= settings.ATTENTION_AFTER:
@@ -117,12 +127,14 @@ def wait(saga: SagaInstance, why: str) -> None:
     """Give the saga up until it is worth another try, and call for a person after a number of these.
 
     Each time it waits for twice as long, up to a limit; a part of that is random, so that what failed together does
-    not come back together. It does not sleep past its deadline. Raises Overtaken.
+    not come back together. It does not sleep past its deadline, nor at all when a cancellation is wished that nobody
+    has read yet. Raises Overtaken.
     """
     tries = lock_saga(saga.order_id, saga.fence).attempts + 1
     then = DatabaseNow() + pause_after(tries)
+    at_once = When(~Q(status=State.COMPENSATION_STARTED), cancel_reason__isnull=False, then=DatabaseNow())
     before_deadline = When(deadline_at__gt=DatabaseNow(), then=Least(then, "deadline_at"))
-    give_up(saga, attempts=tries, wake_at=Case(before_deadline, default=then))
+    give_up(saga, attempts=tries, wake_at=Case(at_once, before_deadline, default=then))
     if tries >= settings.ATTENTION_AFTER:
         _call_for_attention(saga, why, tries)
 

@@ -14,7 +14,7 @@ from orders.models import SagaStyle
 from sagas.choreography import driver as choreography
 from sagas.errors import Overtaken, SagaRunning
 from sagas.leases import DUE_SINCE, claim, is_due, wait
-from sagas.models import AT_REST, UNDERWAY, Event, SagaInstance
+from sagas.models import UNDERWAY, Event, SagaInstance
 from sagas.orchestration.orchestrator import OrderSagaOrchestrator
 from sagas.selectors import saga_of
 
@@ -27,11 +27,11 @@ RESUME: dict[str, Callable[[SagaInstance, IsLeaving], SagaInstance]] = {
 
 
 def due(limit: int) -> list[SagaInstance]:
-    """Sagas that somebody should drive on, and resting ones of which not all is told: those that are due longest."""
+    """Sagas that somebody should drive on, at rest or not, those first that are due longest."""
     untold = Event.objects.filter(delivered_at=None).values("aggregate_id")
     under_way = SagaInstance.objects.filter(status__in=UNDERWAY)
-    resting = SagaInstance.objects.filter(status__in=AT_REST, order_id__in=untold)
-    both = _due_among(under_way).union(_due_among(resting), all=True)
+    not_all_told = SagaInstance.objects.filter(order_id__in=untold)
+    both = _due_among(under_way).union(_due_among(not_all_told))
     oldest = [pk for _, pk in both.order_by("since")[:limit]]  # type: ignore[misc]
     found = SagaInstance.objects.in_bulk(oldest)
     return [found[pk] for pk in oldest]

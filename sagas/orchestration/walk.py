@@ -76,7 +76,7 @@ class Walk:
     def open(self) -> None:
         """The first transaction: nobody can have moved a saga that nobody knows."""
         self._claimed = self._stop_from(0)
-        for name, value in _at(self._claimed).items():
+        for name, value in _at(self._claimed, held={}).items():
             setattr(self._saga, name, value)
         self._saga.save(force_insert=True)
         self.cursor = Cursor(State.STARTED)
@@ -123,7 +123,9 @@ class Walk:
             rest = Rest(self._order, self.cursor.state, self.failure, self._saga.answers_key)
             came_to_rest.send(SagaInstance, rest=rest)
         if (self.cursor, self.failure) != (self._claimed, self._saga.failure):
-            SagaInstance.objects.filter(pk=self._saga.pk).update(**_at(self.cursor), **PROGRESS, failure=self.failure)
+            SagaInstance.objects.filter(pk=self._saga.pk).update(
+                **_at(self.cursor, prolonged()), **PROGRESS, failure=self.failure
+            )
 
     def _stop_from(self, index: int) -> Cursor:
         """The next call, or the end, as the table has it."""
@@ -139,7 +141,7 @@ class Walk:
         here = {"status": self.cursor.state, "current_step": self.cursor.step, "fence": self._saga.fence}
         mine = SagaInstance.objects.filter(pk=self._saga.pk, **here).exclude(unless or Q())
         news = {} if goal == self.cursor else PROGRESS
-        if not mine.update(**{**_at(goal), **news, "wake_at": None, **changes}):
+        if not mine.update(**{**_at(goal, prolonged()), **news, "wake_at": None, **changes}):
             raise self._why_not()
         self._claimed = goal
 
@@ -221,13 +223,13 @@ class Walk:
         self.failure = self.failure or error.as_json()
 
 
-def _at(cursor: Cursor) -> dict[str, Any]:
-    """The columns of a saga that stands at `cursor`; its driver has a lease until it rests."""
+def _at(cursor: Cursor, held: dict[str, Any]) -> dict[str, Any]:
+    """The columns of a saga that stands at `cursor`; until it rests, its driver's lease is `held` on to."""
     now, at_rest = timezone.now(), cursor.state in AT_REST
     return {
         "status": cursor.state,
         "current_step": cursor.step,
         "updated_at": now,
         "finished_at": now if at_rest else None,
-        **(NO_LEASE if at_rest else prolonged()),
+        **(NO_LEASE if at_rest else held),
     }

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from django.core.management import call_command
 from django.db import connection
+from django.db.models import F
 from django.utils import timezone
 
 from cloudmart.kernel.clock import DatabaseNow
@@ -166,6 +167,45 @@ def test_who_was_overtaken_has_no_effect(order, during, verb):
     start(placed)
     assert seen == [state()]
     assert_all_is_well(placed, end)
+
+
+@pytest.mark.parametrize("verb", CALLS)
+def test_a_call_that_outlasts_every_lease_comes_to_its_end(order, monkeypatch, settings, verb):
+    """Two workers would else take the saga from each other for ever."""
+    settings.LEASE = timedelta(minutes=1)
+    provider, changes, end = CALLS[verb]
+    original, calls = getattr(provider, verb), []
+
+    def call(self, key, **kwargs):
+        calls.append(key)
+        assert len(calls) < 5, "nobody comes to an end"
+        SagaInstance.objects.update(lease_until=F("lease_until") - timedelta(minutes=3))
+        work()
+        return original(self, key, **kwargs)
+
+    monkeypatch.setattr(provider, verb, call)
+    placed = order(**changes)
+    start(placed)
+    assert_all_is_well(placed, end)
+    assert len(calls) == 3 and len(set(calls)) == 1
+
+
+def test_a_wish_that_comes_in_mid_call_is_not_slept_over(order, style, monkeypatch, settings):
+    """Told facts are told in their order, so that there a wish has to wait until the call before it is settled."""
+    settings.SAGA_PAUSE = settings.SAGA_LONGEST_PAUSE = timedelta(hours=1)
+    placed = order()
+
+    def wish(self, key, **kwargs):
+        cancel_order(placed.order_id, "Changed my mind.")
+        unanswered(self, key, **kwargs)
+
+    with monkeypatch.context() as down:
+        down.setattr(MockGateway, "charge", wish)
+        start(placed)
+    assert bool(due(10)) == (style == SagaStyle.ORCHESTRATION)
+    if style == SagaStyle.ORCHESTRATION:
+        work()
+        assert_all_is_well(placed, "cancelled")
 
 
 @known_bug("medusa PR#15527")

@@ -276,7 +276,7 @@ def test_a_worker_that_is_killed_in_mid_call_is_followed_by_another(style, when,
 @STYLES
 def test_a_worker_that_is_told_to_stop_finishes_its_step_and_leaves(style, worker, outside):
     order_ids = [abandon(style) for _ in range(2)]
-    with worker(payment_gateway="tests.gateways.Stopping") as leaving:
+    with worker("--threads", "1", payment_gateway="tests.gateways.Stopping") as leaving:
         wait_until_stopped(leaving)
         leaving.send_signal(signal.SIGTERM)
         leaving.send_signal(signal.SIGCONT)

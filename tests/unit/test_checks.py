@@ -46,3 +46,8 @@ def test_settings_of_the_saga_are_checked(settings):
 def test_a_saga_turns_back_before_its_holds_expire(settings):
     settings.SAGA_DEADLINE = settings.RESERVATION_TTL
     assert [check.id for check in check_saga_settings()] == ["cloudmart.E007"]
+
+
+def test_a_lease_is_longer_than_a_call(settings):
+    settings.PROVIDER_CONNECT_TIMEOUT, settings.PROVIDER_READ_TIMEOUT = 1.0, settings.LEASE.total_seconds() - 1
+    assert [check.id for check in check_saga_settings()] == ["cloudmart.W003"]

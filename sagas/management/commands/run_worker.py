@@ -12,7 +12,7 @@ from inventory.projector import catch_up
 from inventory.services import expire_reservations
 from sagas.recovery import due, recover
 
-BATCH, HOLDS, KEYS = 50, 500, 1000
+BATCH, HOLDS, KEYS = 20, 500, 1000
 """Sagas looked up at once, holds given back in one transaction, and keys deleted in one statement."""
 
 
@@ -28,22 +28,23 @@ class Command(BaseCommand):
             "--pause", type=float, default=0.5, metavar="SECONDS", help="between looks for work (default: 0.5)"
         )
 
+        parser.add_argument("--threads", type=int, default=4, metavar="N", help="sagas driven at a time (default: 4)")
+
     def handle(self, *args: Any, **options: Any) -> None:
-        tasks = tasks_with(options["pause"])
         if options["once"]:
-            failed = [task.name for task in tasks if task.run() is None]
+            failed = [task.name for task in tasks_with(options["pause"]) if task.run() is None]
             if failed:
                 raise CommandError(f"failed: {', '.join(failed)}")
         else:
             self.stdout.write("at work", ending="\n")
             self.stdout.flush()
-            follow(*tasks)
+            follow(*tasks_with(options["pause"], options["threads"]))
 
 
-def tasks_with(pause: float) -> tuple[Task, ...]:
-    """What a worker does."""
+def tasks_with(pause: float, threads: int = 1) -> tuple[Task, ...]:
+    """What a worker does: so many sagas at a time, because each may wait for a provider, and all else once."""
     return (
-        Task("sagas", recover_all, pause),
+        *[Task("sagas", recover_all, pause)] * threads,
         Task("read model", lambda is_leaving: catch_up(), pause),
         Task("expired holds", expire_all, max(pause, 1)),
         Task("idempotency keys", purge_all, max(pause, 60)),
