@@ -128,9 +128,11 @@ def wait(saga: SagaInstance, why: str) -> None:
 
     Each time it waits for twice as long, up to a limit; a part of that is random, so that what failed together does
     not come back together. It does not sleep past its deadline, nor at all when a cancellation is wished that nobody
-    has read yet. Raises Overtaken.
+    has read yet. One that has come to its end after all stays as it is. Raises Overtaken.
     """
     tries = lock_saga(saga.order_id, saga.fence).attempts + 1
+    if not SagaInstance.objects.filter(is_unfinished(), pk=saga.pk).exists():
+        return
     then = DatabaseNow() + pause_after(tries)
     at_once = When(~Q(status=State.COMPENSATION_STARTED), cancel_reason__isnull=False, then=DatabaseNow())
     before_deadline = When(deadline_at__gt=DatabaseNow(), then=Least(then, "deadline_at"))

@@ -135,6 +135,21 @@ def test_a_saga_whose_drivers_die_calls_a_person_too(style, settings):
     assert SagaInstance.objects.get().attention is None
 
 
+@STYLES
+def test_who_only_did_not_hear_of_the_end_has_it_wait_for_nothing(style, monkeypatch):
+    resume = recovery.RESUME[style]
+
+    def lose_the_answer(saga, is_leaving):
+        resume(saga, is_leaving)
+        raise OperationalError(2013, "lost the connection")
+
+    monkeypatch.setitem(recovery.RESUME, style, lose_the_answer)
+    abandon(style)
+    work()
+    saga = SagaInstance.objects.get()
+    assert (saga.status, saga.wake_at, saga.attempts, saga.attention) == ("COMPLETED", None, 0, None)
+
+
 def test_the_waits_double_up_to_a_limit_and_never_vanish(settings):
     settings.SAGA_PAUSE, settings.SAGA_LONGEST_PAUSE = timedelta(seconds=2), timedelta(seconds=300)
     for tries, longest in (1, 2), (2, 4), (5, 32), (8, 256), (9, 300), (10_000, 300):
