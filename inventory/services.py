@@ -1,6 +1,7 @@
 """What the stock room can do. Every function runs in its caller's transaction and locks what it changes."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -8,7 +9,7 @@ from uuid import UUID
 from django.conf import settings
 from django.utils import timezone
 
-from cloudmart.kernel.facts import Basket
+from cloudmart.kernel.facts import Basket, summed
 from cloudmart.kernel.states import move, moved
 from inventory.errors import (
     OutOfStock,
@@ -54,9 +55,9 @@ def hold_stock(order: Basket, *, afresh: bool = False) -> None:
     """
     shelves, now = Shelves(order.quantities), timezone.now()
     known = _holds_by_book(order)
-    _expire(shelves, [hold for hold in known.values() if hold.has_lapsed(now)])
     held = {book_id: hold.quantity for book_id, hold in known.items() if hold.is_live(now)}
-    _find_room(shelves, order.quantities, now, held)
+    lapsed = [hold for hold in known.values() if hold.has_lapsed(now)]
+    _find_room(shelves, order.quantities, now, held, lapsed)
     for book_id, copies in order.quantities.items():
         more = copies - held.get(book_id, 0)
         hold = known.get(book_id) or _new_hold(order.order_id, book_id, copies, now)
@@ -173,11 +174,13 @@ def _change(
     if known and known.happened != wish:
         raise ReferenceReused(reference=reference, event_type=known.type, delta=known.on_hand_delta)
     if known is None:
+        stock = shelves[book_id]
         try:
-            happened = decide(shelves[book_id])
+            happened = decide(stock)
         except StockIsReserved:
-            _sweep(shelves, [book_id], timezone.now())
-            happened = decide(shelves[book_id])
+            lapsed = _lapsed_on([book_id], timezone.now())
+            happened = decide(replace(stock, reserved=stock.reserved - sum(hold.quantity for hold in lapsed)))
+            _expire(shelves, lapsed)
         shelves.note(book_id, happened, reference=reference, **why)
         shelves.save()
 
@@ -215,20 +218,30 @@ def _give_back(shelves: Shelves, holds: Iterable[Reservation], reason: str, acto
     shelves.save()
 
 
-def _find_room(shelves: Shelves, wanted: dict[str, int], now: datetime, held: dict[str, int] | None = None) -> None:
-    """Sweep the shelves that would fall short; beside what is wanted there may be copies `held` already.
+def _find_room(
+    shelves: Shelves,
+    wanted: dict[str, int],
+    now: datetime,
+    held: dict[str, int] | None = None,
+    lapsed: Iterable[Reservation] = (),
+) -> None:
+    """Expire the holds that have `lapsed`, and all on these shelves that the clock has passed where they fall short.
 
-    Raises OutOfStock.
+    Beside what is wanted there may be copies `held` already. Raises OutOfStock, having written nothing.
     """
-    held = held or {}
-    if _shortages(shelves, wanted, held):
-        _sweep(shelves, wanted, now)
-    if shortages := _shortages(shelves, wanted, held):
-        raise OutOfStock(shortages=shortages)
+    held, expiring = held or {}, list(lapsed)
+    if _shortages(shelves, wanted, held, expiring):
+        expiring = _lapsed_on(wanted, now)
+        if shortages := _shortages(shelves, wanted, held, expiring):
+            raise OutOfStock(shortages=shortages)
+    _expire(shelves, expiring)
 
 
-def _shortages(shelves: Shelves, wanted: dict[str, int], held: dict[str, int]) -> list[dict[str, object]]:
-    there = {book_id: shelves[book_id].available + held.get(book_id, 0) for book_id in wanted}
+def _shortages(
+    shelves: Shelves, wanted: dict[str, int], held: dict[str, int], expiring: list[Reservation]
+) -> list[dict[str, object]]:
+    room = summed([*held.items(), *((hold.book_id, hold.quantity) for hold in expiring)])
+    there = {book_id: shelves[book_id].available + room.get(book_id, 0) for book_id in wanted}
     return [
         {"book_id": book_id, "requested": copies, "available": there[book_id]}
         for book_id, copies in wanted.items()
@@ -236,9 +249,9 @@ def _shortages(shelves: Shelves, wanted: dict[str, int], held: dict[str, int]) -
     ]
 
 
-def _sweep(shelves: Shelves, book_ids: Iterable[str], now: datetime) -> None:
-    """Expire what the clock has passed on these locked shelves."""
-    _expire(shelves, list(Reservation.objects.filter(status=Status.ACTIVE, expires_at__lte=now, shelf__in=book_ids)))
+def _lapsed_on(book_ids: Iterable[str], now: datetime) -> list[Reservation]:
+    """What the clock has passed on these locked shelves."""
+    return list(Reservation.objects.filter(status=Status.ACTIVE, expires_at__lte=now, shelf__in=book_ids))
 
 
 def _expire(shelves: Shelves, holds: list[Reservation]) -> None:

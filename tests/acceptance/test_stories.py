@@ -116,6 +116,25 @@ def test_the_last_copy_is_sold_between_the_look_and_the_hold(place, shelve, styl
         ]
 
 
+def test_who_falls_short_even_of_what_has_lapsed_leaves_the_shelf_alone(place, shelve, monkeypatch):
+    shelve("book-123", 5)
+    reserve_stock(facts(("book-123", 2)))
+    Reservation.objects.update(expires_at="2020-01-01T00:00Z")
+    check = placement.inventory.check_availability
+
+    def check_and_lose_the_race(books, wanted):
+        check(books, wanted)
+        reserve_stock(facts(("book-123", 1)))
+
+    monkeypatch.setattr(placement.inventory, "check_availability", check_and_lose_the_race)
+    answer = place(("book-123", 5))
+    assert answer.status_code == 409
+    assert answer.json()["shortages"] == [{"book_id": "book-123", "requested": 5, "available": 4}]
+    assert [hold.status for hold in Reservation.objects.order_by("pk")] == ["active", "active"]
+    assert end_of(answer.json()["order_id"]) == ("cancelled", 0, 0, [("book-123", 5, 3)])
+    assert not [finding for finding in audit(limit=1) if not finding.holds]
+
+
 @pytest.mark.parametrize("token", ["tok_insufficient_funds", "tok_expired_card"])
 def test_a_declined_payment_puts_the_books_back(place, shelve, style, status_of, token):
     shelve("book-123", 3)

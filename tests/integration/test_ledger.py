@@ -9,6 +9,7 @@ from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from cloudmart.kernel.facts import Wanted
 from inventory import services
 from inventory.errors import OutOfStock, ReservationExpired, StockIsReserved, UnknownBook
 from inventory.models import InventoryRecord, LedgerIsAppendOnly, Reservation, StockEvent
@@ -104,6 +105,44 @@ def test_a_shortage_sweeps_expired_holds_first(shelve):
     committed.reserve_stock(facts(("book-123", 3)))
     assert available("book-123") == 2
     assert [hold.status for hold in Reservation.objects.order_by("pk")] == ["expired", "active"]
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda order: services.reserve_stock(order),
+        lambda order: services.hold_stock(order),
+        lambda order: services.hold_stock(Wanted(Reservation.objects.first().order_id, order.quantities, "ann")),
+        lambda order: services.adjust_stock("book-b", -6, reason="counted", actor="operator"),
+    ],
+    ids=["reserve", "hold", "hold again", "adjust"],
+)
+def test_who_is_refused_has_written_nothing(shelve, ask):
+    """Who hears of the refusal may commit."""
+    shelve("book-a", 5)
+    shelve("book-b", 5)
+    committed.reserve_stock(facts(("book-a", 2), ("book-b", 2)))
+    Reservation.objects.update(expires_at="2020-01-01T00:00Z")
+    before = written()
+    with transaction.atomic(), pytest.raises((OutOfStock, StockIsReserved)):
+        ask(facts(("book-a", 5), ("book-b", 6)))
+    assert written() == before
+
+
+def written():
+    return [list(model.objects.order_by("pk").values()) for model in (InventoryRecord, StockEvent, Reservation)]
+
+
+def test_what_has_lapsed_is_room_for_who_holds_again(shelve):
+    shelve("book-123", 5)
+    order = facts(("book-123", 2))
+    committed.reserve_stock(order)
+    committed.reserve_stock(facts(("book-123", 2)))
+    Reservation.objects.update(expires_at="2020-01-01T00:00Z")
+    committed.hold_stock(Wanted(order.order_id, {"book-123": 5}, "ann"))
+    assert available("book-123") == 0
+    assert [hold.status for hold in Reservation.objects.order_by("pk")] == ["active", "expired"]
+    assert InventoryRecord.objects.get().reserved == 5
 
 
 def test_an_expired_hold_is_never_confirmed(shelve):
