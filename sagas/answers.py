@@ -57,4 +57,4 @@ def store_answer(rest: Rest, **kwargs: Any) -> None:
             answer = answer_to_placing(rest.order, rest.state, rest.failure)
         except SagaFailed as refusal:
             answer = refused(refusal)
-        store(rest.answers_key, answer)
+        store(rest.answers_key, answer, rest.order.order_id)

@@ -142,7 +142,7 @@ class Claim:
 
     def keep(self, answer: Response) -> None:
         """Store the answer, of a claim that may not have been written."""
-        if not store(self.scope, answer):
+        if not store(self.scope, answer, self.order_id):
             with suppress(KeyTaken):
                 durable(self.take)(answer)
 
@@ -152,9 +152,13 @@ class Claim:
             IdempotencyKey.objects.filter(pk=self._row.pk, created_at=self._row.created_at).delete()
 
 
-def store(scope: str, answer: Response) -> bool:
-    """Finish a claim; returns whether there was one. An answer that is stored already stays."""
-    return bool(IdempotencyKey.objects.filter(scope=scope, status_code=None).update(**_stored(answer)))
+def store(scope: str, answer: Response, order_id: UUID | None) -> bool:
+    """Finish the claim that is tied to this order, or to none; returns whether there was one.
+
+    An answer that is stored already stays; and a key that has been used again since is another order's.
+    """
+    claims = IdempotencyKey.objects.filter(scope=scope, order_id=order_id, status_code=None)
+    return bool(claims.update(**_stored(answer)))
 
 
 def purge_keys(limit: int) -> int:

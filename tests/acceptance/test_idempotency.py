@@ -128,6 +128,21 @@ def test_after_a_day_a_key_is_new(order):
     assert told(order())[0] == 201 and Order.objects.count() == 2
 
 
+def test_who_is_cancelled_late_does_not_answer_the_next_order_of_the_key(api, order, monkeypatch):
+    first = order().json()["order_id"]
+    IdempotencyKey.objects.update(expires_at=timezone.now())
+    charge = gateway().charge
+
+    def cancel_the_first_meanwhile(*args, **asked):
+        assert api.post(f"/orders/{first}/cancel").status_code == 200
+        return charge(*args, **asked)
+
+    monkeypatch.setattr(gateway(), "charge", cancel_the_first_meanwhile)
+    second = order()
+    assert second.status_code == 201 and second.json()["order_id"] != first
+    assert told(order()) == told(second)
+
+
 @known_bug("medusa#13301", "dbos-transact-ts#1205")
 def test_a_hundred_at_once_are_one_order(api, order, style):
     broken_off = {"style": style, "outcome": "error"}
