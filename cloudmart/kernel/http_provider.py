@@ -40,10 +40,15 @@ class HttpProvider:
         return Unknown("not answered yet") if answer.status_code == 404 else self._outcome(answer)
 
     def ledger(self) -> dict[str, int]:
-        """What the provider says is left of each charge or parcel, by the key that asked for it."""
-        name = self.client.base_url.path.strip("/")
-        told = self._send("GET", str(self.client.base_url.join("/ledger"))).raise_for_status().json()
-        return {line["key"]: line["left"] for line in told["live"] if line["provider"] == name}
+        """What the provider says is left of each charge or parcel, by the key that asked for it; read page by page."""
+        url = str(self.client.base_url.join(f"/ledger/{self.client.base_url.path.strip('/')}"))
+        left: dict[str, int] = {}
+        after: str | None = ""
+        while after is not None:
+            page = self._send("GET", url, params={"after": after}).raise_for_status().json()
+            left.update(page["left"])
+            after = page["next"]
+        return left
 
     def _send(self, method: str, path: str, **content: Any) -> httpx.Response:
         try:

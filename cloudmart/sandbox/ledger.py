@@ -42,6 +42,10 @@ CREATE INDEX IF NOT EXISTS entries_by_order ON entries (order_id);
 """
 
 
+PAGE = 5000
+"""Charges or parcels that are summed for one answer: hundredths of a second, however long the ledger."""
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One thing that was done. Entries are only ever added."""
@@ -165,7 +169,7 @@ def entries_in(path: str | Path, order_id: UUID | str | None = None, key: str | 
 
     Reads the file, whether a sandbox runs or not.
     """
-    with closing(sqlite3.connect(f"{Path(path).resolve().as_uri()}?mode=ro", uri=True, timeout=30)) as file:
+    with _reading(path) as file:
         rows = file.execute(
             "SELECT * FROM entries WHERE order_id = ifnull(?, order_id) AND subject = ifnull(?, subject)"
             " ORDER BY rowid",
@@ -174,9 +178,28 @@ def entries_in(path: str | Path, order_id: UUID | str | None = None, key: str | 
         return [Entry(*row) for row in rows]
 
 
+def left_after(path: str | Path, provider: str, key: str) -> tuple[dict[str, int], str | None]:
+    """What is left of each charge or parcel that is not undone, on the page after this key; and that page's last key.
+
+    Pages are in the order of the keys. What is undone fills them too, so that none takes longer than another. The last
+    page has no last key: nothing comes after it.
+    """
+    with _reading(path) as file:
+        sums = file.execute(
+            "SELECT subject, SUM(amount) FROM entries WHERE provider = ? AND subject > ?"
+            " GROUP BY subject ORDER BY subject LIMIT ?",
+            (provider, key, PAGE),
+        ).fetchall()
+    return {subject: left for subject, left in sums if left > 0}, sums[-1][0] if len(sums) == PAGE else None
+
+
 def live(entries: Iterable[Entry]) -> dict[tuple[str, str, str], int]:
     """What is left of each charge and parcel that is not undone, by (provider, its order's id, its key)."""
     left: Counter[tuple[str, str, str]] = Counter()
     for entry in entries:
         left[entry.provider, entry.order_id, entry.subject] += entry.amount
     return dict(+left)
+
+
+def _reading(path: str | Path) -> closing[sqlite3.Connection]:
+    return closing(sqlite3.connect(f"{Path(path).resolve().as_uri()}?mode=ro", uri=True, timeout=30))

@@ -2,7 +2,8 @@
 
 POST /payments/charges, /payments/refunds, /payments/voids, /carrier/parcels and /carrier/call-offs do it, once for
 each Idempotency-Key. GET /payments/requests/KEY and /carrier/requests/KEY repeat the answer to a key.
-GET /ledger?order_id=…&key=… tells what was done, and what is left of it.
+GET /ledger?order_id=…&key=… tells what was done, and what is left of it. GET /ledger/payments?after=KEY and
+/ledger/carrier tell what is left of all, in pages.
 GET /knobs tells what goes wrong; PUT /knobs/payments and /knobs/carrier set it, and to 0 what they do not name.
 """
 
@@ -18,7 +19,7 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from cloudmart.sandbox.knobs import Board, Knobs
-from cloudmart.sandbox.ledger import Answer, Ledger, entries_in, live
+from cloudmart.sandbox.ledger import Answer, Ledger, entries_in, left_after, live
 from cloudmart.sandbox.providers import Provider
 from cloudmart.sandbox.rules import CallOff, Charge, Parcel, Refund, Void, Wish
 
@@ -94,6 +95,8 @@ class Handler(BaseHTTPRequestHandler):
                 return provider.serve(partial(provider.look_up, unquote(key)))
             case "GET", "ledger":
                 return _ledger(self.server.path, **dict(parse_qsl(url.query)))
+            case "GET", "ledger", name if name in providers:
+                return _page(self.server.path, name, **dict(parse_qsl(url.query)))
             case "GET", "knobs":
                 return Answer(200, {name: provider.board.values() for name, provider in providers.items()})
             case "PUT", "knobs", name if name in providers:
@@ -130,3 +133,8 @@ def _ledger(path: Path, order_id: str | None = None, key: str | None = None) -> 
         for (provider, order_id, key), left in live(entries).items()
     ]
     return Answer(200, {"live": left, "entries": [asdict(entry) for entry in entries]})
+
+
+def _page(path: Path, provider: str, after: str = "") -> Answer:
+    left, last = left_after(path, provider, after)
+    return Answer(200, {"left": left, "next": last})

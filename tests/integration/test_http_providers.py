@@ -5,6 +5,7 @@ import socket
 import struct
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager, suppress
+from threading import Thread
 from time import monotonic
 
 import httpx
@@ -14,7 +15,10 @@ from cloudmart.kernel.facts import Address
 from cloudmart.kernel.http_provider import ProviderMisused
 from cloudmart.kernel.ids import new_id
 from cloudmart.kernel.remote import Accepted, OutcomeUnknown, ProviderUnavailable, Refused, Unknown
+from cloudmart.sandbox import ledger as ledger_file
+from cloudmart.sandbox.knobs import Knobs
 from cloudmart.sandbox.ledger import entries_in, live
+from cloudmart.sandbox.server import Sandbox
 from payments.errors import PaymentDeclined
 from payments.gateways.http import HttpGateway
 from shipping.carriers.http import HttpCarrier
@@ -232,6 +236,26 @@ def test_every_request_heard_twice_is_done_once(gateway, outside):
             charge(gateway, key, order_id=order)
     assert all(isinstance(sure(lambda key=key: gateway.lookup(key)), Accepted) for key in keys)
     assert sorted(entry.key for entry in entries_in(outside.ledger, order_id=order)) == keys
+
+
+def test_a_ledger_of_several_pages_is_read_whole(tmp_path, settings, monkeypatch):
+    monkeypatch.setattr(ledger_file, "PAGE", 2)
+    sandbox = Sandbox(("127.0.0.1", 0), tmp_path / "ledger.sqlite3", Knobs(), Knobs())
+    Thread(target=sandbox.serve_forever).start()
+    settings.PAYMENT_GATEWAY_URL = f"http://127.0.0.1:{sandbox.server_port}/payments"
+    settings.CARRIER_URL = f"http://127.0.0.1:{sandbox.server_port}/carrier"
+    keys = [f"a key & {number}" for number in range(5)]
+    try:
+        with asking(HttpGateway) as gateway, asking(HttpCarrier) as carrier:
+            assert gateway.ledger() == {}
+            for key in keys:
+                charge(gateway, key)
+            gateway.cancel("void", charge_key=keys[1])
+            assert gateway.ledger() == {key: 1100 for key in keys if key != keys[1]}
+            assert carrier.ledger() == {}
+    finally:
+        sandbox.shutdown()
+        sandbox.server_close()
 
 
 def test_what_was_sent_is_done_though_the_sender_is_dead(gateway, key, entered, outside):

@@ -6,8 +6,9 @@ from threading import Barrier
 import pytest
 
 from cloudmart.sandbox import knobs
+from cloudmart.sandbox import ledger as ledger_file
 from cloudmart.sandbox.knobs import Board, Knobs
-from cloudmart.sandbox.ledger import Answer, Ledger, entries_in, live
+from cloudmart.sandbox.ledger import Answer, Ledger, entries_in, left_after, live
 from cloudmart.sandbox.providers import BROKEN, NO_SUCH_KEY, Provider
 from cloudmart.sandbox.rules import (
     CALLED_OFF,
@@ -191,6 +192,23 @@ def test_the_ledger_is_read_by_order_and_by_key(payments, carrier, path):
     payments.take("two:cancel", Void("two"))
     assert [entry.kind for entry in entries_in(path, key="two")] == ["charge", "void"]
     assert live(entries_in(path)) == {("payments", "order-1", "one"): 1100, ("carrier", "order-1", "parcel"): 1}
+
+
+@pytest.mark.parametrize("page", [1, 2, 3, 4])
+def test_what_is_left_is_told_in_pages(payments, carrier, path, monkeypatch, page):
+    monkeypatch.setattr(ledger_file, "PAGE", page)
+    for key in ("d", "b", "a", "c"):
+        payments.take(key, a_charge())
+    payments.take("b:cancel", Void("b"))
+    payments.take("c:refund", Refund(payments.look_up("c").body["reference"], 100))
+    carrier.take("parcel", a_parcel())
+    told, key = {}, ""
+    while key is not None:
+        left, key = left_after(path, "payments", key)
+        assert len(left) <= page
+        told |= left
+    assert told == {"a": 1100, "c": 1000, "d": 1100}
+    assert told == {key: amount for (name, _, key), amount in live(entries_in(path)).items() if name == "payments"}
 
 
 def test_the_ledger_keeps_no_token(payments, ledger, path):
