@@ -29,14 +29,12 @@ def shelves_behind(book_ids: Iterable[str] | None = None) -> QuerySet[InventoryR
 
 
 def catch_up(book_ids: Iterable[str] | None = None) -> int:
-    """Now the read model knows all that had happened to these books, or to all; returns how many it was behind with.
+    """Now the read model knows all that had happened to these books, or to all; returns how many rows that changed.
 
     A few books at a time, each time in a transaction; all in one where one is open. Any number may do this at once.
     """
     behind = list(shelves_behind(book_ids).order_by("pk").values_list("pk", flat=True))
-    for start in range(0, len(behind), BATCH):
-        joining(_bring_up)(behind[start : start + BATCH])
-    return len(behind)
+    return sum(joining(_bring_up)(behind[start : start + BATCH]) for start in range(0, len(behind), BATCH))
 
 
 def lag() -> dict[str, Any]:
@@ -51,18 +49,25 @@ def lag() -> dict[str, Any]:
     return {**behind, "seconds": max(0.0, (timezone.now() - oldest).total_seconds()) if oldest else 0.0}
 
 
-def _bring_up(book_ids: list[str]) -> None:
-    """Each row by compare-and-set, so that none goes back when somebody else was faster."""
+def _bring_up(book_ids: list[str]) -> int:
+    """Each row by compare-and-set, so that none goes back when somebody else was faster; returns how many it changed.
+
+    A shelf that is at a version of which the ledger has no event is left as it is: rebuilding names it.
+    """
     rows = InventoryView.objects
     known = set(rows.filter(pk__in=book_ids).values_list("pk", flat=True))
-    new = (InventoryView(book_id=book_id) for book_id in book_ids if book_id not in known)
+    new = [InventoryView(book_id=book_id) for book_id in book_ids if book_id not in known]
     rows.bulk_create(new, ignore_conflicts=True)
+    changed = {row.book_id for row in new}
     newest = StockEvent.objects.filter(shelf__in=book_ids, version=F("shelf__version")).order_by("shelf_id")
     for event in newest:
-        rows.filter(pk=event.shelf_id, version__lt=event.version).update(
+        is_changed = rows.filter(pk=event.shelf_id, version__lt=event.version).update(
             on_hand=event.on_hand_after,
             reserved=event.reserved_after,
             available=event.stock_after.available,
             version=event.version,
             changed_at=event.happened_at,
         )
+        if is_changed:
+            changed.add(event.shelf_id)
+    return len(changed)
