@@ -33,6 +33,12 @@ class OrderCancelled(DomainError):
     code = "order_cancelled"
 
 
+class OrderIsDraft(DomainError):
+    """The order is a draft still; nothing is paid or sent before it is confirmed."""
+
+    code = "order_is_draft"
+
+
 class OrderNotDraft(DomainError):
     """The order has been placed or cancelled; its books are no longer to be changed."""
 

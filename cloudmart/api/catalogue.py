@@ -44,10 +44,16 @@ CATALOGUE = {
         400, "Neither the order nor the customer has an address.", "Send shipping_address with the order."
     ),
     "order_cancelled": Problem(
-        409, "The order was cancelled while it was being carried out.", "Place a new order if it is still wanted."
+        409, "The order was cancelled; nothing more is done for it.", "Place a new order if it is still wanted."
     ),
     "order_changed": Problem(
         409, "The draft was changed while it was being confirmed.", "Look at it again, and confirm what it is now."
+    ),
+    "order_is_draft": Problem(
+        409,
+        "The order is a draft still; nothing is paid or sent before it is confirmed.",
+        "Wait until POST /orders/{order_id}/confirm has placed it.",
+        example={"order_id": ORDER},
     ),
     "order_is_empty": Problem(409, "There is no book in the order.", "Add one with POST /orders/{order_id}/items."),
     "order_not_draft": Problem(

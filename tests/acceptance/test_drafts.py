@@ -535,3 +535,30 @@ def test_a_draft_is_extended_while_it_lives_up_to_a_cap(api, draft, settings):
 def test_the_columns_of_an_order_are_not_what_a_client_may_say(api, draft):
     for name in ("status", "total", "customer", "created_at", "was_draft", "payment_token"):
         assert api.patch(draft, {name: "x"}).status_code == 400
+
+
+BEFOREHAND = {
+    "/payments/process": {"amount": 1, "payment_method": "credit_card"},
+    "/payments/cancel": {},
+    "/payments/refund": {},
+    "/shipping/arrange": {"shipping_address": "150-0001"},
+    "/shipping/cancel": {},
+}
+
+
+@pytest.mark.parametrize("path", BEFOREHAND)
+def test_nothing_is_paid_or_called_off_before_the_draft_is_confirmed(api, clerk, draft, path):
+    add(api, draft)
+    refused = clerk.post(path, {"order_id": id_of(draft), **BEFOREHAND[path]})
+    assert refused.status_code == 409 and refused.json()["code"] == "order_is_draft"
+    assert api.post(f"{draft}/confirm").status_code == 200
+    assert end_of(id_of(draft))[:3] == ("completed", 2200, 1)
+
+
+@pytest.mark.parametrize("path", ["/payments/process", "/shipping/arrange"])
+def test_a_draft_that_was_given_up_is_not_paid_or_sent(api, clerk, draft, path):
+    add(api, draft)
+    assert api.post(f"{draft}/cancel").status_code == 200
+    refused = clerk.post(path, {"order_id": id_of(draft), **BEFOREHAND[path]})
+    assert refused.status_code == 409 and refused.json()["code"] == "order_cancelled"
+    assert end_of(id_of(draft))[:3] == ("cancelled", 0, 0)

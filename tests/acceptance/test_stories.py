@@ -10,7 +10,7 @@ from sagas.audit.audit import audit
 from sagas.models import Event, SagaInstance
 from tests.acceptance.conftest import end_of, facts_of, holds, steps_of
 from tests.committed import reserve_stock
-from tests.conftest import available, facts
+from tests.conftest import available, facts, signed_in
 from tests.known_bugs import known_bug
 
 HAPPY = ["STARTED", "ORDER_CREATED", "STOCK_RESERVED", "PAYMENT_COMPLETED", "SHIPPING_ARRANGED", "COMPLETED"]
@@ -133,6 +133,19 @@ def test_who_falls_short_even_of_what_has_lapsed_leaves_the_shelf_alone(place, s
     assert [hold.status for hold in Reservation.objects.order_by("pk")] == ["active", "active"]
     assert end_of(answer.json()["order_id"]) == ("cancelled", 0, 0, [("book-123", 5, 3)])
     assert not [finding for finding in audit(limit=1) if not finding.holds]
+
+
+def test_what_failed_before_its_payment_is_neither_paid_nor_sent_by_an_operator(place, shelve, operator, monkeypatch):
+    shelve("book-123", 0)
+    monkeypatch.setattr(placement.inventory, "check_availability", lambda books, wanted: None)
+    order_id = place(("book-123", 1)).json()["order_id"]
+    clerk = signed_in(operator)
+    charge = {"order_id": order_id, "amount": 1100, "payment_method": "credit_card"}
+    parcel = {"order_id": order_id, "shipping_address": "150-0001"}
+    for path, body in [("/payments/process", charge), ("/shipping/arrange", parcel)]:
+        refused = clerk.post(path, body)
+        assert refused.status_code == 409 and refused.json()["code"] == "order_cancelled"
+    assert end_of(order_id) == ("cancelled", 0, 0, [("book-123", 0, 0)])
 
 
 @pytest.mark.parametrize("token", ["tok_insufficient_funds", "tok_expired_card"])
