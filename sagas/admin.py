@@ -1,4 +1,4 @@
-"""Sagas, their logs and their facts as operators see them."""
+"""Sagas, their logs and their facts as operators see them; and parcels, for what waits for the order's saga."""
 
 from typing import Any
 
@@ -11,8 +11,11 @@ from cloudmart.api.admin import ReadOnlyAdmin, ReadOnlyInline
 from cloudmart.api.patience import patience_of
 from cloudmart.api.viewers import actor_of
 from cloudmart.kernel.errors import DomainError
+from sagas.fetching import hand_over
 from sagas.models import Event, EventReceipt, SagaAction, SagaInstance, SagaStepLog, Verb
 from sagas.verbs import STOPPED, command
+from shipping.admin import ShipmentAdmin
+from shipping.models import Shipment
 
 
 class ReasonForm(ActionForm):
@@ -112,3 +115,18 @@ class EventReceiptAdmin(ReadOnlyAdmin):
     list_display = ["event_id", "consumer", "received_at"]
     list_filter = ["consumer"]
     search_fields = ["event__aggregate_id", "event__id"]
+
+
+@admin.register(Shipment)
+class ParcelAdmin(ShipmentAdmin):
+    actions = ["hand_over_to_carrier"]
+
+    @admin.action(description="The carrier has fetched the selected parcels")
+    def hand_over_to_carrier(self, request: Any, parcels: QuerySet[Shipment]) -> None:
+        for parcel in parcels:
+            try:
+                hand_over(parcel.order_id)
+            except DomainError as refusal:
+                self.message_user(request, f"Not noted: {parcel}. {refusal.detail}", messages.ERROR)
+            else:
+                self.message_user(request, f"{parcel.order_id} is on its way.", messages.SUCCESS)

@@ -4,16 +4,24 @@ import re
 
 import pytest
 from django.contrib import admin
+from django.core.management import call_command
 from django.test import Client
 
+from cloudmart.kernel.clock import DatabaseNow
+from cloudmart.kernel.ids import new_id
 from inventory.charts import LINES
 from inventory.models import InventoryRecord, StockEvent
 from inventory.selectors import sample_of
+from sagas.choreography import inventory as stock_room
+from sagas.models import SagaInstance
 from shipping.models import Shipment
+from tests.acceptance.conftest import end_of
 from tests.committed import add_stock
+from tests.conftest import signed_in
 
 OURS = [m for m in admin.site._registry if m._meta.app_label in "cloudmart orders inventory payments shipping sagas"]
 CHANGEABLE = {"customer", "book"}
+ORDER = {"book_id": "book-123", "quantity": 1, "payment_method": "e_money"}
 
 
 @pytest.fixture
@@ -26,9 +34,8 @@ def site(operator, place_one):
 @pytest.fixture
 def place_one(api, shelve):
     shelve("book-123", 5)
-    body = {"book_id": "book-123", "quantity": 1, "payment_method": "e_money"}
     for style in ("orchestration", "choreography"):
-        assert api.post("/orders", {**body, "saga": style}).status_code == 201
+        assert api.post("/orders", {**ORDER, "saga": style}).status_code == 201
 
 
 def test_all_tables_are_there_can_be_searched_and_looked_at(site):
@@ -48,12 +55,44 @@ def test_a_new_book_gets_an_empty_shelf(site):
     assert InventoryRecord.objects.get(pk="book-900").on_hand == 0
 
 
-def test_an_operator_notes_that_parcels_were_fetched(site):
+def note_that_all_parcels_were_fetched(site):
     parcels = [str(pk) for pk in Shipment.objects.values_list("pk", flat=True)]
     action = {"action": "hand_over_to_carrier", "_selected_action": parcels}
     answer = site.post("/admin/shipping/shipment/", action, follow=True)
     assert answer.status_code == 200
+    return [str(message) for message in answer.context["messages"]]
+
+
+def test_an_operator_notes_that_parcels_were_fetched(site):
+    note_that_all_parcels_were_fetched(site)
     assert set(Shipment.objects.values_list("status", flat=True)) == {"shipped"}
+
+
+def test_a_parcel_without_a_saga_is_fetched_too(site, operator):
+    body = {"order_id": str(new_id()), "shipping_address": "150-0001"}
+    assert signed_in(operator).post("/shipping/arrange", body).status_code == 200
+    note_that_all_parcels_were_fetched(site)
+    assert Shipment.objects.get(order_id=body["order_id"]).status == "shipped"
+
+
+def test_a_parcel_is_fetched_only_when_its_order_is_sold(site, api, operator, monkeypatch):
+    """Only facts leave a gap between the parcel and the sale; in a workflow they are one transaction."""
+
+    def die(order):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as dying, pytest.raises(KeyboardInterrupt):
+        dying.setattr(stock_room.inventory, "confirm_stock", die)
+        api.post("/orders", {**ORDER, "saga": "choreography"})
+    order_id = str(SagaInstance.objects.get(status="SHIPPING_ARRANGED").order_id)
+    told = note_that_all_parcels_were_fetched(site)
+    assert sorted("is on its way" in each for each in told) == [False, True, True]
+    (refused,) = [each for each in told if order_id in each]
+    assert refused.startswith("Not noted: ") and "The order is not sold: its saga is SHIPPING_ARRANGED." in refused
+    signed_in(operator).post("/inventory/release", {"order_id": order_id})
+    SagaInstance.objects.update(lease_until=DatabaseNow())
+    call_command("run_worker", once=True)
+    assert end_of(order_id)[:3] == ("cancelled", 0, 0)
 
 
 def test_a_books_history_is_told_and_drawn(site, shelve):
