@@ -40,8 +40,8 @@ def test_cancelling_a_completed_order_undoes_everything(api, bought, style, stat
         assert facts_of(told)[6:] == [
             "OrderCancelRequested",
             "StockReleased",
-            "PaymentRefunded",
             "ShippingCancelled",
+            "PaymentRefunded",
             "OrderCancelled",
         ]
 

@@ -110,8 +110,8 @@ def test_the_last_copy_is_sold_between_the_look_and_the_hold(place, shelve, styl
         assert facts_of(told) == [
             "OrderCreated",
             "StockUnavailable",
-            "PaymentCancelled",
             "ShippingCancelled",
+            "PaymentCancelled",
             "OrderCancelled",
         ]
 
