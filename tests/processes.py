@@ -44,7 +44,7 @@ def serving(port: int, env: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
         yield server
     finally:
         server.terminate()
-        server.communicate(timeout=PATIENCE)
+        sys.stdout.write(server.communicate(timeout=PATIENCE)[0])
 
 
 @contextmanager

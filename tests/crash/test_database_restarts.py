@@ -42,6 +42,9 @@ BUDGET = 20 * PATIENCE if IS_WHOLE else 2 * PATIENCE
 """Seconds in which all orders have to be placed."""
 
 
+NONE_KEPT = httpx.Limits(max_keepalive_connections=0)
+"""A server may close a connection that is idle just when the next request is on its way."""
+
 COUNT = "from orders.models import Order; print(Order.objects.count())"
 
 
@@ -150,7 +153,7 @@ def test_the_database_server_is_killed_again_and_again(server, shop, orders):
     with ExitStack() as stack:
         stack.enter_context(serving(port, shop))
         stack.enter_context(managing("run_worker", **shop))
-        clients = stack.enter_context(httpx.Client(timeout=PATIENCE, trust_env=False))
+        clients = stack.enter_context(httpx.Client(timeout=PATIENCE, trust_env=False, limits=NONE_KEPT))
         threads = stack.enter_context(ThreadPoolExecutor(CLIENTS + 1))
         trouble = threads.submit(make_trouble)
         try:
