@@ -342,7 +342,7 @@ def test_what_is_due_is_found_along_an_index_however_many_rest():
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE TABLE saga_instances, events")
         cursor.fetchall()
-        cursor.execute(f"EXPLAIN {queries[0]['sql']}")
+        cursor.execute(f"EXPLAIN FORMAT=TRADITIONAL {queries[0]['sql']}")
         columns = [column[0] for column in cursor.description]
         plan = [dict(zip(columns, line, strict=True)) for line in cursor.fetchall()]
     assert all(int(line["rows"] or 0) < 100 for line in plan), plan
