@@ -22,7 +22,7 @@ from cloudmart.kernel.facts import OrderFacts
 from cloudmart.kernel.transactions import durable, joining
 from sagas.errors import Overtaken
 from sagas.locks import lock_saga
-from sagas.models import UNDERWAY, Event, SagaInstance, State
+from sagas.models import UNDERWAY, Event, SagaInstance
 
 NO_LEASE: dict[str, Any] = {"owner": "", "lease_until": None}
 """The columns of a saga that nobody drives."""
@@ -123,20 +123,20 @@ def give_up(saga: SagaInstance, **changes: Any) -> None:
         raise Overtaken(str(saga.pk))
 
 
-def wait(saga: SagaInstance, why: str) -> None:
+def wait(saga: SagaInstance, why: str, *, unless: Q | None = None) -> None:
     """Give the saga up until it is worth another try, and call for a person after a number of these.
 
     Each time it waits for twice as long, up to a limit; a part of that is random, so that what failed together does
-    not come back together. It does not sleep past its deadline, nor at all when a cancellation is wished that nobody
-    has read yet. One that has come to its end after all stays as it is. Raises Overtaken.
+    not come back together. It does not sleep past its deadline, nor at all where `unless` holds. One that has come to
+    its end after all stays as it is. Raises Overtaken.
     """
     tries = lock_saga(saga.order_id, saga.fence).attempts + 1
     if not SagaInstance.objects.filter(is_unfinished(), pk=saga.pk).exists():
         return
     then = DatabaseNow() + pause_after(tries)
-    at_once = When(~Q(status=State.COMPENSATION_STARTED), cancel_reason__isnull=False, then=DatabaseNow())
+    at_once = [When(unless, then=DatabaseNow())] if unless else []
     before_deadline = When(deadline_at__gt=DatabaseNow(), then=Least(then, "deadline_at"))
-    give_up(saga, attempts=tries, wake_at=Case(at_once, before_deadline, default=then))
+    give_up(saga, attempts=tries, wake_at=Case(*at_once, before_deadline, default=then))
     if tries >= settings.ATTENTION_AFTER:
         _call_for_attention(saga, why, tries)
 

@@ -16,7 +16,7 @@ from sagas.errors import Overtaken
 from sagas.leases import give_up, new_saga, prolong, wait
 from sagas.models import AT_REST, Direction, SagaInstance, State, StepStatus
 from sagas.orchestration.step_log import StepLog
-from sagas.orchestration.walk import CANCELLATION, Call, TurnedBack, Walk
+from sagas.orchestration.walk import CANCELLATION, WISHED, Call, TurnedBack, Walk
 from sagas.orchestration.workflow import ORDER_WORKFLOW, Workflow
 
 logger = logging.getLogger(__name__)
@@ -142,8 +142,12 @@ class OrderSagaOrchestrator:
 
     @durable
     def _wait(self, call: Call, answer: Answer) -> None:
-        """Stay where we are: it is not known what the provider did, or an undo has to be tried again."""
-        wait(self.saga, f"{call.step.name}: {answer.outcome}")
+        """Stay where we are: it is not known what the provider did, or an undo has to be tried again.
+
+        On the way forward not when a cancellation is wished that nobody has read yet.
+        """
+        unless = WISHED if call.direction == Direction.DO else None
+        wait(self.saga, f"{call.step.name}: {answer.outcome}", unless=unless)
         log = StepLog(self.saga, self._last_seq)
         log.add_answer(call.step.name, call.direction, answer, StepStatus.FAILED, str(answer.outcome))
         log.write()

@@ -24,6 +24,7 @@ from payments.gateways.mock import MockGateway
 from payments.gateways.port import gateway
 from sagas import recovery
 from sagas.audit.audit import INVARIANTS
+from sagas.cancellation import cancel_order
 from sagas.leases import pause_after
 from sagas.management.commands import run_worker
 from sagas.models import Event, SagaInstance, SagaStepLog
@@ -133,6 +134,18 @@ def test_a_saga_whose_drivers_die_calls_a_person_too(style, settings):
     work()
     assert Order.objects.get(pk=order_id).status == "completed"
     assert SagaInstance.objects.get().attention is None
+
+
+def test_a_poisonous_saga_pauses_though_its_cancellation_is_wished(monkeypatch):
+    def burst(*args):
+        raise RuntimeError("poison")
+
+    order_id = abandon(SagaStyle.ORCHESTRATION)
+    cancel_order(order_id, "Changed my mind.")
+    monkeypatch.setitem(recovery.RESUME, SagaStyle.ORCHESTRATION, burst)
+    recover(SagaInstance.objects.get())
+    saga = SagaInstance.objects.get()
+    assert saga.wake_at > saga.updated_at and due(10) == []
 
 
 @STYLES
