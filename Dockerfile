@@ -4,8 +4,8 @@ FROM python:3.13-slim AS build
 RUN apt-get update \
  && apt-get install --yes --no-install-recommends gcc libc6-dev pkg-config default-libmysqlclient-dev
 RUN python -m venv /opt/venv
-COPY requirements.txt .
-RUN /opt/venv/bin/pip install --no-cache-dir --requirement requirements.txt
+COPY requirements.lock .
+RUN /opt/venv/bin/pip install --no-cache-dir --require-hashes --requirement requirements.lock
 
 FROM python:3.13-slim
 RUN apt-get update \

@@ -1,6 +1,6 @@
 # Every target sets up what it needs; the work is in bin/.
 
-.PHONY: help run demo test crash-test fuzz lint format bench bench-stock bench-audit
+.PHONY: help run demo test crash-test fuzz lint format lock bench bench-stock bench-audit
 .NOTPARALLEL:
 
 help: ## List the targets
@@ -11,12 +11,12 @@ run: ## Serve CloudMart with demo data on http://127.0.0.1:8000 (PORT=...)
 
 demo: ## Show orders going through both saga styles, in the terminal
 	@bin/prepare
-	@.venv/bin/python manage.py demo
+	@ALLOW_MAGIC_TOKENS=true .venv/bin/python manage.py demo
 
 test: ## Run the tests on SQLite and on a throwaway MariaDB or MySQL (ARGS="-k stock")
 	@bin/test $(ARGS)
 
-crash-test: ## Kill orders at every commit and every provider call, on SQLite and on a throwaway server
+crash-test: ## Kill orders at every commit and every provider call, and desks 200 times, on SQLite and on a throwaway server
 	@CRASH_SAMPLE=all bin/test tests/crash $(ARGS)
 
 fuzz: ## Hold the API against its own description (ARGS=120: so many random requests an operation)
@@ -29,6 +29,11 @@ format: ## Format the code, and mend what the linter can mend
 	@bin/setup dev
 	@.venv/bin/ruff format
 	@.venv/bin/ruff check --fix
+
+lock: ## Renew requirements.lock after a change of requirements.txt (ARGS=--upgrade: all versions)
+	@bin/setup dev
+	@.venv/bin/uv pip compile requirements.txt --universal --python-version 3.11 --generate-hashes --no-annotate \
+	  --custom-compile-command "make lock" --output-file requirements.lock --quiet $(ARGS)
 
 bench: ## Measure orders per second on a throwaway MariaDB or MySQL (ARGS="--rounds 5")
 	@bin/bench $(ARGS)

@@ -126,7 +126,7 @@ def options_from(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--seconds", type=int, default=5, help="of each window (default: 5)")
     parser.add_argument("--rounds", type=int, default=3, help="of six windows each (default: 3)")
     parser.add_argument("--clients", type=int, default=16, help="that order at the same time (default: 16)")
-    parser.add_argument("--server", choices=("granian", "gunicorn"), default="granian")
+    parser.add_argument("--server", choices=("granian", "granian-wsgi", "gunicorn"), default="granian")
     return parser.parse_args(arguments)
 
 

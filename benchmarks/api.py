@@ -15,24 +15,23 @@ from benchmarks.window import Window
 
 HERE = Path(__file__).resolve().parent
 WORKERS, THREADS = 4, 4
-APPLICATION = "cloudmart.wsgi:application"
+WSGI, ASGI = "cloudmart.wsgi:application", "cloudmart.asgi:application"
 PATIENCE = 30
 """Seconds that the server may take to start, to answer one request, and to stop."""
 
 
 def command_of(server: str, port: int) -> list[str]:
     """How to start `server` with WORKERS processes of THREADS threads each."""
+    granian = f"granian --no-ws --http 1 --host 127.0.0.1 --port {port} --log-level error --workers {WORKERS}"
     commands = {
-        "granian": (
-            f"granian --interface wsgi --no-ws --host 127.0.0.1 --port {port} --log-level error "
-            f"--workers {WORKERS} --blocking-threads {THREADS}"
-        ),
+        "granian": f"{granian} --interface asginl --backpressure 1000 {ASGI}",
+        "granian-wsgi": f"{granian} --interface wsgi --blocking-threads {THREADS} {WSGI}",
         "gunicorn": (
             f"gunicorn --bind 127.0.0.1:{port} --log-level error "
-            f"--worker-class gthread --workers {WORKERS} --threads {THREADS}"
+            f"--worker-class gthread --workers {WORKERS} --threads {THREADS} {WSGI}"
         ),
     }
-    return [sys.executable, "-m", *commands[server].split(), APPLICATION]
+    return [sys.executable, "-m", *commands[server].split()]
 
 
 class Server:

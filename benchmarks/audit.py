@@ -14,7 +14,7 @@ from pathlib import Path
 import django
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "cloudmart.settings")
-os.environ["PROVIDER_BACKOFF"] = "0"
+os.environ["PROVIDER_BACKOFF"], os.environ["ALLOW_MAGIC_TOKENS"] = "0", "true"
 django.setup()
 
 from django.core.management import call_command  # noqa: E402
@@ -65,8 +65,8 @@ def order(style: str, token: str = "", postal_code: str = "150-0001") -> SagaIns
             payment_method="credit_card",
             payment_token=token,
             address=Address(postal_code),
-            region="JP",
             saga_style=style,
+            placed_by=CUSTOMER,
         )
     )
 

@@ -52,13 +52,13 @@ STOCK_EVENT = insert(
 SHELF = "UPDATE inventory SET on_hand = %s, reserved = %s, version = %s, changed_at = %s WHERE book_id = %s"
 PAYMENT = insert(
     "payments",
-    "id, order_id, active_key, customer_id, amount, refunded_amount, payment_method, status, transaction_id, "
-    "idempotency_key, failure, created_at, updated_at",
+    "id, order_id, active_key, customer_id, amount, refunded_amount, payment_method, payment_token, status, "
+    "transaction_id, idempotency_key, failure, created_at, updated_at",
 )
 SHIPMENT = insert(
     "shipments",
-    "id, order_id, active_key, customer_id, postal_code, address, carrier, tracking_number, status, idempotency_key, "
-    "failure, created_at, updated_at",
+    "id, order_id, active_key, customer_id, postal_code, address, country, carrier, tracking_number, status, "
+    "idempotency_key, failure, created_at, updated_at",
 )
 LOG = "saga_step_logs"
 LOG_COLUMNS = "saga_id, seq, step, direction, attempt, status, state, detail, error, started, finished"
@@ -68,7 +68,7 @@ CURSOR = (
     "attempts = 0 WHERE id = %s AND status = %s AND current_step = %s AND fence = 0 AND cancel_reason IS NULL"
 )
 CAPTURED = (
-    "UPDATE payments SET status = 'captured', updated_at = %s, transaction_id = %s "
+    "UPDATE payments SET status = 'captured', updated_at = %s, transaction_id = %s, payment_token = '' "
     "WHERE id = %s AND status = 'pending'"
 )
 ARRANGED = (
@@ -111,7 +111,7 @@ class BareOrder:
         self._write_shelf("StockReserved", 0, 1, on_hand, reserved + 1, version + 1)
         self._run(
             PAYMENT,
-            *(self._payment, self._order, self._order, CUSTOMER, TOTAL, 0, "credit_card", "pending", ""),
+            *(self._payment, self._order, self._order, CUSTOMER, TOTAL, 0, "credit_card", "", "pending", ""),
             *(f"charge-{self._payment}", "", now, now),
         )
         self._log(
@@ -127,7 +127,7 @@ class BareOrder:
         self._run(CAPTURED, now, f"txn_{self._payment[:20]}", self._payment)
         self._run(
             SHIPMENT,
-            *(self._shipment, self._order, self._order, CUSTOMER, POSTAL_CODE, ADDRESS, "mock", "", "pending"),
+            *(self._shipment, self._order, self._order, CUSTOMER, POSTAL_CODE, ADDRESS, "JP", "mock", "", "pending"),
             *(f"arrange-{self._shipment}", "", now, now),
         )
         self._log(("process_payment", "done", "PAYMENT_COMPLETED"), ("arrange_shipping", "started", ""))
@@ -185,11 +185,10 @@ class BareOrder:
                 "customer_id": CUSTOMER,
                 "lines": [line],
                 "totals": {"subtotal": PRICE, "discount": 0, "tax": TAX, "total": TOTAL},
-                "region": "JP",
                 "coupon": "",
                 "payment_method": "credit_card",
                 "payment_token": "",
-                "address": {"postal_code": POSTAL_CODE, "text": ADDRESS},
+                "address": {"postal_code": POSTAL_CODE, "text": ADDRESS, "country": "JP"},
                 "saga_style": "orchestration",
             }
         )

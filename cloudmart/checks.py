@@ -1,10 +1,17 @@
 """System checks: settings under which our promises would not hold."""
 
 import sqlite3
+from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.db import connections
+from django.utils.module_loading import import_string
+
+from cloudmart.kernel.countries import COUNTRIES, home_country
+from cloudmart.kernel.mock_provider import MockProvider
+from cloudmart.kernel.money import HIGHEST_PRICE
 
 SAFE_SQLITE = (3, 51, 3)
 STYLES = ("orchestration", "choreography")
@@ -30,6 +37,29 @@ def problems_of(database: dict[str, Any]) -> list[CheckMessage]:
     return problems
 
 
+@register(Tags.database)
+def check_character_sets(databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
+    """A character set that is not the whole of Unicode refuses orders because of a name or an address."""
+    return [
+        Error(
+            f"The character set of the database {name!r} is {found}: it must be utf8mb4.",
+            hint="Before its first `migrate`: ALTER DATABASE … CHARACTER SET utf8mb4. Tables that exist keep theirs.",
+            id="cloudmart.E009",
+        )
+        for name in databases or ()
+        if connections[name].vendor == "mysql" and (found := character_set_of(name)) != "utf8mb4"
+    ]
+
+
+def character_set_of(database: str) -> str:
+    """Returns what a new table of this MySQL database gets unless it says otherwise."""
+    with connections[database].cursor() as cursor:
+        cursor.execute(
+            "SELECT default_character_set_name FROM information_schema.schemata WHERE schema_name = DATABASE()"
+        )
+        return str(cursor.fetchone()[0])
+
+
 @register(Tags.database, deploy=True)
 def check_sqlite_in_production(**kwargs: Any) -> list[CheckMessage]:
     if not settings.DATABASES["default"]["ENGINE"].endswith("sqlite3"):
@@ -38,6 +68,35 @@ def check_sqlite_in_production(**kwargs: Any) -> list[CheckMessage]:
     if sqlite3.sqlite_version_info < SAFE_SQLITE:
         problems.append(Warning("SQLite before 3.51.3 can, rarely, corrupt a WAL database.", id="cloudmart.W002"))
     return problems
+
+
+@register(deploy=True)
+def check_providers(**kwargs: Any) -> list[CheckMessage]:
+    """A mock takes no money and sends nothing, and says that it has."""
+    return [
+        Error(
+            f"{port} is a mock: orders complete without {what}.", hint="See docs/operations.md.", id="cloudmart.E008"
+        )
+        for port, what in (("PAYMENT_GATEWAY", "being paid"), ("CARRIER", "being sent"))
+        if issubclass(import_string(getattr(settings, port)), MockProvider)
+    ]
+
+
+@register()
+def check_home_region(**kwargs: Any) -> list[CheckMessage]:
+    if home_country() in COUNTRIES:
+        return []
+    return [Error("HOME_REGION must be an ISO 3166-1 alpha-2 code, like JP.", id="cloudmart.E010")]
+
+
+@register()
+def check_order_limits(**kwargs: Any) -> list[CheckMessage]:
+    """At the highest price, and with a tax of 100 %."""
+    dearest = 2 * HIGHEST_PRICE * settings.MAX_QUANTITY_PER_LINE * settings.MAX_LINES_PER_ORDER
+    if dearest < 2**53:
+        return []
+    limits = "MAX_QUANTITY_PER_LINE times MAX_LINES_PER_ORDER"
+    return [Error(f"{limits} allows totals that JSON's readers cannot tell apart.", id="cloudmart.E011")]
 
 
 @register()
@@ -56,11 +115,18 @@ def check_saga_settings(**kwargs: Any) -> list[CheckMessage]:
                 id="cloudmart.E007",
             )
         )
-    if settings.LEASE.total_seconds() <= settings.PROVIDER_CONNECT_TIMEOUT + settings.PROVIDER_READ_TIMEOUT:
+    if settings.LEASE.total_seconds() <= settings.PROVIDER_DEADLINE:
         problems.append(
             Warning(
-                "LEASE should be longer than one call of a provider may take: drivers are taken for dead in mid call.",
+                "LEASE should be longer than PROVIDER_DEADLINE: drivers are taken for dead in mid call.",
                 id="cloudmart.W003",
+            )
+        )
+    if settings.STALE_INTENT.total_seconds() <= (settings.PROVIDER_TRIES + 1) * settings.PROVIDER_DEADLINE:
+        problems.append(
+            Warning(
+                "STALE_INTENT should be longer than asking a provider may take: workers ask at the same time.",
+                id="cloudmart.W004",
             )
         )
     return problems

@@ -10,9 +10,12 @@ MYSQL_OPTIONS = {
     "charset": "utf8mb4",
     "isolation_level": "read committed",
     "connect_timeout": 5,
-    "read_timeout": 30,
-    "write_timeout": 30,
-    "init_command": "SET SESSION innodb_lock_wait_timeout=5, sql_mode=CONCAT(@@sql_mode, ',STRICT_TRANS_TABLES')",
+    "read_timeout": 15,
+    "write_timeout": 15,
+    "init_command": (
+        "SET SESSION innodb_lock_wait_timeout=5, lock_wait_timeout=5,"
+        " sql_mode=CONCAT(@@sql_mode, ',STRICT_TRANS_TABLES')"
+    ),
 }
 
 SQLITE_OPTIONS = {

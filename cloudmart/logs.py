@@ -49,7 +49,6 @@ def logging_config(level: str, stream: str) -> dict[str, Any]:
             "django.request": {"level": "ERROR", "filters": ["has_traceback"]},  # else the request's line says it all
             "django.server": {"handlers": [], "propagate": True, "level": "WARNING"},
             "django.db.backends": {"level": "INFO"},  # at DEBUG it writes what is stored, tokens included
-            "httpx": {"level": "WARNING"},  # at INFO it writes a line for each call of a provider
         },
     }
 
@@ -68,11 +67,9 @@ def formatter() -> structlog.stdlib.ProcessorFormatter:
 
 
 def without_secrets(logger: Any, method: str, line: EventDict) -> EventDict:
-    """A structlog processor: the free text of a line, its message and traceback, shows no secret."""
-    for key in ("event", "exception"):
-        if key in line:
-            line[key] = concealed(str(line[key]))
-    return line
+    """A structlog processor: no text of a line shows a secret, be it a message, a traceback or a path."""
+    line["event"] = str(line["event"])
+    return {key: concealed(value) if isinstance(value, str) else value for key, value in line.items()}
 
 
 def _renderer(log_format: str) -> Processor:

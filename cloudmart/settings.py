@@ -4,6 +4,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import environ
+from csp import constants as csp
 
 from cloudmart.databases import database_from
 from cloudmart.logs import logging_config
@@ -24,9 +25,23 @@ HTTPS = env.bool("HTTPS", default=not DEBUG)
 TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=0)
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
 SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
-SECURE_REDIRECT_EXEMPT = ["^healthz$", "^readyz$", "^metrics$"]
+SECURE_REDIRECT_EXEMPT = [r"^healthz\Z", r"^readyz\Z", r"^metrics\Z"]
 SECURE_HSTS_SECONDS = env.int("HSTS_SECONDS", default=365 * 24 * 60 * 60) if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = env.bool("HSTS_WHOLE_DOMAIN", default=True)
+
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [csp.NONE],
+        "script-src": [csp.SELF],
+        "style-src": [csp.SELF],
+        "img-src": [csp.SELF, "data:"],
+        "font-src": [csp.SELF],
+        "connect-src": [csp.SELF],
+        "form-action": [csp.SELF],
+        "frame-ancestors": [csp.NONE],
+        "base-uri": [csp.NONE],
+    }
+}
 
 # --- The shop -----------------------------------------------------------------------------------
 
@@ -42,12 +57,21 @@ REQUEST_BUDGET = env.float("REQUEST_BUDGET", default=10)
 SAGA_PAUSE = timedelta(seconds=env.float("SAGA_PAUSE", default=2))
 SAGA_LONGEST_PAUSE = timedelta(seconds=env.float("SAGA_LONGEST_PAUSE", default=5 * 60))
 ATTENTION_AFTER = env.int("ATTENTION_AFTER", default=5)
+STALE_INTENT = timedelta(seconds=env.float("STALE_INTENT", default=60))
 AUDIT_GRACE = timedelta(seconds=env.int("AUDIT_GRACE", default=60))
+MAX_OPEN_DRAFTS = env.int("MAX_OPEN_DRAFTS", default=10)
 MAX_LINES_PER_ORDER = env.int("MAX_LINES_PER_ORDER", default=100)
 MAX_QUANTITY_PER_LINE = env.int("MAX_QUANTITY_PER_LINE", default=1000)
 PAGE_SIZE = env.int("PAGE_SIZE", default=50)
 MAX_PAGE_SIZE = env.int("MAX_PAGE_SIZE", default=200)
 MAX_BODY_SIZE = DATA_UPLOAD_MAX_MEMORY_SIZE = env.int("MAX_BODY_SIZE", default=256 * 1024)
+
+# --- The web server ------------------------------------------------------------------------------
+
+WEB_THREADS = env.int("WEB_THREADS", default=4)
+REQUEST_BODY_TIMEOUT = env.float("REQUEST_BODY_TIMEOUT", default=10)
+REQUEST_QUEUE_TIMEOUT = env.float("REQUEST_QUEUE_TIMEOUT", default=10)
+RESPONSE_READ_TIMEOUT = env.float("RESPONSE_READ_TIMEOUT", default=30)
 
 # --- The providers ------------------------------------------------------------------------------
 
@@ -55,8 +79,11 @@ PAYMENT_GATEWAY = env("PAYMENT_GATEWAY", default="payments.gateways.mock.MockGat
 PAYMENT_GATEWAY_URL = env("PAYMENT_GATEWAY_URL", default="http://127.0.0.1:8001/payments")
 CARRIER = env("CARRIER", default="shipping.carriers.mock.MockCarrier")
 CARRIER_URL = env("CARRIER_URL", default="http://127.0.0.1:8001/carrier")
+ALLOW_MAGIC_TOKENS = env.bool("ALLOW_MAGIC_TOKENS", default=DEBUG)
+PROVIDER_TEXTS = env("PROVIDER_TEXTS", default="plain")
 PROVIDER_CONNECT_TIMEOUT = env.float("PROVIDER_CONNECT_TIMEOUT", default=1.0)
 PROVIDER_READ_TIMEOUT = env.float("PROVIDER_READ_TIMEOUT", default=5.0)
+PROVIDER_DEADLINE = env.float("PROVIDER_DEADLINE", default=10.0)
 PROVIDER_TRIES = env.int("PROVIDER_TRIES", default=3)
 PROVIDER_BACKOFF = env.float("PROVIDER_BACKOFF", default=0.1)
 
@@ -85,9 +112,12 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "cloudmart.api.requests.RequestLog",
-    "cloudmart.api.bodies.length_required",
+    "cloudmart.api.bodies.utf8_required",
+    "cloudmart.api.bodies.bounded",
     "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "cloudmart.api.caching.no_store",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -121,14 +151,19 @@ DATABASES = {
         max_age=env.int("CONN_MAX_AGE", default=60),
     )
 }
+TRANSACTION_BUDGET = env.float("TRANSACTION_BUDGET", default=15)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 CACHES = {"default": env.cache_url("CACHE_URL", default="locmemcache://?max_entries=100000")}
 
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
-AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_HANDLER = "cloudmart.api.lockout.LoginAttempts"
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"], "username", "ip_address"]
 AXES_FAILURE_LIMIT = env.int("LOGIN_TRIES", default=5)
+LOGIN_TRIES_PER_USER = env.int("LOGIN_TRIES_PER_USER", default=15)
+LOGIN_TRIES_PER_ADDRESS = env.int("LOGIN_TRIES_PER_ADDRESS", default=30)
 AXES_COOLOFF_TIME = timedelta(seconds=env.int("LOGIN_LOCKOUT", default=15 * 60))
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_RESET_ON_SUCCESS = True
 AXES_CLIENT_IP_CALLABLE = "cloudmart.api.throttling.address_of"
 AXES_VERBOSE = False
@@ -162,7 +197,7 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_THROTTLE_CLASSES": [
         "rest_framework.throttling.UserRateThrottle",
-        "rest_framework.throttling.AnonRateThrottle",
+        "cloudmart.api.throttling.StrangerThrottle",
     ],
     "DEFAULT_THROTTLE_RATES": {
         "user": env.str("THROTTLE_USERS", default="600/min") or None,
@@ -201,7 +236,12 @@ SPECTACULAR_SETTINGS = {
     },
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "SWAGGER_UI_SETTINGS": {"deepLinking": True, "persistAuthorization": True, "displayRequestDuration": True},
+    "SWAGGER_UI_SETTINGS": {
+        "deepLinking": True,
+        "persistAuthorization": True,
+        "displayRequestDuration": True,
+        "validatorUrl": None,
+    },
 }
 
 REST_KNOX = {

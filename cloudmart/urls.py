@@ -2,17 +2,15 @@
 
 from django.contrib import admin
 from django.urls import include, path
-from django.views.decorators.cache import cache_page
-from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerView
+from drf_spectacular.views import SpectacularSwaggerSplitView
 
+from cloudmart.api.document import SchemaDocument
 from cloudmart.api.health import Healthz, Readyz
 from cloudmart.api.metrics import Metrics
 
-HOUR = 60 * 60
-
 urlpatterns = [
-    path("schema", cache_page(HOUR)(SpectacularJSONAPIView.as_view()), name="schema"),
-    path("docs", SpectacularSwaggerView.as_view(), name="docs"),
+    path("schema", SchemaDocument.as_view(), name="schema"),
+    path("docs", SpectacularSwaggerSplitView.as_view(template_name="cloudmart/docs.html"), name="docs"),
     path("healthz", Healthz.as_view(), name="healthz"),
     path("readyz", Readyz.as_view(), name="readyz"),
     path("metrics", Metrics.as_view(), name="metrics"),

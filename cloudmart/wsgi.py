@@ -1,8 +1,10 @@
-"""The WSGI application that the web server loads."""
+"""Django as a WSGI application. The web server loads it behind the front: see asgi.py."""
 
 import os
 
 from django.core.wsgi import get_wsgi_application
 
+from cloudmart.api.charsets import hide_charsets
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "cloudmart.settings")
-application = get_wsgi_application()
+application = hide_charsets(get_wsgi_application())

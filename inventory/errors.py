@@ -27,6 +27,12 @@ class ReservationExpired(DomainError):
     code = "reservation_expired"
 
 
+class HeldTooLong(DomainError):
+    """The customer's drafts have held the book for as long as they may."""
+
+    code = "held_too_long"
+
+
 class ReservationDiffers(DomainError):
     """The order holds another number of copies of this book."""
 

@@ -2,15 +2,16 @@
 
 from collections.abc import Iterable
 
+from cloudmart.kernel.clock import READ_AT
 from inventory.errors import UnknownBook
 from inventory.models import InventoryRecord
 
 
 def lock_stock(book_ids: Iterable[str]) -> dict[str, InventoryRecord]:
-    """The locked rows by book. Raises UnknownBook with every code that has none."""
+    """The locked rows by book, with the time in `read_at`. Raises UnknownBook with every code that has none."""
     wanted = set(book_ids)
     rows = InventoryRecord.objects.select_for_update().filter(pk__in=wanted).order_by("pk")
-    locked = {row.pk: row for row in rows}
+    locked = {row.pk: row for row in rows.annotate(**READ_AT)}
     if missing := sorted(wanted - locked.keys()):
         raise UnknownBook(book_ids=missing)
     return locked

@@ -3,24 +3,36 @@
 from datetime import datetime
 from typing import Any, NoReturn
 
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
-from django.utils import timezone
 
-from cloudmart.kernel.fields import CodeField, is_code
+from cloudmart.kernel.clock import DatabaseNow
+from cloudmart.kernel.fields import DOT_SEGMENTS, CharField, CodeField, IsNot, is_code
 from cloudmart.kernel.ids import new_id
+from cloudmart.kernel.money import HIGHEST_PRICE
 from cloudmart.kernel.states import HasMoves
+from cloudmart.kernel.text import LONGEST_REASON
 from inventory.stock import EventType, Happened, Stock
+
+COMMANDS = ("reserve", "release", "extend")
+"""Below /inventory these are paths of their own, and no book is found there."""
 
 
 class Book(models.Model):
-    id = CodeField("code", primary_key=True, max_length=64, validators=[is_code])
-    title = models.CharField(max_length=300)
-    price = models.PositiveBigIntegerField(help_text="Minor units of the shop's currency")
+    id = CodeField("code", primary_key=True, max_length=64, validators=[is_code, IsNot(*DOT_SEGMENTS, *COMMANDS)])
+    title = CharField(max_length=300)
+    price = models.PositiveBigIntegerField(
+        validators=[MinValueValidator(1), MaxValueValidator(HIGHEST_PRICE)],
+        help_text="Minor units of the shop's currency",
+    )
 
     class Meta:
         db_table = "books"
-        constraints = [models.CheckConstraint(condition=Q(price__gte=1), name="book_has_price")]
+        constraints = [
+            models.CheckConstraint(condition=Q(price__gte=1), name="book_has_price"),
+            models.CheckConstraint(condition=Q(price__lte=HIGHEST_PRICE), name="book_price_has_a_limit"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.id} {self.title}"
@@ -28,6 +40,9 @@ class Book(models.Model):
 
 class InventoryRecord(models.Model):
     """The snapshot of a book's stock after its last event. Locked before any change of that stock."""
+
+    read_at: datetime
+    """Not stored: what time it was by the database's clock when it was read to be sold or changed."""
 
     book = models.OneToOneField(Book, primary_key=True, on_delete=models.PROTECT, related_name="inventory")
     on_hand = models.PositiveIntegerField(default=0)
@@ -37,6 +52,13 @@ class InventoryRecord(models.Model):
 
     class Meta:
         db_table = "inventory"
+        permissions = [
+            ("reserve_stock", "Can reserve stock for an order"),
+            ("release_stock", "Can release the stock that an order holds"),
+            ("extend_holds", "Can extend the holds of an order"),
+            ("add_stock", "Can add stock"),
+            ("adjust_stock", "Can adjust stock"),
+        ]
         constraints = [
             models.CheckConstraint(condition=Q(on_hand__gte=0), name="on_hand_not_negative"),
             models.CheckConstraint(condition=Q(reserved__gte=0), name="reserved_not_negative"),
@@ -74,8 +96,11 @@ class Reservation(HasMoves):
         InventoryRecord, on_delete=models.PROTECT, related_name="reservations", db_column="book_id", db_index=False
     )
     quantity = models.PositiveIntegerField()
-    status = models.CharField(max_length=16, choices=Status.choices, default=Status.ACTIVE)
-    held_since = models.DateTimeField(default=timezone.now, help_text="Without an end in between")
+    status = CharField(max_length=16, choices=Status.choices, default=Status.ACTIVE)
+    held_since = models.DateTimeField(default=DatabaseNow, help_text="Without an end in between")
+    held_for = CodeField(
+        max_length=64, null=True, blank=True, help_text="The customer in whose draft it is held, or was at last"
+    )
     expires_at = models.DateTimeField()
 
     class Meta:
@@ -132,7 +157,7 @@ class StockEvent(models.Model):
         InventoryRecord, on_delete=models.PROTECT, related_name="events", db_column="book_id", db_index=False
     )
     version = models.PositiveBigIntegerField()
-    type = models.CharField(max_length=32, choices=[(kind.value, kind.value) for kind in EventType])
+    type = CharField(max_length=32, choices=[(kind.value, kind.value) for kind in EventType])
     on_hand_delta = models.IntegerField()
     reserved_delta = models.IntegerField()
     on_hand_after = models.PositiveIntegerField()
@@ -142,9 +167,9 @@ class StockEvent(models.Model):
     reference = CodeField(
         max_length=64, null=True, help_text="Whoever asked has named it so; asked twice, it happens once"
     )
-    reason = models.CharField(max_length=200, blank=True)
-    actor = models.CharField(max_length=150, blank=True)
-    happened_at = models.DateTimeField(default=timezone.now, help_text="Later than the book's event before")
+    reason = CharField(max_length=LONGEST_REASON, blank=True)
+    actor = CharField(max_length=150, blank=True)
+    happened_at = models.DateTimeField(default=DatabaseNow, help_text="Later than the book's event before")
 
     objects = LedgerQuerySet.as_manager()
 

@@ -8,10 +8,10 @@ tells the newest. A row that is behind takes the balances after its book's newes
 from collections.abc import Iterable
 from typing import Any
 
-from django.db.models import Count, F, Min, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models import Count, F, Max, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
-from django.utils import timezone
 
+from cloudmart.kernel.clock import DatabaseNow
 from cloudmart.kernel.transactions import joining
 from inventory.models import InventoryRecord, InventoryView, StockEvent
 
@@ -43,10 +43,14 @@ def lag() -> dict[str, Any]:
     behind = (
         shelves_behind()
         .annotate(known=KNOWN, since=Subquery(missed.values("happened_at")))
-        .aggregate(books=Count("pk"), events=Sum(F("version") - F("known"), default=0), oldest=Min("since"))
+        .aggregate(
+            books=Count("pk"),
+            events=Sum(F("version") - F("known"), default=0),
+            longest=Max(DatabaseNow() - F("since")),
+        )
     )
-    oldest = behind.pop("oldest")
-    return {**behind, "seconds": max(0.0, (timezone.now() - oldest).total_seconds()) if oldest else 0.0}
+    longest = behind.pop("longest")
+    return {**behind, "seconds": max(0.0, longest.total_seconds()) if longest else 0.0}
 
 
 def _bring_up(book_ids: list[str]) -> int:

@@ -7,8 +7,8 @@ from uuid import UUID
 
 from django.db.models import Count, F, Max, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
-from django.utils import timezone
 
+from cloudmart.kernel.clock import READ_AT, DatabaseNow
 from inventory.errors import OutOfStock, UnknownBook
 from inventory.models import InventoryRecord, InventoryView, Reservation, Status, StockEvent
 from inventory.projector import catch_up
@@ -22,9 +22,10 @@ NUMBERS = ("title", "price", "total_quantity", "reserved_quantity", "available_q
 
 
 def find_books(book_ids: Iterable[str]) -> dict[str, InventoryRecord]:
-    """Stock and book (title, price) by code, in one query. Raises UnknownBook with every code that has none."""
+    """Stock and book (title, price) by code, with the time, in one query. Raises UnknownBook with those unknown."""
     wanted = set(book_ids)
-    found = {row.pk: row for row in InventoryRecord.objects.select_related("book").filter(pk__in=wanted)}
+    rows = InventoryRecord.objects.select_related("book").filter(pk__in=wanted)
+    found = {row.pk: row for row in rows.annotate(**READ_AT)}
     if missing := sorted(wanted - found.keys()):
         raise UnknownBook(book_ids=missing)
     return found
@@ -49,7 +50,7 @@ def check_availability(books: dict[str, InventoryRecord], wanted: dict[str, int]
 
 def lapsed_copies(book_ids: Iterable[str]) -> dict[str, int]:
     """Copies of each book in holds that the clock has passed and nobody has given back yet."""
-    lapsed = Q(shelf__in=list(book_ids), status=Status.ACTIVE, expires_at__lte=timezone.now())
+    lapsed = Q(shelf__in=list(book_ids), status=Status.ACTIVE, expires_at__lte=DatabaseNow())
     return dict(Reservation.objects.filter(lapsed).values_list("shelf_id").annotate(Sum("quantity")))
 
 
@@ -72,7 +73,7 @@ def books_now(book_ids: Iterable[str] | None = None) -> QuerySet[InventoryView]:
     wanted = None if book_ids is None else set(find_books(book_ids))
     catch_up(wanted)
     lapsed = Subquery(
-        Reservation.objects.filter(shelf=OuterRef("pk"), status=Status.ACTIVE, expires_at__lte=timezone.now())
+        Reservation.objects.filter(shelf=OuterRef("pk"), status=Status.ACTIVE, expires_at__lte=DatabaseNow())
         .order_by()
         .values("shelf")
         .values_list(Sum("quantity"))
@@ -89,22 +90,20 @@ def books_now(book_ids: Iterable[str] | None = None) -> QuerySet[InventoryView]:
 
 
 def live_reservations(book_id: str) -> QuerySet[Reservation]:
-    return Reservation.objects.filter(shelf=book_id, status=Status.ACTIVE, expires_at__gt=timezone.now()).order_by(
+    return Reservation.objects.filter(shelf=book_id, status=Status.ACTIVE, expires_at__gt=DatabaseNow()).order_by(
         "expires_at"
     )
 
 
 def live_holds(order_ids: Iterable[UUID]) -> dict[tuple[UUID, str], Reservation]:
     """What is held now for these orders, by order and book."""
-    live = Reservation.objects.filter(
-        order_id__in=list(order_ids), status=Status.ACTIVE, expires_at__gt=timezone.now()
-    )
+    live = Reservation.objects.filter(order_id__in=list(order_ids), status=Status.ACTIVE, expires_at__gt=DatabaseNow())
     return {(hold.order_id, hold.book_id): hold for hold in live}
 
 
 def held_now() -> tuple[int, int]:
     """Live reservations of all books together, and the copies in them."""
-    live = Reservation.objects.filter(status=Status.ACTIVE, expires_at__gt=timezone.now())
+    live = Reservation.objects.filter(status=Status.ACTIVE, expires_at__gt=DatabaseNow())
     held = live.aggregate(reservations=Count("pk"), copies=Sum("quantity", default=0))
     return held["reservations"], held["copies"]
 

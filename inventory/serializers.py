@@ -27,7 +27,7 @@ from cloudmart.api.fields import (
     StrictUUIDField,
     TextField,
 )
-from cloudmart.api.filtering import EARLIEST_YEAR, LATEST_YEAR, MOMENT
+from cloudmart.api.filtering import EARLIEST_YEAR, LATEST_YEAR, MOMENT_SCHEMA
 from inventory.models import Reservation, StockEvent
 
 MOST_AT_ONCE = 1_000_000
@@ -122,11 +122,13 @@ class HeldOutput(serializers.ModelSerializer[Reservation]):
         fields = ["reservation_id", "book_id", "quantity", "status", "expires_at"]
 
 
-@extend_schema_field({"type": "string", "format": "date-time", "pattern": MOMENT})
+@extend_schema_field(MOMENT_SCHEMA)
 class MomentInput(serializers.DateTimeField):
     """A moment that every database can hold; UTC unless it names another offset."""
 
     def to_internal_value(self, value: Any) -> datetime:
+        if isinstance(value, str) and value != value.strip():
+            self.fail("invalid", format="YYYY-MM-DDThh:mm:ss[+HH:MM|-HH:MM|Z]")
         moment: datetime = super().to_internal_value(value)
         if not EARLIEST_YEAR <= moment.year <= LATEST_YEAR:
             self.fail("overflow")

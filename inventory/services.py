@@ -7,11 +7,13 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.utils import timezone
+from django.db.models import Min, QuerySet
 
+from cloudmart.kernel.clock import DatabaseNow
 from cloudmart.kernel.facts import Basket, summed
 from cloudmart.kernel.states import move, moved
 from inventory.errors import (
+    HeldTooLong,
     OutOfStock,
     ReferenceReused,
     ReservationDiffers,
@@ -33,13 +35,13 @@ def reserve_stock(order: Basket) -> None:
     Raises OutOfStock with every shortage, not only the first; ReservationDiffers when the order holds another number
     of copies of a book, and ReservationEnded when it has held them and does no longer.
     """
-    shelves, now = Shelves(order.quantities), timezone.now()
+    shelves = Shelves(order.quantities)
     known = _holds_by_book(order)
     for book_id, hold in known.items():
-        _check_stands(hold, order.quantities[book_id], now)
+        _check_stands(hold, order.quantities[book_id], shelves.now)
     wanted = {book_id: copies for book_id, copies in order.quantities.items() if book_id not in known}
-    _find_room(shelves, wanted, now)
-    holds = [_new_hold(order.order_id, book_id, copies, now) for book_id, copies in wanted.items()]
+    _find_room(shelves, wanted)
+    holds = [_new_hold(order.order_id, book_id, copies, shelves.now) for book_id, copies in wanted.items()]
     for hold in holds:
         happened = shelves[hold.book_id].reserve(hold.quantity)
         shelves.note(hold.book_id, happened, reservation=hold, actor=order.actor)
@@ -47,24 +49,27 @@ def reserve_stock(order: Basket) -> None:
     shelves.save()
 
 
-def hold_stock(order: Basket, *, afresh: bool = False) -> None:
+def hold_stock(order: Basket, *, drafted_by: str | None = None) -> None:
     """From now on just so many copies of each line are held for the order, however many were before.
 
-    What was given back, or the clock has passed, is held again. What is held keeps its expiry, unless all is to be
-    held `afresh`. Raises OutOfStock with every shortage, and IllegalMove for what is sold already.
+    What was given back, or the clock has passed, is held again. In a draft of the customer `drafted_by`, what is held
+    keeps its expiry, and nothing is held for longer than RESERVATION_CAP; else all of it is held afresh. Raises
+    HeldTooLong, OutOfStock with every shortage, and IllegalMove for what is sold already.
     """
-    shelves, now = Shelves(order.quantities), timezone.now()
+    shelves = Shelves(order.quantities)
     known = _holds_by_book(order)
-    held = {book_id: hold.quantity for book_id, hold in known.items() if hold.is_live(now)}
-    lapsed = [hold for hold in known.values() if hold.has_lapsed(now)]
-    _find_room(shelves, order.quantities, now, held, lapsed)
+    held = {book_id: hold.quantity for book_id, hold in known.items() if hold.is_live(shelves.now)}
+    lapsed = [hold for hold in known.values() if hold.has_lapsed(shelves.now)]
+    terms = _terms([book for book in order.quantities if not (drafted_by and book in held)], drafted_by, shelves.now)
+    _find_room(shelves, order.quantities, held, lapsed)
     for book_id, copies in order.quantities.items():
         more = copies - held.get(book_id, 0)
-        hold = known.get(book_id) or _new_hold(order.order_id, book_id, copies, now)
-        if book_id not in known:
-            hold.save(force_insert=True)
-        elif afresh or book_id not in held:
-            move(hold, Status.ACTIVE, quantity=copies, held_since=now, expires_at=now + settings.RESERVATION_TTL)
+        hold = known.get(book_id)
+        if hold is None:
+            line = {"order_id": order.order_id, "shelf_id": book_id, "quantity": copies}
+            hold = Reservation.objects.create(**line, **terms[book_id])
+        elif book_id in terms:
+            move(hold, Status.ACTIVE, quantity=copies, **terms[book_id])
         elif more:
             move(hold, Status.ACTIVE, quantity=copies)
         if more:
@@ -79,13 +84,12 @@ def extend_holds(order_id: UUID) -> None:
     Raises ReservationExpired with the books whose hold the clock has passed; nothing is extended then.
     """
     known = Reservation.objects.filter(order_id=order_id, status__in=[Status.ACTIVE, Status.EXPIRED])
-    Shelves(known.values_list("shelf_id", flat=True))
-    holds, now = list(known), timezone.now()
-    if lapsed := sorted(hold.book_id for hold in holds if not hold.is_live(now)):
+    shelves, holds = _locked(known)
+    if lapsed := sorted(hold.book_id for hold in holds if not hold.is_live(shelves.now)):
         raise ReservationExpired(book_ids=lapsed)
     for hold in holds:
         cap = hold.held_since + settings.RESERVATION_CAP
-        until = max(hold.expires_at, min(now + settings.RESERVATION_TTL, cap))
+        until = max(hold.expires_at, min(shelves.now + settings.RESERVATION_TTL, cap))
         move(hold, Status.ACTIVE, expires_at=until)
 
 
@@ -94,11 +98,11 @@ def confirm_stock(order: Basket) -> None:
 
     Raises ReservationExpired when the clock has passed a hold, whether or not it was given back already.
     """
-    shelves, now = Shelves(order.quantities), timezone.now()
+    shelves = Shelves(order.quantities)
     holds = _holds_by_book(order)
     if holds and all(hold.status == Status.CONFIRMED for hold in holds.values()):
         return
-    live = {book_id for book_id, hold in holds.items() if hold.is_live(now)}
+    live = {book_id for book_id, hold in holds.items() if hold.is_live(shelves.now)}
     if lapsed := [book_id for book_id in order.quantities if book_id not in live]:
         raise ReservationExpired(book_ids=lapsed)
     for book_id, hold in holds.items():
@@ -121,8 +125,8 @@ def release_holds(order: Basket, reason: str) -> None:
     held = Reservation.objects.filter(order_id=order.order_id)
     if order.quantities:
         held = held.filter(shelf__in=order.quantities)
-    shelves = Shelves(order.quantities or held.values_list("shelf_id", flat=True))
-    for hold in (holds := list(held)):
+    shelves, holds = _locked(held, order.quantities)
+    for hold in holds:
         _check_quantity(hold, order.quantities.get(hold.book_id, hold.quantity))
         if hold.status == Status.CONFIRMED:
             raise ReservationEnded(book_id=hold.book_id, reservation_status=hold.status)
@@ -134,14 +138,11 @@ def expire_reservations(limit: int) -> int | None:
 
     Returns how many it has given back, which are fewer when others do the same; None when there is nothing left to do.
     """
-    now = timezone.now()
-    due = list(Reservation.objects.filter(status=Status.ACTIVE, expires_at__lte=now).order_by("expires_at")[:limit])
+    due = list(_lapsed(DatabaseNow()).order_by("expires_at")[:limit])
     if not due:
         return None
     shelves = Shelves({hold.book_id for hold in due})
-    lapsed = list(
-        Reservation.objects.filter(status=Status.ACTIVE, expires_at__lte=now, pk__in=[hold.pk for hold in due])
-    )
+    lapsed = list(_lapsed(shelves.now).filter(pk__in=[hold.pk for hold in due]))
     _expire(shelves, lapsed)
     shelves.save()
     return len(lapsed)
@@ -178,11 +179,24 @@ def _change(
         try:
             happened = decide(stock)
         except StockIsReserved:
-            lapsed = _lapsed_on([book_id], timezone.now())
+            lapsed = list(_lapsed(shelves.now).filter(shelf=book_id))
             happened = decide(replace(stock, reserved=stock.reserved - sum(hold.quantity for hold in lapsed)))
             _expire(shelves, lapsed)
         shelves.note(book_id, happened, reference=reference, **why)
         shelves.save()
+
+
+def _locked(holds: QuerySet[Reservation], book_ids: Iterable[str] = ()) -> tuple[Shelves, list[Reservation]]:
+    """Lock the shelves of these books and of these holds. Returns the shelves, and the holds as they are under lock.
+
+    A hold that another transaction adds before the lock is granted has its shelf locked afterwards. That breaks the
+    order of locks, so it may end in a deadlock, after which the caller's transaction runs again.
+    """
+    shelves, known = Shelves(book_ids), list(holds)
+    while missing := {hold.book_id for hold in known if hold.book_id not in shelves}:
+        shelves.lock(missing)
+        known = list(holds.all())
+    return shelves, known
 
 
 def _holds_by_book(order: Basket) -> dict[str, Reservation]:
@@ -194,6 +208,34 @@ def _holds_by_book(order: Basket) -> dict[str, Reservation]:
 def _new_hold(order_id: UUID, book_id: str, copies: int, now: datetime) -> Reservation:
     until = now + settings.RESERVATION_TTL
     return Reservation(order_id=order_id, shelf_id=book_id, quantity=copies, held_since=now, expires_at=until)
+
+
+def _terms(book_ids: Iterable[str], drafted_by: str | None, now: datetime) -> dict[str, dict[str, Any]]:
+    """Since when, until when and in whose draft each of these books is held from now on. Raises HeldTooLong.
+
+    A draft goes on with what the customer's drafts have begun, this one or another, deleted or not.
+    """
+    until = now + settings.RESERVATION_TTL
+    if drafted_by is None:
+        return {book_id: {"held_since": now, "expires_at": until, "held_for": None} for book_id in book_ids}
+    began = dict.fromkeys(book_ids, now) | _held_in_drafts_since(book_ids, drafted_by, now)
+    ends = {book_id: min(until, since + settings.RESERVATION_CAP) for book_id, since in began.items()}
+    if over := sorted(book_id for book_id, end in ends.items() if end <= now):
+        raise HeldTooLong(book_ids=over, pause_seconds=int(settings.RESERVATION_TTL.total_seconds()))
+    return {
+        book_id: {"held_since": began[book_id], "expires_at": end, "held_for": drafted_by}
+        for book_id, end in ends.items()
+    }
+
+
+def _held_in_drafts_since(book_ids: Iterable[str], customer_id: str, now: datetime) -> dict[str, datetime]:
+    """Since when the customer's drafts have held each of these books, with no pause of RESERVATION_TTL in between."""
+    lately = now - settings.RESERVATION_TTL
+    not_sold = {Status.ACTIVE, Status.EXPIRED, Status.RELEASED}
+    holds = Reservation.objects.filter(
+        shelf__in=book_ids, status__in=not_sold, expires_at__gt=lately, held_for=customer_id
+    ).exclude(status=Status.RELEASED, updated_at__lte=lately)
+    return dict(holds.order_by().values_list("shelf_id").annotate(Min("held_since")))
 
 
 def _check_stands(hold: Reservation, copies: int, now: datetime) -> None:
@@ -221,7 +263,6 @@ def _give_back(shelves: Shelves, holds: Iterable[Reservation], reason: str, acto
 def _find_room(
     shelves: Shelves,
     wanted: dict[str, int],
-    now: datetime,
     held: dict[str, int] | None = None,
     lapsed: Iterable[Reservation] = (),
 ) -> None:
@@ -231,7 +272,7 @@ def _find_room(
     """
     held, expiring = held or {}, list(lapsed)
     if _shortages(shelves, wanted, held, expiring):
-        expiring = _lapsed_on(wanted, now)
+        expiring = list(_lapsed(shelves.now).filter(shelf__in=wanted))
         if shortages := _shortages(shelves, wanted, held, expiring):
             raise OutOfStock(shortages=shortages)
     _expire(shelves, expiring)
@@ -249,9 +290,9 @@ def _shortages(
     ]
 
 
-def _lapsed_on(book_ids: Iterable[str], now: datetime) -> list[Reservation]:
-    """What the clock has passed on these locked shelves."""
-    return list(Reservation.objects.filter(status=Status.ACTIVE, expires_at__lte=now, shelf__in=book_ids))
+def _lapsed(now: datetime | DatabaseNow) -> QuerySet[Reservation]:
+    """Holds that the clock has passed, and that nobody has given back yet."""
+    return Reservation.objects.filter(status=Status.ACTIVE, expires_at__lte=now)
 
 
 def _expire(shelves: Shelves, holds: list[Reservation]) -> None:

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from functools import cached_property
 
-from django.utils import timezone
-
+from cloudmart.kernel.text import LONGEST_REASON, storable
 from inventory.locks import lock_stock
 from inventory.models import InventoryRecord, Reservation, StockEvent
 from inventory.stock import Happened, Stock
@@ -17,9 +17,24 @@ class Shelves:
 
     def __init__(self, book_ids: Iterable[str]) -> None:
         """Raises UnknownBook."""
-        self._rows = lock_stock(book_ids)
-        self._stock = {book_id: row.stock for book_id, row in self._rows.items()}
+        self._rows: dict[str, InventoryRecord] = {}
+        self._stock: dict[str, Stock] = {}
         self._events: list[StockEvent] = []
+        self.lock(book_ids)
+
+    def lock(self, book_ids: Iterable[str]) -> None:
+        """Lock these books besides those that are locked already. Raises UnknownBook."""
+        rows = lock_stock(set(book_ids) - self._rows.keys())
+        self._rows.update(rows)
+        self._stock.update({book_id: row.stock for book_id, row in rows.items()})
+
+    def __contains__(self, book_id: str) -> bool:
+        return book_id in self._rows
+
+    @cached_property
+    def now(self) -> datetime:
+        """The one time by which this transaction decides, and that it writes. There is none without a book."""
+        return max(row.read_at for row in self._rows.values())
 
     def __getitem__(self, book_id: str) -> Stock:
         return self._stock[book_id]
@@ -48,7 +63,7 @@ class Shelves:
                 reservation_id=reservation.pk if reservation else None,
                 order_id=reservation.order_id if reservation else None,
                 reference=reference,
-                reason=reason,
+                reason=storable(reason, LONGEST_REASON),
                 actor=actor,
                 happened_at=self._tick(book_id),
             )
@@ -64,7 +79,7 @@ class Shelves:
         self._events = []
 
     def _tick(self, book_id: str) -> datetime:
-        """Now; but always later than this book's event before, whatever the clocks of our machines say."""
-        row, now = self._rows[book_id], timezone.now()
-        row.changed_at = max(now, row.changed_at + TICK) if row.changed_at else now
+        """Now; but always later than this book's event before, also when the clock goes back."""
+        row = self._rows[book_id]
+        row.changed_at = max(self.now, row.changed_at + TICK) if row.changed_at else self.now
         return row.changed_at

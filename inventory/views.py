@@ -9,12 +9,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from cloudmart.api.commands import OrderCommand
 from cloudmart.api.idempotency import idempotent_transaction
 from cloudmart.api.pagination import CursorPages
-from cloudmart.api.permissions import IsOperator
+from cloudmart.api.permissions import Staff
 from cloudmart.api.schema import refuses
 from cloudmart.api.viewers import actor_of, sees_everything
 from cloudmart.kernel.facts import Wanted, summed
+from cloudmart.kernel.limits import OrderTooLarge, check_size
 from inventory import services
 from inventory.errors import (
     OutOfStock,
@@ -99,33 +101,35 @@ class StockEvents(generics.ListAPIView[StockEvent]):
 
 
 def wanted(request: Request, asked: dict[str, Any]) -> Wanted:
-    """What a request names of an order."""
+    """What a request names of an order. Raises OrderTooLarge."""
     quantities = summed((item["book_id"], item["quantity"]) for item in asked.get("items", []))
+    check_size(quantities)
     return Wanted(asked["order_id"], quantities, actor_of(request.user))
 
 
-class Reserve(APIView):
-    permission_classes = [IsOperator]
+class Reserve(OrderCommand):
+    permission_classes = [Staff.with_permission("inventory.reserve_stock")]
 
     @extend_schema(summary="Hold books for an order", request=ReserveInput, responses={200: HoldsOutput})
-    @refuses(UnknownBook, OutOfStock, ReservationDiffers, ReservationEnded)
+    @refuses(OrderTooLarge, UnknownBook, OutOfStock, ReservationDiffers, ReservationEnded)
     @idempotent_transaction
     def post(self, request: Request) -> Response:
         """For operators. All of them, or none; until `expires_at`. Asked for twice, they are held once."""
         basket = wanted(request, ReserveInput.read(request))
+        self.guard(basket.order_id)
         services.reserve_stock(basket)
         return Response(HoldsOutput(holds_of(basket.order_id)).data)
 
 
 class Release(APIView):
-    permission_classes = [IsOperator]
+    permission_classes = [Staff.with_permission("inventory.release_stock")]
 
     @extend_schema(
         summary="Give back what is held for an order",
         request=ReleaseInput,
         responses={200: HoldsOutput},
     )
-    @refuses(UnknownBook, ReservationDiffers, ReservationEnded)
+    @refuses(OrderTooLarge, UnknownBook, ReservationDiffers, ReservationEnded)
     @idempotent_transaction
     def post(self, request: Request) -> Response:
         """For operators. What is not held any more, or never was, needs nothing; what is sold stays sold."""
@@ -135,7 +139,7 @@ class Release(APIView):
 
 
 class Extend(APIView):
-    permission_classes = [IsOperator]
+    permission_classes = [Staff.with_permission("inventory.extend_holds")]
 
     @extend_schema(summary="Hold for longer what is held for an order", request=ExtendInput, responses=HoldsOutput)
     @refuses(ReservationExpired)
@@ -148,7 +152,7 @@ class Extend(APIView):
 
 
 class AddStock(APIView):
-    permission_classes = [IsOperator]
+    permission_classes = [Staff.with_permission("inventory.add_stock")]
 
     @extend_schema(
         summary="New copies arrive",
@@ -165,7 +169,7 @@ class AddStock(APIView):
 
 
 class AdjustStock(APIView):
-    permission_classes = [IsOperator]
+    permission_classes = [Staff.with_permission("inventory.adjust_stock")]
 
     @extend_schema(
         summary="Correct a stock that was counted",

@@ -9,7 +9,9 @@ from uuid import UUID
 from django.conf import settings
 
 from cloudmart.kernel.facts import Address, Line, OrderFacts, Totals
+from cloudmart.kernel.limits import check_size
 from cloudmart.kernel.states import move
+from cloudmart.kernel.text import LONGEST_REASON, storable
 from orders.errors import (
     ItemNotFound,
     NoPaymentMethod,
@@ -17,23 +19,29 @@ from orders.errors import (
     OrderIsEmpty,
     OrderNotDraft,
     OrderNotFound,
-    OrderTooLarge,
+    TooManyDrafts,
 )
-from orders.locks import lock_order
+from orders.locks import lock_customer, lock_order
 from orders.models import Customer, Order, OrderItem, Status
-from orders.pricing import discounts_for, totals_of
+from orders.pricing import discounts_for, region_of, totals_of
 from orders.services import columns_of
 
 Wishes = dict[str, Any]
-"""What a client has said of an order besides its books: payment_method, address, region, coupon, saga_style."""
+"""What a client has said of an order besides its books: payment_method, address, coupon, saga_style.
+
+And the region that it expects, which follows from the address.
+"""
 
 
 def open_draft(customer: Customer, wishes: Wishes) -> Order:
-    """An empty draft. Raises UnknownCoupon."""
+    """An empty draft. Raises UnknownCoupon, RegionDiffers, and TooManyDrafts whoever opens it for the customer."""
+    lock_customer(customer.pk)
+    if Order.objects.filter(customer=customer, status=Status.DRAFT).count() >= settings.MAX_OPEN_DRAFTS:
+        raise TooManyDrafts(most_drafts=settings.MAX_OPEN_DRAFTS)
     draft = Order(
         customer=customer,
         status=Status.DRAFT,
-        region=settings.HOME_REGION,
+        region=customer.country,
         saga_style=settings.SAGA_STYLE,
         postal_code=customer.postal_code,
         address=customer.address,
@@ -41,6 +49,7 @@ def open_draft(customer: Customer, wishes: Wishes) -> Order:
     _set(draft, wishes)
     discounts_for(draft.coupon)
     draft.save(force_insert=True)
+    draft.refresh_from_db(fields=["created_at"])
     return draft
 
 
@@ -61,11 +70,8 @@ def copies_in(draft: Order, book_id: str) -> int:
 
 def put_line(draft: Order, line: Line) -> None:
     """The book is in the draft just as `line` says. Raises OrderTooLarge."""
-    if line.quantity > settings.MAX_QUANTITY_PER_LINE or (
-        len(draft.lines) >= settings.MAX_LINES_PER_ORDER and not copies_in(draft, line.book_id)
-    ):
-        most = {"most_lines": settings.MAX_LINES_PER_ORDER, "most_copies": settings.MAX_QUANTITY_PER_LINE}
-        raise OrderTooLarge(**most)
+    others = {item.book_id: item.quantity for item in draft.lines}
+    check_size({**others, line.book_id: line.quantity})
     now = {"title": line.title, "unit_price": line.unit_price, "quantity": line.quantity}
     OrderItem.objects.update_or_create(order=draft, book_id=line.book_id, defaults=now)
     _recount(draft)
@@ -84,13 +90,13 @@ def check_line(draft: Order, book_id: str) -> None:
 
 
 def change_draft(draft: Order, wishes: Wishes) -> None:
-    """Raises UnknownCoupon."""
+    """Raises UnknownCoupon and RegionDiffers."""
     _set(draft, wishes)
     _recount(draft)
 
 
 def cancel_draft(draft: Order, reason: str) -> None:
-    move(draft, Status.CANCELLED, cancel_reason=reason)
+    move(draft, Status.CANCELLED, cancel_reason=storable(reason, LONGEST_REASON))
 
 
 def discard_draft(draft: Order) -> None:
@@ -98,10 +104,10 @@ def discard_draft(draft: Order) -> None:
     draft.delete()
 
 
-def facts_of(draft: Order, wishes: Wishes, payment_token: str) -> OrderFacts:
+def facts_of(draft: Order, wishes: Wishes, payment_token: str, placed_by: str) -> OrderFacts:
     """The order that the draft comes to, at the prices that it has, with these last wishes.
 
-    Raises OrderIsEmpty, NoPaymentMethod, NoShippingAddress and UnknownCoupon.
+    Raises OrderIsEmpty, NoPaymentMethod, NoShippingAddress, RegionDiffers and UnknownCoupon.
     """
     _set(draft, wishes)
     if not draft.lines:
@@ -115,13 +121,13 @@ def facts_of(draft: Order, wishes: Wishes, payment_token: str) -> OrderFacts:
         customer_id=draft.customer_id,
         lines=_lines_of(draft),
         totals=_totals_of(draft),
-        region=draft.region,
         coupon=draft.coupon,
         payment_method=draft.payment_method,
         payment_token=payment_token,
-        address=Address(draft.postal_code, draft.address),
+        address=_address_of(draft),
         saga_style=draft.saga_style,
         placed_at=draft.created_at,
+        placed_by=placed_by,
         was_draft=True,
     )
 
@@ -134,10 +140,15 @@ def place_draft(draft: Order, order: OrderFacts) -> None:
 def _set(draft: Order, wishes: Wishes) -> None:
     address: Address | None = wishes.get("address")
     if address:
-        draft.postal_code, draft.address = address.postal_code, address.text
-    for name in ("payment_method", "region", "coupon", "saga_style"):
+        draft.postal_code, draft.address, draft.region = address.postal_code, address.text, address.country
+    region_of(_address_of(draft), wishes.get("region"))
+    for name in ("payment_method", "coupon", "saga_style"):
         if name in wishes:
             setattr(draft, name, wishes[name])
+
+
+def _address_of(draft: Order) -> Address:
+    return Address(draft.postal_code, draft.address, draft.region)
 
 
 def _recount(draft: Order) -> None:

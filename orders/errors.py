@@ -21,6 +21,12 @@ class NoShippingAddress(DomainError):
     code = "no_shipping_address"
 
 
+class RegionDiffers(DomainError):
+    """The region that was stated is not the country that the order goes to."""
+
+    code = "region_differs"
+
+
 class OrderNotFound(DomainError):
     """There is no such order."""
 
@@ -34,7 +40,7 @@ class OrderCancelled(DomainError):
 
 
 class OrderIsDraft(DomainError):
-    """The order is a draft still; nothing is paid or sent before it is confirmed."""
+    """The order is a draft still; nothing is held, paid or sent for it by hand before it is confirmed."""
 
     code = "order_is_draft"
 
@@ -57,10 +63,10 @@ class OrderIsEmpty(DomainError):
     code = "order_is_empty"
 
 
-class OrderTooLarge(DomainError):
-    """An order has only so many lines, and a line only so many copies."""
+class TooManyDrafts(DomainError):
+    """The customer has as many open drafts as they may."""
 
-    code = "order_too_large"
+    code = "too_many_drafts"
 
 
 class ItemNotFound(DomainError):

@@ -5,24 +5,29 @@ from datetime import datetime
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
-from django.utils import timezone
 from django.utils.functional import cached_property
 
+from cloudmart.kernel.clock import DatabaseNow
+from cloudmart.kernel.countries import home_country, is_country
 from cloudmart.kernel.facts import PaymentMethod
-from cloudmart.kernel.fields import CodeField, is_code
+from cloudmart.kernel.fields import DOT_SEGMENTS, CharField, CodeField, EmailField, IsNot, is_code
 from cloudmart.kernel.ids import new_id
 from cloudmart.kernel.states import HasMoves
+from cloudmart.kernel.text import LONGEST_REASON
 
 
 class Customer(models.Model):
-    id = CodeField("code", primary_key=True, max_length=64, validators=[is_code])
+    id = CodeField("code", primary_key=True, max_length=64, validators=[is_code, IsNot(*DOT_SEGMENTS)])
     user = models.OneToOneField(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="customer"
     )
-    name = models.CharField(max_length=200)
-    email = models.EmailField()
-    postal_code = models.CharField(max_length=16, blank=True)
-    address = models.CharField(max_length=500, blank=True)
+    name = CharField(max_length=200)
+    email = EmailField()
+    postal_code = CharField(max_length=16, blank=True)
+    address = CharField(max_length=500, blank=True)
+    country = CharField(
+        max_length=2, default=home_country, validators=[is_country], help_text="ISO 3166-1 alpha-2; decides the tax"
+    )
 
     class Meta:
         db_table = "customers"
@@ -52,22 +57,23 @@ class Order(HasMoves):
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="orders")
-    status = models.CharField(max_length=16, choices=Status.choices, default=Status.PENDING)
+    status = CharField(max_length=16, choices=Status.choices, default=Status.PENDING)
     subtotal = models.PositiveBigIntegerField(default=0)
     discount = models.PositiveBigIntegerField(default=0)
     tax = models.PositiveBigIntegerField(default=0)
     total = models.PositiveBigIntegerField(default=0)
-    region = models.CharField(max_length=8, blank=True)
+    region = CharField(max_length=8, blank=True)
     coupon = CodeField(max_length=32, blank=True)
-    payment_method = models.CharField(max_length=16, choices=PaymentMethod.choices, blank=True)
-    postal_code = models.CharField(max_length=16, blank=True)
-    address = models.CharField(max_length=500, blank=True)
-    cancel_reason = models.CharField(max_length=200, blank=True)
-    saga_style = models.CharField(max_length=16, choices=SagaStyle.choices, blank=True)
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    payment_method = CharField(max_length=16, choices=PaymentMethod.choices, blank=True)
+    postal_code = CharField(max_length=16, blank=True)
+    address = CharField(max_length=500, blank=True)
+    cancel_reason = CharField(max_length=LONGEST_REASON, blank=True)
+    saga_style = CharField(max_length=16, choices=SagaStyle.choices, blank=True)
+    created_at = models.DateTimeField(default=DatabaseNow, editable=False)
 
     class Meta:
         db_table = "orders"
+        permissions = [("place_order_for_others", "Can place an order, or change a draft, for another customer")]
         constraints = [
             models.CheckConstraint(condition=Q(subtotal__gte=F("discount")), name="discount_within_subtotal"),
             models.CheckConstraint(
@@ -104,7 +110,7 @@ class OrderItem(models.Model):
 
     order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="items")
     book_id = CodeField(max_length=64)
-    title = models.CharField(max_length=300)
+    title = CharField(max_length=300)
     unit_price = models.PositiveBigIntegerField()
     quantity = models.PositiveIntegerField()
 

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
 
-from cloudmart.kernel.facts import Line, Totals
+from cloudmart.kernel.facts import Address, Line, Totals
 from cloudmart.kernel.money import rounded
-from orders.errors import UnknownCoupon
+from orders.errors import RegionDiffers, UnknownCoupon
 
 Discount = Callable[[Sequence[Line]], Decimal]
 """A strategy: what it takes off these lines, in minor units, not rounded."""
@@ -66,6 +66,13 @@ def discount_on(lines: Sequence[Line], discounts: Iterable[Discount]) -> int:
     """All discounts together, rounded once, and never more than the lines cost."""
     off = sum((discount(lines) for discount in discounts), Decimal(0))
     return min(rounded(off), subtotal_of(lines))
+
+
+def region_of(address: Address, stated: str | None) -> str:
+    """The region whose tax is due: the country of the address. Raises RegionDiffers when another one is stated."""
+    if stated not in {None, address.country}:
+        raise RegionDiffers(region=address.country)
+    return address.country
 
 
 def tax_on(amount: int, region: str) -> int:

@@ -22,6 +22,7 @@ class OrderItemOutput(serializers.Serializer[OrderItem]):
 class AddressOutput(serializers.Serializer[Order]):
     postal_code = serializers.CharField()
     address = serializers.CharField()
+    country = serializers.CharField(source="region")
 
 
 @extend_schema_serializer(examples=[answered("One book", ORDER_TOLD)])

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from cloudmart.kernel.facts import OrderFacts
+from cloudmart.kernel.facts import Basket, OrderFacts
 from cloudmart.kernel.states import move, moved
+from cloudmart.kernel.text import LONGEST_REASON, storable
 from orders.models import Order, OrderItem, Status
 
 
@@ -60,13 +61,14 @@ def complete_order(order: OrderFacts) -> None:
         _expect(order, Status.COMPLETED)
 
 
-def cancel_order(order: OrderFacts, reason: str) -> None:
+def cancel_order(order: Basket, reason: str) -> None:
     """Nothing is held for it any more. A second call changes nothing, not even the reason."""
-    if not moved(Order, [order.order_id], Status.CANCELLED, cancel_reason=reason):
+    why = storable(reason, LONGEST_REASON)
+    if not moved(Order, [order.order_id], Status.CANCELLED, cancel_reason=why):
         _expect(order, Status.CANCELLED)
 
 
-def _expect(order: OrderFacts, status: Status) -> None:
+def _expect(order: Basket, status: Status) -> None:
     """Pass when the order is `status` already; raise IllegalMove when it never can be."""
     record = Order.objects.get(pk=order.order_id)
     if record.status != status:

@@ -24,6 +24,7 @@ class PaymentAdmin(ReadOnlyAdmin):
     ]
     list_filter = ["status", "payment_method"]
     search_fields = ["id", "order_id", "customer_id", "transaction_id", "idempotency_key"]
+    exclude = ["payment_token"]
     inlines = [RefundInline]
     ordering = ["-id"]
 

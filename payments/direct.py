@@ -1,9 +1,13 @@
-"""Payments asked for by themselves, outside of any order's saga. Each is idempotent: asked twice, it is done once."""
+"""Payments asked for by themselves, outside of any order's saga. Each is idempotent: asked twice, it is done once.
+
+Each raises what its guard forbids it with.
+"""
 
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from cloudmart.kernel.errors import IllegalMove
+from cloudmart.kernel.guards import Guard, guarded, unguarded
 from cloudmart.kernel.remote import perform
 from payments import services
 from payments.errors import PaymentDeclined, PaymentDiffers, PaymentNotFound, RefundDiffers, RefundExceedsPayment
@@ -35,30 +39,30 @@ class PartialRefund:
     reason: str = ""
 
 
-def process(charge: Charge) -> Payment:
+def process(charge: Charge, guard: Guard = unguarded) -> Payment:
     """Charge an order, once. The payment stays pending while the provider's answer is not sure.
 
     Raises PaymentDeclined, PaymentDiffers when the order has another payment, and IllegalMove when that was undone.
     """
-    perform(replace(services.charge, begin=_begin_process), charge)
+    perform(replace(services.charge, begin=guarded(_begin_process, guard)), charge)
     payment = _payment_of(charge.order_id)
     _check_stands(payment)
     return payment
 
 
-def cancel(order_id: UUID) -> Payment:
+def cancel(order_id: UUID, guard: Guard = unguarded) -> Payment:
     """Drop a charge that was not captured, or never asked for. Raises IllegalMove when the money was taken."""
-    perform(replace(services.refund, begin=_begin_cancel), Charge(order_id))
+    perform(replace(services.refund, begin=guarded(_begin_cancel, guard)), Charge(order_id))
     return _payment_of(order_id)
 
 
-def refund(part: PartialRefund) -> Payment:
+def refund(part: PartialRefund, guard: Guard = unguarded) -> Payment:
     """Give back some or all of what was captured, once for each reference.
 
     Raises PaymentNotFound, IllegalMove when nothing was captured, RefundExceedsPayment, and RefundDiffers when the
     reference stands for another amount.
     """
-    perform(replace(services.refund, begin=_begin_refund), part)
+    perform(replace(services.refund, begin=guarded(_begin_refund, guard)), part)
     return _payment_of(part.order_id)
 
 

@@ -4,9 +4,10 @@ from django.db import models
 from django.db.models import F, Q
 
 from cloudmart.kernel.facts import PaymentMethod
-from cloudmart.kernel.fields import CodeField
+from cloudmart.kernel.fields import CharField, CodeField, DatabaseTimeField
 from cloudmart.kernel.ids import new_id
 from cloudmart.kernel.states import HasMoves
+from cloudmart.kernel.text import LONGEST_CODE, LONGEST_REASON, LONGEST_REFERENCE
 
 
 class Status(models.TextChoices):
@@ -45,15 +46,25 @@ class Payment(HasMoves):
     customer_id = CodeField(max_length=64)
     amount = models.PositiveBigIntegerField()
     refunded_amount = models.PositiveBigIntegerField(default=0, help_text="What was asked back so far")
-    payment_method = models.CharField(max_length=16, choices=PaymentMethod.choices, blank=True)
-    status = models.CharField(max_length=16, choices=Status.choices, default=Status.PENDING)
-    transaction_id = models.CharField(max_length=64, blank=True, help_text="The provider's name for the charge")
+    payment_method = CharField(max_length=16, choices=PaymentMethod.choices, blank=True)
+    payment_token = CharField(
+        max_length=128, blank=True, help_text="The provider's name for what pays; only until the charge is settled"
+    )
+    status = CharField(max_length=16, choices=Status.choices, default=Status.PENDING)
+    transaction_id = CharField(
+        max_length=LONGEST_REFERENCE, blank=True, help_text="The provider's name for the charge"
+    )
     idempotency_key = CodeField(max_length=64, unique=True)
-    failure = models.CharField(max_length=64, blank=True, help_text="The code of the provider's refusal")
-    created_at = models.DateTimeField(auto_now_add=True)
+    failure = CharField(max_length=LONGEST_CODE, blank=True, help_text="The code of the provider's refusal")
+    created_at = DatabaseTimeField(auto_now_add=True)
 
     class Meta:
         db_table = "payments"
+        permissions = [
+            ("process_payment", "Can charge an order"),
+            ("cancel_payment", "Can cancel a charge that was not captured"),
+            ("refund_payment", "Can refund a payment"),
+        ]
         constraints = [
             models.CheckConstraint(condition=Q(refunded_amount__lte=F("amount")), name="refunds_within_payment")
         ]
@@ -82,16 +93,19 @@ class Refund(HasMoves):
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="refunds")
     amount = models.PositiveBigIntegerField()
-    status = models.CharField(max_length=16, choices=RefundStatus.choices, default=RefundStatus.PENDING)
+    status = CharField(max_length=16, choices=RefundStatus.choices, default=RefundStatus.PENDING)
     reference = CodeField(max_length=64, blank=True, help_text="Whoever asked has named it so; asked twice, it is one")
-    reason = models.CharField(max_length=200, blank=True)
-    transaction_id = models.CharField(max_length=64, blank=True, help_text="The provider's name for the refund")
+    reason = CharField(max_length=LONGEST_REASON, blank=True)
+    transaction_id = CharField(
+        max_length=LONGEST_REFERENCE, blank=True, help_text="The provider's name for the refund"
+    )
     idempotency_key = CodeField(max_length=64, unique=True)
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = DatabaseTimeField(auto_now_add=True)
 
     class Meta:
         db_table = "refunds"
         constraints = [models.UniqueConstraint(fields=["payment", "reference"], name="one_refund_per_reference")]
+        indexes = [models.Index(fields=["status", "updated_at"], name="refunds_by_status")]
 
     def __str__(self) -> str:
         return f"{self.amount} of {self.payment_id}: {self.status}"

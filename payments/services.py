@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.conf import settings
 
+from cloudmart.kernel.confidential import conceal
 from cloudmart.kernel.ids import new_id
 from cloudmart.kernel.remote import Accepted, Outcome, Refused, RemoteOperation
 from cloudmart.kernel.states import move, moved
@@ -38,30 +39,33 @@ def begin_charge(order: Chargeable) -> Payment | None:
     """The intent to charge the order's total; None when it is charged, declined or given up already."""
     if payment := lock_payment(order.order_id):
         return payment if payment.status == Status.PENDING else None
-    payment = _payment_for(order, Status.PENDING)
+    payment = _payment_for(order, Status.PENDING, payment_token=order.payment_token)
     payment.save(force_insert=True)
     payment.is_fresh = True
     return payment
 
 
 def call_charge(order: Chargeable, payment: Payment) -> Outcome:
+    """Ask under the payment's own key and token: whoever repeats the charge need not know the order."""
+    conceal(payment.payment_token)
     return gateway().charge(
         payment.idempotency_key,
         order_id=payment.order_id,
         amount=payment.amount,
         currency=settings.CURRENCY,
         method=payment.payment_method,
-        token=order.payment_token,
+        token=payment.payment_token,
     )
 
 
 def settle_charge(order: Chargeable, payment: Payment, outcome: Outcome) -> None:
     match outcome:
         case Accepted(reference):
-            moved(Payment, [payment.pk], Status.CAPTURED, transaction_id=reference)
+            name = reference or payment.idempotency_key
+            moved(Payment, [payment.pk], Status.CAPTURED, transaction_id=name, payment_token="")
         case Refused(error):
             reason = error.facts.get("reason", error.code)
-            moved(Payment, [payment.pk], Status.DECLINED, failure=reason)
+            moved(Payment, [payment.pk], Status.DECLINED, failure=reason, payment_token="")
 
 
 def lookup_charge(order: Chargeable, payment: Payment) -> Outcome:
@@ -167,7 +171,7 @@ def drop(order: Chargeable, payment: Payment | None) -> Undoing | None:
         _payment_for(order, Status.CANCELLED).save(force_insert=True)
         return None
     if payment.status == Status.PENDING:
-        move(payment, Status.CANCELLING)
+        move(payment, Status.CANCELLING, payment_token="")
         payment.is_fresh = True
     return Undoing(payment, []) if payment.status == Status.CANCELLING else None
 
@@ -183,7 +187,7 @@ def _each(refunds: list[Refund], ask: Callable[[Refund], Outcome]) -> Outcome:
     return outcome
 
 
-def _payment_for(order: Chargeable, status: Status) -> Payment:
+def _payment_for(order: Chargeable, status: Status, payment_token: str = "") -> Payment:
     payment_id: UUID = new_id()
     return Payment(
         id=payment_id,
@@ -192,6 +196,7 @@ def _payment_for(order: Chargeable, status: Status) -> Payment:
         customer_id=order.customer_id,
         amount=order.amount,
         payment_method=order.payment_method,
+        payment_token=payment_token,
         status=status,
         idempotency_key=f"charge-{payment_id}",
     )

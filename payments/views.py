@@ -4,10 +4,10 @@ from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import generics
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
+from cloudmart.api.commands import OrderCommand
 from cloudmart.api.idempotency import idempotent
-from cloudmart.api.permissions import IsOperator
+from cloudmart.api.permissions import Staff
 from cloudmart.api.schema import refuses
 from cloudmart.kernel.errors import IllegalMove
 from payments import direct
@@ -30,8 +30,8 @@ class PaymentDetail(generics.RetrieveAPIView[Payment]):
         return find_payment(self.kwargs["order_id"], self.request.user)
 
 
-class ProcessPayment(APIView):
-    permission_classes = [IsOperator]
+class ProcessPayment(OrderCommand):
+    permission_classes = [Staff.with_permission("payments.process_payment")]
 
     @extend_schema(
         summary="Charge an order",
@@ -43,11 +43,11 @@ class ProcessPayment(APIView):
     def post(self, request: Request) -> Response:
         """For operators. Once for each order. 202: the provider gave no sure answer; send it again."""
         asked = ProcessInput.read(request)
-        return told(direct.process(direct.Charge(**asked)))
+        return told(direct.process(direct.Charge(**asked), self.guard))
 
 
-class CancelPayment(APIView):
-    permission_classes = [IsOperator]
+class CancelPayment(OrderCommand):
+    permission_classes = [Staff.with_permission("payments.cancel_payment")]
 
     @extend_schema(
         summary="Drop a charge that was not captured",
@@ -59,11 +59,11 @@ class CancelPayment(APIView):
     def post(self, request: Request) -> Response:
         """For operators. An order that was never charged is noted as cancelled, and never will be."""
         asked = CancelPaymentInput.read(request)
-        return told(direct.cancel(**asked))
+        return told(direct.cancel(asked["order_id"], self.guard))
 
 
-class RefundPayment(APIView):
-    permission_classes = [IsOperator]
+class RefundPayment(OrderCommand):
+    permission_classes = [Staff.with_permission("payments.refund_payment")]
 
     @extend_schema(
         summary="Give money back, all of it or some",
@@ -78,7 +78,7 @@ class RefundPayment(APIView):
         202: the provider gave no sure answer; send it again.
         """
         asked = RefundInput.read(request)
-        return told(direct.refund(direct.PartialRefund(**asked)))
+        return told(direct.refund(direct.PartialRefund(**asked), self.guard))
 
 
 def told(payment: Payment) -> Response:

@@ -1,27 +1,18 @@
 """Sagas, their logs and their facts as operators see them; and parcels, for what waits for the order's saga."""
 
 from typing import Any
+from uuid import UUID
 
-from django import forms
 from django.contrib import admin, messages
-from django.contrib.admin.helpers import ActionForm
 from django.db.models import QuerySet
+from django.http import HttpRequest
 
-from cloudmart.api.admin import ReadOnlyAdmin, ReadOnlyInline
-from cloudmart.api.patience import patience_of
-from cloudmart.api.viewers import actor_of
-from cloudmart.kernel.errors import DomainError
+from cloudmart.api.admin import ReadOnlyAdmin, ReadOnlyInline, permission_to
+from sagas.bulk import Message, ask_or_run, run_each
 from sagas.fetching import hand_over
 from sagas.models import Event, EventReceipt, SagaAction, SagaInstance, SagaStepLog, Verb
-from sagas.verbs import STOPPED, command
 from shipping.admin import ShipmentAdmin
 from shipping.models import Shipment
-
-
-class ReasonForm(ActionForm):
-    """An action, and why."""
-
-    reason = forms.CharField(max_length=200, required=False)
 
 
 class StepInline(ReadOnlyInline):
@@ -52,38 +43,33 @@ class SagaInstanceAdmin(ReadOnlyAdmin):
     inlines = [ActionInline, StepInline]
     exclude = ["payload"]
     ordering = ["-id"]
-    action_form = ReasonForm
-    actions = ["cancel", "retry", "compensate", "give_up"]
+    actions = ["cancel", "retry", "compensate", "give_up", "resume"]
 
-    @admin.action(description="Cancel: undo everything")
-    def cancel(self, request: Any, sagas: QuerySet[SagaInstance]) -> None:
-        self._command(Verb.CANCEL, request, sagas, otherwise=STOPPED)
+    has_cancel_permission = permission_to("sagas.cancel_saga")
+    has_retry_permission = permission_to("sagas.retry_saga")
+    has_compensate_permission = permission_to("sagas.compensate_saga")
+    has_abandon_permission = permission_to("sagas.abandon_saga")
+    has_resume_permission = permission_to("sagas.resume_saga")
 
-    @admin.action(description="Retry: go on now, also where it was given up")
-    def retry(self, request: Any, sagas: QuerySet[SagaInstance]) -> None:
-        self._command(Verb.RETRY, request, sagas)
+    @admin.action(description="Cancel: undo everything", permissions=["cancel"])
+    def cancel(self, request: HttpRequest, sagas: QuerySet[SagaInstance]) -> Any:
+        return ask_or_run(Verb.CANCEL, self, request, sagas)
 
-    @admin.action(description="Compensate: turn back now")
-    def compensate(self, request: Any, sagas: QuerySet[SagaInstance]) -> None:
-        self._command(Verb.COMPENSATE, request, sagas, otherwise=STOPPED)
+    @admin.action(description="Retry: go on now", permissions=["retry"])
+    def retry(self, request: HttpRequest, sagas: QuerySet[SagaInstance]) -> Any:
+        return ask_or_run(Verb.RETRY, self, request, sagas)
 
-    @admin.action(description="Give up: try it no more, for this reason")
-    def give_up(self, request: Any, sagas: QuerySet[SagaInstance]) -> None:
-        if request.POST["reason"].strip():
-            self._command(Verb.GIVE_UP, request, sagas)
-        else:
-            self.message_user(request, "Say why they are given up: fill in the reason.", messages.ERROR)
+    @admin.action(description="Compensate: undo everything now", permissions=["compensate"])
+    def compensate(self, request: HttpRequest, sagas: QuerySet[SagaInstance]) -> Any:
+        return ask_or_run(Verb.COMPENSATE, self, request, sagas)
 
-    def _command(self, verb: Verb, request: Any, sagas: QuerySet[SagaInstance], otherwise: str = "") -> None:
-        reason = request.POST["reason"].strip() or otherwise
-        is_leaving = patience_of(request)
-        for order_id in sagas.values_list("order_id", flat=True):
-            try:
-                saga = command(verb, order_id, actor_of(request.user), reason, is_leaving)
-            except DomainError as refusal:
-                self.message_user(request, f"{order_id}: {refusal.detail}", messages.ERROR)
-            else:
-                self.message_user(request, f"{order_id} is {saga.status}.", messages.SUCCESS)
+    @admin.action(description="Abandon: try it no more, for a reason", permissions=["abandon"])
+    def give_up(self, request: HttpRequest, sagas: QuerySet[SagaInstance]) -> Any:
+        return ask_or_run(Verb.GIVE_UP, self, request, sagas)
+
+    @admin.action(description="Resume: go on, having been abandoned", permissions=["resume"])
+    def resume(self, request: HttpRequest, sagas: QuerySet[SagaInstance]) -> Any:
+        return ask_or_run(Verb.RESUME, self, request, sagas)
 
 
 @admin.register(SagaAction)
@@ -121,12 +107,12 @@ class EventReceiptAdmin(ReadOnlyAdmin):
 class ParcelAdmin(ShipmentAdmin):
     actions = ["hand_over_to_carrier"]
 
-    @admin.action(description="The carrier has fetched the selected parcels")
-    def hand_over_to_carrier(self, request: Any, parcels: QuerySet[Shipment]) -> None:
-        for parcel in parcels:
-            try:
-                hand_over(parcel.order_id)
-            except DomainError as refusal:
-                self.message_user(request, f"Not noted: {parcel}. {refusal.detail}", messages.ERROR)
-            else:
-                self.message_user(request, f"{parcel.order_id} is on its way.", messages.SUCCESS)
+    has_ship_permission = permission_to("shipping.ship_shipment")
+
+    @admin.action(description="The carrier has fetched the selected parcels", permissions=["ship"])
+    def hand_over_to_carrier(self, request: HttpRequest, parcels: QuerySet[Shipment]) -> None:
+        def run(order_id: UUID) -> Message:
+            hand_over(order_id)
+            return messages.SUCCESS, f"{order_id} is on its way."
+
+        run_each(run, parcels.values_list("order_id", flat=True), self, request)

@@ -7,12 +7,14 @@ from rest_framework.response import Response
 
 from cloudmart.api.idempotency import store
 from cloudmart.api.problems import refused
+from cloudmart.kernel.errors import OrderInDoubt
 from cloudmart.kernel.facts import OrderFacts
 from inventory.errors import ReservationDiffers, ReservationEnded, ReservationExpired
 from orders.errors import OrderCancelled
 from orders.models import Order, Status
 from orders.services import record_of
 from payments.errors import PaymentDeclined, PaymentUnavailable
+from sagas.doubt import naming_order
 from sagas.errors import SagaFailed, SagaTimedOut
 from sagas.models import SagaInstance, State
 from sagas.resting import Rest, came_to_rest
@@ -28,8 +30,15 @@ ON_THE_WAY = (
     ShippingFailed,
     OrderCancelled,
     SagaTimedOut,
+    OrderInDoubt,
 )
 """How an order can fail that the desk has taken."""
+
+
+def answer_with(saga: SagaInstance) -> Response:
+    """What the client is answered whose order this saga has driven as far as it would go. Raises SagaFailed."""
+    with naming_order(saga.order_id):
+        return answer_to_placing(OrderFacts.from_json(saga.payload), saga.status, saga.failure)
 
 
 def answer_to_placing(order: OrderFacts, state: str, failure: dict[str, Any] | None) -> Response:

@@ -3,8 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from django.db.models import Count, Min, Q
-from django.utils import timezone
+from django.db.models import Count, Max, Q
 from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
@@ -12,13 +11,14 @@ from prometheus_client.registry import Collector
 from cloudmart.kernel.clock import DatabaseNow
 from cloudmart.kernel.metrics import READ_AT_SCRAPE
 from orders.models import SagaStyle
-from sagas.leases import DUE_SINCE, is_due, is_free
+from sagas.intents import KINDS, outside_sagas, stale
+from sagas.leases import DUE_SINCE, is_due, is_free, is_waiting
 from sagas.models import UNDERWAY, SagaInstance
 
 CONDITIONS = {
     "driven": Q(lease_until__gt=DatabaseNow()),
     "due": is_due(),
-    "waiting": is_free() & Q(given_up_at=None, wake_at__gt=DatabaseNow()),
+    "waiting": is_waiting() & Q(wake_at__gt=DatabaseNow()),
     "given_up": is_free() & Q(given_up_at__isnull=False),
 }
 """Every saga under way is in just one of these."""
@@ -43,7 +43,23 @@ class Backlog(Collector):
         lag = GaugeMetricFamily(
             "cloudmart_saga_lag_seconds", "For how long the saga that is due longest has been so.", value=lag_seconds()
         )
-        return sagas, calling, lag
+        return sagas, calling, lag, *intents()
+
+
+def intents() -> tuple[Metric, Metric]:
+    """How many charges, refunds and parcels have no outcome and no saga that drives them."""
+    unsettled = GaugeMetricFamily(
+        "cloudmart_unsettled_intents",
+        "Charges, refunds and parcels without an outcome that no saga drives.",
+        labels=["kind"],
+    )
+    forgotten = GaugeMetricFamily(
+        "cloudmart_stale_intents", "Those of them that a worker should have resumed by now.", labels=["kind"]
+    )
+    for kind in KINDS:
+        unsettled.add_metric([kind.name], outside_sagas(kind.rows(), kind).count())
+        forgotten.add_metric([kind.name], stale(kind).count())
+    return unsettled, forgotten
 
 
 def by_style() -> dict[str, Mapping[str, Any]]:
@@ -56,8 +72,8 @@ def by_style() -> dict[str, Mapping[str, Any]]:
 def lag_seconds() -> float:
     """0 when nothing is due."""
     due = SagaInstance.objects.filter(is_due(), status__in=UNDERWAY)
-    since = due.aggregate(since=Min(DUE_SINCE))["since"]
-    return max(0.0, (timezone.now() - since).total_seconds()) if since else 0.0
+    longest = due.aggregate(longest=Max(DatabaseNow() - DUE_SINCE))["longest"]
+    return max(0.0, longest.total_seconds()) if longest else 0.0
 
 
 READ_AT_SCRAPE.register(Backlog())

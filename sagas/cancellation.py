@@ -3,29 +3,44 @@
 from collections.abc import Callable
 from uuid import UUID
 
+from cloudmart.kernel.facts import SAGA
 from cloudmart.kernel.following import IsLeaving, never
 from orders.models import SagaStyle
 from sagas.choreography import driver as choreography
 from sagas.errors import Overtaken
+from sagas.leases import ONCE
 from sagas.models import SagaInstance
 from sagas.orchestration.orchestrator import OrderSagaOrchestrator
+from sagas.recovery import wait_after_error
 from sagas.selectors import saga_of
 
-CANCEL: dict[str, Callable[[SagaInstance, str, IsLeaving], SagaInstance]] = {
+CANCELLED_BY_CUSTOMER = "The customer has cancelled."
+CANCELLED_BY_SHOP = "The shop has cancelled the order."
+"""Why an order is cancelled, where nobody gives a reason."""
+
+CANCEL: dict[str, Callable[[SagaInstance, str, str, IsLeaving], SagaInstance]] = {
     SagaStyle.ORCHESTRATION: OrderSagaOrchestrator.cancel,
     SagaStyle.CHOREOGRAPHY: choreography.cancel,
 }
 
 
-def cancel_order(order_id: UUID, reason: str, is_leaving: IsLeaving = never) -> SagaInstance:
-    """Undo everything. A second call changes nothing; a saga that has not ended yet turns back at its next boundary.
+def cancel_order(order_id: UUID, reason: str, actor: str = SAGA, is_leaving: IsLeaving = never) -> SagaInstance:
+    """Undo everything, for `actor`. A second call changes nothing.
 
-    Raises SagaNotFound, and AlreadyShipped when it is too late.
+    A saga that has not ended yet turns back at its next boundary.
+
+    When the undoing breaks off by an unforeseen error, the saga waits. Raises SagaNotFound, and AlreadyShipped when it
+    is too late.
     """
     saga = saga_of(order_id)
     if saga.is_giving_up:
         return saga
+    fence = saga.fence
     try:
-        return CANCEL[saga.saga_type](saga, reason, is_leaving)
+        return CANCEL[saga.saga_type](saga, reason, actor, is_leaving)
     except Overtaken:
-        return cancel_order(order_id, reason, is_leaving)
+        return cancel_order(order_id, reason, actor, is_leaving)
+    except Exception as error:
+        if saga.fence == fence:
+            raise
+        return wait_after_error(saga, error, attention_after=ONCE)

@@ -29,6 +29,12 @@ class SagaRunning(DomainError):
     code = "saga_running"
 
 
+class SagaAbandoned(DomainError):
+    """An operator has abandoned the order's saga."""
+
+    code = "saga_abandoned"
+
+
 class SagaTimedOut(DomainError):
     """The order could not be finished in time."""
 

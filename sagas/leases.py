@@ -13,12 +13,12 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Case, Exists, F, OuterRef, Q, When
+from django.db.models import Case, DateTimeField, Exists, F, OuterRef, Q, When
 from django.db.models.functions import Coalesce, Greatest, Least
-from django.utils import timezone
 
 from cloudmart.kernel.clock import DatabaseNow
 from cloudmart.kernel.facts import OrderFacts
+from cloudmart.kernel.text import LONGEST_REASON, storable
 from cloudmart.kernel.transactions import durable, joining
 from sagas.errors import Overtaken
 from sagas.locks import lock_saga
@@ -30,11 +30,14 @@ NO_LEASE: dict[str, Any] = {"owner": "", "lease_until": None}
 PROGRESS: dict[str, Any] = {"attempts": 0, "attention": None}
 """The columns that change when a saga has come further: all is well again."""
 
-DUE_SINCE = Coalesce("wake_at", "lease_until", "updated_at")
+DUE_SINCE = Coalesce("wake_at", "lease_until", "updated_at", output_field=DateTimeField())
 """Since when a saga that is due has been so."""
 
 MOST_DOUBLINGS = 4
 """Of a lease: no saga stays with a driver who has died for longer than sixteen leases."""
+
+ONCE = 1
+"""Try in vain after which a saga calls for attention that a person drives."""
 
 DIED = "Whoever drove it ended without a word"
 
@@ -74,9 +77,14 @@ def is_free() -> Q:
     return Q(lease_until=None) | Q(lease_until__lte=DatabaseNow())
 
 
+def is_waiting() -> Q:
+    """Sagas that nobody drives and no operator has abandoned, whether they are due or not."""
+    return is_free() & Q(given_up_at=None)
+
+
 def is_due() -> Q:
     """Sagas that nobody drives, and that wait for nothing any more, nor for anybody."""
-    return is_free() & Q(given_up_at=None) & (Q(wake_at=None) | Q(wake_at__lte=DatabaseNow()))
+    return is_waiting() & (Q(wake_at=None) | Q(wake_at__lte=DatabaseNow()))
 
 
 def is_late() -> Q:
@@ -91,17 +99,20 @@ def is_unfinished() -> Q:
 
 
 @joining
-def claim(saga: SagaInstance, *, early: bool = False) -> bool:
+def claim(saga: SagaInstance, *, early: bool = False, abandoned: bool = False) -> bool:
     """Take the lease of an unfinished saga that nobody drives; whether that came about. `saga` is as it stands then.
 
-    One that waits is not taken before its time, nor one that was given up, unless `early`: a person is looking then.
+    One that waits is not taken before its time, unless `early`: a person is looking then. An abandoned one is taken
+    only if `abandoned`, which implies `early`.
     """
-    free = SagaInstance.objects.filter(is_free() if early else is_due(), is_unfinished(), pk=saga.pk)
+    early = early or abandoned
+    allowed = is_free() if abandoned else is_waiting() if early else is_due()
+    free = SagaInstance.objects.filter(allowed, is_unfinished(), pk=saga.pk)
     has_died = saga.lease_until is not None
     attempts = F("attempts") + has_died
     seen = {"attention": None} if early else {}
     mine = lease(deaths=saga.attempts + 1 if has_died else 0)
-    if not free.update(**mine, **seen, fence=F("fence") + 1, attempts=attempts, updated_at=timezone.now()):
+    if not free.update(**mine, **seen, fence=F("fence") + 1, attempts=attempts, updated_at=DatabaseNow()):
         return False
     saga.refresh_from_db()
     if has_died and saga.attempts >= settings.ATTENTION_AFTER:
@@ -119,12 +130,14 @@ def prolong(order_id: UUID, fence: int) -> None:
 def give_up(saga: SagaInstance, **changes: Any) -> None:
     """Once this transaction has committed, anybody may drive the saga, changed like this. Raises Overtaken."""
     mine = SagaInstance.objects.filter(pk=saga.pk, fence=saga.fence)
-    if not mine.update(**NO_LEASE, **changes, updated_at=timezone.now()):
+    if not mine.update(**NO_LEASE, **changes, updated_at=DatabaseNow()):
         raise Overtaken(str(saga.pk))
 
 
-def wait(saga: SagaInstance, why: str, *, unless: Q | None = None) -> None:
+def wait(saga: SagaInstance, why: str, *, unless: Q | None = None, attention_after: int | None = None) -> None:
     """Give the saga up until it is worth another try, and call for a person after a number of these.
+
+    That number is `attention_after`, or ATTENTION_AFTER.
 
     Each time it waits for twice as long, up to a limit; a part of that is random, so that what failed together does
     not come back together. It does not sleep past its deadline, nor at all where `unless` holds. One that has come to
@@ -137,7 +150,7 @@ def wait(saga: SagaInstance, why: str, *, unless: Q | None = None) -> None:
     at_once = [When(unless, then=DatabaseNow())] if unless else []
     before_deadline = When(deadline_at__gt=DatabaseNow(), then=Least(then, "deadline_at"))
     give_up(saga, attempts=tries, wake_at=Case(*at_once, before_deadline, default=then))
-    if tries >= settings.ATTENTION_AFTER:
+    if tries >= (attention_after or settings.ATTENTION_AFTER):
         _call_for_attention(saga, why, tries)
 
 
@@ -148,4 +161,6 @@ def pause_after(tries: int) -> timedelta:
 
 
 def _call_for_attention(saga: SagaInstance, why: str, tries: int) -> None:
-    SagaInstance.objects.filter(pk=saga.pk).update(attention=f"Tried {tries} times in vain. {why}"[:200])
+    how_often = "once" if tries == 1 else f"{tries} times"
+    attention = storable(f"Tried {how_often} in vain. {why}", LONGEST_REASON)
+    SagaInstance.objects.filter(pk=saga.pk).update(attention=attention)

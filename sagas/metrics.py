@@ -9,7 +9,7 @@ from prometheus_client import Counter, Histogram
 from cloudmart.kernel.errors import DomainError
 from cloudmart.kernel.metrics import harmless
 from cloudmart.kernel.remote import Accepted, Answer
-from sagas.models import Direction, SagaInstance, SagaStepLog, State, StepStatus
+from sagas.models import CANCELLED, Direction, SagaInstance, SagaStepLog, State, StepStatus
 
 ORDERS = Counter(
     "cloudmart_orders",
@@ -44,8 +44,8 @@ STEP_RETRIES = Counter(
 )
 COMPENSATIONS = Counter("cloudmart_compensations", "Steps that were undone.", ["style", "step"])
 
-OUT_OF_STOCK, CANCELLED = "out_of_stock", "order_cancelled"
-"""Codes of failures that are counted apart."""
+OUT_OF_STOCK = "out_of_stock"
+"""The code of failures that are counted apart."""
 
 
 def counts_refusals(place: Callable[..., SagaInstance]) -> Callable[..., SagaInstance]:

@@ -4,8 +4,12 @@ from typing import Any
 
 from django.db import models
 
+from cloudmart.kernel.clock import DatabaseNow
+from cloudmart.kernel.facts import SAGA
+from cloudmart.kernel.fields import CharField, DatabaseTimeField
 from cloudmart.kernel.ids import new_id
 from cloudmart.kernel.stored import StoredSchema
+from cloudmart.kernel.text import LONGEST_CODE, LONGEST_ERROR, LONGEST_REASON
 
 
 class State(models.TextChoices):
@@ -19,48 +23,66 @@ class State(models.TextChoices):
     FAILED = "FAILED"  #: Everything is undone. The saga rests.
 
 
+CANCELLED = "order_cancelled"
+"""The code of the failure of an order that somebody has cancelled."""
+
 AT_REST = {State.COMPLETED, State.FAILED}
 UNDERWAY = [state for state in State if state not in AT_REST]
+BEFORE_PAYMENT = {State.STARTED, State.ORDER_CREATED, State.STOCK_RESERVED}
+"""The order may still have to be charged."""
 
 
 class SagaInstance(models.Model):
     """One order's saga. In orchestration the cursor of the state machine; in choreography the order's guard."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    saga_type = models.CharField("style", max_length=16)
+    saga_type = CharField("style", max_length=16)
     order_id = models.UUIDField(unique=True)
-    status = models.CharField(max_length=24, choices=State.choices, default=State.STARTED)
-    current_step = models.CharField(
+    status = CharField(max_length=24, choices=State.choices, default=State.STARTED)
+    current_step = CharField(
         max_length=64, blank=True, help_text="The step whose provider call is in flight, or the fact announced last"
     )
-    payload = models.JSONField(help_text="The order's facts")
+    payload = models.JSONField(help_text="The order's facts; its payment token only until the charge is settled")
     failure = models.JSONField(null=True, blank=True, help_text="The first error: code, detail and facts")
-    answers_key = models.CharField(
+    answers_key = CharField(
         max_length=64, blank=True, help_text="Scope of the idempotency key whose answer is how this saga ends"
     )
-    cancel_reason = models.CharField(
-        max_length=200, null=True, blank=True, help_text="Why a cancellation is wished; read at the next boundary"
+    cancel_reason = CharField(
+        max_length=LONGEST_REASON,
+        null=True,
+        blank=True,
+        help_text="Why a cancellation is wished; read at the next boundary",
+    )
+    cancelled_by = CharField(
+        max_length=150, null=True, blank=True, help_text="Who has requested the cancellation; shown to operators only"
     )
     attempts = models.PositiveIntegerField(default=0, help_text="Fruitless visits to the step in flight")
     wake_at = models.DateTimeField(null=True, blank=True, help_text="When a waiting saga is due again")
     deadline_at = models.DateTimeField(
         null=True, blank=True, help_text="When it turns back, if it still goes forward when it is next driven"
     )
-    owner = models.CharField(max_length=64, blank=True, help_text="Who may drive the saga now")
+    owner = CharField(max_length=64, blank=True, help_text="Who may drive the saga now")
     lease_until = models.DateTimeField(null=True, blank=True)
     fence = models.PositiveBigIntegerField(default=0)
-    attention = models.CharField(max_length=200, null=True, blank=True, help_text="Why a person must look")
+    attention = CharField(max_length=LONGEST_REASON, null=True, blank=True, help_text="Why a person must look")
     given_up_at = models.DateTimeField(
         null=True,
         blank=True,
         help_text="Since when no worker tries it again, by an operator's word; attention says why",
     )
-    created_at = models.DateTimeField(auto_now_add=True)
-    updated_at = models.DateTimeField(auto_now=True)
+    created_at = models.DateTimeField(default=DatabaseNow, editable=False)
+    updated_at = DatabaseTimeField(auto_now=True)
     finished_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         db_table = "saga_instances"
+        permissions = [
+            ("cancel_saga", "Can cancel an order"),
+            ("retry_saga", "Can retry a waiting saga"),
+            ("compensate_saga", "Can compensate a saga"),
+            ("abandon_saga", "Can abandon a saga"),
+            ("resume_saga", "Can resume an abandoned saga"),
+        ]
         indexes = [
             models.Index(fields=["status", "wake_at"], name="sagas_due"),
             models.Index(fields=["status", "lease_until"], name="sagas_leased"),
@@ -78,9 +100,20 @@ class SagaInstance(models.Model):
     def at_rest(self) -> bool:
         return self.status in AT_REST
 
+    def undone_by(self, failure: dict[str, Any] | None) -> str:
+        """Who has the order undone that fails with this: whoever has cancelled it, or else the saga itself."""
+        is_cancelled = failure is not None and failure["code"] == CANCELLED
+        return self.cancelled_by or SAGA if is_cancelled else SAGA
+
     @property
     def is_giving_up(self) -> bool:
         return self.status in {State.COMPENSATION_STARTED, State.FAILED}
+
+    def payload_without_token(self, state: str) -> dict[str, Any]:
+        """Returns the change that removes the payment token in this state; none while the charge may lie ahead."""
+        if state in BEFORE_PAYMENT or not self.payload.get("payment_token"):
+            return {}
+        return {"payload": {**self.payload, "payment_token": ""}}
 
 
 class Verb(models.TextChoices):
@@ -89,19 +122,20 @@ class Verb(models.TextChoices):
     CANCEL = "cancel"  #: Undo everything, whatever it has come to.
     RETRY = "retry"  #: Go on now, without waiting any longer.
     COMPENSATE = "compensate"  #: Turn back now.
-    GIVE_UP = "give_up"  #: Stay as it is, until somebody has it go on.
+    GIVE_UP = "give_up", "Abandon"  #: Stay as it is, until somebody has it go on.
+    RESUME = "resume"  #: Go on after all, having been abandoned.
 
 
 class SagaAction(models.Model):
     """What somebody has had a saga do: written down before it is done, with its outcome afterwards."""
 
     saga = models.ForeignKey(SagaInstance, on_delete=models.CASCADE, related_name="actions")
-    verb = models.CharField(max_length=10, choices=Verb.choices)
-    actor = models.CharField(max_length=150)
-    reason = models.CharField(max_length=200, blank=True)
+    verb = CharField(max_length=10, choices=Verb.choices)
+    actor = CharField(max_length=150)
+    reason = CharField(max_length=LONGEST_REASON, blank=True)
     at = models.DateTimeField(auto_now_add=True)
-    outcome = models.CharField(
-        max_length=64,
+    outcome = CharField(
+        max_length=LONGEST_CODE,
         blank=True,
         help_text="The saga's state afterwards, or the code of its refusal",
     )
@@ -131,13 +165,13 @@ class SagaStepLog(models.Model):
 
     saga = models.ForeignKey(SagaInstance, on_delete=models.CASCADE, related_name="log")
     seq = models.PositiveIntegerField()
-    step = models.CharField(max_length=64)
-    direction = models.CharField(max_length=4, choices=Direction.choices)
+    step = CharField(max_length=64)
+    direction = CharField(max_length=4, choices=Direction.choices)
     attempt = models.PositiveSmallIntegerField(default=1)
-    status = models.CharField(max_length=8, choices=StepStatus.choices)
-    state = models.CharField(max_length=24, blank=True, help_text="The saga's state from this line on, if it changes")
+    status = CharField(max_length=8, choices=StepStatus.choices)
+    state = CharField(max_length=24, blank=True, help_text="The saga's state from this line on, if it changes")
     detail = models.JSONField(default=dict, blank=True)
-    error = models.CharField(max_length=500, blank=True)
+    error = CharField(max_length=LONGEST_ERROR, blank=True)
     started = models.DateTimeField()
     finished = models.DateTimeField(null=True)
 
@@ -162,11 +196,11 @@ class Event(models.Model):
     """A fact about one order, recorded with the change that it tells of."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    event_type = models.CharField(max_length=64)
+    event_type = CharField(max_length=64)
     aggregate_id = models.UUIDField(help_text="The order")
     seq = models.PositiveIntegerField(help_text="1 for the first fact of the order, without a gap")
     payload = models.JSONField(default=dict)
-    timestamp = models.DateTimeField(auto_now_add=True)
+    timestamp = models.DateTimeField(default=DatabaseNow, editable=False)
     causation_id = models.UUIDField(null=True, help_text="The fact that this one is a reaction to")
     delivered_at = models.DateTimeField(null=True, help_text="When every receiver had heard it")
 
@@ -187,7 +221,7 @@ class Event(models.Model):
 class EventReceipt(models.Model):
     """A receiver has heard a fact, and what it did then is in the same transaction."""
 
-    consumer = models.CharField(max_length=96)
+    consumer = CharField(max_length=96)
     event = models.ForeignKey(Event, on_delete=models.CASCADE, related_name="receipts", db_constraint=False)
     received_at = models.DateTimeField(auto_now_add=True)
 

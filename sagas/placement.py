@@ -3,12 +3,11 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from django.utils import timezone
-
 from cloudmart.api.idempotency import Claim
 from cloudmart.kernel.facts import Address, Line, OrderFacts, summed
 from cloudmart.kernel.following import IsLeaving, never
 from cloudmart.kernel.ids import new_id
+from cloudmart.kernel.limits import check_size
 from inventory import selectors as inventory
 from inventory.errors import PriceChanged
 from inventory.models import InventoryRecord
@@ -16,6 +15,7 @@ from orders import pricing
 from orders.errors import NoShippingAddress
 from orders.models import Customer, SagaStyle
 from sagas.choreography import driver as choreography
+from sagas.doubt import naming_order
 from sagas.metrics import counts_refusals
 from sagas.models import SagaInstance
 from sagas.orchestration.orchestrator import OrderSagaOrchestrator
@@ -40,9 +40,11 @@ class OrderRequest:
     payment_token: str = field(default="", repr=False)
     address: Address | None = None
     """None: the customer's own."""
-    region: str
+    region: str | None = None
+    """What the client expects; None: any."""
     coupon: str = ""
     saga_style: str
+    placed_by: str
 
 
 START: dict[str, Callable[[OrderFacts, str, IsLeaving], SagaInstance]] = {
@@ -57,14 +59,18 @@ def place_order(request: OrderRequest, claim: Claim | None = None, is_leaving: I
 
     The key of `claim` is answered when it ends.
 
-    Raises NoShippingAddress, UnknownCoupon, UnknownBook, PriceChanged and OutOfStock, having
-    written nothing. What fails later is in the saga that is returned.
+    Raises NoShippingAddress, RegionDiffers, OrderTooLarge, UnknownCoupon, UnknownBook, PriceChanged and OutOfStock,
+    having written nothing. What fails later is in the saga that is returned. Raises OrderInDoubt for what breaks that
+    off.
     """
-    address = request.address or Address(request.customer.postal_code, request.customer.address)
+    customer = request.customer
+    address = request.address or Address(customer.postal_code, customer.address, customer.country)
     if not address.postal_code:
-        raise NoShippingAddress(customer_id=request.customer.pk)
+        raise NoShippingAddress(customer_id=customer.pk)
+    region = pricing.region_of(address, request.region)
     discounts = pricing.discounts_for(request.coupon)
     wanted = summed((item.book_id, item.quantity) for item in request.items)
+    check_size(wanted)
     books = inventory.find_books(wanted)
     check_prices(request.items, books)
     inventory.check_availability(books, wanted)
@@ -74,18 +80,24 @@ def place_order(request: OrderRequest, claim: Claim | None = None, is_leaving: I
     )
     order = OrderFacts(
         order_id=new_id(),
-        customer_id=request.customer.pk,
+        customer_id=customer.pk,
         lines=lines,
-        totals=pricing.totals_of(lines, discounts, request.region),
-        region=request.region,
+        totals=pricing.totals_of(lines, discounts, region),
         coupon=request.coupon,
         payment_method=request.payment_method,
         payment_token=request.payment_token,
         address=address,
         saga_style=request.saga_style,
-        placed_at=timezone.now(),
+        placed_at=max(book.read_at for book in books.values()),
+        placed_by=request.placed_by,
     )
-    return START[request.saga_style](order, claim.tie(order.order_id) if claim else "", is_leaving)
+    return start_saga(order, claim, is_leaving)
+
+
+def start_saga(order: OrderFacts, claim: Claim | None, is_leaving: IsLeaving) -> SagaInstance:
+    """Write the order, and run its saga in its style. Raises OrderInDoubt when that breaks off and may be written."""
+    with naming_order(order.order_id, is_new=True):
+        return START[order.saga_style](order, claim.tie(order.order_id) if claim else "", is_leaving)
 
 
 def check_prices(items: Iterable[WantedLine], books: dict[str, InventoryRecord]) -> None:

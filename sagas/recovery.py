@@ -12,8 +12,8 @@ from cloudmart.kernel.following import IsLeaving, never
 from cloudmart.kernel.transactions import durable
 from orders.models import SagaStyle
 from sagas.choreography import driver as choreography
-from sagas.errors import Overtaken, SagaRunning
-from sagas.leases import DUE_SINCE, claim, is_due, wait
+from sagas.errors import Overtaken, SagaAbandoned, SagaRunning
+from sagas.leases import DUE_SINCE, ONCE, claim, is_due, wait
 from sagas.models import UNDERWAY, Event, SagaInstance
 from sagas.orchestration.orchestrator import OrderSagaOrchestrator
 from sagas.selectors import saga_of
@@ -47,29 +47,60 @@ def recover(saga: SagaInstance, is_leaving: IsLeaving = never) -> bool:
     try:
         RESUME[saga.saga_type](saga, is_leaving)
     except Exception as error:
-        logger.exception("saga %s of order %s broken off", saga.pk, saga.order_id)
-        close_old_connections()
-        with suppress(Overtaken):
-            durable(wait)(saga, f"{type(error).__name__}: see the log")
+        wait_after_error(saga, error)
     return True
 
 
 def retry_saga(order_id: UUID, is_leaving: IsLeaving = never) -> SagaInstance:
     """Drive a waiting saga on, without waiting any longer; one at rest stays as it is.
 
-    Raises SagaNotFound, and SagaRunning while somebody else drives it.
+    Raises SagaNotFound, SagaRunning while somebody else drives it, and SagaAbandoned.
     """
     saga = saga_of(order_id)
     if saga.at_rest:
         return saga
     seize(saga)
-    return RESUME[saga.saga_type](saga, is_leaving)
+    return drive(saga, is_leaving)
 
 
-def seize(saga: SagaInstance) -> None:
-    """Claim a saga that waits, or was given up. Raises SagaRunning while somebody else drives it."""
-    if not claim(saga, early=True):
-        raise SagaRunning(order_id=str(saga.order_id))
+def resume_saga(order_id: UUID, is_leaving: IsLeaving = never) -> SagaInstance:
+    """Drive an abandoned saga on, in the direction that it had; any other stays as it is. Raises SagaNotFound."""
+    saga = saga_of(order_id)
+    if saga.given_up_at is None:
+        return saga
+    seize(saga, abandoned=True)
+    return drive(saga, is_leaving)
+
+
+def seize(saga: SagaInstance, *, abandoned: bool = False) -> None:
+    """Claim a saga for a person, without waiting any longer; an abandoned one only if `abandoned`.
+
+    Raises SagaRunning while somebody else drives it, and SagaAbandoned.
+    """
+    if claim(saga, early=True, abandoned=abandoned):
+        return
+    saga.refresh_from_db()
+    if saga.given_up_at:
+        raise SagaAbandoned(order_id=str(saga.order_id), reason=saga.attention)
+    raise SagaRunning(order_id=str(saga.order_id))
+
+
+def drive(saga: SagaInstance, is_leaving: IsLeaving = never) -> SagaInstance:
+    """Drive on a saga that a person has claimed. After an unforeseen error it waits, and its attention says why."""
+    try:
+        return RESUME[saga.saga_type](saga, is_leaving)
+    except Exception as error:
+        return wait_after_error(saga, error, attention_after=ONCE)
+
+
+def wait_after_error(saga: SagaInstance, error: Exception, attention_after: int | None = None) -> SagaInstance:
+    """Have a saga wait whose driving has broken off: the error stands in the log. Only for who has claimed it."""
+    logger.error("saga %s of order %s broken off", saga.pk, saga.order_id, exc_info=error)
+    close_old_connections()
+    with suppress(Overtaken):
+        durable(wait)(saga, f"{type(error).__name__}: see the log", attention_after=attention_after)
+    saga.refresh_from_db()
+    return saga
 
 
 def _due_among(sagas: QuerySet[SagaInstance]) -> QuerySet[SagaInstance, tuple[object, UUID]]:

@@ -13,6 +13,7 @@ from cloudmart.api.examples import (
     GIVING_UP,
     ONE_BOOK_PLACED,
     ORDERS,
+    RESUMPTION,
     RETRY,
     SAGA_TOLD,
     answered,
@@ -28,14 +29,17 @@ from cloudmart.api.fields import (
     StrictSerializer,
     TextField,
 )
-from cloudmart.api.viewers import customer_of, sees_everything
+from cloudmart.api.permissions import check_permission
+from cloudmart.api.viewers import actor_of, customer_of, sees_everything
 from cloudmart.kernel.facts import PaymentMethod
 from orders.drafts import Wishes
 from orders.errors import UnknownCustomer
 from orders.models import Customer, Order, SagaStyle
 from orders.selectors import find_customer
 from orders.serializers import OrderOutput
+from sagas.cancellation import CANCELLED_BY_CUSTOMER, CANCELLED_BY_SHOP
 from sagas.models import Event, SagaAction, SagaStepLog, State
+from sagas.permissions import FOR_OTHERS
 from sagas.placement import OrderRequest, WantedLine
 from sagas.verbs import STOPPED
 
@@ -54,7 +58,7 @@ class ItemInput(StrictSerializer):
 
 class CouponField(PatternField):
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(r"^[A-Za-z0-9_-]{1,32}$", **kwargs)
+        super().__init__(r"^[A-Za-z0-9_-]{1,32}\Z", **kwargs)
 
 
 class WishesInput(StrictSerializer):
@@ -62,7 +66,11 @@ class WishesInput(StrictSerializer):
 
     payment_method = serializers.ChoiceField(PaymentMethod.choices, required=False)
     shipping_address = AddressField(required=False)
-    region = PatternField(r"^[A-Z]{2}$", required=False, help_text="ISO 3166-1 alpha-2; decides the tax")
+    region = PatternField(
+        r"^[A-Z]{2}\Z",
+        required=False,
+        help_text="The region whose tax you expect: the country of the shipping_address; refused when it is not",
+    )
     coupon = CouponField(required=False)
     saga = serializers.ChoiceField(SagaStyle.choices, required=False)
 
@@ -91,7 +99,9 @@ class OrderInput(WishesInput):
         ]
     }
 
-    customer_id = CodeField(required=False, help_text="For operators; customers order for themselves")
+    customer_id = CodeField(
+        required=False, help_text="For staff who may place orders for others; customers order for themselves"
+    )
     items = serializers.ListField(
         child=ItemInput(), required=False, min_length=1, max_length=settings.MAX_LINES_PER_ORDER
     )
@@ -115,20 +125,25 @@ class OrderInput(WishesInput):
     def as_request(self, user: Any, style: str | None = None) -> OrderRequest:
         """What is asked for, with what was left open filled in. Raises UnknownCustomer."""
         asked = self.validated_data
+        customer = buyer(user, asked.get("customer_id"))
         return OrderRequest(
-            customer=buyer(user, asked.get("customer_id")),
+            customer=customer,
             items=tuple(WantedLine(**item) for item in asked["items"]),
             payment_method=asked["payment_method"],
             payment_token=asked.get("payment_token", ""),
             address=asked.get("shipping_address"),
-            region=asked.get("region", settings.HOME_REGION),
+            region=asked.get("region"),
             coupon=asked.get("coupon", ""),
             saga_style=style or asked.get("saga", settings.SAGA_STYLE),
+            placed_by=actor_of(user, customer.pk),
         )
 
 
 def buyer(user: Any, customer_id: str | None) -> Customer:
-    """Only operators order for others; to everybody else there are no others. Raises UnknownCustomer."""
+    """Only staff order for others, if they are permitted to; to everybody else there are no others.
+
+    Raises UnknownCustomer and PermissionMissing.
+    """
     own = customer_of(user)
     if own and customer_id in {None, own.pk}:
         return own
@@ -136,6 +151,7 @@ def buyer(user: Any, customer_id: str | None) -> Customer:
         raise UnknownCustomer("You are no customer yourself: say for whom you order, by customer_id.")
     if not sees_everything(user):
         raise UnknownCustomer(customer_id=customer_id)
+    check_permission(user, FOR_OTHERS)
     return find_customer(customer_id)
 
 
@@ -152,11 +168,25 @@ class OrderAndSagaOutput(OrderOutput):
 
 @extend_schema_serializer(examples=CANCELLATION)
 class CancelInput(StrictSerializer):
-    reason = TextField(max_length=200, required=False, default="The customer has cancelled.")
+    reason = TextField(
+        max_length=200,
+        required=False,
+        help_text=f"If left out: {CANCELLED_BY_CUSTOMER} If an operator cancels for a customer: {CANCELLED_BY_SHOP}",
+    )
+
+
+@extend_schema_serializer(examples=CANCELLATION)
+class CancelSagaInput(StrictSerializer):
+    reason = TextField(max_length=200, required=False, default=CANCELLED_BY_SHOP)
 
 
 @extend_schema_serializer(examples=RETRY)
 class RetryInput(StrictSerializer):
+    reason = TextField(max_length=200, required=False, default="")
+
+
+@extend_schema_serializer(examples=RESUMPTION)
+class ResumeInput(StrictSerializer):
     reason = TextField(max_length=200, required=False, default="")
 
 

@@ -6,6 +6,7 @@ from uuid import UUID
 from cloudmart.kernel.clock import DatabaseNow
 from cloudmart.kernel.errors import DomainError
 from cloudmart.kernel.following import IsLeaving, never
+from cloudmart.kernel.text import LONGEST_REASON, storable
 from cloudmart.kernel.transactions import durable
 from orders.models import SagaStyle
 from sagas.cancellation import cancel_order
@@ -14,13 +15,13 @@ from sagas.leases import give_up
 from sagas.locks import lock_saga
 from sagas.models import SagaAction, SagaInstance, Verb
 from sagas.orchestration import orchestrator as orchestration
-from sagas.recovery import RESUME, retry_saga, seize
+from sagas.recovery import drive, resume_saga, retry_saga, seize
 from sagas.selectors import saga_of
 
 STOPPED = "The shop has stopped the order."
 """Why a saga turns back that an operator gives no other reason for."""
 
-TURN_BACK: dict[str, Callable[[UUID, str], object]] = {
+TURN_BACK: dict[str, Callable[[UUID, str, str], object]] = {
     SagaStyle.ORCHESTRATION: orchestration.turn_back,
     SagaStyle.CHOREOGRAPHY: choreography.turn_back,
 }
@@ -30,7 +31,7 @@ def command(verb: Verb, order_id: UUID, actor: str, reason: str, is_leaving: IsL
     """Have the order's saga do it. Raises SagaNotFound, and what the verb is refused with."""
     action = _note(saga_of(order_id), verb, actor, reason)
     try:
-        saga = ACTS[verb](order_id, reason, is_leaving)
+        saga = ACTS[verb](order_id, reason, actor, is_leaving)
     except DomainError as refusal:
         _conclude(action, refusal.code)
         raise
@@ -38,15 +39,15 @@ def command(verb: Verb, order_id: UUID, actor: str, reason: str, is_leaving: IsL
     return saga
 
 
-def compensate_saga(order_id: UUID, reason: str, is_leaving: IsLeaving = never) -> SagaInstance:
+def compensate_saga(order_id: UUID, reason: str, actor: str, is_leaving: IsLeaving = never) -> SagaInstance:
     """Have a saga turn back, and drive it there at once; one that has turned back already is driven on.
 
     Raises SagaNotFound, SagaRunning while somebody else drives it, and AlreadyShipped when it is too late.
     """
     saga = saga_of(order_id)
     if saga.at_rest:
-        return cancel_order(order_id, reason, is_leaving)
-    return RESUME[saga.saga_type](_seize_and_turn_back(order_id, reason), is_leaving)
+        return cancel_order(order_id, reason, actor, is_leaving)
+    return drive(_seize_and_turn_back(order_id, reason, actor), is_leaving)
 
 
 @durable
@@ -58,32 +59,34 @@ def give_up_saga(order_id: UUID, reason: str) -> SagaInstance:
     """
     saga = lock_saga(order_id)
     if not saga.at_rest:
-        seize(saga)
-        give_up(saga, given_up_at=DatabaseNow(), attention=reason)
+        seize(saga, abandoned=True)
+        give_up(saga, given_up_at=DatabaseNow(), attention=storable(reason, LONGEST_REASON))
         saga.refresh_from_db()
     return saga
 
 
-ACTS: dict[str, Callable[[UUID, str, IsLeaving], SagaInstance]] = {
+ACTS: dict[str, Callable[[UUID, str, str, IsLeaving], SagaInstance]] = {
     Verb.CANCEL: cancel_order,
-    Verb.RETRY: lambda order_id, _, is_leaving: retry_saga(order_id, is_leaving),
+    Verb.RETRY: lambda order_id, _, __, is_leaving: retry_saga(order_id, is_leaving),
     Verb.COMPENSATE: compensate_saga,
-    Verb.GIVE_UP: lambda order_id, reason, _: give_up_saga(order_id, reason),
+    Verb.GIVE_UP: lambda order_id, reason, _, __: give_up_saga(order_id, reason),
+    Verb.RESUME: lambda order_id, _, __, is_leaving: resume_saga(order_id, is_leaving),
 }
 
 
 @durable
-def _seize_and_turn_back(order_id: UUID, reason: str) -> SagaInstance:
+def _seize_and_turn_back(order_id: UUID, reason: str, actor: str) -> SagaInstance:
     saga = lock_saga(order_id)
-    seize(saga)
-    TURN_BACK[saga.saga_type](order_id, reason)
+    seize(saga, abandoned=True)
+    TURN_BACK[saga.saga_type](order_id, reason, actor)
     saga.refresh_from_db()
     return saga
 
 
 @durable
 def _note(saga: SagaInstance, verb: Verb, actor: str, reason: str) -> SagaAction:
-    return SagaAction.objects.create(saga=saga, verb=verb, actor=actor, reason=reason)
+    why = storable(reason, LONGEST_REASON)
+    return SagaAction.objects.create(saga=saga, verb=verb, actor=actor, reason=why)
 
 
 @durable

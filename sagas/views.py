@@ -12,30 +12,43 @@ from cloudmart.api.examples import DRAFTS, ONE_BOOK_PLACED, ORDERS
 from cloudmart.api.fields import StrictSerializer
 from cloudmart.api.idempotency import claim_of, honours_key, idempotent, idempotent_transaction
 from cloudmart.api.patience import may_respond_async, patience_of
-from cloudmart.api.permissions import IsOperator
+from cloudmart.api.permissions import Staff
 from cloudmart.api.schema import refuses
-from cloudmart.api.viewers import actor_of
-from cloudmart.kernel.facts import OrderFacts
+from cloudmart.api.viewers import actor_of, customer_id_of
+from cloudmart.kernel.errors import OrderInDoubt
+from cloudmart.kernel.limits import OrderTooLarge
 from inventory.errors import OutOfStock, PriceChanged, UnknownBook
 from orders.drafts import open_draft
-from orders.errors import NoShippingAddress, OrderNotFound, UnknownCoupon, UnknownCustomer
+from orders.errors import (
+    NoShippingAddress,
+    OrderNotFound,
+    RegionDiffers,
+    TooManyDrafts,
+    UnknownCoupon,
+    UnknownCustomer,
+)
 from orders.models import SagaStyle
 from orders.selectors import find_order
 from orders.views import OrderList
-from sagas.answers import ON_THE_WAY, answer_to_placing, told
+from sagas.answers import ON_THE_WAY, answer_with, told
+from sagas.cancellation import CANCELLED_BY_CUSTOMER, CANCELLED_BY_SHOP
+from sagas.doubt import naming_order
 from sagas.drafts.process import cancel_draft
 from sagas.drafts.serializers import DraftInput
-from sagas.errors import SagaNotFound, SagaRunning
+from sagas.errors import SagaAbandoned, SagaNotFound, SagaRunning
 from sagas.models import SagaInstance, Verb
+from sagas.permissions import MayCancelOrder
 from sagas.placement import place_order
 from sagas.selectors import look_at_holds, saga_status
 from sagas.serializers import (
     SHORT_FORM,
     CancelInput,
+    CancelSagaInput,
     CompensateInput,
     GiveUpInput,
     OrderAndSagaOutput,
     OrderInput,
+    ResumeInput,
     RetryInput,
     SagaStatusOutput,
     buyer,
@@ -43,7 +56,16 @@ from sagas.serializers import (
 from sagas.verbs import command
 from shipping.errors import AlreadyShipped
 
-AT_THE_DESK = (UnknownBook, UnknownCustomer, UnknownCoupon, NoShippingAddress, PriceChanged, OutOfStock)
+AT_THE_DESK = (
+    OrderTooLarge,
+    UnknownBook,
+    UnknownCustomer,
+    UnknownCoupon,
+    NoShippingAddress,
+    RegionDiffers,
+    PriceChanged,
+    OutOfStock,
+)
 NAMING_BOOKS = {"items", *SHORT_FORM, "payment_token"}
 """A request with any of these is meant to place an order; without them it opens a draft."""
 
@@ -63,7 +85,7 @@ class Orders(OrderList):
         responses={201: OrderAndSagaOutput, 202: OrderAndSagaOutput},
         examples=[*ORDERS, *DRAFTS, ONE_BOOK_PLACED],
     )
-    @refuses(*AT_THE_DESK, *ON_THE_WAY)
+    @refuses(*AT_THE_DESK, TooManyDrafts, *ON_THE_WAY)
     @may_respond_async
     @honours_key
     def post(self, request: Request) -> Response:
@@ -72,7 +94,8 @@ class Orders(OrderList):
         Name the books in `items`, or a single one by `book_id` and `quantity`. A `price` is what you expect: the shop
         charges its own, and refuses the order when they differ. 202: it goes on; look at Location. Without any book it
         is a draft: add books with `/orders/{order_id}/items`, each of which is held as it is added, and then
-        `/orders/{order_id}/confirm` it.
+        `/orders/{order_id}/confirm` it. For another customer staff need the permission
+        `orders.place_order_for_others`.
         """
         is_draft = isinstance(request.data, dict) and not NAMING_BOOKS & request.data.keys()
         return self.open_draft(request) if is_draft else self.place(request)
@@ -81,8 +104,8 @@ class Orders(OrderList):
     def place(self, request: Request) -> Response:
         asked = OrderInput(data=request.data)
         asked.is_valid(raise_exception=True)
-        saga = place_order(asked.as_request(request.user, self.style), claim_of(request), patience_of(request))
-        return answer_to_placing(OrderFacts.from_json(saga.payload), saga.status, saga.failure)
+        wanted = asked.as_request(request.user, self.style)
+        return answer_with(place_order(wanted, claim_of(request), patience_of(request)))
 
     @idempotent_transaction
     def open_draft(self, request: Request) -> Response:
@@ -116,8 +139,10 @@ CANCEL = extend_schema(
 
 
 class CancelOrder(APIView):
+    permission_classes = [MayCancelOrder]
+
     @CANCEL
-    @refuses(OrderNotFound, SagaNotFound, AlreadyShipped)
+    @refuses(OrderNotFound, SagaNotFound, AlreadyShipped, OrderInDoubt)
     @may_respond_async
     @idempotent
     def post(self, request: Request, order_id: UUID) -> Response:
@@ -125,60 +150,83 @@ class CancelOrder(APIView):
 
         A draft is given up: its books are given back, and it stays on record.
         """
-        find_order(order_id, request.user)
-        reason = CancelInput.read(request)["reason"]
-        if cancel_draft(order_id, reason, actor_of(request.user)):
+        order = find_order(order_id, request.user)
+        by_customer = order.customer_id == customer_id_of(request.user)
+        reason = CancelInput.read(request).get("reason", CANCELLED_BY_CUSTOMER if by_customer else CANCELLED_BY_SHOP)
+        actor = actor_of(request.user, order.customer_id)
+        if cancel_draft(order_id, reason, actor):
             return told(find_order(order_id, request.user), None, 200)
-        saga = command(Verb.CANCEL, order_id, actor_of(request.user), reason, patience_of(request))
+        self.check_permissions(request)  # the draft may have been placed meanwhile
+        with naming_order(order_id):
+            saga = command(Verb.CANCEL, order_id, actor, reason, patience_of(request))
         return told(find_order(order_id, request.user), saga.status, 200 if saga.at_rest else 202)
 
     put = post
 
 
 class CancelSaga(APIView):
-    permission_classes = [IsOperator]
+    permission_classes = [Staff.with_permission("sagas.cancel_saga")]
 
     @extend_schema(
         summary="Have an order's saga undo everything",
-        request=CancelInput,
+        request=CancelSagaInput,
         responses={200: SagaStatusOutput, 202: SagaStatusOutput},
     )
-    @refuses(SagaNotFound, AlreadyShipped)
+    @refuses(SagaNotFound, AlreadyShipped, OrderInDoubt)
     @may_respond_async
     @idempotent
     def post(self, request: Request, order_id: UUID) -> Response:
         """For operators. As cancelling the order, but answers with the saga."""
-        return commanded(request, order_id, Verb.CANCEL, CancelInput)
+        return commanded(request, order_id, Verb.CANCEL, CancelSagaInput)
 
 
 class RetrySaga(APIView):
-    permission_classes = [IsOperator]
+    permission_classes = [Staff.with_permission("sagas.retry_saga")]
 
     @extend_schema(
         summary="Have a waiting saga go on now",
         request=RetryInput,
         responses={200: SagaStatusOutput, 202: SagaStatusOutput},
     )
-    @refuses(SagaNotFound, SagaRunning)
+    @refuses(SagaNotFound, SagaRunning, SagaAbandoned, OrderInDoubt)
     @may_respond_async
     @idempotent
     def post(self, request: Request, order_id: UUID) -> Response:
-        """For operators. Asks the provider again, with the same key; also of a saga that was given up.
+        """For operators. Asks the provider again, with the same key.
 
-        A saga at rest stays as it is.
+        A saga at rest stays as it is. One that was abandoned is refused: resume it.
         """
         return commanded(request, order_id, Verb.RETRY, RetryInput)
 
 
+class ResumeSaga(APIView):
+    permission_classes = [Staff.with_permission("sagas.resume_saga")]
+
+    @extend_schema(
+        summary="Have an abandoned saga go on",
+        request=ResumeInput,
+        responses={200: SagaStatusOutput, 202: SagaStatusOutput},
+    )
+    @refuses(SagaNotFound, SagaRunning, OrderInDoubt)
+    @may_respond_async
+    @idempotent
+    def post(self, request: Request, order_id: UUID) -> Response:
+        """For operators. It goes on now, in the direction that it had: its order may be charged and sent, or refunded.
+
+        A saga that was not abandoned stays as it is.
+        """
+        return commanded(request, order_id, Verb.RESUME, ResumeInput)
+
+
 class CompensateSaga(APIView):
-    permission_classes = [IsOperator]
+    permission_classes = [Staff.with_permission("sagas.compensate_saga")]
 
     @extend_schema(
         summary="Have an order's saga turn back now",
         request=CompensateInput,
         responses={200: SagaStatusOutput, 202: SagaStatusOutput},
     )
-    @refuses(SagaNotFound, SagaRunning, AlreadyShipped)
+    @refuses(SagaNotFound, SagaRunning, AlreadyShipped, OrderInDoubt)
     @may_respond_async
     @idempotent
     def post(self, request: Request, order_id: UUID) -> Response:
@@ -191,20 +239,20 @@ class CompensateSaga(APIView):
 
 
 class GiveUpSaga(APIView):
-    permission_classes = [IsOperator]
+    permission_classes = [Staff.with_permission("sagas.abandon_saga")]
 
     @extend_schema(
-        summary="Have nobody try a saga again",
+        summary="Abandon a saga: have nobody try it again",
         request=GiveUpInput,
         responses=SagaStatusOutput,
     )
-    @refuses(SagaNotFound, SagaRunning)
+    @refuses(SagaNotFound, SagaRunning, OrderInDoubt)
     @idempotent
     def post(self, request: Request, order_id: UUID) -> Response:
         """For operators, where what a saga waits for will never come: a refund that no provider takes any more, say.
 
         The saga stays in its state, with the reason as its `attention`. Nothing is undone: what is held stays held,
-        and what is owed stays owed. Retry or compensate it to have it go on. A saga at rest stays as it is.
+        and what is owed stays owed. Resume or compensate it to have it go on. A saga at rest stays as it is.
         """
         answer = commanded(request, order_id, Verb.GIVE_UP, GiveUpInput)
         answer.status_code = 200
@@ -222,7 +270,8 @@ class SagaStatus(APIView):
 def commanded(request: Request, order_id: UUID, verb: Verb, asking: type[StrictSerializer]) -> Response:
     """What came of it when somebody had a saga do this."""
     reason = asking.read(request)["reason"]
-    saga = command(verb, order_id, actor_of(request.user), reason, patience_of(request))
+    with naming_order(order_id):
+        saga = command(verb, order_id, actor_of(request.user), reason, patience_of(request))
     return saga_told(saga, request.user)
 
 

@@ -1,10 +1,14 @@
-"""Parcels asked for by themselves, outside of any order's saga. Each is idempotent: asked twice, it is done once."""
+"""Parcels asked for by themselves, outside of any order's saga. Each is idempotent: asked twice, it is done once.
+
+Each raises what its guard forbids it with.
+"""
 
 from dataclasses import dataclass, replace
 from uuid import UUID
 
 from cloudmart.kernel.errors import IllegalMove
 from cloudmart.kernel.facts import Address
+from cloudmart.kernel.guards import Guard, guarded, unguarded
 from cloudmart.kernel.remote import perform
 from shipping import services
 from shipping.errors import ShipmentDiffers, ShippingFailed
@@ -25,29 +29,29 @@ class Parcel:
     customer_id: str = ""
 
 
-def arrange(parcel: Parcel) -> Shipment:
+def arrange(parcel: Parcel, guard: Guard = unguarded) -> Shipment:
     """Have the carrier fetch an order's parcel, once. It stays pending while the carrier's answer is not sure.
 
     Raises ShippingFailed, ShipmentDiffers when it goes elsewhere already, and IllegalMove when it was called off.
     """
-    perform(replace(services.arrange, begin=_begin_arrange), parcel)
+    perform(replace(services.arrange, begin=guarded(_begin_arrange, guard)), parcel)
     shipment = _shipment_of(parcel.order_id)
     _check_stands(shipment)
     return shipment
 
 
-def cancel(order_id: UUID) -> Shipment:
+def cancel(order_id: UUID, guard: Guard = unguarded) -> Shipment:
     """Call an order's parcel off, or note that there will be none. Raises AlreadyShipped."""
-    perform(services.cancel, Parcel(order_id))
+    perform(replace(services.cancel, begin=guarded(services.begin_cancel, guard)), Parcel(order_id))
     return _shipment_of(order_id)
 
 
 def _begin_arrange(parcel: Parcel) -> Shipment | None:
     if shipment := lock_shipment(parcel.order_id):
         _check_stands(shipment)
-        if Address(shipment.postal_code, shipment.address) != parcel.address:
-            address = {"postal_code": shipment.postal_code, "address": shipment.address}
-            raise ShipmentDiffers(shipping_address=address)
+        if Address(shipment.postal_code, shipment.address, shipment.country) != parcel.address:
+            names = ("postal_code", "address", "country")
+            raise ShipmentDiffers(shipping_address={name: getattr(shipment, name) for name in names})
     return services.begin_arrange(parcel)
 
 

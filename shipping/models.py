@@ -2,9 +2,13 @@
 
 from django.db import models
 
-from cloudmart.kernel.fields import CodeField
+from cloudmart.kernel.countries import home_country
+from cloudmart.kernel.fields import CharField, CodeField, DatabaseTimeField
 from cloudmart.kernel.ids import new_id
 from cloudmart.kernel.states import HasMoves
+from cloudmart.kernel.text import LONGEST_CODE, LONGEST_REFERENCE
+
+LONGEST_CARRIER = 32
 
 
 class Status(models.TextChoices):
@@ -35,17 +39,23 @@ class Shipment(HasMoves):
         help_text="The order: it has one parcel, also when that comes to nothing",
     )
     customer_id = CodeField(max_length=64)
-    postal_code = models.CharField(max_length=16, blank=True)
-    address = models.CharField(max_length=500, blank=True)
-    carrier = models.CharField(max_length=32)
-    tracking_number = models.CharField(max_length=64, blank=True)
-    status = models.CharField(max_length=16, choices=Status.choices, default=Status.PENDING)
+    postal_code = CharField(max_length=16, blank=True)
+    address = CharField(max_length=500, blank=True)
+    country = CharField(max_length=2, default=home_country, help_text="ISO 3166-1 alpha-2")
+    carrier = CharField(max_length=LONGEST_CARRIER)
+    tracking_number = CharField(max_length=LONGEST_REFERENCE, blank=True)
+    status = CharField(max_length=16, choices=Status.choices, default=Status.PENDING)
     idempotency_key = CodeField(max_length=64, unique=True)
-    failure = models.CharField(max_length=64, blank=True, help_text="The code of the carrier's refusal")
-    created_at = models.DateTimeField(auto_now_add=True)
+    failure = CharField(max_length=LONGEST_CODE, blank=True, help_text="The code of the carrier's refusal")
+    created_at = DatabaseTimeField(auto_now_add=True)
 
     class Meta:
         db_table = "shipments"
+        permissions = [
+            ("arrange_shipment", "Can arrange a shipment"),
+            ("cancel_shipment", "Can cancel a shipment"),
+            ("ship_shipment", "Can mark a shipment as shipped"),
+        ]
         indexes = [models.Index(fields=["status", "created_at"], name="shipments_by_status")]
 
     def __str__(self) -> str:

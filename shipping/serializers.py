@@ -23,6 +23,7 @@ class CancelParcelInput(StrictSerializer):
 class ParcelAddressOutput(serializers.Serializer[Shipment]):
     postal_code = serializers.CharField()
     address = serializers.CharField()
+    country = serializers.CharField()
 
 
 @extend_schema_serializer(examples=[answered("On its way", PARCEL_TOLD)])

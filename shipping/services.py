@@ -7,10 +7,11 @@ from cloudmart.kernel.facts import Address
 from cloudmart.kernel.ids import new_id
 from cloudmart.kernel.remote import Accepted, Outcome, Refused, RemoteOperation
 from cloudmart.kernel.states import move, moved
+from cloudmart.kernel.text import storable
 from shipping.carriers.port import carrier
 from shipping.errors import AlreadyShipped, CarrierUnavailable, ShipmentNotFound
 from shipping.locks import lock_shipment
-from shipping.models import Shipment, Status
+from shipping.models import LONGEST_CARRIER, Shipment, Status
 
 
 class Sendable(Protocol):
@@ -35,13 +36,15 @@ def begin_arrange(order: Sendable) -> Shipment | None:
 
 
 def call_arrange(order: Sendable, shipment: Shipment) -> Outcome:
-    return carrier().arrange(shipment.idempotency_key, order_id=shipment.order_id, address=order.address)
+    """Ask under the parcel's own key and address: whoever repeats the request need not know the order."""
+    address = Address(shipment.postal_code, shipment.address)
+    return carrier().arrange(shipment.idempotency_key, order_id=shipment.order_id, address=address)
 
 
 def settle_arrange(order: Sendable, shipment: Shipment, outcome: Outcome) -> None:
     match outcome:
         case Accepted(reference):
-            moved(Shipment, [shipment.pk], Status.ARRANGED, tracking_number=reference)
+            moved(Shipment, [shipment.pk], Status.ARRANGED, tracking_number=reference or shipment.idempotency_key)
         case Refused(error):
             reason = error.facts.get("reason", error.code)
             moved(Shipment, [shipment.pk], Status.FAILED, failure=reason)
@@ -110,7 +113,8 @@ def _shipment_for(order: Sendable, status: Status) -> Shipment:
         customer_id=order.customer_id,
         postal_code=order.address.postal_code,
         address=order.address.text,
-        carrier=carrier().name,
+        country=order.address.country,
+        carrier=storable(carrier().name, LONGEST_CARRIER),
         status=status,
         idempotency_key=f"arrange-{shipment_id}",
     )

@@ -4,10 +4,10 @@ from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import generics
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
+from cloudmart.api.commands import OrderCommand
 from cloudmart.api.idempotency import idempotent
-from cloudmart.api.permissions import IsOperator
+from cloudmart.api.permissions import Staff
 from cloudmart.api.schema import refuses
 from cloudmart.kernel.errors import IllegalMove
 from shipping import direct
@@ -30,8 +30,8 @@ class ShipmentDetail(generics.RetrieveAPIView[Shipment]):
         return find_shipment(self.kwargs["order_id"], self.request.user)
 
 
-class ArrangeShipping(APIView):
-    permission_classes = [IsOperator]
+class ArrangeShipping(OrderCommand):
+    permission_classes = [Staff.with_permission("shipping.arrange_shipment")]
 
     @extend_schema(
         summary="Have an order's parcel fetched",
@@ -43,11 +43,11 @@ class ArrangeShipping(APIView):
     def post(self, request: Request) -> Response:
         """For operators. Once for each order. 202: the carrier gave no sure answer; send it again."""
         asked = ArrangeInput.read(request)
-        return told(direct.arrange(direct.Parcel(address=asked.pop("shipping_address"), **asked)))
+        return told(direct.arrange(direct.Parcel(address=asked.pop("shipping_address"), **asked), self.guard))
 
 
-class CancelShipping(APIView):
-    permission_classes = [IsOperator]
+class CancelShipping(OrderCommand):
+    permission_classes = [Staff.with_permission("shipping.cancel_shipment")]
 
     @extend_schema(
         summary="Call an order's parcel off",
@@ -59,7 +59,7 @@ class CancelShipping(APIView):
     def post(self, request: Request) -> Response:
         """For operators. An order that has no parcel is noted as cancelled, and never gets one."""
         asked = CancelParcelInput.read(request)
-        return told(direct.cancel(**asked))
+        return told(direct.cancel(asked["order_id"], self.guard))
 
 
 def told(shipment: Shipment) -> Response:

@@ -1,7 +1,12 @@
-"""The stock room's and the order desk's services, each call in a transaction of its own."""
+"""The stock room's and the order desk's services, each call in a transaction of its own; and time, for their holds."""
 
+from datetime import timedelta
+from typing import Any
+
+from cloudmart.kernel.clock import DatabaseNow
 from cloudmart.kernel.transactions import durable
 from inventory import services as inventory
+from inventory.models import Reservation
 from orders import services as orders
 from shipping import services as shipping
 
@@ -17,3 +22,8 @@ create_order = durable(orders.create_order)
 complete_order = durable(orders.complete_order)
 cancel_order = durable(orders.cancel_order)
 hand_over = durable(shipping.hand_over)
+
+
+def lapse(**which: Any) -> None:
+    """The clock passes these holds, or all."""
+    Reservation.objects.filter(**which).update(expires_at=DatabaseNow() - timedelta(seconds=1))

@@ -43,6 +43,8 @@ KNOWN_BUGS = {
     "medusa#16569": "Two who reserved the last copy at once both got it, and the count of what is reserved was wrong.",
     "medusa#16502": "Two lines of one order with the same goods were each held against the whole stock.",
     "medusa#12401": "Fewer than no copies were reserved, and there was no way to put that right.",
+    "saleor PR#10392": "What a payment gateway said of its failure was longer than the column for it.",
+    "SellYourSaas#217": "The card was charged, and then the provider's name for that did not fit its column.",
     "medusa#9077": "What had long ended was still said to be going on.",
     # --- Tables without bounds --------------------------------------------------------------------
     "medusa PR#12795": "What was old was forgotten, whether or not it was done.",
@@ -56,6 +58,19 @@ KNOWN_BUGS = {
     "docs.particular.net#1816": "A message was sent, but could not be marked as sent, and was sent again.",
     "NServiceBus#2515": "The alarm of a saga went off after its end, and was taken for a message that had lost its "
     "saga.",
+    "occurrent#662": "Each machine judged another's lease by its own clock, and one that was ahead took over what was "
+    "still held.",
+    # --- The web server ---------------------------------------------------------------------------
+    "gunicorn#3518": "A few clients that send slowly hold all threads, and health checks fail.",
+    "CVE-2015-0219": "Django takes the header X_Forwarded_For, which anybody can send, for X-Forwarded-For.",
+    "drf-spectacular#1123": "The schema is generated in two threads at once, and requests for it fail.",
+    # --- Providers --------------------------------------------------------------------------------
+    "httpx#1450": "Timeouts were for single reads: a server that sent a byte now and then held its client for ever.",
+    "HTTP.jl#1178": "A small compressed response became as large as the memory, and larger.",
+    # --- Input ------------------------------------------------------------------------------------
+    "Python: $ before a newline": "A pattern that ends with $ takes a newline after what it describes.",
+    "CVE-2017-12635": "Two readers of JSON saw different values of a key that was given twice: CouchDB's users made "
+    "themselves administrators.",
     # --- The database -----------------------------------------------------------------------------
     "Jepsen: MySQL 8.0.34": "REPEATABLE READ loses updates, and reads what was never there together.",
     "Jepsen: TiDB 2.1.7": "The database repeated the writes of a transaction that had lost a conflict, but not its "
@@ -70,6 +85,7 @@ KNOWN_BUGS = {
     "MySQL: less than nothing": "An unsigned column that would go below zero is a very large number, or an error.",
     "MySQL: no partial unique index": "A unique constraint with a condition is left out, with a mere warning.",
     "MySQL: collation": "`a`, `A` and `á` are the same to a unique index.",
+    "MySQL: PAD SPACE": "`a` and `a ` are equal, also in a binary collation.",
     "Django: deadlock inside a savepoint": "The server rolls the whole transaction back: who catches the error and "
     "goes on commits only what came after it.",
     "MySQL: lock wait timeout": "The server rolls back one statement: who catches the error and begins again does "
@@ -77,6 +93,8 @@ KNOWN_BUGS = {
     "MariaDB 11.6.2: snapshot isolation": "Under REPEATABLE READ, a row that has changed meanwhile is an error that "
     "nobody had known before.",
     "Django: dead connection": "A connection that has died is kept, and every further try meets the same one.",
+    "Aurora: failover": "Connections that were kept led to the old primary, read-only by now, and every write over "
+    "them was refused, long after another server had taken over.",
     "Django: atomic in atomic": "What an inner block has committed is rolled back with the outer one.",
     "Django: on_commit": "Who dies after the COMMIT takes what should come after it along; and one callback that "
     "fails takes the others.",

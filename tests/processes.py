@@ -88,5 +88,5 @@ def listens(port: int) -> bool:
 
 
 def bare(env: dict[str, str]) -> dict[str, str]:
-    """`env` with the one setting that has no default, and nothing from .env."""
-    return {"SECRET_KEY": "test", **env, "ENV_FILE": os.devnull}
+    """`env` with the one setting that has no default, with magic tokens, and with nothing from .env."""
+    return {"SECRET_KEY": "test", "ALLOW_MAGIC_TOKENS": "true", **env, "ENV_FILE": os.devnull}

@@ -1,8 +1,19 @@
 """How operators see what must not be changed by hand."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin
+from django.http import HttpRequest
+
+
+def permission_to(permission: str) -> Callable[[Any, HttpRequest], bool]:
+    """A `has_…_permission` method, for an action of the admin that needs this permission."""
+
+    def has_permission(self: Any, request: HttpRequest) -> bool:
+        return request.user.has_perm(permission)
+
+    return has_permission
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):

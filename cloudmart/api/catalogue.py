@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from cloudmart.api.examples import ORDER
+from cloudmart.api.examples import HOME, ORDER
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,12 @@ CATALOGUE = {
     "customer_not_found": Problem(
         404, "There is no such customer, or it is not you.", "Leave customer_id out to order for yourself."
     ),
+    "held_too_long": Problem(
+        409,
+        "The customer's drafts have held the book for as long as they may.",
+        "Confirm the draft, or place an order; a draft can hold the book again when none has for `pause_seconds`.",
+        example={"book_ids": ["book-123"], "pause_seconds": 900},
+    ),
     "illegal_move": Problem(
         409, "Its present status does not allow that.", "Read it again, and decide by the status that it has now."
     ),
@@ -51,8 +57,9 @@ CATALOGUE = {
     ),
     "order_is_draft": Problem(
         409,
-        "The order is a draft still; nothing is paid or sent before it is confirmed.",
+        "The order is a draft still; nothing is held, paid or sent for it by hand before it is confirmed.",
         "Wait until POST /orders/{order_id}/confirm has placed it.",
+        retry_after=60,
         example={"order_id": ORDER},
     ),
     "order_is_empty": Problem(409, "There is no book in the order.", "Add one with POST /orders/{order_id}/items."),
@@ -113,6 +120,12 @@ CATALOGUE = {
         "Ask for at most what `refundable` says.",
         example={"refundable": 350},
     ),
+    "region_differs": Problem(
+        409,
+        "The region that was stated is not the country that the order goes to.",
+        "Leave region out, or correct it or the country of shipping_address; `region` is the one whose tax is due.",
+        example={"region": "JP"},
+    ),
     "reservation_differs": Problem(
         409,
         "The order holds another number of copies of a book.",
@@ -131,6 +144,12 @@ CATALOGUE = {
         "Place the order anew; or confirm the draft, which holds its books again where there are copies.",
         example={"book_ids": ["book-123"]},
     ),
+    "saga_abandoned": Problem(
+        409,
+        "An operator has abandoned the order's saga.",
+        "POST /saga/{order_id}/resume has it go on, POST /saga/{order_id}/compensate undoes it.",
+        example={"order_id": ORDER, "reason": "The card is closed; refunded by bank transfer 4711"},
+    ),
     "saga_not_found": Problem(404, "There is no saga of this order.", "Check the order's id."),
     "saga_running": Problem(
         409,
@@ -148,7 +167,7 @@ CATALOGUE = {
         409,
         "The order has a parcel to another address.",
         "Ask with the address that it has, or see GET /shipping/{order_id}.",
-        example={"shipping_address": {"postal_code": "150-0001", "address": "東京都渋谷区神宮前1-2-3"}},
+        example={"shipping_address": HOME},
     ),
     "shipment_not_found": Problem(
         404, "There is no parcel for this order, or it is not yours.", "Check the order's id."
@@ -161,6 +180,12 @@ CATALOGUE = {
     ),
     "stock_is_reserved": Problem(
         409, "Copies that are held for orders cannot be taken off the shelf.", "Take fewer, or release holds first."
+    ),
+    "too_many_drafts": Problem(
+        409,
+        "The customer has as many open drafts as they may.",
+        "Confirm, cancel or delete one of them; GET /orders?status=draft lists them.",
+        example={"most_drafts": 10},
     ),
     "too_much_stock": Problem(
         409,
@@ -179,13 +204,20 @@ CATALOGUE = {
     "busy": Problem(
         503,
         "The database has too much to do just now.",
-        "Send it again after Retry-After seconds, with its Idempotency-Key if it had one.",
+        "Send it again after Retry-After seconds, with its Idempotency-Key if it had one. Without one, look up the "
+        "`order_id` first, where there is one: do not place that order again.",
         retry_after=1,
+    ),
+    "charset_not_supported": Problem(
+        400,
+        "The Content-Type names a charset that is not UTF-8.",
+        "Send UTF-8, with Content-Type: application/json and no charset.",
     ),
     "database_unavailable": Problem(
         503,
-        "The database cannot be reached just now; what was asked for may have been done, or not.",
-        "Send it again after Retry-After seconds with the same Idempotency-Key: what was done is not done again.",
+        "The database cannot be reached, or cannot write, just now; what was asked for may have been done, or not.",
+        "Send it again after Retry-After seconds with the same Idempotency-Key: what was done is not done again. "
+        "Without a key, look up the `order_id` first, where there is one: do not place that order again.",
         retry_after=5,
     ),
     "conflict": Problem(
@@ -213,6 +245,13 @@ CATALOGUE = {
         "Try again; if it stays, report the `error_id`, which is in our log.",
         example={"error_id": "5f1c6f0a2b7e4d6c9a3b8e7d6c5b4a39"},
     ),
+    "order_in_doubt": Problem(
+        500,
+        "Something went wrong on our side after the order was taken.",
+        "Look the order up with GET /orders/{order_id}, and do not place it again unless that says 404: it is carried "
+        "on by itself. To cancel it may be repeated. The `error_id` is in our log.",
+        example={"order_id": ORDER, "error_id": "5f1c6f0a2b7e4d6c9a3b8e7d6c5b4a39"},
+    ),
     "invalid": Problem(
         400,
         "The request has errors.",
@@ -228,7 +267,15 @@ CATALOGUE = {
         404, "There is no such page.", "Follow `next` and `previous`, or begin again without cursor and page."
     ),
     "parse_error": Problem(400, "The body is not the JSON that we read.", "The detail says where it goes wrong."),
-    "permission_denied": Problem(403, "You may not do that.", "Ask an operator."),
+    "permission_denied": Problem(
+        403,
+        "You may not do that.",
+        "Ask an operator; staff ask an administrator for the permission that `permission` names.",
+        example={"permission": "payments.refund_payment"},
+    ),
+    "request_timeout": Problem(
+        408, "The body of the request did not arrive in time.", "Send it again, all of it at once."
+    ),
     "throttled": Problem(429, "Too many requests.", "Try again after Retry-After seconds."),
     "unsupported_media_type": Problem(
         415, "The body is of another media type.", "Send Content-Type: application/json."

@@ -6,8 +6,9 @@ from drf_spectacular.utils import OpenApiExample
 
 ORDER = "01a1fc13-06f4-71f7-ac05-df3857a063f2"
 PLACED, DONE = "2026-11-21T09:00:00.878752Z", "2026-11-21T09:00:00.893904Z"
-HOME = {"postal_code": "150-0001", "address": "東京都渋谷区神宮前1-2-3"}
+HOME = {"postal_code": "150-0001", "address": "東京都渋谷区神宮前1-2-3", "country": "JP"}
 OSAKA = {"postal_code": "530-0001", "address": "大阪府大阪市北区梅田4-5-6"}
+BERLIN = {"postal_code": "10115", "address": "Invalidenstraße 43, Berlin", "country": "DE"}
 ONE_BOOK = {"customer_id": "customer-001", "book_id": "book-123", "quantity": 1, "payment_method": "credit_card"}
 
 
@@ -41,6 +42,7 @@ ORDERS = [
             "shipping_address": OSAKA,
         },
     ),
+    asked("Abroad", {**ONE_BOOK, "shipping_address": BERLIN}),
 ]
 DRAFTS = [
     asked("A draft", {}),
@@ -59,6 +61,7 @@ QUANTITY = [asked("Three copies", {"quantity": 3})]
 CANCELLATION = [asked("A change of mind", {"reason": "Ordered twice by mistake"})]
 RETRY = [asked("Nothing more", {}), asked("With a reason", {"reason": "The bank is up again"})]
 COMPENSATION = [asked("With a reason", {"reason": "The print run was recalled"}), asked("Nothing more", {})]
+RESUMPTION = [asked("With a reason", {"reason": "The bank has opened the card again"}), asked("Nothing more", {})]
 GIVING_UP = [asked("A refund that is never taken", {"reason": "The card is closed; refunded by bank transfer 4711"})]
 
 ORDER_TOLD: dict[str, Any] = {

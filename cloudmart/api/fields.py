@@ -9,15 +9,28 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 
+from cloudmart.kernel.countries import (
+    ANY_POSTAL_CODE,
+    COUNTRIES,
+    POSTAL_CODES,
+    home_country,
+    postal_code_of,
+)
 from cloudmart.kernel.facts import Address
 from cloudmart.kernel.fields import CODE
 
 ANY = r"[^\x00-\x1f\x7f]"
-TEXT = rf"^{ANY}*$"
+TEXT = rf"^{ANY}*\Z"
 """One line of text, in any script: no control characters."""
 
-POSTAL_CODE = "^[0-9]{3}-[0-9]{4}$"
+UUID_TEXT = r"^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}\Z"
+
 LONGEST_ADDRESS = 500
+
+
+def text_schema(pattern: str, **more: Any) -> dict[str, Any]:
+    """OpenAPI's view of a text: ECMA's `$` is what `\\Z` is to Python, whose own `$` lets a newline follow."""
+    return {"type": "string", "pattern": pattern.replace(r"\Z", "$"), **more}
 
 
 class PatternField(serializers.RegexField):
@@ -45,7 +58,7 @@ class PaymentTokenField(PatternField):
     """The payment provider's name for what pays."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(r"^[A-Za-z0-9_-]{1,128}$", help_text="The provider's name for a card", **kwargs)
+        super().__init__(r"^[A-Za-z0-9_-]{1,128}\Z", help_text="The provider's name for a card", **kwargs)
 
 
 class TextField(PatternField):
@@ -56,50 +69,6 @@ class TextField(PatternField):
     def __init__(self, *, max_length: int, **kwargs: Any) -> None:
         least = 0 if kwargs.get("allow_blank") else 1
         super().__init__(TEXT, min_length=least, max_length=max_length, **kwargs)
-
-
-ADDRESS_IN_ONE = rf"^{ANY}*[0-9]{{3}}-[0-9]{{4}}{ANY}*$"
-
-
-@extend_schema_field(
-    {
-        "oneOf": [
-            {
-                "type": "string",
-                "pattern": ADDRESS_IN_ONE,
-                "maxLength": LONGEST_ADDRESS,
-                "examples": ["〒150-0001 東京都渋谷区神宮前1-2-3"],
-            },
-            {
-                "type": "object",
-                "properties": {
-                    "postal_code": {"type": "string", "pattern": POSTAL_CODE, "examples": ["150-0001"]},
-                    "address": {"type": "string", "pattern": TEXT, "maxLength": LONGEST_ADDRESS},
-                },
-                "required": ["postal_code"],
-                "additionalProperties": False,
-            },
-        ]
-    }
-)
-class AddressField(serializers.Field[Any, Any, Any, Any]):
-    """Either one string with a postal code in it (〒150-0001 …), or an object with `postal_code` and `address`."""
-
-    default_error_messages = {
-        "form": "Give a string, or an object with postal_code and address.",
-        "postal_code": "There is no postal code like 150-0001 in it.",
-    }
-
-    def to_internal_value(self, data: Any) -> Address:
-        if isinstance(data, str):
-            code, text = re.search(POSTAL_CODE.strip("^$"), data), data
-        elif isinstance(data, dict) and set(data) <= {"postal_code", "address"}:
-            code, text = re.fullmatch(POSTAL_CODE, str(data.get("postal_code"))), data.get("address", "")
-        else:
-            self.fail("form")
-        if not code:
-            self.fail("postal_code")
-        return Address(code[0], TextField(max_length=LONGEST_ADDRESS, allow_blank=True).run_validation(text))
 
 
 class StrictIntegerField(serializers.IntegerField):
@@ -124,7 +93,7 @@ class StrictUUIDField(serializers.UUIDField):
     """A UUID as it is usually written, with its hyphens."""
 
     def to_internal_value(self, data: Any) -> UUID:
-        if not isinstance(data, str) or len(data) != len(str(UUID(int=0))):
+        if not isinstance(data, str) or not re.match(UUID_TEXT, data):
             self.fail("invalid", value=data)
         found: UUID = super().to_internal_value(data)
         return found
@@ -153,3 +122,77 @@ class StrictSerializer(serializers.Serializer[Any]):
         if isinstance(data, dict) and (unknown := sorted(set(data) - set(self.fields))):
             raise serializers.ValidationError({name: ["There is no such field."] for name in unknown}, code="unknown")
         return super().to_internal_value(data)
+
+
+class AddressParts(StrictSerializer):
+    """An address whose postal code stands by itself, of any country."""
+
+    default_error_messages = {"postal_code": "This is no postal code of {country}."}
+
+    postal_code = PatternField(ANY_POSTAL_CODE)
+    address = TextField(max_length=LONGEST_ADDRESS, allow_blank=True, default="")
+    country = serializers.ChoiceField(sorted(COUNTRIES), default=home_country)
+
+    def validate(self, attrs: dict[str, Any]) -> Address:
+        code, country = attrs["postal_code"], attrs["country"]
+        if not re.match(postal_code_of(country), code):
+            wrong = self.error_messages["postal_code"].format(country=country)
+            raise serializers.ValidationError({"postal_code": [wrong]})
+        return Address(code, attrs["address"], country)
+
+
+def address_schemas() -> list[dict[str, Any]]:
+    """OpenAPI's view of the ways to write an address, of which each address is one: a country has one kind of code."""
+    home, kinds = home_country(), {postal_code_of(country) for country in COUNTRIES}
+    countries = {kind: sorted(each for each in COUNTRIES if postal_code_of(each) == kind) for kind in kinds}
+    return [
+        *([text_schema(text_with(POSTAL_CODES[home]), maxLength=LONGEST_ADDRESS)] if home in POSTAL_CODES else []),
+        *(
+            {
+                "type": "object",
+                "properties": {
+                    "postal_code": text_schema(kind),
+                    "address": text_schema(TEXT, maxLength=LONGEST_ADDRESS),
+                    "country": {"type": "string", "enum": countries[kind]},
+                },
+                "required": ["postal_code"] if home in countries[kind] else ["postal_code", "country"],
+                "additionalProperties": False,
+            }
+            for kind in sorted(kinds)
+        ),
+    ]
+
+
+def text_with(pattern: str) -> str:
+    """The pattern of a line of text that has this somewhere."""
+    return rf"^{ANY}*{bare(pattern)}{ANY}*\Z"
+
+
+def bare(pattern: str) -> str:
+    """The pattern wherever it is found."""
+    return pattern.removeprefix("^").removesuffix(r"\Z")
+
+
+@extend_schema_field({"oneOf": address_schemas()})
+class AddressField(serializers.Field[Any, Any, Any, Any]):
+    """Either one string with a postal code of the shop's country in it (〒150-0001 …), or `AddressParts`."""
+
+    default_error_messages = {
+        "form": "Give an object with postal_code, address and country.",
+        "postal_code": "There is no postal code like 150-0001 in it.",
+    }
+
+    def to_internal_value(self, data: Any) -> Address:
+        if isinstance(data, str):
+            return self._address_in(data)
+        parts = AddressParts(data=data)
+        parts.is_valid(raise_exception=True)
+        return parts.validated_data
+
+    def _address_in(self, text: str) -> Address:
+        home = home_country()
+        if home not in POSTAL_CODES:
+            self.fail("form")
+        if not (code := re.search(bare(POSTAL_CODES[home]), text)):
+            self.fail("postal_code")
+        return Address(code[0], TextField(max_length=LONGEST_ADDRESS).run_validation(text), home)

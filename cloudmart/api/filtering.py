@@ -10,15 +10,16 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.filters import BaseFilterBackend, OrderingFilter
 from rest_framework.request import Request
 
-from cloudmart.api.fields import TEXT
+from cloudmart.api.fields import TEXT, text_schema
 from cloudmart.kernel.fields import CODE
 
 EARLIEST_YEAR, LATEST_YEAR = 1970, 2999
 MOMENT = (
     r"^(19[7-9][0-9]|2[0-9]{3})-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?"
-    r"(Z|[+-](0[0-9]|1[0-4]):[0-5][0-9])$"
+    r"(Z|[+-](0[0-9]|1[0-4]):[0-5][0-9])\Z"
 )
 """RFC 3339, in those years. For the documentation; we read more than that."""
+MOMENT_SCHEMA = text_schema(MOMENT, format="date-time")
 
 LONGEST_TEXT = 100
 
@@ -52,10 +53,10 @@ class StrictOrdering(OrderingFilter):
     """An order that the list does not know is refused, not ignored."""
 
     def remove_invalid_fields(self, queryset: Any, fields: Any, view: Any, request: Request) -> list[str]:
-        known = orderings_of(view)
-        if len(fields) != 1 or fields[0] not in known:
+        known, asked = orderings_of(view), request.query_params[self.ordering_param]
+        if asked not in known:
             raise ValidationError({"ordering": [f"Give one of {', '.join(known)}."]})
-        return list(fields)
+        return [asked]
 
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
         """OpenAPI's view of the parameter."""
@@ -81,20 +82,22 @@ class MomentField(IsoDateTimeField):
     """A moment that every database can hold; UTC unless it names another offset. Raises django's ValidationError."""
 
     def clean(self, value: Any) -> Any:
+        if value and value != value.strip():
+            raise forms.ValidationError(self.error_messages["invalid"], code="invalid")
         moment = super().clean(value)
         if moment and not EARLIEST_YEAR <= moment.year <= LATEST_YEAR:
             raise forms.ValidationError(f"Give a year from {EARLIEST_YEAR} to {LATEST_YEAR}.", code="invalid")
         return moment
 
 
-@extend_schema_field({"type": "string", "format": "date-time", "pattern": MOMENT})
+@extend_schema_field(MOMENT_SCHEMA)
 class MomentFilter(Filter):
     """Compares with a moment in ISO 8601."""
 
     field_class = MomentField
 
 
-@extend_schema_field({"type": "string", "pattern": CODE})
+@extend_schema_field(text_schema(CODE))
 class CodeFilter(Filter):
     """The code of a book or a customer."""
 
@@ -104,7 +107,7 @@ class CodeFilter(Filter):
         super().__init__(regex=CODE, strip=False, **kwargs)
 
 
-@extend_schema_field({"type": "string", "pattern": TEXT, "minLength": 1, "maxLength": LONGEST_TEXT})
+@extend_schema_field(text_schema(TEXT, minLength=1, maxLength=LONGEST_TEXT))
 class TextFilter(Filter):
     """Text that is looked for."""
 

@@ -19,6 +19,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from cloudmart.api.negotiation import OneRepresentation
+from cloudmart.models import IdempotencyKey
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ class Probe(APIView):
 
 class ProbeOutput(serializers.Serializer[Any]):
     status = serializers.CharField()
-    failed = serializers.CharField(required=False, help_text="What is not ready: database or migrations")
+    failed = serializers.CharField(required=False, help_text="What is not ready: database, writing or migrations")
 
 
 class Healthz(Probe):
@@ -47,11 +48,11 @@ class Healthz(Probe):
 
 
 class Readyz(Probe):
-    """GET: the database answers, and has every table that this code expects; else 503."""
+    """GET: the database answers, takes writes, and has every table that this code expects; else 503."""
 
     @extend_schema(summary="Whether the server can serve", responses={200: ProbeOutput, 503: ProbeOutput})
     def get(self, request: Request) -> Response:
-        for check in (Database(), Migrations()):
+        for check in (Database(), Migrations(), Writing()):
             try:
                 check.run()
             except HealthCheckException as error:
@@ -72,6 +73,19 @@ class Migrations(HealthCheck):
             raise ServiceUnavailable(str(error)) from error
         if missing := newest_migrations() - applied.keys():
             raise ServiceUnavailable(f"migrations are missing: {', '.join(sorted(app for app, _ in missing))}")
+
+
+@dataclass
+class Writing(HealthCheck):
+    """Whether the database takes writes; the one that asks matches no row."""
+
+    def run(self) -> None:
+        """Raises ServiceUnavailable."""
+        try:
+            IdempotencyKey.objects.filter(pk=0).update(order_id=None)
+        except Error as error:
+            connection.close()  # the next one may lead to a server that takes writes
+            raise ServiceUnavailable(str(error)) from error
 
 
 @cache

@@ -11,14 +11,13 @@ import re
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
-from functools import wraps
+from functools import partial, wraps
 from hashlib import sha256
 from typing import Any, cast
 from uuid import UUID
 
 from django.conf import settings
-from django.db import IntegrityError
-from django.utils import timezone
+from django.db import IntegrityError, transaction
 from prometheus_client import Counter
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
@@ -26,6 +25,7 @@ from rest_framework.response import Response
 
 from cloudmart.api.catalogue import CATALOGUE
 from cloudmart.api.problems import CONTENT_TYPE, identified, refused
+from cloudmart.kernel.clock import READ_AT, DatabaseNow
 from cloudmart.kernel.errors import DomainError
 from cloudmart.kernel.transactions import beginning_with, durable
 from cloudmart.models import IdempotencyKey
@@ -79,7 +79,8 @@ class Claim:
         self.order_id: UUID | None = None
         """The order whose saga stores the answer, when it ends."""
         self._before: IdempotencyKey | None = None
-        self._row: IdempotencyKey | None = None
+        self._committed: IdempotencyKey | None = None
+        """Its row, once that is there for others to see."""
 
     @classmethod
     def of(cls, request: Request) -> "Claim | None":
@@ -109,8 +110,8 @@ class Claim:
 
         Raises KeyReused when it was another request, and KeyInUse while it runs.
         """
-        self._before = known = IdempotencyKey.objects.filter(scope=self.scope).first()
-        if known is None or (known.expires_at <= timezone.now() and not known.is_open_order):
+        self._before = known = IdempotencyKey.objects.annotate(**READ_AT).filter(scope=self.scope).first()
+        if known is None or (known.expires_at <= known.read_at and not known.is_open_order):
             return None
         if known.fingerprint != self.fingerprint:
             raise KeyReused
@@ -118,7 +119,7 @@ class Claim:
             return _replay(known)
         if known.order_id:
             raise KeyInUse(order_id=str(known.order_id))
-        if timezone.now() < known.created_at + LONGEST_REQUEST:
+        if known.read_at < known.created_at + LONGEST_REQUEST:
             raise KeyInUse
         return None
 
@@ -126,19 +127,19 @@ class Claim:
         """Write the claim, with the answer when there is one. Raises KeyTaken when somebody else has been faster."""
         if self._before:
             IdempotencyKey.objects.filter(pk=self._before.pk).delete()
-        now = timezone.now()
-        self._row = IdempotencyKey(
+        row = IdempotencyKey(
             scope=self.scope,
             fingerprint=self.fingerprint,
             order_id=self.order_id,
-            created_at=now,
-            expires_at=now + settings.IDEMPOTENCY_KEY_TTL,
+            created_at=DatabaseNow(),
+            expires_at=DatabaseNow() + settings.IDEMPOTENCY_KEY_TTL,
             **_stored(answer),
         )
         try:
-            self._row.save(force_insert=True)
+            row.save(force_insert=True)
         except IntegrityError:
             raise KeyTaken from None
+        transaction.on_commit(partial(setattr, self, "_committed", row))
 
     def keep(self, answer: Response) -> None:
         """Store the answer, of a claim that may not have been written."""
@@ -148,8 +149,8 @@ class Claim:
 
     def drop(self) -> None:
         """Free the key: what was asked for has not been done, and may be asked for again."""
-        if self._row:
-            IdempotencyKey.objects.filter(pk=self._row.pk, created_at=self._row.created_at).delete()
+        if self._committed:
+            IdempotencyKey.objects.filter(pk=self._committed.pk).delete()
 
 
 def store(scope: str, answer: Response, order_id: UUID | None) -> bool:
@@ -163,7 +164,7 @@ def store(scope: str, answer: Response, order_id: UUID | None) -> bool:
 
 def purge_keys(limit: int) -> int:
     """Delete at most `limit` expired keys, oldest first, but none whose order has not ended; returns how many."""
-    expired = IdempotencyKey.objects.filter(expires_at__lte=timezone.now()).order_by("expires_at")
+    expired = IdempotencyKey.objects.filter(expires_at__lte=DatabaseNow()).order_by("expires_at")
     expired = expired.exclude(order_id__isnull=False, status_code=None)
     deleted, _ = IdempotencyKey.objects.filter(pk__in=list(expired.values_list("pk", flat=True)[:limit])).delete()
     return deleted

@@ -1,11 +1,14 @@
 """Long lists, a page at a time."""
 
+import re
+from datetime import UTC, datetime
 from typing import Any
 
 from django.conf import settings
-from django.core.exceptions import ValidationError as InvalidPosition
+from django.core.exceptions import ValidationError as InvalidValue
+from django.db.models import Field
 from rest_framework.exceptions import NotFound, ValidationError
-from rest_framework.pagination import CursorPagination, PageNumberPagination
+from rest_framework.pagination import Cursor, CursorPagination, PageNumberPagination
 from rest_framework.request import Request
 
 from cloudmart.kernel.errors import DomainError
@@ -33,10 +36,10 @@ class _Pages:
         return int(asked)
 
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> Any:
-        """Raises PageNotFound, and ValidationError for a page size that we do not serve."""
+        """Raises PageNotFound, and ValidationError for what names no page, or a page size that we do not serve."""
         try:
             return super().paginate_queryset(queryset, request, view)  # type: ignore[misc]
-        except (NotFound, InvalidPosition):
+        except NotFound:
             raise PageNotFound from None
 
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
@@ -48,6 +51,8 @@ class _Pages:
                 parameter["schema"].update(limits)
             elif parameter["name"] == "cursor":
                 parameter["schema"]["minLength"] = 1
+            elif parameter["name"] == "page":
+                parameter["schema"]["minimum"] = 1
         return parameters
 
 
@@ -61,6 +66,35 @@ class CursorPages(_Pages, CursorPagination):
         (first, *_) = super().get_ordering(request, queryset, view)
         return first, "-id" if first.startswith("-") else "id"
 
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> Any:
+        (first, _) = self.get_ordering(request, queryset, view)
+        self.position_field = queryset.model._meta.get_field(first.lstrip("-"))
+        return super().paginate_queryset(queryset, request, view)
+
+    def decode_cursor(self, request: Request) -> Cursor | None:
+        """Raises ValidationError for a cursor that none of our pages can have named."""
+        try:
+            cursor = super().decode_cursor(request)
+            if cursor and cursor.position is not None:
+                check_position(str(cursor.position), self.position_field)
+        except (NotFound, InvalidValue, ValueError, OverflowError):
+            raise ValidationError({"cursor": ["This is no cursor; follow `next` and `previous`."]}) from None
+        return cursor
+
+
+def check_position(position: str, field: "Field[Any, Any]") -> None:
+    """Raises InvalidValue, ValueError or OverflowError unless `position` is how a value of this field is written."""
+    value = field.to_python(position)
+    if str(value.astimezone(UTC) if isinstance(value, datetime) else value) != position:
+        raise ValueError(position)
+
 
 class NumberedPages(_Pages, PageNumberPagination):
     """Pages that can be jumped to, and their count. For lists that people leaf through."""
+
+    def get_page_number(self, request: Request, paginator: Any) -> str:
+        """Raises ValidationError for what is no number from 1."""
+        asked: str = request.query_params.get(self.page_query_param, "1")
+        if not re.match(r"^[1-9][0-9]*\Z", asked):
+            raise ValidationError({self.page_query_param: ["Give a number from 1."]})
+        return asked

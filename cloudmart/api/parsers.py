@@ -3,43 +3,47 @@
 import re
 from typing import Any
 
-from django.conf import settings
-from django.core.exceptions import RequestDataTooBig
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import JSONParser as PlainJSONParser
+from rest_framework.utils import json
 
 HUMP = re.compile(r"(?<=[a-z0-9])([A-Z])")
 
 
 class JSONParser(PlainJSONParser):
     def parse(self, stream: Any, media_type: Any = None, parser_context: Any = None) -> Any:
-        """Raises ParseError, and RequestDataTooBig before anything is parsed."""
-        if int(parser_context["request"].META.get("CONTENT_LENGTH") or 0) > settings.MAX_BODY_SIZE:
-            raise RequestDataTooBig
+        """Raises ParseError."""
         try:
-            return snake_cased(super().parse(stream, media_type, parser_context))
+            data = json.loads(stream.read().decode(), object_pairs_hook=snake_cased)
+            check_text(data)
         except RecursionError:
             raise ParseError("The JSON is nested too deeply.") from None
         except UnicodeEncodeError:
             raise ParseError("Half a surrogate pair is no text.") from None
-
-
-def snake_cased(data: Any) -> Any:
-    """`data` with every key in snake_case. Raises ParseError when two keys mean the same field.
-
-    Raises UnicodeEncodeError for text that could be neither stored nor shown.
-    """
-    if isinstance(data, str):
-        data.encode()
-    if isinstance(data, list):
-        return [snake_cased(item) for item in data]
-    if not isinstance(data, dict):
+        except ValueError as error:
+            raise ParseError(f"JSON parse error - {error}") from None
         return data
+
+
+def snake_cased(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object with every key in snake_case. Raises ParseError when two keys mean the same field."""
     fields: dict[str, Any] = {}
-    for key, value in data.items():
-        key.encode()
+    for key, value in pairs:
         name = HUMP.sub(r"_\1", key).lower() if HUMP.search(key) else key
         if name in fields:
-            raise ParseError(f"The field {name!r} is given twice.")
-        fields[name] = snake_cased(value)
+            raise ParseError(f"The field {name!a} is given twice.")
+        fields[name] = value
     return fields
+
+
+def check_text(data: Any) -> None:
+    """Raises UnicodeEncodeError for text that could be neither stored nor shown."""
+    if isinstance(data, str):
+        data.encode()
+    elif isinstance(data, list):
+        for item in data:
+            check_text(item)
+    elif isinstance(data, dict):
+        for key, value in data.items():
+            check_text(key)
+            check_text(value)

@@ -1,18 +1,57 @@
-"""Who may do what."""
+"""Who may do what.
 
-from typing import Any
+Staff read everything. Each command needs a permission of its own, which is declared in `Meta.permissions` of the model
+that it acts on.
+"""
+
+from typing import Any, ClassVar, Self
 
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from cloudmart.api.viewers import sees_everything
+from cloudmart.kernel.errors import DomainError
+
+
+class PermissionMissing(DomainError):
+    """You may not do that."""
+
+    code = "permission_denied"
 
 
 class IsOperator(BasePermission):
-    """The services' own commands are the operators'."""
+    """What only staff may read."""
 
-    refusals = ("permission_denied",)
+    refusals = (PermissionMissing.code,)
     message = "Only operators may do that."
 
     def has_permission(self, request: Request, view: Any) -> bool:
         return sees_everything(request.user)
+
+
+class Staff(IsOperator):
+    """A command of staff who hold a permission, such as `Staff.with_permission("payments.refund_payment")`."""
+
+    permission: ClassVar[str]
+
+    @classmethod
+    def with_permission(cls, permission: str) -> type[Self]:
+        return type(cls.__name__, (cls,), {"permission": permission})
+
+    @classmethod
+    def note(cls) -> str:
+        """What the API's description says of it."""
+        return f"Needs the permission `{cls.permission}`."
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        """Returns False unless the user is staff. Raises PermissionMissing."""
+        if not super().has_permission(request, view):
+            return False
+        check_permission(request.user, self.permission)
+        return True
+
+
+def check_permission(user: Any, permission: str) -> None:
+    """Raises PermissionMissing, which names the permission."""
+    if not user.has_perm(permission):
+        raise PermissionMissing(f"You need the permission {permission} for that.", permission=permission)

@@ -1,12 +1,11 @@
 """Every "no" over HTTP, as RFC 9457 problem details."""
 
 import logging
+import sys
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
-from django.conf import settings
-from django.core.exceptions import RequestDataTooBig
-from django.db import IntegrityError, OperationalError
+from django.db import Error, IntegrityError
 from django.http import Http404, HttpRequest, JsonResponse
 from drf_standardized_errors.formatter import flatten_errors
 from rest_framework import exceptions
@@ -16,8 +15,8 @@ from rest_framework.views import exception_handler as drf_exception_handler
 from cloudmart.api.catalogue import CATALOGUE
 from cloudmart.api.requests import request_id
 from cloudmart.api.throttling import check_stranger
-from cloudmart.kernel.errors import DatabaseBusy, DomainError
-from cloudmart.kernel.transactions import is_lost, may_pass
+from cloudmart.kernel.database_errors import Remedy, remedy_for
+from cloudmart.kernel.errors import DatabaseBusy, DomainError, OrderInDoubt
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +34,8 @@ def answer_to(error: Exception, context: dict[str, Any]) -> Response:
     """The problem answer that would be the same for any other request."""
     if isinstance(error, DomainError):
         return refused(error)
+    if isinstance(error, OrderInDoubt):
+        return in_doubt(error.order_id, answer_to(error.cause, context))
     if isinstance(error, exceptions.NotAuthenticated | exceptions.AuthenticationFailed):
         try:
             check_stranger(context["request"], context["view"])
@@ -42,15 +43,10 @@ def answer_to(error: Exception, context: dict[str, Any]) -> Response:
             error = too_many
     if isinstance(error, Http404):
         error = exceptions.NotFound()
-    if isinstance(error, RequestDataTooBig):
-        return Response(**problem("body_too_large", f"The body may have {settings.MAX_BODY_SIZE} bytes."))
     if isinstance(error, exceptions.ValidationError):
         return Response(**problem("invalid", errors=_field_errors(error)))
-    if isinstance(error, DatabaseBusy) or (isinstance(error, OperationalError) and may_pass(error)):
-        return Response(**problem("busy"))
-    if isinstance(error, OperationalError) and is_lost(error):
-        logger.error("lost the database: %s", error)
-        return Response(**problem("database_unavailable"))
+    if (trouble := database_trouble(error)) is not None:
+        return Response(**trouble)
     if isinstance(error, IntegrityError):
         logger.warning("conflict", exc_info=error)
         return Response(**problem("conflict"))
@@ -64,9 +60,36 @@ def answer_to(error: Exception, context: dict[str, Any]) -> Response:
     return Response(**unforeseen(error))
 
 
+def database_trouble(error: BaseException | None) -> dict[str, Any] | None:
+    """The problem of a database that may do later what it cannot do now; None if `error` is something else."""
+    if isinstance(error, DatabaseBusy):
+        return problem("busy")
+    if not isinstance(error, Error) or (remedy := remedy_for(error)) is None:
+        return None
+    if remedy is Remedy.REPEAT:
+        return problem("busy")
+    logger.error("the database is unavailable: %s", error)
+    return problem("database_unavailable")
+
+
+def in_words(error: Exception) -> str:
+    """What an operator reads of it in the admin, where it is no answer. An unforeseen one is in the log."""
+    said = answer_to(error, {}).data
+    return f"{said['detail']} In the log: {said['error_id']}." if "error_id" in said else str(said["detail"])
+
+
 def refused(error: DomainError) -> Response:
     """What the domain says no with."""
     return Response(**problem(error.code, error.detail, **error.facts))
+
+
+def in_doubt(order_id: UUID, answer: Response) -> Response:
+    """What a request says that broke off with this answer, but whose order is, or may be, written: it names that."""
+    if answer.status_code == 503:
+        answer.data["order_id"] = str(order_id)
+        return answer
+    error_id = answer.data.get("error_id") or request_id()
+    return Response(**problem(OrderInDoubt.code, order_id=str(order_id), error_id=error_id))
 
 
 def problem(code: str, detail: str = "", **facts: Any) -> dict[str, Any]:
@@ -115,7 +138,7 @@ def bad_request(request: HttpRequest, exception: Exception) -> JsonResponse:
 
 def server_error(request: HttpRequest) -> JsonResponse:
     """Django's handler500: something failed outside of any API view."""
-    return plain(unforeseen(None))
+    return plain(database_trouble(sys.exc_info()[1]) or unforeseen(None))
 
 
 def plain(answer: dict[str, Any]) -> JsonResponse:

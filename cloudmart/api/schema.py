@@ -13,17 +13,18 @@ from drf_spectacular.plumbing import build_bearer_security_scheme_object
 from drf_spectacular.settings import spectacular_settings
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
-from rest_framework.permissions import AllowAny
+from rest_framework.permissions import SAFE_METHODS, AllowAny
 
 from cloudmart.api.catalogue import CATALOGUE
+from cloudmart.api.fields import text_schema
 from cloudmart.api.idempotency import HEADER, LONGEST_KEY, REPLAYED
 from cloudmart.api.patience import APPLIED, PREFER, RESPOND_ASYNC
 from cloudmart.api.problems import CONTENT_TYPE, problem
-from cloudmart.kernel.errors import DomainError
+from cloudmart.kernel.errors import DomainError, OrderInDoubt
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
-ALWAYS = ("not_acceptable", "throttled", "internal_error", "busy", "database_unavailable")
+ALWAYS = ("charset_not_supported", "not_acceptable", "throttled", "internal_error", "busy", "database_unavailable")
 SIGNED_IN = ("not_authenticated", "authentication_failed")
 WITH_BODY = ("invalid", "parse_error", "body_too_large", "unsupported_media_type")
 CHANGING = ("permission_denied", "conflict")
@@ -38,20 +39,20 @@ PREFER_PARAMETER = OpenApiParameter(
 )
 
 VISIBLE = r"[\x21-\x7e\xa1-\xff]"
-KEY = rf"^{VISIBLE}([\x20-\x7e\xa0-\xff]*{VISIBLE})?$"
+KEY = rf"^{VISIBLE}([\x20-\x7e\xa0-\xff]*{VISIBLE})?\Z"
 """What an HTTP header can bring that is no control character."""
 
 KEY_PARAMETER = OpenApiParameter(
     HEADER,
-    {"type": "string", "maxLength": LONGEST_KEY, "pattern": KEY},
+    text_schema(KEY, maxLength=LONGEST_KEY),
     OpenApiParameter.HEADER,
     description="Make one for each new request, and send it again with each repeat: what was done is then done once, "
     "and answered the same. Kept for a day.",
 )
 
 
-def refuses(*errors: type[DomainError]) -> Callable[[Handler], Handler]:
-    """What the domain may say no with to what this handler, or this view, is asked for."""
+def refuses(*errors: type[DomainError | OrderInDoubt]) -> Callable[[Handler], Handler]:
+    """What the domain may refuse what this handler, this view, or this guard is asked for with; or break off with."""
 
     def note(handler: Handler) -> Handler:
         handler.refusals = [error.code for error in errors]  # type: ignore[attr-defined]
@@ -82,6 +83,12 @@ class Schema(AutoSchema):
     def get_tags(self) -> list[str]:
         first = self.path.split("/")[1]
         return [first if first in {tag["name"] for tag in spectacular_settings.TAGS} else "server"]
+
+    def get_description(self) -> str:  # type: ignore[override]
+        """The handler's own, and who may run it."""
+        permissions = () if self.method in SAFE_METHODS else getattr(self.view, "permission_classes", ())
+        notes = [permission.note() for permission in permissions if hasattr(permission, "note")]
+        return "\n\n".join([super().get_description(), *notes])
 
     def get_override_parameters(self) -> list[Any]:
         parameters = [KEY_PARAMETER] if self._honours_key else []
@@ -121,6 +128,7 @@ class Schema(AutoSchema):
             yield from SIGNED_IN
         for permission in permissions:
             yield from getattr(permission, "refusals", ())
+        yield from getattr(getattr(self.view, "guard", None), "refusals", ())
         if self.method not in {"GET", "HEAD"}:
             yield from CHANGING
             yield from WITH_BODY

@@ -18,9 +18,10 @@ def customer_of(user: Any) -> Any:
         return None
 
 
-def actor_of(user: Any) -> str:
-    """What a history calls this user: the code of the customer that they are, or else their name."""
-    return customer_id_of(user) or str(user.get_username())
+def actor_of(user: Any, customer_id: str | None = None) -> str:
+    """What a history calls this user: the customer's code where the order is their own, or else their name."""
+    own = customer_id_of(user)
+    return own if own and own == customer_id else str(user.get_username())
 
 
 def customer_id_of(user: Any) -> str | None:

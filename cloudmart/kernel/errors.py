@@ -1,6 +1,7 @@
 """The root of every "no" that the domain says."""
 
 from typing import Any
+from uuid import UUID
 
 
 class DomainError(Exception):
@@ -22,6 +23,16 @@ class IllegalMove(DomainError):
     """Its present status does not allow that."""
 
     code = "illegal_move"
+
+
+class OrderInDoubt(Exception):
+    """The work on an order was broken off by what nobody foresaw, its cause; the order is, or may be, written."""
+
+    code = "order_in_doubt"
+
+    def __init__(self, order_id: UUID, cause: Exception) -> None:
+        self.order_id, self.cause = order_id, cause
+        super().__init__(f"order {order_id}: {type(cause).__name__}")
 
 
 class DatabaseBusy(Exception):

@@ -8,7 +8,11 @@ from uuid import UUID
 
 from django.db.models import TextChoices
 
+from cloudmart.kernel.countries import home_country
 from cloudmart.kernel.stored import StoredSchema
+
+SAGA = "saga"
+"""Who undoes an order that has failed, as a history has it."""
 
 
 class PaymentMethod(TextChoices):
@@ -38,10 +42,11 @@ class Totals:
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a parcel goes. Carriers decide by `postal_code`; the rest is for people."""
+    """Where a parcel goes. Carriers decide by `country` and `postal_code`; the rest is for people."""
 
     postal_code: str
     text: str = ""
+    country: str = field(default_factory=home_country)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +57,6 @@ class OrderFacts:
     customer_id: str
     lines: tuple[Line, ...]
     totals: Totals
-    region: str
     coupon: str
     payment_method: str
     payment_token: str = field(repr=False)
@@ -60,8 +64,15 @@ class OrderFacts:
     address: Address
     saga_style: str
     placed_at: datetime
+    placed_by: str
+    """The customer's code, or the name of the operator who has placed it for them; shown to operators only."""
     was_draft: bool = False
     """Whether it was put together book by book, and then confirmed."""
+
+    @property
+    def region(self) -> str:
+        """Whose tax is due: the country that the parcel goes to."""
+        return self.address.country
 
     @property
     def amount(self) -> int:
@@ -70,8 +81,12 @@ class OrderFacts:
 
     @property
     def actor(self) -> str:
-        """The customer."""
-        return self.customer_id
+        """Whoever has placed it."""
+        return self.placed_by
+
+    def handled_by(self, actor: str) -> "Wanted":
+        """Its books, with somebody else acting on them."""
+        return Wanted(self.order_id, self.quantities, actor)
 
     @property
     def quantities(self) -> dict[str, int]:
@@ -102,7 +117,18 @@ def _before_drafts(data: dict[str, Any]) -> dict[str, Any]:
     return {**data, "was_draft": False}
 
 
-STORED_FACTS = StoredSchema((_before_drafts,))
+def _before_operators_were_named(data: dict[str, Any]) -> dict[str, Any]:
+    """Whoever had placed it, the customer was written down."""
+    return {**data, "placed_by": data["customer_id"]}
+
+
+def _before_countries(data: dict[str, Any]) -> dict[str, Any]:
+    """The region stood beside the address then, which had no country of its own."""
+    others = {name: value for name, value in data.items() if name != "region"}
+    return {**others, "address": {**data["address"], "country": data["region"]}}
+
+
+STORED_FACTS = StoredSchema((_before_drafts, _before_operators_were_named, _before_countries))
 
 
 class Basket(Protocol):

@@ -4,17 +4,25 @@ The protocol is the sandbox's. A bare 503 promises nothing: a proxy says it too,
 a provider counts as unavailable only when no connection came about, or when it says itself that it did nothing.
 """
 
+import json
+from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urljoin, urlsplit
 
-import httpx
+import httpcore
 from django.conf import settings
 
 from cloudmart.kernel.errors import DomainError
+from cloudmart.kernel.http_client import HttpClient, Response
 from cloudmart.kernel.remote import Accepted, Outcome, OutcomeUnknown, ProviderUnavailable, Refused, Unknown
 
-NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+MAX_RESPONSE = 64 * 1024
+"""Bytes of a response, headers included. Ours have a few hundred."""
+NOT_SENT = (httpcore.ConnectError, httpcore.ConnectTimeout)
+NO_RESPONSE = (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError)
 MISTAKES = {400, 401, 403, 404, 405, 413, 415, 422}
+SHOWN = 500
+"""Characters of a response that stand in an error message."""
 
 
 class ProviderMisused(Exception):
@@ -28,40 +36,53 @@ class HttpProvider:
     """What a refusal means to us."""
 
     def __init__(self, url: str) -> None:
-        timeout = httpx.Timeout(settings.PROVIDER_READ_TIMEOUT, connect=settings.PROVIDER_CONNECT_TIMEOUT)
-        self.client = httpx.Client(base_url=url, timeout=timeout, trust_env=False)
+        self.url = f"{url.rstrip('/')}/"
+        self.client = HttpClient(
+            connect_timeout=settings.PROVIDER_CONNECT_TIMEOUT,
+            read_timeout=settings.PROVIDER_READ_TIMEOUT,
+            deadline=settings.PROVIDER_DEADLINE,
+            max_response=MAX_RESPONSE,
+        )
 
     def ask(self, path: str, key: str, **body: Any) -> Outcome:
-        return self._outcome(self._send("POST", path, json=body, headers={"Idempotency-Key": key}))
+        headers = {"Content-Type": "application/json", "Idempotency-Key": key}
+        return self._outcome(self._send("POST", path, headers=headers, content=json.dumps(body).encode()))
 
     def lookup(self, key: str) -> Outcome:
         """What became of the request with this key. That it has not come yet does not mean that it never will."""
         answer = self._send("GET", f"requests/{quote(key, safe='')}")
-        return Unknown("not answered yet") if answer.status_code == 404 else self._outcome(answer)
+        return Unknown("not answered yet") if answer.status == 404 else self._outcome(answer)
 
     def ledger(self) -> dict[str, int]:
         """What the provider says is left of each charge or parcel, by the key that asked for it; read page by page."""
-        url = str(self.client.base_url.join(f"/ledger/{self.client.base_url.path.strip('/')}"))
+        path = f"/ledger/{urlsplit(self.url).path.strip('/')}"
         left: dict[str, int] = {}
         after: str | None = ""
         while after is not None:
-            page = self._send("GET", url, params={"after": after}).raise_for_status().json()
+            answer = self._send("GET", f"{path}?after={quote(after, safe='')}")
+            if answer.status != 200:
+                raise OutcomeUnknown(f"HTTP {answer.status}")
+            page = json.loads(answer.content)
             left.update(page["left"])
             after = page["next"]
         return left
 
-    def _send(self, method: str, path: str, **content: Any) -> httpx.Response:
+    def _send(
+        self, method: str, path: str, *, headers: Mapping[str, str] | None = None, content: bytes = b""
+    ) -> Response:
+        """Raises ProviderUnavailable if nothing was sent, and OutcomeUnknown if there is no response to be read."""
         try:
-            return self.client.request(method, path, **content)
-        except httpx.UnsupportedProtocol:  # no URL of a provider
-            raise
+            response = self.client.request(method, urljoin(self.url, path), headers or {}, content)
         except NOT_SENT as error:
             raise ProviderUnavailable(f"{type(error).__name__}: {error}") from error
-        except httpx.RequestError as error:
+        except NO_RESPONSE as error:
             raise OutcomeUnknown(f"{type(error).__name__}: {error}") from error
+        if response.encoding != "identity":
+            raise OutcomeUnknown(f"HTTP {response.status}, compressed though that was not accepted")
+        return response
 
-    def _outcome(self, answer: httpx.Response) -> Outcome:
-        match answer.status_code, _content(answer):
+    def _outcome(self, answer: Response) -> Outcome:
+        match answer.status, _content(answer):
             case 200, {"reference": str(reference)}:
                 return Accepted(reference)
             case 402, {"code": str(code), "detail": str(detail)}:
@@ -69,12 +90,13 @@ class HttpProvider:
             case 503, {"code": "not_taken"}:
                 raise ProviderUnavailable("HTTP 503, not taken")
             case status, _ if status in MISTAKES:
-                raise ProviderMisused(f"HTTP {status}: {answer.text}")
-        raise OutcomeUnknown(f"HTTP {answer.status_code}")
+                raise ProviderMisused(f"HTTP {status}: {answer.content.decode(errors='replace')[:SHOWN]}")
+        raise OutcomeUnknown(f"HTTP {answer.status}")
 
 
-def _content(answer: httpx.Response) -> Any:
+def _content(answer: Response) -> Any:
+    """Returns the JSON of the response; None if it has none, or is nested too deeply to be read."""
     try:
-        return answer.json()
-    except ValueError:
+        return json.loads(answer.content)
+    except (ValueError, RecursionError):
         return None

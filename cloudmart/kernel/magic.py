@@ -31,6 +31,8 @@ DECLINED = {
     "tok_expired_card": Refusal("expired_card", "The card has expired."),
 }
 TRICK = re.compile(r"tok_(?P<trick>unavailable|timeout|slow)_(?P<number>\d{1,5})")
+LONGEST = 10
+"""Seconds that a slow one takes at most, whatever it asks for: it holds a thread."""
 NOT_SERVED = "000-0000"
 DOWN = "999-9999"
 FAILING = re.compile(r"998-000(\d)")
@@ -42,7 +44,7 @@ def fate_of_token(token: str) -> Fate:
     - `tok_insufficient_funds` and `tok_expired_card` are declined;
     - `tok_unavailable_N` is not taken N times, then works;
     - `tok_timeout_N` charges at once, but the answer is lost N times;
-    - `tok_slow_MS` charges after so many milliseconds.
+    - `tok_slow_MS` charges after so many milliseconds, and LONGEST seconds at most.
     """
     if token in DECLINED:
         return Fate(refusal=DECLINED[token])
@@ -54,7 +56,7 @@ def fate_of_token(token: str) -> Fate:
         case "timeout":
             return Fate(lost=int(number))
         case "slow":
-            return Fate(slow=int(number) / 1000)
+            return Fate(slow=min(int(number) / 1000, LONGEST))
     return Fate()
 
 

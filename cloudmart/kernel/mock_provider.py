@@ -4,7 +4,12 @@ import hashlib
 from collections import OrderedDict, deque
 from typing import Any
 
-from cloudmart.kernel.remote import Accepted, Outcome, Unknown
+from django.conf import settings
+
+from cloudmart.kernel.errors import DomainError
+from cloudmart.kernel.magic import Fate, Refusal
+from cloudmart.kernel.oddities import said
+from cloudmart.kernel.remote import Accepted, Outcome, Refused, Unknown
 
 REMEMBERED_KEYS = 10_000
 
@@ -40,6 +45,16 @@ def _forget_oldest(memory: OrderedDict[str, Any]) -> None:
         memory.popitem(last=False)
 
 
+def allowed(fate: Fate) -> Fate:
+    """Returns the fate if ALLOW_MAGIC_TOKENS is set; else that of an ordinary value."""
+    return fate if settings.ALLOW_MAGIC_TOKENS else Fate()
+
+
 def accepted(prefix: str, key: str) -> Accepted:
     """The same key gives the same reference, in every process."""
-    return Accepted(f"{prefix}_{hashlib.sha256(key.encode()).hexdigest()[:20]}")
+    return Accepted(said(f"{prefix}_{hashlib.sha256(key.encode()).hexdigest()[:20]}", key))
+
+
+def refused(meaning: type[DomainError], no: Refusal, key: str) -> Refused:
+    """A refusal, and what it means to us."""
+    return Refused(meaning(said(no.detail, key), reason=said(no.reason, key)))

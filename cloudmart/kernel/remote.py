@@ -13,6 +13,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_aft
 
 from cloudmart.kernel.errors import DomainError
 from cloudmart.kernel.facts import OrderFacts
+from cloudmart.kernel.text import LONGEST_CODE, LONGEST_ERROR, LONGEST_REASON, LONGEST_REFERENCE, storable
 from cloudmart.kernel.transactions import durable
 
 logger = logging.getLogger(__name__)
@@ -35,14 +36,26 @@ class Accepted:
     """The provider has done it."""
 
     reference: str = ""
-    """The provider's own name for what it did."""
+    """The provider's own name for what it did; "" where it gives none."""
+
+    def __post_init__(self) -> None:
+        reference = storable(self.reference, LONGEST_REFERENCE)
+        if len(self.reference) > LONGEST_REFERENCE:
+            logger.warning("a provider's reference of %s characters is cut: %s", len(self.reference), reference)
+        object.__setattr__(self, "reference", reference)
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """It is certain that the provider has not done it, and why."""
+    """It is certain that the provider has not done it, and why.
+
+    Of a provider's refusal its sentence and its code, the `reason`, are kept, and nothing else that it tells.
+    """
 
     error: DomainError
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "error", _storable_refusal(self.error))
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +63,9 @@ class Unknown:
     """Neither is certain."""
 
     reason: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "reason", storable(self.reason, LONGEST_REASON))
 
 
 Outcome = Accepted | Refused | Unknown
@@ -63,6 +79,9 @@ class Failure:
     finished: datetime
     error: str
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "error", storable(self.error, LONGEST_ERROR))
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -74,6 +93,9 @@ class Answer:
     failures: tuple[Failure, ...] = ()
     error: str = ""
     """How the last try failed, when it did."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "error", storable(self.error, LONGEST_ERROR))
 
     @property
     def tries(self) -> int:
@@ -182,3 +204,11 @@ def _found(operation: RemoteOperation, order: OrderFacts, intent: Any) -> Outcom
         return operation.lookup(order, intent)
     except MayPass as error:
         return Unknown(f"{type(error).__name__}: {error}")
+
+
+def _storable_refusal(error: DomainError) -> DomainError:
+    """The same refusal in texts that fit our columns; a reason that says nothing is the error's own code."""
+    detail = storable(error.detail, LONGEST_REASON)
+    if "reason" not in error.facts:
+        return type(error)(detail)
+    return type(error)(detail, reason=storable(str(error.facts["reason"] or ""), LONGEST_CODE) or error.code)

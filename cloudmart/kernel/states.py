@@ -3,9 +3,10 @@
 from typing import Any
 
 from django.db import models
-from django.utils import timezone
 
+from cloudmart.kernel.clock import DatabaseNow
 from cloudmart.kernel.errors import IllegalMove
+from cloudmart.kernel.fields import CharField, DatabaseTimeField
 
 
 class HasMoves(models.Model):
@@ -13,8 +14,8 @@ class HasMoves(models.Model):
 
     MOVES: dict[str, set[str]] = {}
 
-    status = models.CharField(max_length=16)
-    updated_at = models.DateTimeField(auto_now=True)
+    status = CharField(max_length=16)
+    updated_at = DatabaseTimeField(auto_now=True)
 
     class Meta:
         abstract = True
@@ -38,4 +39,4 @@ def moved(model: type[HasMoves], pks: list[Any], to: str, **changes: Any) -> int
     """Move those of `pks` whose status allows it, in one UPDATE; returns how many did."""
     sources = [status for status, targets in model.MOVES.items() if to in targets]
     rows = model._default_manager.filter(pk__in=pks, status__in=sources)
-    return rows.update(status=to, updated_at=timezone.now(), **changes)
+    return rows.update(status=to, updated_at=DatabaseNow(), **changes)

@@ -9,8 +9,10 @@ from contextvars import ContextVar
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
-from django.db import OperationalError, connection, transaction
+from django.conf import settings
+from django.db import Error, connection, transaction
 
+from cloudmart.kernel.database_errors import remedy_for
 from cloudmart.kernel.errors import DatabaseBusy
 from cloudmart.kernel.metrics import count_retry
 
@@ -22,24 +24,6 @@ logger = logging.getLogger(__name__)
 TRIES = 6
 LONGEST_PAUSE = 0.5
 """Seconds; the first pause is at most 1/32 of it."""
-
-PASSING_MYSQL_ERRORS = {
-    1213: "deadlock: the server has rolled the whole transaction back",
-    1205: "lock wait timeout: only the statement was rolled back, so we roll back the rest",
-    1020: "record changed since last read (MariaDB under snapshot isolation)",
-}
-
-LOST_CONNECTIONS = {
-    1040: "too many connections",
-    1053: "the server is shutting down",
-    1927: "the connection was killed",
-    2002: "no server (socket)",
-    2003: "no server",
-    2006: "the server has gone away",
-    2013: "lost the connection",
-    2055: "lost the connection, extended",
-    4031: "the server closed an idle connection",
-}
 
 _first_acts: ContextVar[tuple[Callable[[], None], ...]] = ContextVar("first_acts", default=())
 
@@ -60,15 +44,17 @@ def beginning_with(act: Callable[[], None]) -> Iterator[None]:
 
 
 def durable(function: Callable[P, R]) -> Callable[P, R]:
-    """Run `function` in an outermost transaction, and again, whole, when it lost a conflict or the server.
+    """Run `function` in an outermost transaction, and again, whole, where `remedy_for` knows that this may help.
 
-    Whatever `function` keeps outside the database must bear a second run. Raises DatabaseBusy when that does not end;
+    Whatever `function` keeps outside the database must bear a second run. No attempt begins after TRANSACTION_BUDGET
+    seconds. Raises DatabaseBusy when conflicts do not end, and the error itself when no server is reached that writes;
     RuntimeError when a transaction is open already. A connection that is lost at COMMIT is not tried again: nobody
     knows whether it was done.
     """
 
     @wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        deadline = time.monotonic() + settings.TRANSACTION_BUDGET
         for attempt in range(1, TRIES + 1):
             if attempt > 1:
                 count_retry(function.__qualname__)
@@ -81,12 +67,18 @@ def durable(function: Callable[P, R]) -> Callable[P, R]:
                     is_committing = True
                 _first_acts.set(())
                 return result
-            except OperationalError as error:
-                if connection.in_atomic_block or not (may_pass(error) or (is_lost(error) and not is_committing)):
+            except Error as error:
+                remedy = remedy_for(error)
+                if connection.in_atomic_block or not remedy or (is_committing and not remedy.is_certain_at_commit):
                     raise
                 logger.info("transaction %s, try %s: %s", function.__qualname__, attempt, error)
-                if is_lost(error):
+                is_last = attempt == TRIES or time.monotonic() > deadline
+                if remedy.needs_new_connection:
                     connection.close()
+                    if is_last:
+                        raise
+                if is_last:
+                    break
                 time.sleep(random.uniform(0, LONGEST_PAUSE / 2 ** (TRIES - attempt)))
         raise DatabaseBusy(function.__qualname__)
 
@@ -102,14 +94,3 @@ def joining(function: Callable[P, R]) -> Callable[P, R]:
         return function(*args, **kwargs) if connection.in_atomic_block else alone(*args, **kwargs)
 
     return run
-
-
-def is_lost(error: OperationalError) -> bool:
-    """Whether the database was not, or is no longer, to be reached."""
-    return bool(error.args) and error.args[0] in LOST_CONNECTIONS
-
-
-def may_pass(error: OperationalError) -> bool:
-    """Whether the same transaction, run again, may succeed."""
-    reason = error.args[0] if error.args else None
-    return reason in PASSING_MYSQL_ERRORS or "database is locked" in str(reason)

@@ -6,7 +6,7 @@ from time import sleep
 
 from cloudmart.sandbox.knobs import Board
 from cloudmart.sandbox.ledger import Answer, Ledger
-from cloudmart.sandbox.rules import NOT_TAKEN, Wish, settle
+from cloudmart.sandbox.rules import NOT_TAKEN, Wish, as_said, settle
 
 IN_PROGRESS = Answer(409, {"code": "in_progress", "detail": "The first request with this key is still running."})
 NO_SUCH_KEY = Answer(404, {"code": "no_such_key", "detail": "No request with this key has been answered yet."})
@@ -44,12 +44,12 @@ class Provider:
                 answer, is_lost = settle(page, key, wish)
         finally:
             self._running.discard(key)
-        return None if is_lost else answer
+        return None if is_lost else as_said(answer, key)
 
     def look_up(self, key: str) -> Answer:
         if key in self._running:
             return IN_PROGRESS
-        return self._answered(key) or NO_SUCH_KEY
+        return as_said(self._answered(key) or NO_SUCH_KEY, key)
 
     def _begin(self, key: str) -> bool:
         with self._lock:

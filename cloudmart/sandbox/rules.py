@@ -7,11 +7,15 @@ from hashlib import sha256
 from uuid import uuid4
 
 from cloudmart.kernel.magic import Fate, Refusal, fate_of_postal_code, fate_of_token
+from cloudmart.kernel.oddities import said
+from cloudmart.kernel.text import LONGEST_REFERENCE, storable
 from cloudmart.sandbox.ledger import Answer, Page
+
+REFUSED = 402
 
 
 def refused(refusal: Refusal) -> Answer:
-    return Answer(402, {"code": refusal.reason, "detail": refusal.detail})
+    return Answer(REFUSED, {"code": refusal.reason, "detail": refusal.detail})
 
 
 NOT_TAKEN = Answer(503, {"code": "not_taken", "detail": "Nothing was done."})
@@ -56,7 +60,7 @@ class Refund(Wish):
     amount: int
 
     def fulfil(self, page: Page, key: str) -> Answer:
-        charge = page.made(reference=self.transaction_id)
+        charge = page.made(key=self.transaction_id, reference=self.transaction_id)
         if charge is None:
             return NO_SUCH_CHARGE
         if self.amount > charge.left:
@@ -77,6 +81,7 @@ class Parcel(Wish):
     order_id: str
     postal_code: str
     address: str
+    country: str = ""
 
     @property
     def fate(self) -> Fate:
@@ -109,9 +114,16 @@ def settle(page: Page, key: str, wish: Wish) -> tuple[Answer, bool]:
     return answer, request.tries <= fate.lost
 
 
+def as_said(answer: Answer, key: str) -> Answer:
+    """The answer to this key, a refusal in the provider's own way to say it."""
+    if answer.status != REFUSED:
+        return answer
+    return Answer(REFUSED, {name: said(text, key) for name, text in answer.body.items()})
+
+
 def _entered(page: Page, kind: str, key: str, subject: str, order_id: str, amount: int) -> Answer:
     """The reference is new each time: whoever sees it twice has been told what was done the first time."""
-    reference = f"{kind}_{uuid4().hex}"
+    reference = _reference(kind, key)
     page.enter(kind, reference, key, subject, order_id, amount)
     return Answer(200, {"reference": reference})
 
@@ -122,7 +134,12 @@ def _barred(page: Page, kind: str, key: str, subject: str, verdict: Answer) -> A
     made = page.made(key=subject)
     if made and made.left:
         return _entered(page, kind, key, subject, made.order_id, -made.left)
-    return Answer(200, {"reference": f"{kind}_{uuid4().hex}"})
+    return Answer(200, {"reference": _reference(kind, key)})
+
+
+def _reference(kind: str, key: str) -> str:
+    """However odd it is, it comes back as it went: else nobody could ask for what it names."""
+    return storable(said(f"{kind}_{uuid4().hex}", key), LONGEST_REFERENCE)
 
 
 def _fingerprint(wish: Wish) -> str:

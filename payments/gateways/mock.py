@@ -3,22 +3,24 @@
 import time
 from uuid import UUID
 
-from cloudmart.kernel.magic import fate_of_token
-from cloudmart.kernel.mock_provider import MockProvider, accepted
+from cloudmart.kernel.magic import Refusal, fate_of_token
+from cloudmart.kernel.mock_provider import MockProvider, accepted, allowed, refused
 from cloudmart.kernel.remote import Outcome, OutcomeUnknown, ProviderUnavailable, Refused
 from payments.errors import PaymentDeclined
 
+DROPPED = Refusal("dropped", "The charge was dropped.")
+
 
 class MockGateway(MockProvider):
-    """Any token is good, except the magic ones."""
+    """Any token is good, except the magic ones where they are allowed."""
 
     def charge(self, key: str, *, order_id: UUID, amount: int, currency: str, method: str, token: str) -> Outcome:
         attempt = self._note("charge", key)
         if isinstance(known := self.lookup(key), Refused):
             return known
-        fate = fate_of_token(token)
+        fate = allowed(fate_of_token(token))
         if no := fate.refusal:
-            return self._answer(key, Refused(PaymentDeclined(no.detail, reason=no.reason)))
+            return self._answer(key, refused(PaymentDeclined, no, key))
         if attempt <= fate.not_taken:
             raise ProviderUnavailable(f"try {attempt}")
         time.sleep(fate.slow)
@@ -29,7 +31,7 @@ class MockGateway(MockProvider):
 
     def cancel(self, key: str, *, charge_key: str) -> Outcome:
         self._note("cancel", key)
-        self._answer(charge_key, Refused(PaymentDeclined("The charge was dropped.", reason="dropped")))
+        self._answer(charge_key, refused(PaymentDeclined, DROPPED, charge_key))
         return self._answer(key, accepted("void", key))
 
     def refund(self, key: str, *, transaction_id: str, amount: int) -> Outcome:

@@ -7,7 +7,7 @@ import orders.audit
 import payments.audit
 import shipping.audit
 from cloudmart.kernel.audit import Finding
-from sagas.audit import endings, records
+from sagas.audit import endings, intents, records
 
 INVARIANTS = (
     *inventory.audit.INVARIANTS,
@@ -16,6 +16,7 @@ INVARIANTS = (
     *shipping.audit.INVARIANTS,
     *endings.INVARIANTS,
     *records.INVARIANTS,
+    *intents.INVARIANTS,
 )
 
 

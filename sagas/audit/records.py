@@ -3,7 +3,7 @@
 from functools import reduce
 from operator import or_
 
-from django.db.models import Count, Exists, F, Max, Min, OuterRef, Q
+from django.db.models import Count, Exists, F, Max, Min, OuterRef, Q, Subquery
 
 from cloudmart.kernel.audit import Rows, invariant
 from cloudmart.models import IdempotencyKey
@@ -48,6 +48,19 @@ def facts_are_heard(facts: Rows) -> Rows:
     return facts.filter(reduce(or_, unheard))
 
 
+@invariant(Event.objects.exclude(delivered_at=None), named_by=("aggregate_id", "seq"))
+def facts_are_told_after_they_happen(facts: Rows) -> Rows:
+    """No fact was delivered before it happened."""
+    return facts.filter(delivered_at__lt=F("timestamp"))
+
+
+@invariant(SagaInstance.objects.exclude(finished_at=None), named_by=("order_id",))
+def saga_ends_after_its_steps(sagas: Rows) -> Rows:
+    """No saga finished before its last step did."""
+    last = SagaStepLog.objects.filter(saga=OuterRef("pk")).order_by("-seq")
+    return sagas.filter(finished_at__lt=Subquery(last.values("finished")[:1]))
+
+
 @invariant(IdempotencyKey.objects.exclude(order_id=None), named_by=("scope",))
 def key_is_answered(keys: Rows) -> Rows:
     """Once a saga rests, the idempotency key that its order was placed with has its answer."""
@@ -60,4 +73,12 @@ def heard_by(consumer: str) -> Exists:
     return Exists(EventReceipt.objects.filter(event=OuterRef("pk"), consumer=consumer))
 
 
-INVARIANTS = (log_has_no_gap, facts_have_no_gap, facts_are_told, facts_are_heard, key_is_answered)
+INVARIANTS = (
+    log_has_no_gap,
+    facts_have_no_gap,
+    facts_are_told,
+    facts_are_heard,
+    facts_are_told_after_they_happen,
+    saga_ends_after_its_steps,
+    key_is_answered,
+)

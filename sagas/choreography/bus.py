@@ -14,8 +14,10 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import QuerySet
+from django.db.models.functions import Greatest
 from django.utils import timezone
 
+from cloudmart.kernel.clock import DatabaseNow
 from cloudmart.kernel.facts import OrderFacts
 from cloudmart.kernel.following import IsLeaving, never
 from cloudmart.kernel.remote import Answer, RemoteOperation, ask, nothing
@@ -164,6 +166,6 @@ def untold(order_id: UUID, after: int) -> QuerySet[Event]:
 
 
 def mark_told(order_id: UUID, last: int) -> None:
-    """Everybody has heard the order's facts up to the `last`."""
+    """Everybody has heard the order's facts up to the `last`; whatever the clock says, not before they happened."""
     facts = Event.objects.filter(aggregate_id=order_id, delivered_at=None, seq__lte=last)
-    facts.update(delivered_at=timezone.now())
+    facts.update(delivered_at=Greatest("timestamp", DatabaseNow()))

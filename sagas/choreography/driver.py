@@ -48,24 +48,25 @@ def resume(saga: SagaInstance, is_leaving: IsLeaving = never) -> SagaInstance:
     return saga
 
 
-def cancel(saga: SagaInstance, reason: str, is_leaving: IsLeaving = never) -> SagaInstance:
-    """Announce that the order is to be cancelled; a running one is told so by whoever is telling its facts.
+def cancel(saga: SagaInstance, reason: str, actor: str, is_leaving: IsLeaving = never) -> SagaInstance:
+    """Announce that `actor` has the order cancelled; a running one is told so by whoever is telling its facts.
 
     One that waits is due at once. Raises AlreadyShipped, having changed nothing.
     """
     with driving(saga):
-        if fence := _request_cancel(saga.order_id, reason):
+        if fence := _request_cancel(saga.order_id, reason, actor):
             saga.fence = fence
             _tell(saga, is_leaving)
     return saga
 
 
-def turn_back(order_id: UUID, reason: str) -> SagaInstance | None:
-    """Announce that the order is to be cancelled; None when it fails anyway. Raises AlreadyShipped."""
+def turn_back(order_id: UUID, reason: str, actor: str) -> SagaInstance | None:
+    """Announce that `actor` has the order cancelled; None when it fails anyway. Raises AlreadyShipped."""
     story = Story.of(order_id)
     if story.is_failing:
         return None
     shipping.begin_cancel(story.order)
+    story.saga.cancelled_by = actor
     story.announce(order_cancel_requested, OrderCancelled(reason, reason=reason))
     story.write()
     return story.saga
@@ -80,9 +81,9 @@ def _create(saga: SagaInstance, order: OrderFacts) -> None:
 
 
 @durable
-def _request_cancel(order_id: UUID, reason: str) -> int | None:
+def _request_cancel(order_id: UUID, reason: str, actor: str) -> int | None:
     """The fence of the caller's lease, when this has given it something to tell: nobody else drives the order."""
-    saga = turn_back(order_id, reason)
+    saga = turn_back(order_id, reason, actor)
     if saga is None:
         return None
     if claim(saga):

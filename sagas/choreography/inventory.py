@@ -37,7 +37,7 @@ def confirm_when_shipping_arranged(story: Story) -> None:
     try:
         inventory.confirm_stock(story.order)
     except ReservationExpired as refusal:
-        inventory.release_stock(story.order, refusal.detail)
+        inventory.release_stock(story.given_back, refusal.detail)
         story.announce(stock_unavailable, refusal)
     else:
         story.announce(stock_confirmed)
@@ -45,6 +45,6 @@ def confirm_when_shipping_arranged(story: Story) -> None:
 
 @reacts_to(payment_failed, shipping_failed, order_cancel_requested, order_timed_out)
 def release_when_given_up(story: Story) -> None:
-    inventory.release_stock(story.order, story.why_failing)
+    inventory.release_stock(story.given_back, story.why_failing)
     if not story.tells_any(stock_released, stock_unavailable):
         story.announce(stock_released)

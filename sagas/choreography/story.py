@@ -3,10 +3,9 @@
 from typing import Any, Self
 from uuid import UUID
 
-from django.utils import timezone
-
+from cloudmart.kernel.clock import DatabaseNow
 from cloudmart.kernel.errors import DomainError
-from cloudmart.kernel.facts import OrderFacts
+from cloudmart.kernel.facts import Basket, OrderFacts
 from sagas.choreography.signals import FAILURES, Fact
 from sagas.leases import PROGRESS, prolonged
 from sagas.locks import lock_saga
@@ -70,6 +69,11 @@ class Story:
         """The sentence of the first failure; "" when nothing has failed."""
         return str((self.saga.failure or {}).get("detail", ""))
 
+    @property
+    def given_back(self) -> Basket:
+        """The order's books, as whoever has it undone gives them back."""
+        return self.order.handled_by(self.saga.undone_by(self.saga.failure))
+
     def announce(self, fact: Fact, error: DomainError | None = None, **payload: Any) -> None:
         """`fact` has happened: it is recorded when this transaction commits. A failure brings its error."""
         failure = error.as_json() if error else {}
@@ -81,7 +85,7 @@ class Story:
                 seq=len(self._told),
                 payload=STORED_PAYLOAD.written({**failure, **payload}),
                 causation_id=self.cause.pk if self.cause else None,
-                delivered_at=None if fact.has_listeners() else timezone.now(),
+                delivered_at=None if fact.has_listeners() else DatabaseNow(),
             )
         )
         if fact in FAILURES and self.saga.failure is None:
@@ -100,14 +104,16 @@ class Story:
         if not self._announced:
             return
         Event.objects.bulk_create(self._announced)
-        saga, now = self.saga, timezone.now()
+        saga = self.saga
         if saga.at_rest and not self._rested_before:
             came_to_rest.send(SagaInstance, rest=Rest(self.order, saga.status, saga.failure, saga.answers_key))
         SagaInstance.objects.filter(pk=saga.pk).update(
             status=saga.status,
             current_step=saga.current_step,
             failure=saga.failure,
-            updated_at=now,
-            finished_at=now if saga.at_rest else None,
+            cancelled_by=saga.cancelled_by,
+            **saga.payload_without_token(saga.status),
+            updated_at=DatabaseNow(),
+            finished_at=DatabaseNow() if saga.at_rest else None,
             **({**PROGRESS, **prolonged()} if self._is_driven else {}),
         )

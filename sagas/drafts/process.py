@@ -23,13 +23,13 @@ from orders.errors import OrderChanged, OrderNotDraft
 from orders.models import Order, Status
 from sagas.metrics import counts_refusals
 from sagas.models import SagaInstance
-from sagas.placement import START, WantedLine, check_prices
+from sagas.placement import WantedLine, check_prices, start_saga
 
 
 def add_item(order_id: UUID, item: WantedLine, actor: str) -> None:
     """Hold so many copies more, and put them in the draft; at the price of now, which the whole line has then.
 
-    Raises OrderNotDraft, UnknownBook, PriceChanged, OutOfStock and OrderTooLarge.
+    Raises OrderNotDraft, UnknownBook, PriceChanged, OutOfStock, HeldTooLong and OrderTooLarge.
     """
     draft = lock_draft(order_id)
     _put(draft, item, drafts.copies_in(draft, item.book_id) + item.quantity, actor)
@@ -77,15 +77,21 @@ def cancel_draft(order_id: UUID, reason: str, actor: str) -> bool:
 
 
 def confirm_draft(
-    draft: Order, wishes: Wishes, payment_token: str, claim: Claim | None = None, is_leaving: IsLeaving = never
+    draft: Order,
+    wishes: Wishes,
+    payment_token: str,
+    actor: str,
+    claim: Claim | None = None,
+    is_leaving: IsLeaving = never,
 ) -> SagaInstance:
     """Place the order that the draft comes to, and run its saga. Confirmed twice, it is placed once.
 
-    Raises OrderIsEmpty, NoPaymentMethod, NoShippingAddress, UnknownCoupon, PriceChanged, OrderChanged, and OutOfStock
-    when a hold has run out and the copies are gone: the draft stays as it was then. What fails later is in the saga.
+    Raises OrderIsEmpty, NoPaymentMethod, NoShippingAddress, RegionDiffers, UnknownCoupon, PriceChanged, OrderChanged,
+    and OutOfStock when a hold has run out and the copies are gone: the draft stays as it was then. What fails later is
+    in the saga. Raises OrderInDoubt for what breaks that off.
     """
     if draft.status == Status.DRAFT:
-        order = drafts.facts_of(draft, wishes, payment_token)
+        order = drafts.facts_of(draft, wishes, payment_token, actor)
         with suppress(OrderNotDraft):  # somebody else has confirmed it, or given it up, meanwhile
             return _place(order, wishes, claim, is_leaving)
     saga = SagaInstance.objects.filter(order_id=draft.pk).first()
@@ -100,7 +106,7 @@ def _place(order: OrderFacts, wishes: Wishes, claim: Claim | None, is_leaving: I
     check_prices(lines, inventory.find_books(order.quantities))
     try:
         with beginning_with(partial(_take_over, order, wishes)):
-            return START[order.saga_style](order, claim.tie(order.order_id) if claim else "", is_leaving)
+            return start_saga(order, claim, is_leaving)
     except (OrderNotDraft, OrderChanged, OutOfStock):
         if claim:
             claim.untie()
@@ -110,15 +116,15 @@ def _place(order: OrderFacts, wishes: Wishes, claim: Claim | None, is_leaving: I
 def _take_over(order: OrderFacts, wishes: Wishes) -> None:
     """The draft becomes the order, all of it held for as long as a saga may take."""
     draft = lock_draft(order.order_id)
-    if drafts.facts_of(draft, wishes, order.payment_token) != order:
+    if drafts.facts_of(draft, wishes, order.payment_token, order.placed_by) != order:
         raise OrderChanged(order_id=str(order.order_id))
     drafts.place_draft(draft, order)
-    hold_stock(order, afresh=True)
+    hold_stock(order)
 
 
 def _put(draft: Order, item: WantedLine, copies: int, actor: str) -> None:
     books = inventory.find_books([item.book_id])
     check_prices([item], books)
     book = books[item.book_id].book
-    hold_stock(Wanted(draft.pk, {book.pk: copies}, actor))
+    hold_stock(Wanted(draft.pk, {book.pk: copies}, actor), drafted_by=draft.customer_id)
     drafts.put_line(draft, Line(book.pk, book.title, book.price, copies))

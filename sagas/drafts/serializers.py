@@ -11,7 +11,9 @@ from sagas.serializers import CouponField, WishesInput
 class DraftInput(WishesInput):
     """An order without books yet."""
 
-    customer_id = CodeField(required=False, help_text="For operators; customers order for themselves")
+    customer_id = CodeField(
+        required=False, help_text="For staff who may place orders for others; customers order for themselves"
+    )
 
 
 @extend_schema_serializer(examples=DRAFT_CHANGES)

@@ -11,8 +11,8 @@ from cloudmart.api.idempotency import claim_of, idempotent, idempotent_transacti
 from cloudmart.api.patience import may_respond_async, patience_of
 from cloudmart.api.schema import refuses
 from cloudmart.api.viewers import actor_of
-from cloudmart.kernel.facts import OrderFacts
-from inventory.errors import OutOfStock, PriceChanged, ReservationExpired, UnknownBook
+from cloudmart.kernel.limits import OrderTooLarge
+from inventory.errors import HeldTooLong, OutOfStock, PriceChanged, ReservationExpired, UnknownBook
 from orders.drafts import change_draft, lock_draft
 from orders.errors import (
     ItemNotFound,
@@ -22,15 +22,16 @@ from orders.errors import (
     OrderIsEmpty,
     OrderNotDraft,
     OrderNotFound,
-    OrderTooLarge,
+    RegionDiffers,
     UnknownCoupon,
 )
 from orders.selectors import find_order
 from orders.serializers import OrderOutput
 from orders.views import OrderDetail
-from sagas.answers import ON_THE_WAY, answer_to_placing
+from sagas.answers import ON_THE_WAY, answer_with
 from sagas.drafts import process
 from sagas.drafts.serializers import ConfirmInput, DraftChangesInput, QuantityInput
+from sagas.permissions import FOR_OTHERS, OwnerOrStaff
 from sagas.placement import WantedLine
 from sagas.selectors import look_at_holds
 from sagas.serializers import ItemInput, NoInput, OrderAndSagaOutput
@@ -41,13 +42,15 @@ from sagas.serializers import ItemInput, NoInput, OrderAndSagaOutput
 class OrderOrDraft(OrderDetail):
     """GET: the order; of a draft also until when each book is held, and which are held no longer."""
 
+    permission_classes = [OwnerOrStaff.with_permission(FOR_OTHERS)]
+
     def get_object(self):  # type: ignore[no-untyped-def]
         order = super().get_object()
         look_at_holds([order])
         return order
 
     @extend_schema(summary="Change how a draft is paid, sent or reckoned", request=DraftChangesInput)
-    @refuses(OrderNotFound, OrderNotDraft, UnknownCoupon)
+    @refuses(OrderNotFound, OrderNotDraft, UnknownCoupon, RegionDiffers)
     @idempotent_transaction
     def patch(self, request: Request, order_id: UUID) -> Response:
         """Its books are changed with `/orders/{order_id}/items`."""
@@ -62,20 +65,22 @@ class OrderOrDraft(OrderDetail):
     @idempotent_transaction
     def delete(self, request: Request, order_id: UUID) -> Response:
         """Its books are given back, and it is forgotten. To keep it on record, cancel it."""
-        find_order(order_id, request.user)
-        process.discard_draft(order_id, actor_of(request.user))
+        draft = find_order(order_id, request.user)
+        process.discard_draft(order_id, actor_of(request.user, draft.customer_id))
         return Response(status=204)
 
 
 class Items(APIView):
+    permission_classes = [OwnerOrStaff.with_permission(FOR_OTHERS)]
+
     @extend_schema(summary="Add a book to a draft, and hold it", request=ItemInput, responses=OrderOutput)
-    @refuses(OrderNotFound, OrderNotDraft, UnknownBook, PriceChanged, OutOfStock, OrderTooLarge)
+    @refuses(OrderNotFound, OrderNotDraft, UnknownBook, PriceChanged, OutOfStock, HeldTooLong, OrderTooLarge)
     @idempotent_transaction
     def post(self, request: Request, order_id: UUID) -> Response:
         """So many copies more of it. They are held until `held_until`; nothing is added when they cannot be."""
-        find_order(order_id, request.user)
+        draft = find_order(order_id, request.user)
         item = WantedLine(**ItemInput.read(request))
-        process.add_item(order_id, item, actor_of(request.user))
+        process.add_item(order_id, item, actor_of(request.user, draft.customer_id))
         return shown(request, order_id)
 
 
@@ -85,27 +90,31 @@ CHANGE = extend_schema(
 
 
 class Item(APIView):
+    permission_classes = [OwnerOrStaff.with_permission(FOR_OTHERS)]
+
     @CHANGE
-    @refuses(OrderNotFound, OrderNotDraft, ItemNotFound, PriceChanged, OutOfStock, OrderTooLarge)
+    @refuses(OrderNotFound, OrderNotDraft, ItemNotFound, PriceChanged, OutOfStock, HeldTooLong, OrderTooLarge)
     @idempotent_transaction
     def put(self, request: Request, order_id: UUID, book_id: str) -> Response:
         """Just so many are held from now on, at the price of now; what had been given back is held again."""
-        find_order(order_id, request.user)
+        draft = find_order(order_id, request.user)
         item = WantedLine(book_id, **QuantityInput.read(request))
-        process.change_item(order_id, item, actor_of(request.user))
+        process.change_item(order_id, item, actor_of(request.user, draft.customer_id))
         return shown(request, order_id)
 
-    @extend_schema(summary="Take a book out of a draft", request=None, responses=OrderOutput)
+    @extend_schema(summary="Take a book out of a draft", request=None, responses={200: OrderOutput})
     @refuses(OrderNotFound, OrderNotDraft)
     @idempotent_transaction
     def delete(self, request: Request, order_id: UUID, book_id: str) -> Response:
         """Its copies are given back. A book that is not in the draft is taken out easily."""
-        find_order(order_id, request.user)
-        process.remove_item(order_id, book_id, actor_of(request.user))
+        draft = find_order(order_id, request.user)
+        process.remove_item(order_id, book_id, actor_of(request.user, draft.customer_id))
         return shown(request, order_id)
 
 
 class ExtendDraft(APIView):
+    permission_classes = [OwnerOrStaff.with_permission(FOR_OTHERS)]
+
     @extend_schema(summary="Hold a draft's books for longer", request=NoInput, responses=OrderOutput)
     @refuses(OrderNotFound, OrderNotDraft, ReservationExpired)
     @idempotent_transaction
@@ -118,6 +127,8 @@ class ExtendDraft(APIView):
 
 
 class ConfirmOrder(APIView):
+    permission_classes = [OwnerOrStaff.with_permission(FOR_OTHERS)]
+
     @extend_schema(
         summary="Place the order that a draft comes to",
         request=ConfirmInput,
@@ -130,6 +141,7 @@ class ConfirmOrder(APIView):
         OrderChanged,
         NoPaymentMethod,
         NoShippingAddress,
+        RegionDiffers,
         UnknownCoupon,
         PriceChanged,
         OutOfStock,
@@ -147,8 +159,10 @@ class ConfirmOrder(APIView):
         asked = ConfirmInput(data=request.data)
         asked.is_valid(raise_exception=True)
         token = asked.validated_data.get("payment_token", "")
-        saga = process.confirm_draft(draft, asked.wishes, token, claim_of(request), patience_of(request))
-        return answer_to_placing(OrderFacts.from_json(saga.payload), saga.status, saga.failure)
+        actor = actor_of(request.user, draft.customer_id)
+        return answer_with(
+            process.confirm_draft(draft, asked.wishes, token, actor, claim_of(request), patience_of(request))
+        )
 
 
 def shown(request: Request, order_id: UUID) -> Response:

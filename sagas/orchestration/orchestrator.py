@@ -5,10 +5,14 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
+from django.db.models import Value
+from django.db.models.functions import Coalesce
+
 from cloudmart.kernel.clock import DatabaseNow
 from cloudmart.kernel.facts import OrderFacts
 from cloudmart.kernel.following import IsLeaving, never
 from cloudmart.kernel.remote import Answer, Refused, ask
+from cloudmart.kernel.text import LONGEST_REASON, storable
 from cloudmart.kernel.transactions import durable
 from orders.errors import OrderCancelled
 from sagas.driving import driving
@@ -65,7 +69,12 @@ class OrderSagaOrchestrator:
 
     @classmethod
     def cancel(
-        cls, saga: SagaInstance, reason: str, is_leaving: IsLeaving = never, workflow: Workflow = ORDER_WORKFLOW
+        cls,
+        saga: SagaInstance,
+        reason: str,
+        actor: str,
+        is_leaving: IsLeaving = never,
+        workflow: Workflow = ORDER_WORKFLOW,
     ) -> SagaInstance:
         """Walk a completed saga back from its end; a running one reads the wish when it next claims its cursor.
 
@@ -74,13 +83,14 @@ class OrderSagaOrchestrator:
         """
         if saga.status == State.COMPLETED:
             machine = cls(saga, workflow)
+            saga.cancelled_by = actor
             turned_back = TurnedBack(CANCELLATION, OrderCancelled(reason, reason=reason))
             with driving(saga):
                 walk = machine._take_back(turned_back)
                 saga.fence += 1
                 machine._converse(machine._keep(walk), is_leaving)
             return saga
-        if not turn_back(saga.order_id, reason, wake_at=DatabaseNow()):
+        if not turn_back(saga.order_id, reason, actor, wake_at=DatabaseNow()):
             raise Overtaken(str(saga.pk))
         return saga
 
@@ -157,12 +167,18 @@ class OrderSagaOrchestrator:
         """What the walk has committed is now what the saga is."""
         self.saga.status, self.saga.current_step = walk.cursor.state, walk.cursor.step
         self.saga.failure = walk.failure
+        vars(self.saga).update(self.saga.payload_without_token(walk.cursor.state))
         self._is_new = False
         self._last_seq = walk.last_seq
         return walk.call
 
 
-def turn_back(order_id: UUID, reason: str, **changes: Any) -> bool:
-    """Note the wish, which the saga reads when it next claims its cursor to go forward; False when it is at rest."""
+def turn_back(order_id: UUID, reason: str, actor: str, **changes: Any) -> bool:
+    """Note the wish, which the saga reads when it next claims its cursor to go forward; False when it is at rest.
+
+    Of several wishes the first one counts.
+    """
     running = SagaInstance.objects.filter(order_id=order_id).exclude(status__in=AT_REST)
-    return bool(running.update(cancel_reason=reason, **changes))
+    said = {"cancel_reason": storable(reason, LONGEST_REASON), "cancelled_by": actor}
+    wish = {name: Coalesce(name, Value(text)) for name, text in said.items()}
+    return bool(running.update(**wish, **changes))

@@ -7,6 +7,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from cloudmart.kernel.remote import Answer
+from cloudmart.kernel.text import LONGEST_ERROR, storable
 from sagas.metrics import count_log
 from sagas.models import Direction, SagaInstance, SagaStepLog, StepStatus
 
@@ -40,7 +41,7 @@ class StepLog:
                 direction=direction,
                 attempt=attempt,
                 status=status,
-                error=error[:500],
+                error=storable(error, LONGEST_ERROR),
                 started=started or now,
                 finished=None if status == StepStatus.STARTED else finished or now,
             )
@@ -71,6 +72,11 @@ class StepLog:
             finished=answer.finished,
             error=answer.error or error,
         )
+
+    @property
+    def ended(self) -> datetime:
+        """When the last of these lines ended, by the clock of whoever took the steps."""
+        return max((line.finished for line in self._lines if line.finished), default=timezone.now())
 
     def write(self) -> int:
         """Add the lines to the saga's log, and count them once that is committed; returns the last line's number."""

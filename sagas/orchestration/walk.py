@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import F, Q
+from django.db.models import F, Q, Value
+from django.db.models.functions import Greatest
 from django.utils import timezone
 
+from cloudmart.kernel.clock import DatabaseNow
 from cloudmart.kernel.errors import DomainError
 from cloudmart.kernel.facts import OrderFacts
 from cloudmart.kernel.remote import Answer, RemoteOperation
@@ -113,19 +115,23 @@ class Walk:
         self._claim(Cursor(State.COMPENSATION_STARTED, self.cursor.step))
 
     def claim_from_rest(self) -> None:
-        """Move the cursor of a completed saga to turn back, and lease it. Raises Overtaken."""
-        self._claim(Cursor(State.COMPENSATION_STARTED), fence=F("fence") + 1, **lease())
+        """Move the cursor of a completed saga to turn back for whoever cancels it, and lease it. Raises Overtaken."""
+        leased_for = {"cancelled_by": self._saga.cancelled_by, "fence": F("fence") + 1, **lease()}
+        self._claim(Cursor(State.COMPENSATION_STARTED), **leased_for)
 
     def close(self) -> None:
         """Write the log, and the cursor where the walk has ended elsewhere than was claimed; say so when it rests."""
         self.last_seq = self._log.write()
+        changes: dict[str, Any] = {}
+        if (self.cursor, self.failure) != (self._claimed, self._saga.failure):
+            changes = {**_at(self.cursor, prolonged()), **PROGRESS, "failure": self.failure}
         if self.cursor.state in AT_REST:
             rest = Rest(self._order, self.cursor.state, self.failure, self._saga.answers_key)
             came_to_rest.send(SagaInstance, rest=rest)
-        if (self.cursor, self.failure) != (self._claimed, self._saga.failure):
-            SagaInstance.objects.filter(pk=self._saga.pk).update(
-                **_at(self.cursor, prolonged()), **PROGRESS, failure=self.failure
-            )
+            changes["finished_at"] = Greatest(DatabaseNow(), Value(self._log.ended))
+        if changes:
+            changes |= self._saga.payload_without_token(self.cursor.state)
+            SagaInstance.objects.filter(pk=self._saga.pk).update(**changes)
 
     def _stop_from(self, index: int) -> Cursor:
         """The next call, or the end, as the table has it."""
@@ -141,7 +147,8 @@ class Walk:
         here = {"status": self.cursor.state, "current_step": self.cursor.step, "fence": self._saga.fence}
         mine = SagaInstance.objects.filter(pk=self._saga.pk, **here).exclude(unless or Q())
         news = {} if goal == self.cursor else PROGRESS
-        if not mine.update(**{**_at(goal, prolonged()), **news, "wake_at": None, **changes}):
+        without_token = self._saga.payload_without_token(goal.state)
+        if not mine.update(**{**_at(goal, prolonged()), **news, **without_token, "wake_at": None, **changes}):
             raise self._why_not()
         self._claimed = goal
 
@@ -150,6 +157,7 @@ class Walk:
         if (Cursor(now.status, now.current_step), now.fence) != (self.cursor, self._saga.fence):
             return Overtaken(str(now.pk))
         if now.cancel_reason is not None:
+            self._saga.cancelled_by = now.cancelled_by
             return TurnedBack(CANCELLATION, OrderCancelled(now.cancel_reason, reason=now.cancel_reason))
         return TurnedBack(DEADLINE, SagaTimedOut())
 
@@ -199,7 +207,8 @@ class Walk:
                 self._log.add(step.name, Direction.UNDO, StepStatus.SKIPPED)
             elif step.undo:
                 began = timezone.now()
-                step.undo(self._order, (self.failure or {}).get("detail", ""))
+                basket = self._order.handled_by(self._saga.undone_by(self.failure))
+                step.undo(basket, (self.failure or {}).get("detail", ""))
                 self._log.add(step.name, Direction.UNDO, StepStatus.DONE, started=began)
         self.cursor = Cursor(State.FAILED)
 
@@ -224,12 +233,14 @@ class Walk:
 
 
 def _at(cursor: Cursor, held: dict[str, Any]) -> dict[str, Any]:
-    """The columns of a saga that stands at `cursor`; until it rests, its driver's lease is `held` on to."""
-    now, at_rest = timezone.now(), cursor.state in AT_REST
+    """The columns of a saga that stands at `cursor`; until it rests, its driver's lease is `held` on to.
+
+    When a saga has finished is known once its last step has.
+    """
     return {
         "status": cursor.state,
         "current_step": cursor.step,
-        "updated_at": now,
-        "finished_at": now if at_rest else None,
-        **(NO_LEASE if at_rest else held),
+        "updated_at": DatabaseNow(),
+        "finished_at": None,
+        **(NO_LEASE if cursor.state in AT_REST else held),
     }

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from cloudmart.kernel.facts import OrderFacts
+from cloudmart.kernel.facts import Basket, OrderFacts
 from cloudmart.kernel.remote import RemoteOperation
 from inventory import services as inventory
 from orders import services as orders
@@ -18,8 +18,11 @@ class Local:
 
     name: str
     do: Callable[[OrderFacts], None]
-    undo: Callable[[OrderFacts, str], None] | None = None
-    """Takes the reason too; None when there is nothing to undo that another step's undo does not."""
+    undo: Callable[[Basket, str], None] | None = None
+    """Takes the basket of whoever has the order undone, and the reason.
+
+    None when there is nothing to undo that another step's undo does not.
+    """
     reaches: State
 
 

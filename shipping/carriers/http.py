@@ -18,8 +18,8 @@ class HttpCarrier(HttpProvider):
         super().__init__(settings.CARRIER_URL)
 
     def arrange(self, key: str, *, order_id: UUID, address: Address) -> Outcome:
-        order, code = str(order_id), address.postal_code
-        return self.ask("parcels", key, order_id=order, postal_code=code, address=address.text)
+        where = {"postal_code": address.postal_code, "address": address.text, "country": address.country}
+        return self.ask("parcels", key, order_id=str(order_id), **where)
 
     def cancel(self, key: str, *, arrange_key: str) -> Outcome:
         return self.ask("call-offs", key, parcel_key=arrange_key)

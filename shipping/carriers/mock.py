@@ -3,14 +3,16 @@
 from uuid import UUID
 
 from cloudmart.kernel.facts import Address
-from cloudmart.kernel.magic import fate_of_postal_code
-from cloudmart.kernel.mock_provider import MockProvider, accepted
+from cloudmart.kernel.magic import Refusal, fate_of_postal_code
+from cloudmart.kernel.mock_provider import MockProvider, accepted, allowed, refused
 from cloudmart.kernel.remote import Outcome, ProviderUnavailable, Refused
 from shipping.errors import ShippingFailed
 
+CALLED_OFF = Refusal("called_off", "The parcel was called off.")
+
 
 class MockCarrier(MockProvider):
-    """Serves every postal code, except the magic ones."""
+    """Serves every postal code, except the magic ones where they are allowed."""
 
     name = "mock"
 
@@ -18,14 +20,14 @@ class MockCarrier(MockProvider):
         attempt = self._note("arrange", key)
         if isinstance(known := self.lookup(key), Refused):
             return known
-        fate = fate_of_postal_code(address.postal_code)
+        fate = allowed(fate_of_postal_code(address.postal_code))
         if no := fate.refusal:
-            return self._answer(key, Refused(ShippingFailed(no.detail, reason=no.reason)))
+            return self._answer(key, refused(ShippingFailed, no, key))
         if attempt <= fate.not_taken:
             raise ProviderUnavailable(f"try {attempt}")
         return self._answer(key, accepted("trk", key))
 
     def cancel(self, key: str, *, arrange_key: str) -> Outcome:
         self._note("cancel", key)
-        self._answer(arrange_key, Refused(ShippingFailed("The parcel was called off.", reason="called_off")))
+        self._answer(arrange_key, refused(ShippingFailed, CALLED_OFF, arrange_key))
         return self._answer(key, accepted("void", key))

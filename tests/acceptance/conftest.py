@@ -7,12 +7,16 @@ from uuid import UUID
 import pytest
 from rest_framework.test import APIClient
 
+from cloudmart.kernel.magic import DECLINED
+from cloudmart.kernel.mock_provider import refused
 from inventory.models import InventoryRecord, Reservation
 from orders.models import Order, SagaStyle
+from payments.errors import PaymentDeclined
 from payments.models import Payment, Refund, RefundStatus
 from shipping.models import Shipment
 from shipping.models import Status as ParcelStatus
 
+BERLIN = {"postal_code": "10115", "address": "Invalidenstraße 43", "country": "DE"}
 CAPTURED = {"captured", "refunding", "refunded"}
 
 
@@ -48,6 +52,11 @@ def money_kept(order_id: str) -> int:
     captured = sum(p.amount for p in Payment.objects.filter(order_id=order_id) if p.status in CAPTURED)
     refunds = Refund.objects.filter(payment__order_id=order_id, status=RefundStatus.REFUNDED)
     return captured - sum(refund.amount for refund in refunds)
+
+
+def decline_of(token: str) -> dict[str, Any]:
+    """What the one payment there is was declined with, as oddly as the provider has said it."""
+    return refused(PaymentDeclined, DECLINED[token], Payment.objects.get().idempotency_key).error.as_json()
 
 
 def parcels_on_their_way(order_id: str) -> int:

@@ -10,6 +10,8 @@ from tests.committed import reserve_stock
 from tests.conftest import facts, signed_in
 from tests.factories import CustomerFactory, UserFactory
 
+pytestmark = pytest.mark.any_database
+
 
 @pytest.fixture
 def bought(place, shelve):

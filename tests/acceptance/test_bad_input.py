@@ -7,13 +7,21 @@ from orders.models import Order, OrderItem
 from payments.models import Payment
 from sagas.models import Event, SagaInstance, SagaStepLog
 from shipping.models import Shipment
+from tests.conftest import signed_in
+from tests.known_bugs import known_bug
+
+pytestmark = pytest.mark.any_database
 
 GOOD = {"customer_id": "customer-001", "book_id": "book-123", "quantity": 1, "payment_method": "credit_card"}
 WRITTEN = (Order, OrderItem, Reservation, Payment, Shipment, SagaInstance, SagaStepLog, Event)
 
 
-def without(name):
-    return {key: value for key, value in GOOD.items() if key != name}
+ADDRESS = "shipping_address.address"
+TOO_LARGE = "order_too_large"
+
+
+def without(*names):
+    return {key: value for key, value in GOOD.items() if key not in names}
 
 
 @pytest.fixture(autouse=True)
@@ -64,7 +72,17 @@ def nothing_is_written(shelve):
         ({**GOOD, "status": "completed"}, "status"),
         ({**GOOD, "region": "Japan"}, "region"),
         ({**GOOD, "shipping_address": "somewhere"}, "shipping_address"),
-        ({**GOOD, "shipping_address": {"zip": "1"}}, "shipping_address"),
+        ({**GOOD, "shipping_address": {"zip": "1"}}, "shipping_address.zip"),
+        ({**GOOD, "shipping_address": {"postal_code": "150-0001", "country": "jp"}}, "shipping_address.country"),
+        ({**GOOD, "shipping_address": {"postal_code": "150-0001", "country": "ZZ"}}, "shipping_address.country"),
+        ({**GOOD, "shipping_address": {"postal_code": "150-0001", "country": None}}, "shipping_address.country"),
+        ({**GOOD, "shipping_address": {"postal_code": "150-0001", "country": ["JP"]}}, "shipping_address.country"),
+        ({**GOOD, "shipping_address": {"country": "DE"}}, "shipping_address.postal_code"),
+        ({**GOOD, "shipping_address": {"postal_code": "10115", "country": "JP"}}, "shipping_address.postal_code"),
+        ({**GOOD, "shipping_address": {"postal_code": 10115, "country": "DE"}}, "shipping_address.postal_code"),
+        ({**GOOD, "shipping_address": {"postal_code": "1" * 17, "country": "DE"}}, "shipping_address.postal_code"),
+        ({**GOOD, "shipping_address": {"postal_code": " 10115", "country": "DE"}}, "shipping_address.postal_code"),
+        ({**GOOD, "shipping_address": {"postal_code": "10115", "country": "DE", "address": 1}}, ADDRESS),
         ({**GOOD, "shipping_address": "150-0001 " + "x" * 500}, "shipping_address"),
         ({**GOOD, "shipping_address": "150-0001\0"}, "shipping_address"),
         ({**GOOD, "shipping_address": 1500001}, "shipping_address"),
@@ -87,7 +105,11 @@ def test_a_wrong_field_is_named(api, body, field, style):
         ({**GOOD, "customer_id": "customer-999"}, 404, "customer_not_found"),
         ({**GOOD, "coupon": "FREE"}, 404, "unknown_coupon"),
         ({**GOOD, "price": 1}, 409, "price_changed"),
+        ({**GOOD, "region": "US"}, 409, "region_differs"),
+        ({**GOOD, "region": "US", "shipping_address": "150-0001"}, 409, "region_differs"),
+        ({**GOOD, "region": "JP", "shipping_address": {"postal_code": "1", "country": "DE"}}, 409, "region_differs"),
         ({**GOOD, "quantity": 6}, 409, "out_of_stock"),
+        ({**without("book_id", "quantity"), "items": [{"book_id": "book-123", "quantity": 501}] * 2}, 409, TOO_LARGE),
     ],
 )
 def test_what_cannot_be_done_is_refused(api, body, status, code):
@@ -100,6 +122,7 @@ def test_a_changed_price_comes_with_the_current_one(api):
     assert answer.json()["prices"] == [{"book_id": "book-123", "expected": 3000, "current": 3500}]
 
 
+@known_bug("CVE-2017-12635")
 @pytest.mark.parametrize(
     "body",
     [
@@ -113,6 +136,13 @@ def test_a_changed_price_comes_with_the_current_one(api):
         '{"saga": "\\ud800"}',
         '{"book_id": NaN}',
         '{"bookId": 1, "book_id": 2}',
+        '{"quantity": 1, "quantity": 2}',
+        '{"items": [{"quantity": 1, "quantity": 1}]}',
+        '{"shipping_address": {"postalCode": "150-0001", "postal_code": "150-0001"}}',
+        '{"\\ud800": 1, "\\ud800": 2}',
+        '{"quantity": ' + "9" * 5000 + "}",
+        b'{"saga": "\xff"}',
+        "{}".encode("utf-16"),
     ],
 )
 def test_what_is_no_order_is_refused(api, body):
@@ -138,3 +168,13 @@ def test_a_customer_without_an_address_must_name_one(api, customer):
     customer.postal_code = ""
     customer.save()
     assert api.post("/orders", GOOD).json()["code"] == "no_shipping_address"
+
+
+@pytest.mark.parametrize("command", ["reserve", "release"])
+def test_copies_are_limited_however_many_lines_name_them(operator, command):
+    """1000 copies a line: a book on 100 lines would be 100,000."""
+    items = [{"book_id": "book-123", "quantity": 1000}] * 100
+    order = {"order_id": "01a1fc13-06f4-71f7-ac05-df3857a063f2", "items": items}
+    refused = signed_in(operator).post(f"/inventory/{command}", order)
+    assert (refused.status_code, refused.json()["code"]) == (409, TOO_LARGE)
+    assert refused.json()["most_copies"] == 1000

@@ -7,9 +7,9 @@ import pytest
 from django.core.management import call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
-from django.utils import timezone
 from prometheus_client import REGISTRY
 
+from cloudmart.kernel.clock import DatabaseNow
 from cloudmart.kernel.remote import OutcomeUnknown
 from cloudmart.models import IdempotencyKey
 from orders.models import Order
@@ -123,14 +123,14 @@ def test_one_customers_key_is_nothing_to_another(order):
 
 def test_after_a_day_a_key_is_new(order):
     first = order()
-    IdempotencyKey.objects.update(expires_at=timezone.now())
+    IdempotencyKey.objects.update(expires_at=DatabaseNow())
     assert order().json()["order_id"] != first.json()["order_id"]
     assert told(order())[0] == 201 and Order.objects.count() == 2
 
 
 def test_who_is_cancelled_late_does_not_answer_the_next_order_of_the_key(api, order, monkeypatch):
     first = order().json()["order_id"]
-    IdempotencyKey.objects.update(expires_at=timezone.now())
+    IdempotencyKey.objects.update(expires_at=DatabaseNow())
     charge = gateway().charge
 
     def cancel_the_first_meanwhile(*args, **asked):
@@ -166,7 +166,7 @@ def test_while_an_order_waits_its_key_leads_to_it(order, monkeypatch):
     monkeypatch.setattr(gateway(), "charge", silent)
     monkeypatch.setattr(gateway(), "lookup", silent)
     first = order()
-    IdempotencyKey.objects.update(expires_at=timezone.now())
+    IdempotencyKey.objects.update(expires_at=DatabaseNow())
     call_command("purge_idempotency_keys")
     repeat = order()
     assert first.status_code == 202
@@ -203,7 +203,7 @@ def test_a_repeat_does_not_keep_the_first_from_being_recovered(order, monkeypatc
         order()
     for changes, status in ({}, 409), ({"quantity": 2}, 422):
         assert order(**changes).status_code == status
-    SagaInstance.objects.update(lease_until=timezone.now())
+    SagaInstance.objects.update(lease_until=DatabaseNow())
     call_command("run_worker", once=True)
     answer = order()
     assert answer.status_code == 201 and answer["Idempotent-Replayed"] == "true"
@@ -251,7 +251,7 @@ def test_expired_keys_are_purged_in_batches(order, capsys):
     for number in range(5):
         order(f"key-{number}")
     expired = list(IdempotencyKey.objects.values_list("pk", flat=True)[:3])
-    IdempotencyKey.objects.filter(pk__in=expired).update(expires_at=timezone.now())
+    IdempotencyKey.objects.filter(pk__in=expired).update(expires_at=DatabaseNow())
     call_command("purge_idempotency_keys", batch=2)
     assert capsys.readouterr().out == "3 keys deleted\n"
     assert IdempotencyKey.objects.count() == 2
@@ -259,7 +259,7 @@ def test_expired_keys_are_purged_in_batches(order, capsys):
 
 def test_what_could_not_be_done_now_may_be_asked_for_again(api, operator, order, monkeypatch):
     client, order_id = signed_in(operator), order().json()["order_id"]
-    SagaInstance.objects.update(status="STOCK_RESERVED", lease_until=timezone.now() + timedelta(minutes=1))
+    SagaInstance.objects.update(status="STOCK_RESERVED", lease_until=DatabaseNow() + timedelta(minutes=1))
     path, key = f"/saga/{order_id}/retry", {"Idempotency-Key": "key-3"}
     assert client.post(path, headers=key).json()["code"] == "saga_running"
     SagaInstance.objects.update(status="COMPLETED")

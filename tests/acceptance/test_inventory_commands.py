@@ -1,12 +1,11 @@
 """What operators ask of the stock room by itself: each twice is once."""
 
 import pytest
-from django.utils import timezone
 
 from cloudmart.kernel.ids import new_id
 from inventory.models import InventoryRecord, Reservation, StockEvent
 from inventory.stock import MOST_COPIES, replay
-from tests.committed import confirm_stock
+from tests.committed import confirm_stock, lapse
 from tests.conftest import available, facts, signed_in
 from tests.integration.test_races import all_at_once
 
@@ -79,7 +78,7 @@ def test_what_was_given_back_is_not_held_again_by_a_late_repeat(ask, order_id, h
     if how == "released":
         ask("release", order_id=order_id)
     else:
-        Reservation.objects.update(expires_at=timezone.now())
+        lapse()
     if how == "expired":
         ask("reserve", order_id=str(new_id()), items=items(("book-123", 10)))
     refused = ask("reserve", order_id=order_id, items=wanted)

@@ -5,25 +5,11 @@ import subprocess
 import sys
 
 import pytest
-from django.core.cache import cache
 from django.test import Client
 from rest_framework.test import APIClient
-from rest_framework.throttling import SimpleRateThrottle
 
-from tests.conftest import signed_in
+from tests.conftest import HTTP_CARRIER, HTTP_GATEWAY, signed_in
 from tests.factories import CustomerFactory, UserFactory
-
-
-@pytest.fixture
-def rates(monkeypatch):
-    """Set how often users and strangers may ask."""
-
-    def rates(**rates):
-        cache.clear()
-        for scope, rate in rates.items():
-            monkeypatch.setitem(SimpleRateThrottle.THROTTLE_RATES, scope, rate)
-
-    return rates
 
 
 def test_a_user_who_asks_too_often_is_told_when_to_come_back(api, rates):
@@ -48,9 +34,9 @@ def test_a_stranger_who_keeps_knocking_is_turned_away(api, rates, header):
 
 
 def test_a_body_that_is_too_large_is_not_read(api, settings):
-    for limit in ("MAX_BODY_SIZE", "DATA_UPLOAD_MAX_MEMORY_SIZE"):
-        setattr(settings, limit, 100)
-        answer = api.post("/orders", {"coupon": "x" * 100})
+    settings.MAX_BODY_SIZE = 100
+    answers = [api.post("/orders", {"coupon": "x" * 100}), Client().post("/admin/login/", {"username": "x" * 100})]
+    for answer in answers:
         assert answer.status_code == 413 and answer.json()["code"] == "body_too_large"
 
 
@@ -86,6 +72,8 @@ PRODUCTION = {
     "SECRET_KEY": "".join(chr(33 + number % 90) for number in range(60)),
     "DATABASE_URL": "mysql://shop:secret@127.0.0.1:1/shop",
     "ALLOWED_HOSTS": "shop.example.com",
+    "PAYMENT_GATEWAY": HTTP_GATEWAY,
+    "CARRIER": HTTP_CARRIER,
 }
 
 
@@ -110,6 +98,9 @@ def test_production_settings_pass_every_check():
         ({"SECRET_KEY": "short"}, "security.W009"),
         ({"DEBUG": "true"}, "security.W018"),
         ({"DATABASE_URL": "sqlite://:memory:"}, "cloudmart.W001"),
+        ({"PAYMENT_GATEWAY": ""}, "cloudmart.E008) PAYMENT_GATEWAY is a mock"),
+        ({"PAYMENT_GATEWAY": "tests.integration.test_reconciliation.OpenGateway"}, "cloudmart.E008"),
+        ({"CARRIER": ""}, "cloudmart.E008) CARRIER is a mock"),
     ],
 )
 def test_what_is_not_fit_for_production_is_said(changes, complaint):

@@ -1,19 +1,16 @@
 """Lists: what they hold, in which order, and a page at a time."""
 
 import re
-from base64 import b64encode
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
-from django.utils import timezone
 
 from cloudmart.kernel.ids import new_id
-from inventory.models import Reservation
 from inventory.projector import catch_up
 from orders.models import Order
-from tests.committed import expire_reservations, reserve_stock
+from tests.committed import expire_reservations, lapse, reserve_stock
 from tests.conftest import facts, signed_in
 from tests.factories import BookFactory, CustomerFactory
 
@@ -100,6 +97,12 @@ def test_an_order_placed_meanwhile_shifts_nothing(api, customer, orders):
         ("/orders?status=draft&status=pending", "status"),
         ("/orders?customer_id=a%00b", "customer_id"),
         ("/inventory?in_stock=perhaps", "in_stock"),
+        ("/inventory?page=x", "page"),
+        ("/inventory?page=0", "page"),
+        ("/inventory?page=-1", "page"),
+        ("/inventory?page=%2B1", "page"),
+        ("/inventory?page=last", "page"),
+        ("/inventory?page=1_0", "page"),
         ("/inventory?ordering=colour", "ordering"),
         ("/inventory?colour=red", "colour"),
     ],
@@ -110,21 +113,9 @@ def test_a_wrong_parameter_is_named(api, path, field):
     assert {error["field"] for error in answer.json()["errors"]} == {field}
 
 
-NONSENSE = b64encode(b"p=nonsense").decode()
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/orders?cursor=nonsense",
-        f"/orders?cursor={NONSENSE}",
-        "/inventory?page=2",
-        "/inventory?page=x",
-        "/inventory?page=0",
-    ],
-)
-def test_there_is_no_such_page(api, path):
-    answer = api.get(path)
+@pytest.mark.parametrize("page", [2, 10**18, "1" + "0" * 5000])
+def test_there_is_no_such_page(api, page):
+    answer = api.get("/inventory", {"page": page})
     assert answer.status_code == 404 and answer.json()["code"] == "page_not_found"
 
 
@@ -162,7 +153,7 @@ def test_books_by_filter_and_order(api, shelves, query, found):
 def test_a_book_in_the_list_is_as_it_is_alone(api, shelves):
     reserve_stock(facts(("book-1", 5)))
     reserve_stock(facts(("book-3", 1)))
-    Reservation.objects.filter(shelf="book-1").update(expires_at=timezone.now())
+    lapse(shelf="book-1")
     expire_reservations(10)
     catch_up()
     listed = {line["book_id"]: line for line in api.get("/inventory").json()["results"]}

@@ -1,70 +1,85 @@
 """Who may do what: every route, every method, every kind of visitor, and the answer that each gets.
 
-`-` stands for a method that the route does not have: 405, unless the visitor is turned away before (401, 403).
+Staff hold no permission, the operator holds all of them; the last column names the one that a command needs of staff.
+A method that the route does not have is 405, unless the visitor is turned away before (401, 403), as staff may be.
 """
 
 import re
 
 import pytest
+from django.apps import apps
+from django.contrib import admin
+from django.contrib.auth.models import Group, Permission
+from django.core.management import call_command
 from django.test import Client
 from drf_spectacular.generators import SchemaGenerator
 from rest_framework.test import APIClient
 
+from cloudmart.kernel.clock import DatabaseNow
+from sagas.drafts.process import cancel_draft
+from sagas.models import SagaAction, SagaInstance
+from sagas.operators import APPS, operator_permissions
+from shipping.models import Shipment
 from tests.conftest import facts, signed_in
-from tests.factories import CustomerFactory
+from tests.factories import CustomerFactory, UserFactory
 
-VISITORS = ("anonymous", "other", "owner", "operator")
+pytestmark = pytest.mark.any_database
+
+VISITORS = ("anonymous", "other", "owner", "staff", "operator")
+CUSTOMERS = ("other", "owner")
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 MATRIX = """
-route                              method  anonymous  other  owner  operator
+route                              method  anonymous  other  owner  staff  operator  permission
 
-/orders                            GET           401    200    200       200
-/orders                            POST          401    201    201       201
-/orders/{order_id}                 GET           401    404    200       200
-/orders/{order_id}                 PATCH         401    404    200       200
-/orders/{order_id}                 DELETE        401    404    204       204
-/orders/{order_id}/items           POST          401    404    200       200
-/orders/{order_id}/add_item        POST          401    404    200       200
-/orders/{order_id}/items/{book_id} PUT           401    404    200       200
-/orders/{order_id}/items/{book_id} DELETE        401    404    200       200
-/orders/{order_id}/extend          POST          401    404    200       200
-/orders/{order_id}/confirm         POST          401    404    200       200
-/orders/{order_id}/cancel          POST          401    404    200       200
-/orders/{order_id}/cancel          PUT           401    404    200       200
+/orders                            GET           401    200    200    200       200  -
+/orders                            POST          401    201    201    403       201  orders.place_order_for_others
+/orders/{order_id}                 GET           401    404    200    200       200  -
+/orders/{order_id}                 PATCH         401    404    200    403       200  orders.place_order_for_others
+/orders/{order_id}                 DELETE        401    404    204    403       204  orders.place_order_for_others
+/orders/{order_id}/items           POST          401    404    200    403       200  orders.place_order_for_others
+/orders/{order_id}/add_item        POST          401    404    200    403       200  orders.place_order_for_others
+/orders/{order_id}/items/{book_id} PUT           401    404    200    403       200  orders.place_order_for_others
+/orders/{order_id}/items/{book_id} DELETE        401    404    200    403       200  orders.place_order_for_others
+/orders/{order_id}/extend          POST          401    404    200    403       200  orders.place_order_for_others
+/orders/{order_id}/confirm         POST          401    404    200    403       200  orders.place_order_for_others
+/orders/{order_id}/cancel          POST          401    404    200    403       200  sagas.cancel_saga
+/orders/{order_id}/cancel          PUT           401    404    200    403       200  sagas.cancel_saga
 
-/saga/start                        POST          401    201    201       201
-/saga/{order_id}/status            GET           401    404    200       200
-/saga/{order_id}/cancel            POST          401    403    403       200
-/saga/{order_id}/retry             POST          401    403    403       200
-/saga/{order_id}/compensate        POST          401    403    403       200
-/saga/{order_id}/give_up           POST          401    403    403       200
+/saga/start                        POST          401    201    201    403       201  orders.place_order_for_others
+/saga/{order_id}/status            GET           401    404    200    200       200  -
+/saga/{order_id}/cancel            POST          401    403    403    403       200  sagas.cancel_saga
+/saga/{order_id}/retry             POST          401    403    403    403       200  sagas.retry_saga
+/saga/{order_id}/compensate        POST          401    403    403    403       200  sagas.compensate_saga
+/saga/{order_id}/give_up           POST          401    403    403    403       200  sagas.abandon_saga
+/saga/{order_id}/resume            POST          401    403    403    403       200  sagas.resume_saga
 
-/inventory                         GET           401    200    200       200
-/inventory/{book_id}               GET           401    200    200       200
-/inventory/{book_id}/events        GET           401    200    200       200
-/inventory/{book_id}/add_stock     POST          401    403    403       200
-/inventory/{book_id}/adjust        POST          401    403    403       200
-/inventory/reserve                 POST          401    403    403       200
-/inventory/release                 POST          401    403    403       200
-/inventory/extend                  POST          401    403    403       200
+/inventory                         GET           401    200    200    200       200  -
+/inventory/{book_id}               GET           401    200    200    200       200  -
+/inventory/{book_id}/events        GET           401    200    200    200       200  -
+/inventory/{book_id}/add_stock     POST          401    403    403    403       200  inventory.add_stock
+/inventory/{book_id}/adjust        POST          401    403    403    403       200  inventory.adjust_stock
+/inventory/reserve                 POST          401    403    403    403       200  inventory.reserve_stock
+/inventory/release                 POST          401    403    403    403       200  inventory.release_stock
+/inventory/extend                  POST          401    403    403    403       200  inventory.extend_holds
 
-/payments/{order_id}               GET           401    404    200       200
-/payments/process                  POST          401    403    403       200
-/payments/cancel                   POST          401    403    403       200
-/payments/refund                   POST          401    403    403       200
+/payments/{order_id}               GET           401    404    200    200       200  -
+/payments/process                  POST          401    403    403    403       200  payments.process_payment
+/payments/cancel                   POST          401    403    403    403       200  payments.cancel_payment
+/payments/refund                   POST          401    403    403    403       200  payments.refund_payment
 
-/shipping/{order_id}               GET           401    404    200       200
-/shipping/arrange                  POST          401    403    403       200
-/shipping/cancel                   POST          401    403    403       200
+/shipping/{order_id}               GET           401    404    200    200       200  -
+/shipping/arrange                  POST          401    403    403    403       200  shipping.arrange_shipment
+/shipping/cancel                   POST          401    403    403    403       200  shipping.cancel_shipment
 
-/metrics                           GET           401    403    403       200
-/healthz                           GET           200    200    200       200
-/readyz                            GET           200    200    200       200
+/metrics                           GET           401    403    403    200       200  -
+/healthz                           GET           200    200    200    200       200  -
+/readyz                            GET           200    200    200    200       200  -
 """
 
 ROWS = [line.split() for line in MATRIX.strip().splitlines()[1:] if line]
-ALLOWED = {(route, method): dict(zip(VISITORS, map(int, codes), strict=True)) for route, method, *codes in ROWS}
+ALLOWED = {(route, method): dict(zip(VISITORS, map(int, codes), strict=True)) for route, method, *codes, _ in ROWS}
+NEEDED = {(route, method): permission for route, method, *_, permission in ROWS if permission != "-"}
 OF_A_DRAFT = {
     (route, method)
     for route, method in ALLOWED
@@ -92,8 +107,8 @@ def body_of(route, visitor, orders):
         "/orders/{order_id}/items/{book_id}": {"quantity": 2},
         "/orders/{order_id}/confirm": {"payment_method": "credit_card"},
         "/inventory/extend": {"order_id": new},
-        "/orders": {**ORDER, **({"customer_id": "customer-001"} if visitor == "operator" else {})},
-        "/saga/start": {**ORDER, **({"customer_id": "customer-001"} if visitor == "operator" else {})},
+        "/orders": {**ORDER, **({} if visitor in CUSTOMERS else {"customer_id": "customer-001"})},
+        "/saga/start": {**ORDER, **({} if visitor in CUSTOMERS else {"customer_id": "customer-001"})},
         "/inventory/{book_id}/add_stock": {"quantity": 1},
         "/inventory/{book_id}/adjust": {"delta": 1, "reason": "counted"},
         "/inventory/reserve": {"order_id": new, "items": ITEMS},
@@ -106,16 +121,37 @@ def body_of(route, visitor, orders):
     }.get(route)
 
 
+def staff_with(*permissions):
+    """A user who is staff, and holds these permissions."""
+    user = UserFactory(is_staff=True)
+    user.user_permissions.set(permissions)
+    return user
+
+
+def named(permission):
+    app, codename = permission.split(".")
+    return Permission.objects.get(content_type__app_label=app, codename=codename)
+
+
+def all_but(permission):
+    return Permission.objects.exclude(pk=named(permission).pk)
+
+
 @pytest.fixture
-def visit(api, operator, shelve):
-    """The answer that a visitor gets to a good request, for an order of the owner's own, which may be a draft."""
-    shelve("book-123", 1000)
-    clients = {
+def clients(api, operator):
+    return {
         "anonymous": APIClient(),
         "other": signed_in(CustomerFactory(id="customer-002").user),
         "owner": api,
+        "staff": signed_in(staff_with()),
         "operator": signed_in(operator),
     }
+
+
+@pytest.fixture
+def visit(api, clients, shelve):
+    """The answer that a visitor gets to a good request, for an order of the owner's own, which may be a draft."""
+    shelve("book-123", 1000)
 
     def visit(visitor, route, method):
         new = str(facts().order_id)
@@ -137,6 +173,8 @@ def test_everybody_gets_the_answer_in_the_table(visit, route):
     expected, found = {}, {}
     for method in METHODS:
         for visitor in VISITORS:
+            if visitor == "staff" and (route, method) not in ALLOWED:
+                continue
             turned_away = {row[visitor] for (where, _), row in ALLOWED.items() if where == route} & {401, 403}
             otherwise = turned_away.pop() if turned_away else 405
             expected[method, visitor] = ALLOWED.get((route, method), {}).get(visitor, otherwise)
@@ -146,6 +184,143 @@ def test_everybody_gets_the_answer_in_the_table(visit, route):
                 assert answer["Content-Type"] == "application/problem+json"
                 assert answer.json()["advice"] and answer.json()["request_id"]
     assert found == expected
+
+
+@pytest.mark.parametrize(("route", "method"), NEEDED)
+def test_each_command_needs_its_own_permission_and_no_other(visit, clients, route, method):
+    permission = NEEDED[route, method]
+    clients["permitted"] = signed_in(staff_with(named(permission)))
+    clients["permitted to do all else"] = signed_in(staff_with(*all_but(permission)))
+    assert visit("permitted", route, method).status_code == ALLOWED[route, method]["operator"]
+    for visitor in ("staff", "permitted to do all else"):
+        refused = visit(visitor, route, method).json()
+        assert (refused["code"], refused["permission"]) == ("permission_denied", permission)
+        assert permission in refused["detail"]
+
+
+def test_a_permission_is_worth_nothing_to_who_is_not_staff(clients, visit, customer):
+    customer.user.user_permissions.set(Permission.objects.all())
+    assert visit("owner", "/payments/refund", "POST").status_code == 403
+
+
+def test_a_draft_is_cancelled_with_the_permission_for_drafts(api):
+    for permission, status in [("sagas.cancel_saga", 403), ("orders.place_order_for_others", 200)]:
+        draft = api.post("/orders", {}).json()["order_id"]
+        client = signed_in(staff_with(named(permission)))
+        assert client.post(f"/orders/{draft}/cancel").status_code == status
+
+
+def test_a_draft_that_is_placed_meanwhile_takes_the_permission_for_orders(api, shelve, monkeypatch):
+    shelve("book-123", 3)
+    draft = api.post("/orders", {}).json()["order_id"]
+    api.post(f"/orders/{draft}/items", ITEMS[0])
+
+    def place_first(order_id, *args):
+        assert api.post(f"/orders/{draft}/confirm", {"payment_method": "credit_card"}).status_code == 200
+        return cancel_draft(order_id, *args)
+
+    monkeypatch.setattr("sagas.views.cancel_draft", place_first)
+    refused = signed_in(staff_with(named("orders.place_order_for_others"))).post(f"/orders/{draft}/cancel")
+    assert (refused.status_code, refused.json()["permission"]) == (403, "sagas.cancel_saga")
+    assert api.get(f"/orders/{draft}").json()["status"] == "completed"
+
+
+def test_staff_need_no_permission_for_orders_of_their_own(shelve, customer):
+    shelve("book-123", 3)
+    customer.user.is_staff = True
+    customer.user.save()
+    client = signed_in(customer.user)
+    draft = client.post("/orders", {}).json()["order_id"]
+    assert client.post(f"/orders/{draft}/items", ITEMS[0]).status_code == 200
+    assert client.post(f"/orders/{draft}/confirm", {"payment_method": "credit_card"}).status_code == 200
+    assert client.post(f"/orders/{draft}/cancel").status_code == 200
+
+
+def test_every_command_of_the_table_names_a_permission():
+    assert {key for key in ALLOWED if key[1] != "GET"} == set(NEEDED)
+
+
+ACTIONS = {
+    (SagaInstance, "cancel"): "sagas.cancel_saga",
+    (SagaInstance, "retry"): "sagas.retry_saga",
+    (SagaInstance, "compensate"): "sagas.compensate_saga",
+    (SagaInstance, "give_up"): "sagas.abandon_saga",
+    (SagaInstance, "resume"): "sagas.resume_saga",
+    (Shipment, "hand_over_to_carrier"): "shipping.ship_shipment",
+}
+OURS = [model for app in APPS for model in apps.get_app_config(app).get_models()]
+
+
+def test_the_table_has_every_action_of_the_admin(rf, operator):
+    request = rf.get("/admin/")
+    request.user = operator
+    offered = {(model, name) for model in OURS for name in admin.site._registry[model].get_actions(request)}
+    assert {(model, name) for model, name in offered if name != "delete_selected"} == set(ACTIONS)
+
+
+def test_every_permission_of_a_command_is_somewhere_needed():
+    declared = {f"{app}.{name}" for app, name in operator_permissions() if not name.startswith("view_")}
+    assert declared == {*NEEDED.values(), *ACTIONS.values()}
+
+
+def press(user, model, action):
+    """The page of the model in the admin, and what comes of the action on all of its rows."""
+    client = Client()
+    client.force_login(user)
+    path = f"/admin/{model._meta.app_label}/{model._meta.model_name}/"
+    chosen = [str(pk) for pk in model.objects.values_list("pk", flat=True)]
+    body = {"action": action, "_selected_action": chosen, "reason": "Because.", "confirmed": "yes"}
+    return client.get(path), client.post(path, body, follow=True)
+
+
+@pytest.mark.parametrize(("model", "action"), ACTIONS)
+def test_each_action_of_the_admin_needs_its_own_permission_and_no_other(
+    api, customer, operator, shelve, model, action
+):
+    shelve("book-123", 3)
+    api.post("/orders", ORDER)
+    if action == "resume":
+        SagaInstance.objects.update(given_up_at=DatabaseNow(), attention="The card is closed.")
+    look = named(f"{model._meta.app_label}.view_{model._meta.model_name}")
+    needed = ACTIONS[model, action]
+    before = model.objects.values().get()
+    for user in (staff_with(look), staff_with(*all_but(needed).exclude(codename__startswith="delete_"))):
+        page, refused = press(user, model, action)
+        assert page.status_code == 200 and f'value="{action}"' not in page.content.decode()
+        assert model.objects.values().get() == before and not SagaAction.objects.exists(), refused.content
+    for user in (staff_with(), staff_with(named(needed)), customer.user):
+        page, refused = press(user, model, action)
+        assert page.status_code in {302, 403} and not SagaAction.objects.exists()
+        assert model.objects.values().get() == before
+    page, done = press(staff_with(look, named(needed)), model, action)
+    assert f'value="{action}"' in page.content.decode() and done.status_code == 200
+    assert SagaAction.objects.filter(verb=action).exists() or model.objects.values().get() != before
+
+
+def test_staff_without_permissions_see_nothing_in_the_admin(transactional_db):
+    client = Client()
+    client.force_login(staff_with())
+    for model in OURS:
+        assert client.get(f"/admin/{model._meta.app_label}/{model._meta.model_name}/").status_code == 403
+    assert "/admin/" not in re.findall(r'<th scope="row"><a href="([^"]*)', client.get("/admin/").content.decode())
+
+
+def test_operators_is_a_group_that_may_run_every_command(api, clients, visit):
+    user = staff_with()
+    user.groups.add(Group.objects.get(name="Operators"))
+    clients["in the group"] = signed_in(user)
+    for route, method in NEEDED:
+        assert visit("in the group", route, method).status_code == ALLOWED[route, method]["operator"], (route, method)
+    page, done = press(user, SagaInstance, "cancel")
+    assert page.status_code == 200 and 'value="cancel"' in page.content.decode() and done.status_code == 200
+
+
+def test_what_was_taken_from_the_group_no_migration_gives_back(transactional_db):
+    group, taken = Group.objects.get(name="Operators"), named("payments.refund_payment")
+    group.permissions.remove(taken)
+    call_command("migrate", verbosity=0)
+    assert not group.permissions.contains(taken)
+    group.permissions.add(taken)  # no flush after the test does that
 
 
 def test_the_table_has_every_operation_of_the_schema():

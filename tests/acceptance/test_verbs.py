@@ -7,11 +7,13 @@ from django.core.management import call_command
 from django.test import Client
 
 from cloudmart.kernel.clock import DatabaseNow
+from cloudmart.kernel.http_provider import ProviderMisused
 from cloudmart.kernel.remote import OutcomeUnknown, ProviderUnavailable, Unknown
 from payments.gateways.mock import MockGateway
 from payments.models import Payment
-from sagas import recovery
+from sagas import bulk, recovery
 from sagas.audit.audit import audit
+from sagas.bulk import CONSEQUENCES
 from sagas.models import Event, SagaAction, SagaInstance
 from tests.acceptance.conftest import end_of
 from tests.conftest import signed_in
@@ -152,7 +154,10 @@ def test_what_was_given_up_is_tried_no_more_until_somebody_has_it_go_on(ask, owe
     work()
     assert end_of(owed)[:2] == ("pending", 1100), "nobody has tried"
     assert_the_books_are_right(settings)
-    told = ask("retry", owed, "The card is open.").json()
+    refused = ask("retry", owed)
+    assert refused.status_code == 409 and refused.json()["code"] == "saga_abandoned"
+    assert refused.json()["reason"] == "The card is closed." and SagaInstance.objects.get().given_up_at
+    told = ask("resume", owed, "The card is open.").json()
     assert (told["status"], told["attention"], told["given_up_at"]) == ("FAILED", None, None)
     assert end_of(owed) == UNDONE
 
@@ -162,7 +167,7 @@ def test_what_is_tried_again_in_vain_waits_as_before(ask, doubtful, monkeypatch)
     with monkeypatch.context() as down:
         down.setattr(MockGateway, "charge", fails_with(OutcomeUnknown("no answer")))
         down.setattr(MockGateway, "lookup", lambda self, key: Unknown("nobody knows"))
-        told = ask("retry", doubtful)
+        told = ask("resume", doubtful)
     assert told.status_code == 202 and told.json()["given_up_at"] is None and told.json()["attention"] is None
     work()
     assert end_of(doubtful) == BOUGHT
@@ -173,7 +178,7 @@ def test_cancelling_what_was_given_up_only_leaves_word(api, ask, doubtful):
     assert api.post(f"/orders/{doubtful}/cancel", {"reason": "Too slow."}).status_code == 202
     work()
     assert not SagaInstance.objects.get().at_rest
-    told = ask("retry", doubtful).json()
+    told = ask("resume", doubtful).json()
     assert told["status"] == "FAILED" and told["failure"]["reason"] == "Too slow."
 
 
@@ -192,6 +197,47 @@ def test_who_was_thought_dead_finds_the_saga_given_up(place, shelve, ask, monkey
     assert saga.given_up_at and saga.attention == "It hangs." and not saga.at_rest
 
 
+def test_an_abandoned_saga_can_be_compensated_by_name(ask, doubtful):
+    ask("give_up", doubtful, "The bank is bankrupt.")
+    told = ask("compensate", doubtful, "Recalled.").json()
+    assert (told["status"], told["given_up_at"]) == ("FAILED", None)
+    assert end_of(doubtful) == UNDONE
+
+
+def test_resuming_leaves_what_was_not_abandoned_as_it_is(ask, doubtful):
+    told = ask("resume", doubtful)
+    assert told.status_code == 202 and told.json()["status"] != "COMPLETED", "it waits, as before"
+
+
+@pytest.mark.parametrize("verb", ["retry", "compensate", "resume"])
+def test_a_command_that_breaks_off_has_the_saga_wait_and_says_why(ask, doubtful, monkeypatch, verb):
+    if verb == "resume":
+        ask("give_up", doubtful, "The bank is bankrupt.")
+    with monkeypatch.context() as misused:
+        for method in ("charge", "refund", "lookup", "cancel"):
+            misused.setattr(MockGateway, method, fails_with(ProviderMisused("422 key_reused")), raising=False)
+        told = ask(verb, doubtful)
+    assert told.status_code == 202, told.json()
+    assert told.json()["attention"].endswith("in vain. ProviderMisused: see the log")
+    saga = SagaInstance.objects.get()
+    assert saga.wake_at and saga.lease_until is None and saga.given_up_at is None
+    work()
+    assert end_of(doubtful) == (UNDONE if verb == "compensate" else BOUGHT)
+
+
+@pytest.mark.parametrize("verb", ["cancel", "compensate"])
+def test_undoing_a_completed_order_that_breaks_off_has_the_saga_wait(ask, place, shelve, monkeypatch, verb):
+    shelve("book-123", 3)
+    order_id = place(("book-123", 1)).json()["order_id"]
+    with monkeypatch.context() as misused:
+        misused.setattr(MockGateway, "refund", fails_with(ProviderMisused("422 key_reused")))
+        told = ask(verb, order_id)
+    assert (told.status_code, told.json()["status"]) == (202, "COMPENSATION_STARTED")
+    assert told.json()["attention"] == "Tried once in vain. ProviderMisused: see the log"
+    work()
+    assert end_of(order_id) == UNDONE
+
+
 def test_giving_up_takes_a_reason(ask, doubtful):
     assert ask("give_up", doubtful).json()["errors"][0]["field"] == "reason"
     assert actions() == []
@@ -204,7 +250,7 @@ def test_what_has_ended_is_not_given_up(ask, place, shelve):
     assert (told["status"], told["given_up_at"], told["attention"]) == ("COMPLETED", None, None)
 
 
-@pytest.mark.parametrize("verb", ["cancel", "retry", "compensate", "give_up"])
+@pytest.mark.parametrize("verb", ["cancel", "retry", "compensate", "give_up", "resume"])
 def test_a_verb_under_a_key_is_done_and_written_down_once(operator, place, shelve, verb):
     shelve("book-123", 3)
     order_id = place(("book-123", 1)).json()["order_id"]
@@ -222,21 +268,29 @@ def site(operator):
     return client
 
 
-def press(site, action, reason=""):
-    """What the admin says when an operator has all sagas do something."""
+def press(site, action, **confirmation):
+    """The page that comes when an operator chooses an action for all sagas, or has confirmed it."""
     chosen = [str(pk) for pk in SagaInstance.objects.values_list("pk", flat=True)]
-    body = {"action": action, "reason": reason, "_selected_action": chosen}
-    return [str(message) for message in site.post(ADMIN, body, follow=True).context["messages"]]
+    return site.post(ADMIN, {"action": action, "_selected_action": chosen, **confirmation}, follow=True)
+
+
+def said(page):
+    return [str(message) for message in page.context["messages"]]
+
+
+def confirm(site, action, reason=""):
+    """What the admin says when an operator has all sagas do something."""
+    return said(press(site, action, reason=reason, confirmed="yes"))
 
 
 def test_the_admin_has_every_verb(site, doubtful, operator):
-    assert press(site, "give_up") == ["Say why they are given up: fill in the reason."]
-    (said,) = press(site, "give_up", "The bank is bankrupt.")
-    assert doubtful in said and SagaInstance.objects.get().given_up_at
-    assert press(site, "retry", "It is not.") == [f"{doubtful} is COMPLETED."]
-    assert press(site, "cancel") == [f"{doubtful} is FAILED."]
-    assert press(site, "compensate") == [f"{doubtful} is FAILED."]
-    assert [action[0] for action in actions()] == ["give_up", "retry", "cancel", "compensate"]
+    (told,) = confirm(site, "give_up", "The bank is bankrupt.")
+    assert doubtful in told and SagaInstance.objects.get().given_up_at
+    assert confirm(site, "resume", "It is not.") == [f"{doubtful} is COMPLETED."]
+    assert confirm(site, "retry") == [f"{doubtful} is COMPLETED."]
+    assert confirm(site, "cancel") == [f"{doubtful} is FAILED."]
+    assert confirm(site, "compensate") == [f"{doubtful} is FAILED."]
+    assert [action[0] for action in actions()] == ["give_up", "resume", "retry", "cancel", "compensate"]
     assert {action[1] for action in actions()} == {operator.username}
     page = site.get(f"{ADMIN}{SagaInstance.objects.get().pk}/change/").content.decode()
     assert "The bank is bankrupt." in page and "It is not." in page
@@ -245,4 +299,55 @@ def test_the_admin_has_every_verb(site, doubtful, operator):
 
 def test_the_admin_says_why_not(site, doubtful):
     lease(60)
-    assert press(site, "compensate") == [f"{doubtful}: The order's saga is still at work."]
+    assert confirm(site, "compensate") == [f"{doubtful}: The order's saga is still at work."]
+
+
+@pytest.mark.parametrize("verb", ["cancel", "retry", "compensate", "give_up", "resume"])
+def test_the_admin_asks_before_it_acts(site, doubtful, verb):
+    before = SagaInstance.objects.values().get()
+    page = press(site, verb)
+    shown = page.content.decode()
+    assert page.status_code == 200 and actions() == [] and SagaInstance.objects.values().get() == before
+    for part in (doubtful, before["saga_type"], before["status"], "1100", CONSEQUENCES[verb], 'name="reason"'):
+        assert part in shown
+    assert shown.count('name="_selected_action"') == 1
+
+
+def test_the_admin_keeps_the_reason_and_asks_again_for_one_that_is_needed(site, doubtful):
+    assert 'value="The bank is bankrupt."' in press(site, "retry", reason="The bank is bankrupt.").content.decode()
+    page = press(site, "give_up", confirmed="yes")
+    assert page.status_code == 200 and "This field is required." in page.content.decode()
+    assert actions() == [] and SagaInstance.objects.get().given_up_at is None
+
+
+@pytest.mark.parametrize("verb", ["cancel", "retry", "compensate"])
+def test_the_admin_leaves_abandoned_sagas_out(site, ask, doubtful, verb):
+    ask("give_up", doubtful, "Paid by bank transfer.")
+    before = SagaInstance.objects.values().get()
+    assert "It is abandoned: resume it first." in press(site, verb).content.decode()
+    assert confirm(site, verb) == [f"{doubtful} was left out. It is abandoned: resume it first."]
+    assert SagaInstance.objects.values().get() == before and len(actions()) == 1
+
+
+def test_the_admin_resumes_only_what_was_abandoned(site, doubtful):
+    assert confirm(site, "resume") == [f"{doubtful} was left out. It is not abandoned."]
+    assert actions() == []
+
+
+def test_in_the_admin_what_fails_for_one_order_stops_no_other(site, place, shelve, monkeypatch, lines):
+    shelve("book-123", 3)
+    orders = [place(("book-123", 1)).json()["order_id"] for _ in range(3)]
+    poisoned = orders[1]
+    SagaInstance.objects.filter(order_id=poisoned).update(saga_type="unheard-of")
+    told = confirm(site, "cancel")
+    assert sorted(told) == sorted(
+        [f"{each} is FAILED." for each in orders if each != poisoned]
+        + [text for text in told if text.startswith(f"{poisoned}: Something went wrong on our side.")]
+    )
+    assert any(line["level"] == "error" and "unheard-of" in line.get("exception", "") for line in lines())
+
+
+def test_the_admin_takes_so_many_sagas_at_once_as_can_be_read(site, doubtful, monkeypatch):
+    monkeypatch.setattr(bulk, "MOST_AT_ONCE", 0)
+    assert confirm(site, "retry") == ["Select at most 0 at once."]
+    assert actions() == []

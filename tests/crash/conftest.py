@@ -12,9 +12,9 @@ from uuid import UUID
 
 import pytest
 from django.core.management import call_command
-from django.utils import timezone
 from rest_framework.test import APIClient
 
+from cloudmart.kernel.clock import DatabaseNow
 from cloudmart.sandbox.ledger import entries_in, live
 from inventory.models import InventoryRecord
 from orders.models import Order, SagaStyle
@@ -162,7 +162,7 @@ class Attempt:
 
 def time_passes() -> None:
     """Every lease runs out, and every pause."""
-    past = timezone.now() - timedelta(minutes=1)
+    past = DatabaseNow() - timedelta(minutes=1)
     SagaInstance.objects.exclude(lease_until=None).update(lease_until=past)
     SagaInstance.objects.exclude(wake_at=None).update(wake_at=past)
 

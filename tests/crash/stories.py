@@ -2,14 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from inventory.models import Reservation
+from tests.committed import lapse
 
 BOOK = "book-123"
 Act = Callable[[], Any]
@@ -84,11 +83,6 @@ def confirm(client: APIClient, style: str, story: Story) -> Act:
     return lambda: post(client, f"/orders/{order_id}/confirm", {}, key)
 
 
-def lapse(order_id: UUID) -> None:
-    """The clock passes the order's holds."""
-    Reservation.objects.filter(order_id=order_id).update(expires_at=timezone.now() - timedelta(seconds=1))
-
-
 HAPPY = Story("completes")
 REFUSED = Story("is refused by the carrier", UNDONE, {"shipping_address": "000-0000"})
 CANCELLED = Story("is cancelled", UNDONE, prepare=cancel, idle_commits=2)
@@ -107,5 +101,5 @@ STORIES = (
     CANCELLED,
     Story("was a draft", prepare=confirm),
     Story("finds the gateway down later", later_knobs={"payments": {"unavailable": 4}}, may_be_undone=True),
-    Story("is held for too short a time", meanwhile=lapse, may_be_undone=True),
+    Story("is held for too short a time", meanwhile=lambda order_id: lapse(order_id=order_id), may_be_undone=True),
 )

@@ -11,9 +11,9 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection
 from django.db.models import F
-from django.utils import timezone
 
 from cloudmart.databases import patience
+from cloudmart.kernel.clock import DatabaseNow
 from cloudmart.kernel.facts import Address
 from cloudmart.kernel.ids import new_id
 from cloudmart.kernel.remote import OutcomeUnknown, ProviderUnavailable, Unknown
@@ -156,7 +156,7 @@ def test_what_another_order_system_does_is_no_offence(shop, monkeypatch):
         if number == 2:
             committed.release_stock(order, "given up")
             payments.refund(payments.PartialRefund(order.order_id))
-    Reservation.objects.filter(order_id=order.order_id).update(expires_at=timezone.now() - LONG_AGO)
+    Reservation.objects.filter(order_id=order.order_id).update(expires_at=DatabaseNow() - LONG_AGO)
     assert failing() == {}
     assert committed.expire_reservations(100) == 2
     committed.adjust_stock("book-123", -3, reason="torn", actor="operator")
@@ -369,7 +369,7 @@ def an_order_gets_lost(shop):
 
 def broken_off(order_id, status):
     """Its saga stands still, and nobody knows."""
-    SagaInstance.objects.filter(order_id=order_id).update(status=status, updated_at=timezone.now() - LONG_AGO)
+    SagaInstance.objects.filter(order_id=order_id).update(status=status, updated_at=DatabaseNow() - LONG_AGO)
     return order_id
 
 
@@ -380,13 +380,13 @@ def the_driver_of_a_saga_dies(shop):
 
 @breaks("saga_rests_or_goes_on")
 def the_lease_on_a_saga_runs_out(shop):
-    SagaInstance.objects.update(lease_until=timezone.now() - LONG_AGO)
+    SagaInstance.objects.update(lease_until=DatabaseNow() - LONG_AGO)
     return broken_off(shop[CHOREOGRAPHY, "completed"], "COMPENSATION_STARTED")
 
 
 @breaks("saga_rests_or_goes_on")
 def nobody_wakes_a_waiting_saga(shop):
-    SagaInstance.objects.update(wake_at=timezone.now() - LONG_AGO)
+    SagaInstance.objects.update(wake_at=DatabaseNow() - LONG_AGO)
     return broken_off(shop[ORCHESTRATION, "completed"], "COMPENSATION_STARTED")
 
 
@@ -488,12 +488,72 @@ def a_receipt_gets_lost(shop):
     return f"{fact.aggregate_id}#1"
 
 
+@breaks("facts_are_told_after_they_happen")
+def a_fact_is_delivered_too_early(shop):
+    fact = Event.objects.filter(aggregate_id=shop[CHOREOGRAPHY, "completed"], seq=2)
+    fact.update(delivered_at=F("timestamp") - timedelta(seconds=1))
+    return f"{shop[CHOREOGRAPHY, 'completed']}#2"
+
+
+@breaks("saga_ends_after_its_steps")
+def a_saga_has_finished_too_early(shop):
+    saga = SagaInstance.objects.filter(order_id=shop[ORCHESTRATION, "completed"])
+    saga.update(finished_at=F("finished_at") - timedelta(hours=1))
+    return shop[ORCHESTRATION, "completed"]
+
+
 @breaks("key_is_answered")
 def a_key_is_left_without_an_answer(shop):
-    now = timezone.now()
+    now = DatabaseNow()
     order_id = shop[CHOREOGRAPHY, "completed"]
     IdempotencyKey.objects.create(scope="k", fingerprint="f", order_id=order_id, created_at=now, expires_at=now)
     return "k"
+
+
+def nobody_asks_again(model, of_order, **columns):
+    """The order's payment, refund or parcel is without an outcome, and has been for a day."""
+    model.objects.filter(**of_order).update(updated_at=DatabaseNow() - LONG_AGO, **columns)
+    return model.objects.get(**of_order)
+
+
+def a_direct_charge():
+    """The id of an order that is not ours, and is charged."""
+    order_id = new_id()
+    payments.process(payments.Charge(order_id, 500, "e_money"))
+    return order_id
+
+
+def a_direct_parcel():
+    order_id = new_id()
+    shipping.arrange(shipping.Parcel(order_id, Address("150-0001")))
+    return order_id
+
+
+@breaks("charge_is_driven")
+def a_charge_is_forgotten(shop):
+    return nobody_asks_again(Payment, {"order_id": a_direct_charge()}, status="pending").order_id
+
+
+@breaks("void_is_driven")
+def a_void_is_forgotten(shop):
+    return nobody_asks_again(Payment, {"order_id": a_direct_charge()}, status="cancelling").order_id
+
+
+@breaks("refund_is_driven")
+def a_refund_is_forgotten(shop):
+    order_id = a_direct_charge()
+    payments.refund(payments.PartialRefund(order_id, 100, "sorry"))
+    return nobody_asks_again(Refund, {"payment__order_id": order_id}, status="pending").payment.order_id
+
+
+@breaks("parcel_is_driven")
+def a_parcel_is_forgotten(shop):
+    return nobody_asks_again(Shipment, {"order_id": a_direct_parcel()}, status="pending").order_id
+
+
+@breaks("call_off_is_driven")
+def a_call_off_is_forgotten(shop):
+    return nobody_asks_again(Shipment, {"order_id": a_direct_parcel()}, status="cancelling").order_id
 
 
 @pytest.mark.parametrize(
@@ -513,7 +573,7 @@ def test_every_invariant_can_be_broken():
 )
 def test_who_is_still_at_work_is_given_time(shop, alive):
     order_id = the_driver_of_a_saga_dies(shop)
-    hours = {name: timezone.now() + timedelta(hours=hours) for name, hours in alive.items()}
+    hours = {name: DatabaseNow() + timedelta(hours=hours) for name, hours in alive.items()}
     SagaInstance.objects.filter(order_id=order_id).update(**hours)
     assert failing() == {}
 
@@ -522,8 +582,8 @@ def test_a_saga_may_be_given_up_for_a_reason(shop):
     order_id = the_driver_of_a_saga_dies(shop)
     given_up = SagaInstance.objects.filter(order_id=order_id)
     with pytest.raises(IntegrityError):
-        given_up.update(given_up_at=timezone.now())
-    given_up.update(given_up_at=timezone.now(), attention="The card is closed.")
+        given_up.update(given_up_at=DatabaseNow())
+    given_up.update(given_up_at=DatabaseNow(), attention="The card is closed.")
     assert failing() == {}
 
 

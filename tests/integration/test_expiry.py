@@ -6,12 +6,12 @@ from threading import Event
 import pytest
 from django.db import connection, connections
 from django.db.models import Sum
-from django.utils import timezone
 
+from cloudmart.kernel.clock import DatabaseNow
 from inventory.models import InventoryRecord, Reservation, StockEvent
 from inventory.stock import replay
 from orders.models import SagaStyle
-from tests.committed import expire_reservations, reserve_stock
+from tests.committed import expire_reservations, lapse, reserve_stock
 from tests.conftest import facts
 from tests.integration.test_races import all_at_once, buyer
 from tests.processes import managing, wait_until
@@ -27,7 +27,7 @@ def lapsed(shelve):
         shelve(book_id, LAPSED_EACH)
         for _ in range(LAPSED_EACH):
             reserve_stock(facts((book_id, 1)))
-    Reservation.objects.update(expires_at=timezone.now())
+    lapse()
     return len(BOOKS) * LAPSED_EACH
 
 
@@ -96,7 +96,7 @@ def test_buyers_meanwhile_see_no_error(api, lapsed, style):
 
 
 def test_the_oldest_are_found_along_an_index(lapsed):
-    due = Reservation.objects.filter(status="active", expires_at__lte=timezone.now()).order_by("expires_at")[:5]
+    due = Reservation.objects.filter(status="active", expires_at__lte=DatabaseNow()).order_by("expires_at")[:5]
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE TABLE reservations" if connection.vendor == "mysql" else "ANALYZE")
         cursor.fetchall()

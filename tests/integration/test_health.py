@@ -22,7 +22,7 @@ def test_a_living_server_says_so_without_touching_the_database(probe):
 
 def test_a_server_with_its_tables_is_ready(db, probe, django_assert_max_num_queries):
     probe.get("/readyz")
-    with django_assert_max_num_queries(3):
+    with django_assert_max_num_queries(4):
         answer = probe.get("/readyz")
     assert (answer.status_code, answer.json()) == (200, {"status": "ready"})
 

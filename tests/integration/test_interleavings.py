@@ -5,7 +5,6 @@ from itertools import count
 from uuid import UUID
 
 import pytest
-from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -18,6 +17,7 @@ from sagas.choreography.bus import Receiver
 from sagas.models import Event, SagaInstance
 from shipping.carriers.mock import MockCarrier
 from shipping.models import Shipment
+from tests.committed import lapse
 from tests.conftest import available, facts
 from tests.known_bugs import known_bug
 
@@ -68,7 +68,7 @@ def play(order, choices, cancel_at=None):
     for turn in count():
         ready = [participant for participant in participants if participant.news]
         if cancel_at is not None and (turn == cancel_at or not ready):
-            driver._request_cancel(order.order_id, "Changed my mind.")
+            driver._request_cancel(order.order_id, "Changed my mind.", order.customer_id)
             cancel_at = None
         elif not ready:
             return
@@ -177,7 +177,7 @@ def test_a_hold_that_expires_before_it_is_confirmed_gives_everything_back(shelve
     arrange = MockCarrier.arrange
 
     def arrange_late(self, key, **parcel):
-        Reservation.objects.update(expires_at=timezone.now())
+        lapse()
         return arrange(self, key, **parcel)
 
     monkeypatch.setattr(MockCarrier, "arrange", arrange_late)

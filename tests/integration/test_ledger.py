@@ -5,16 +5,17 @@ from datetime import timedelta
 import pytest
 from django.db import DatabaseError, connection, transaction
 from django.db.migrations.executor import MigrationExecutor
-from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from cloudmart.kernel.clock import database_now
 from cloudmart.kernel.facts import Wanted
 from inventory import services
 from inventory.errors import OutOfStock, ReservationExpired, StockIsReserved, UnknownBook
 from inventory.models import InventoryRecord, LedgerIsAppendOnly, Reservation, StockEvent
 from inventory.stock import replay
 from tests import committed
+from tests.clock import database_clock
 from tests.conftest import available, facts
 from tests.factories import BookFactory
 from tests.known_bugs import known_bug
@@ -204,12 +205,12 @@ def test_the_model_refuses_to_change_history_in_bulk(event):
             attempt()
 
 
-def test_a_books_events_follow_each_other_though_the_clock_goes_back(shelve, monkeypatch):
+def test_a_books_events_follow_each_other_though_the_clock_goes_back(shelve):
     shelve("book-123", 5)
-    yesterday = timezone.now() - timedelta(days=1)
-    monkeypatch.setattr(timezone, "now", lambda: yesterday)
-    for _ in range(3):
-        committed.add_stock("book-123", 1)
+    yesterday = database_now() - timedelta(days=1)
+    with database_clock(lambda: yesterday):
+        for _ in range(3):
+            committed.add_stock("book-123", 1)
     times = list(StockEvent.objects.order_by("version").values_list("happened_at", flat=True))
     assert times == sorted(set(times)) and times[0] > yesterday
     assert InventoryRecord.objects.get().changed_at == times[-1]

@@ -4,13 +4,13 @@ from datetime import timedelta
 
 import pytest
 from django.db import OperationalError
-from django.utils import timezone
 from prometheus_client import REGISTRY
 from prometheus_client.parser import text_string_to_metric_families
 from rest_framework.test import APIClient
 
 from cloudmart.kernel import metrics as kernel_metrics
 from cloudmart.kernel import transactions
+from cloudmart.kernel.clock import DatabaseNow
 from cloudmart.kernel.ids import new_id
 from cloudmart.kernel.remote import OutcomeUnknown
 from cloudmart.kernel.transactions import durable
@@ -207,7 +207,7 @@ def test_only_operators_see_the_metrics(api, operator, shelve):
 
 
 def test_what_the_workers_have_before_them_is_told(operator):
-    past, future = (timezone.now() + timedelta(minutes=minutes) for minutes in (-1, 1))
+    past, future = (DatabaseNow() + timedelta(minutes=minutes) for minutes in (-1, 1))
     for columns in (
         {"lease_until": future},
         {"lease_until": past},

@@ -36,7 +36,7 @@ class OpenGateway(MockGateway):
         outcome = super().charge(key, amount=amount, **asked)
         if isinstance(outcome, Accepted):
             self.left.setdefault(key, amount)
-            self.charges[outcome.reference] = key
+            self.charges[outcome.reference or key] = key
         return outcome
 
     def cancel(self, key, *, charge_key):

@@ -7,6 +7,8 @@ from rest_framework.test import APIClient
 
 from tests.conftest import signed_in
 
+pytestmark = pytest.mark.any_database
+
 
 @pytest.mark.parametrize("given", ["a", "A-1._z", "01a1fc13-06f4-71f7-ac05-df3857a063f2", "x" * 64])
 def test_a_sane_id_is_taken_and_echoed(api, given):

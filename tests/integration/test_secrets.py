@@ -1,16 +1,21 @@
-"""No token stands in a log line, however an order ends."""
+"""No token stands in a log line, however an order ends; nor in the database, once its charge is settled."""
 
 import logging
 
 import pytest
+from django.apps import apps
+from django.conf import settings
+from django.core.management import call_command
 
 from cloudmart.kernel.confidential import conceal, conceal_nothing, concealed
-from cloudmart.kernel.remote import OutcomeUnknown, ProviderUnavailable, Refused
+from cloudmart.kernel.ids import new_id
+from cloudmart.kernel.remote import Accepted, OutcomeUnknown, ProviderUnavailable, Refused
 from orders.models import SagaStyle
 from payments.errors import PaymentDeclined
 from payments.gateways.mock import MockGateway
+from payments.models import Payment
 from sagas.models import SagaInstance
-from tests.conftest import facts
+from tests.conftest import facts, signed_in
 
 TOKEN = "tok_4242-distinctive"
 
@@ -84,3 +89,65 @@ def test_short_words_are_no_secrets_and_old_secrets_are_forgotten():
     assert concealed(f"{TOKEN} secret-99") == f"{TOKEN} ***"
     conceal_nothing()
     assert concealed("secret-99") == "secret-99"
+
+
+def places_of(secret):
+    """The columns of any table that contain it."""
+    return {
+        f"{model._meta.db_table}.{field.column}"
+        for model in apps.get_models()
+        for row in model._default_manager.all()
+        for field in model._meta.concrete_fields
+        if secret in str(field.value_from_object(row))
+    }
+
+
+@pytest.mark.parametrize("style", SagaStyle)
+@pytest.mark.parametrize(("charge", "status"), [(MockGateway.charge, 201), (declined, 402), (unavailable, 402)])
+def test_a_token_is_stored_no_longer_than_its_charge_is_unsettled(api, shelve, monkeypatch, style, charge, status):
+    seen = []
+
+    def watched(self, key, **asked):
+        seen.append((asked["token"], places_of(TOKEN)))
+        return charge(self, key, **asked)
+
+    monkeypatch.setattr(MockGateway, "charge", watched)
+    shelve("book-123", 3)
+    body = {"book_id": "book-123", "quantity": 1, "payment_method": "credit_card", "payment_token": TOKEN}
+    assert api.post("/orders", {**body, "saga": style}, headers={"Idempotency-Key": "key"}).status_code == status
+    assert {token for token, _ in seen} == {TOKEN}
+    assert seen[0][1] == {"payments.payment_token", "saga_instances.payload"}
+    assert places_of(TOKEN) == set()
+
+
+@pytest.mark.parametrize("style", SagaStyle)
+def test_an_order_that_is_cancelled_in_mid_charge_forgets_its_token(api, shelve, monkeypatch, style):
+    monkeypatch.setattr(MockGateway, "charge", unknown)
+    shelve("book-123", 3)
+    body = {"book_id": "book-123", "quantity": 1, "payment_method": "credit_card", "payment_token": TOKEN}
+    order_id = api.post("/orders", {**body, "saga": style}).json()["order_id"]
+    assert places_of(TOKEN) == {"payments.payment_token", "saga_instances.payload"}
+    api.post(f"/orders/{order_id}/cancel")
+    call_command("run_worker", "--once")
+    assert SagaInstance.objects.get().status == "FAILED" and places_of(TOKEN) == set()
+
+
+def test_a_direct_charge_is_repeated_with_its_own_token_and_forgets_it(operator, monkeypatch):
+    order_id, tokens = new_id(), []
+
+    def first_lost(self, key, **asked):
+        tokens.append(asked["token"])
+        if len(tokens) <= settings.PROVIDER_TRIES:
+            raise OutcomeUnknown("no answer")
+        return Accepted("txn_1")
+
+    monkeypatch.setattr(MockGateway, "charge", first_lost)
+    body = {"order_id": str(order_id), "amount": 1000, "payment_method": "credit_card"}
+    client = signed_in(operator)
+    assert client.post("/payments/process", {**body, "payment_token": TOKEN}).status_code == 202
+    assert places_of(TOKEN) == {"payments.payment_token"}
+    assert client.post("/payments/process", {**body, "payment_token": "tok_other"}).json()["status"] == "captured"
+    assert set(tokens) == {TOKEN} and places_of(TOKEN) == set()
+    order = f"/admin/payments/payment/{Payment.objects.get().pk}/change/"
+    client.force_login(operator)
+    assert "payment_token" not in client.get(order).content.decode().lower().replace(" ", "_")

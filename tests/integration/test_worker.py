@@ -11,9 +11,9 @@ from django.conf import settings as configured
 from django.core.management import CommandError
 from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
-from django.utils import timezone
 
 from cloudmart.kernel import transactions
+from cloudmart.kernel.clock import DatabaseNow
 from cloudmart.kernel.following import ENDINGS, Task, follow, never
 from cloudmart.kernel.ids import new_id
 from cloudmart.models import IdempotencyKey
@@ -348,7 +348,7 @@ def cut_connections():
 def test_what_is_due_is_found_along_an_index_however_many_rest():
     resting = {"saga_type": SagaStyle.CHOREOGRAPHY, "status": "COMPLETED", "payload": {}}
     SagaInstance.objects.bulk_create(SagaInstance(order_id=new_id(), **resting) for _ in range(2000))
-    told = {"event_type": "OrderCompleted", "seq": 1, "delivered_at": timezone.now()}
+    told = {"event_type": "OrderCompleted", "seq": 1, "delivered_at": DatabaseNow()}
     Event.objects.bulk_create(Event(aggregate_id=new_id(), **told) for _ in range(2000))
     with CaptureQueriesContext(connection) as queries:
         assert due(10) == []
@@ -367,7 +367,7 @@ def test_what_is_due_is_found_along_an_index_however_many_rest():
 def test_a_worker_does_all_that_no_request_waits_for():
     reserve_stock(facts(("book-123", 2)))
     Reservation.objects.update(expires_at="2020-01-01T00:00Z")
-    now = timezone.now()
+    now = DatabaseNow()
     for scope, expires_at in ("old", now), ("new", now + timedelta(hours=1)):
         IdempotencyKey.objects.create(scope=scope, fingerprint="f", created_at=now, expires_at=expires_at)
     work()

@@ -2,7 +2,13 @@
 
 import pytest
 
-from cloudmart.checks import check_saga_settings, check_sqlite_in_production, problems_of
+from cloudmart.checks import (
+    check_home_region,
+    check_order_limits,
+    check_saga_settings,
+    check_sqlite_in_production,
+    problems_of,
+)
 from cloudmart.databases import database_from
 from tests.known_bugs import known_bug
 
@@ -48,6 +54,22 @@ def test_a_saga_turns_back_before_its_holds_expire(settings):
     assert [check.id for check in check_saga_settings()] == ["cloudmart.E007"]
 
 
-def test_a_lease_is_longer_than_a_call(settings):
-    settings.PROVIDER_CONNECT_TIMEOUT, settings.PROVIDER_READ_TIMEOUT = 1.0, settings.LEASE.total_seconds() - 1
-    assert [check.id for check in check_saga_settings()] == ["cloudmart.W003"]
+def test_a_lease_is_longer_than_a_call_and_an_intent_stale_after_all_tries(settings):
+    settings.PROVIDER_DEADLINE = settings.LEASE.total_seconds()
+    assert [check.id for check in check_saga_settings()] == ["cloudmart.W003", "cloudmart.W004"]
+    settings.PROVIDER_DEADLINE = settings.STALE_INTENT.total_seconds() / (settings.PROVIDER_TRIES + 1)
+    settings.LEASE = settings.STALE_INTENT
+    assert [check.id for check in check_saga_settings()] == ["cloudmart.W004"]
+
+
+@pytest.mark.parametrize("region", ["", "jp", "ZZ", "JPN"])
+def test_a_shop_without_a_country_is_an_error(settings, region):
+    assert check_home_region() == []
+    settings.HOME_REGION = region
+    assert [check.id for check in check_home_region()] == ["cloudmart.E010"]
+
+
+def test_an_order_that_may_cost_more_than_a_number_can_say_is_an_error(settings):
+    assert check_order_limits() == []
+    settings.MAX_QUANTITY_PER_LINE = 10_000
+    assert [check.id for check in check_order_limits()] == ["cloudmart.E011"]

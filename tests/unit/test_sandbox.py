@@ -5,6 +5,7 @@ from threading import Barrier
 
 import pytest
 
+from cloudmart.kernel.oddities import PLAIN
 from cloudmart.sandbox import knobs
 from cloudmart.sandbox import ledger as ledger_file
 from cloudmart.sandbox.knobs import Board, Knobs
@@ -25,9 +26,16 @@ from cloudmart.sandbox.rules import (
 )
 from tests.integration.test_races import all_at_once
 
+pytestmark = pytest.mark.any_database
+
 GOOD = "tok_ok"
 LOST = None
 DONE = Answer(200, {})
+
+
+@pytest.fixture(autouse=True)
+def plain_texts(settings):
+    settings.PROVIDER_TEXTS = PLAIN
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import json
 
-from cloudmart.kernel.facts import OrderFacts
+from cloudmart.kernel.facts import STORED_FACTS, Address, OrderFacts
 from cloudmart.kernel.stored import StoredSchema
 from sagas.models import Event
 from tests.conftest import facts
@@ -32,14 +32,31 @@ def test_what_is_stored_is_not_changed_by_reading_it():
 def test_an_orders_facts_survive_the_database():
     order = facts(("book-123", 2), was_draft=True)
     stored = json.loads(json.dumps(order.as_json()))
-    assert stored["schema"] == 1 and OrderFacts.from_json(stored) == order
+    assert stored["schema"] == len(STORED_FACTS.upcasts) and OrderFacts.from_json(stored) == order
+
+
+def before_countries(order):
+    """The order as it was stored when the region stood beside the address."""
+    stored = json.loads(json.dumps(order.as_json()))
+    return {**stored, "schema": 2, "region": stored["address"].pop("country")}
 
 
 def test_the_facts_of_an_order_from_before_there_were_drafts_are_understood():
     order = facts(("book-123", 2))
-    stored = json.loads(json.dumps(order.as_json()))
-    del stored["schema"], stored["was_draft"]
+    stored = before_countries(order)
+    del stored["schema"], stored["was_draft"], stored["placed_by"]
     assert OrderFacts.from_json(stored) == order
+
+
+def test_an_order_from_before_operators_were_named_was_placed_by_its_customer():
+    stored = before_countries(facts(("book-123", 2), placed_by="operator"))
+    del stored["placed_by"]
+    assert OrderFacts.from_json({**stored, "schema": 1}).actor == "customer-001"
+
+
+def test_an_order_from_before_addresses_had_a_country_goes_to_its_region():
+    order = facts(("book-123", 2), address=Address("10115", "Invalidenstraße 43", "DE"), was_draft=True)
+    assert OrderFacts.from_json(before_countries(order)) == order and order.region == "DE"
 
 
 def test_what_a_fact_says_is_told_without_its_version():

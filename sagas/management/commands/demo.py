@@ -4,7 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
 from django.db.models import Sum
 from rich.console import Console
 from rich.panel import Panel
@@ -61,6 +62,10 @@ class Command(BaseCommand):
     help = "Play the stories of the shop in both styles, on shelves of the demo's own that are refilled each time."
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if not settings.ALLOW_MAGIC_TOKENS:
+            raise CommandError(
+                "The stories need magic payment tokens: set ALLOW_MAGIC_TOKENS=true, as `make demo` does."
+            )
         console = Console(file=self.stdout)  # type: ignore[arg-type]
         for style in SagaStyle:
             refill(style)
@@ -93,8 +98,8 @@ def play(story: Story, style: str) -> Told:
         payment_method="credit_card",
         payment_token=story.token,
         address=story.address,
-        region="JP",
         saga_style=style,
+        placed_by=CUSTOMER,
     )
     try:
         saga = place_order(request)
@@ -133,7 +138,7 @@ def timeline_of(saga: SagaInstance) -> list[str]:
         for event in Event.objects.filter(aggregate_id=saga.order_id).order_by("seq")
         for tries in [event.details.get("tries", 1)]
     ]
-    started = saga.created_at
+    started = SagaInstance.objects.get(pk=saga.pk).created_at
     return [f"{(at - started).total_seconds() * 1000:6.0f} ms  {text}" for at, text in rows]
 
 

@@ -10,6 +10,7 @@ from cloudmart.kernel.following import IsLeaving, Task, follow
 from cloudmart.kernel.transactions import durable
 from inventory.projector import catch_up
 from inventory.services import expire_reservations
+from sagas.intents import resume_stale
 from sagas.recovery import due, recover
 
 BATCH, HOLDS, KEYS = 20, 500, 1000
@@ -18,8 +19,9 @@ BATCH, HOLDS, KEYS = 20, 500, 1000
 
 class Command(BaseCommand):
     help = (
-        "Drive on the sagas whose drivers have ended and those that have waited for long enough, give back the holds "
-        "that have expired, keep the list of books up to date, and forget old idempotency keys. Any number may run."
+        "Drive on the sagas whose drivers have ended and those that have waited for long enough, resume the charges, "
+        "refunds and parcels whose process has ended, give back the holds that have expired, keep the list of books "
+        "up to date, and forget old idempotency keys. Any number may run."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -45,6 +47,7 @@ def tasks_with(pause: float, threads: int = 1) -> tuple[Task, ...]:
     """What a worker does: so many sagas at a time, because each may wait for a provider, and all else once."""
     return (
         *[Task("sagas", recover_all, pause)] * threads,
+        Task("stale intents", resume_stale, max(pause, 1)),
         Task("read model", lambda is_leaving: catch_up(), pause),
         Task("expired holds", expire_all, max(pause, 1)),
         Task("idempotency keys", purge_all, max(pause, 60)),

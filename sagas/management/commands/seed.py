@@ -7,9 +7,9 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandParser
-from django.utils import timezone
 from rich.progress import track
 
+from cloudmart.kernel.clock import database_now
 from cloudmart.kernel.transactions import durable
 from inventory.models import Book, InventoryRecord, StockEvent
 from inventory.stock import Stock
@@ -66,7 +66,7 @@ class Command(BaseCommand):
 def add_books(books: Iterable[tuple[str, str, int, int]]) -> None:
     """Those of (code, title, price in minor units, copies) that are not there yet."""
     wanted = {code: (title, price, copies) for code, title, price, copies in books}
-    known, now = set(Book.objects.filter(pk__in=wanted).values_list("pk", flat=True)), timezone.now()
+    known, now = set(Book.objects.filter(pk__in=wanted).values_list("pk", flat=True)), database_now()
     new = {code: book for code, book in wanted.items() if code not in known}
     Book.objects.bulk_create(Book(id=code, title=title, price=price) for code, (title, price, _) in new.items())
     first = {code: Stock().add(copies) for code, (_, _, copies) in new.items() if copies}

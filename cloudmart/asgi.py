@@ -1,0 +1,26 @@
+"""The ASGI application that the web server loads: Django's WSGI application behind the front."""
+
+from django.conf import settings
+from django.urls import get_resolver
+
+from cloudmart.wsgi import application as django
+
+get_resolver().url_patterns  # noqa: B018, it imports every view now, and not during the first requests
+
+from cloudmart.front import Front, Limits  # noqa: E402, it needs Django to be set up
+from cloudmart.process import end_with_parent  # noqa: E402
+
+end_with_parent()
+
+application = Front(
+    django,
+    Limits(
+        threads=settings.WEB_THREADS,
+        body_size=settings.MAX_BODY_SIZE,
+        bodies_size=128 * settings.MAX_BODY_SIZE,
+        body_time=settings.REQUEST_BODY_TIMEOUT,
+        queue_time=settings.REQUEST_QUEUE_TIMEOUT,
+        probe_time=5,
+        unread_time=settings.RESPONSE_READ_TIMEOUT,
+    ),
+)

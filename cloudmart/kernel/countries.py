@@ -1,0 +1,27 @@
+"""Countries by their ISO 3166-1 alpha-2 codes, and how their postal codes are written."""
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from iso3166 import countries_by_alpha2
+
+COUNTRIES = frozenset(countries_by_alpha2)
+
+POSTAL_CODES = {"JP": r"^[0-9]{3}-[0-9]{4}\Z"}
+ANY_POSTAL_CODE = r"^[0-9A-Za-z]([0-9A-Za-z -]{0,14}[0-9A-Za-z])?\Z"
+"""Of the countries whose own pattern is not listed."""
+
+
+def home_country() -> str:
+    """The shop's own: of an address that names none."""
+    return str(settings.HOME_REGION)
+
+
+def postal_code_of(country: str) -> str:
+    """The pattern of the country's postal codes."""
+    return POSTAL_CODES.get(country, ANY_POSTAL_CODE)
+
+
+def is_country(code: str) -> None:
+    """Raises ValidationError for what is no ISO 3166-1 alpha-2 code."""
+    if code not in COUNTRIES:
+        raise ValidationError("Give an ISO 3166-1 alpha-2 code, like JP.", code="country")

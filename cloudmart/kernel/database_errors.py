@@ -1,0 +1,69 @@
+"""What an error of the database means for the transaction that met it, whatever class the driver gives it."""
+
+from enum import Enum
+
+from django.db import Error
+
+
+class Remedy(Enum):
+    """How a transaction that met an error may yet succeed.
+
+    Each says whether a new connection is needed, and whether nothing can have been done even if COMMIT met the error.
+    """
+
+    #: Another transaction was in the way, and this one was rolled back.
+    REPEAT = (False, True)
+    #: The server refuses to write now, this transaction included; by the next connection another server may answer.
+    WRITE_ELSEWHERE = (True, True)
+    #: The statement was stopped. A COMMIT that was stopped may have been done.
+    REPEAT_UNLESS_COMMITTING = (False, False)
+    #: The connection is lost, or its state unknown. A COMMIT on it may have been done.
+    RECONNECT_UNLESS_COMMITTING = (True, False)
+
+    def __init__(self, needs_new_connection: bool, is_certain_at_commit: bool) -> None:
+        self.needs_new_connection = needs_new_connection
+        self.is_certain_at_commit = is_certain_at_commit
+
+
+MYSQL_REMEDIES = {
+    1020: Remedy.REPEAT,  # record changed since last read (MariaDB under snapshot isolation)
+    1205: Remedy.REPEAT,  # lock wait timeout: only the statement was rolled back, so we roll back the rest
+    1213: Remedy.REPEAT,  # deadlock: the server has rolled the whole transaction back
+    3: Remedy.WRITE_ELSEWHERE,  # a temporary file cannot be written: the disk is full
+    1021: Remedy.WRITE_ELSEWHERE,  # the disk is full
+    1047: Remedy.WRITE_ELSEWHERE,  # Galera: this node is not part of the cluster
+    1114: Remedy.WRITE_ELSEWHERE,  # the table, or the disk under it, is full
+    1226: Remedy.WRITE_ELSEWHERE,  # our user has used up its statements, updates or connections
+    1290: Remedy.WRITE_ELSEWHERE,  # read_only or super_read_only
+    1836: Remedy.WRITE_ELSEWHERE,  # innodb_read_only
+    3100: Remedy.WRITE_ELSEWHERE,  # group replication: the group did not take the transaction
+    3101: Remedy.WRITE_ELSEWHERE,  # group replication: the group has rolled the transaction back
+    1317: Remedy.REPEAT_UNLESS_COMMITTING,  # KILL QUERY
+    1969: Remedy.REPEAT_UNLESS_COMMITTING,  # max_statement_time (MariaDB)
+    3024: Remedy.REPEAT_UNLESS_COMMITTING,  # max_execution_time (MySQL)
+    1040: Remedy.RECONNECT_UNLESS_COMMITTING,  # too many connections
+    1053: Remedy.RECONNECT_UNLESS_COMMITTING,  # the server is shutting down
+    1927: Remedy.RECONNECT_UNLESS_COMMITTING,  # the connection was killed
+    2002: Remedy.RECONNECT_UNLESS_COMMITTING,  # no server (socket)
+    2003: Remedy.RECONNECT_UNLESS_COMMITTING,  # no server
+    2006: Remedy.RECONNECT_UNLESS_COMMITTING,  # the server has gone away
+    2013: Remedy.RECONNECT_UNLESS_COMMITTING,  # lost the connection
+    2055: Remedy.RECONNECT_UNLESS_COMMITTING,  # lost the connection, extended
+    4031: Remedy.RECONNECT_UNLESS_COMMITTING,  # the server closed an idle connection
+}
+
+SQLITE_REMEDIES = {
+    "database is locked": Remedy.REPEAT,
+    "database or disk is full": Remedy.WRITE_ELSEWHERE,
+    "attempt to write a readonly database": Remedy.WRITE_ELSEWHERE,
+    "unable to open database file": Remedy.RECONNECT_UNLESS_COMMITTING,
+    "disk I/O error": Remedy.RECONNECT_UNLESS_COMMITTING,
+}
+
+
+def remedy_for(error: Error) -> Remedy | None:
+    """Returns what may help against `error`; None if running the transaction again would not."""
+    reason = error.args[0] if error.args else None
+    if isinstance(reason, int):
+        return MYSQL_REMEDIES.get(reason)
+    return next((remedy for text, remedy in SQLITE_REMEDIES.items() if text in str(reason)), None)

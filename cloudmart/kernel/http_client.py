@@ -1,0 +1,156 @@
+"""HTTP requests within limits: how long one may take in all, and how much the server may send.
+
+A timeout of httpcore, as of httpx above it, is for a single read or write: a server that sends a byte every other
+second exceeds none. So the limits are enforced below it, where bytes are read and written, whatever they mean.
+"""
+
+import socket
+from collections.abc import Iterable, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass
+from ssl import SSLContext
+from time import monotonic
+from typing import Any
+
+import httpcore
+
+KEEPALIVE = 5.0
+"""Seconds that an unused connection stays open."""
+
+
+class ResponseTooLarge(httpcore.ProtocolError):
+    """The server sends more than it may."""
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What the server has sent, as it has sent it: nothing is decompressed."""
+
+    status: int
+    content: bytes
+    encoding: str
+    """The Content-Encoding; "identity" when there is none."""
+
+
+@dataclass(slots=True)
+class Allowance:
+    """What is left to one request: the time until its deadline, and the bytes of its response."""
+
+    deadline: float
+    size: int
+
+    def timeout(self, wanted: float | None, error: type[httpcore.TimeoutException]) -> float:
+        """Returns the seconds that the next step may take. Raises `error` past the deadline."""
+        left = self.deadline - monotonic()
+        if left <= 0:
+            raise error("the deadline of the request has passed")
+        return left if wanted is None else min(wanted, left)
+
+    def spend(self, received: bytes) -> bytes:
+        """Returns what was received. Raises ResponseTooLarge."""
+        self.size -= len(received)
+        if self.size < 0:
+            raise ResponseTooLarge("the response is too large")
+        return received
+
+
+_allowance: ContextVar[Allowance] = ContextVar("allowance")
+"""Of the request that this thread is making: a connection serves many, one after the other."""
+
+
+class HttpClient:
+    """Pools connections, for all threads of a process. No proxy and no setting of the environment is heeded."""
+
+    def __init__(self, *, connect_timeout: float, read_timeout: float, deadline: float, max_response: int) -> None:
+        """`deadline` is the seconds that a request may take in all; `max_response`, in bytes, includes the headers."""
+        self._timeouts = {"connect": connect_timeout, "read": read_timeout, "write": read_timeout}
+        self._deadline, self._max_response = deadline, max_response
+        self._pool = httpcore.ConnectionPool(
+            ssl_context=httpcore.default_ssl_context(),
+            max_connections=None,  # a thread uses one at a time
+            keepalive_expiry=KEEPALIVE,
+            network_backend=LimitedBackend(),
+        )
+
+    def request(self, method: str, url: str, headers: Mapping[str, str], content: bytes = b"") -> Response:
+        """Raises what httpcore raises: ConnectError and ConnectTimeout if nothing was sent."""
+        token = _allowance.set(Allowance(monotonic() + self._deadline, self._max_response))
+        try:
+            response = self._pool.request(
+                method,
+                url,
+                headers=[("Accept-Encoding", "identity"), *headers.items()],
+                content=content,
+                extensions={"timeout": self._timeouts},
+            )
+        finally:
+            _allowance.reset(token)
+        return Response(response.status, response.content, _encoding_of(response))
+
+    def close(self) -> None:
+        self._pool.close()
+
+
+class LimitedBackend(httpcore.NetworkBackend):
+    """Opens connections that keep to the allowance of the request that uses them."""
+
+    def __init__(self) -> None:
+        self._backend = httpcore.SyncBackend()
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> httpcore.NetworkStream:
+        """Each address of the host is tried for `timeout` seconds, and all of them until the deadline."""
+        failure: Exception = httpcore.ConnectError(f"{host} has no address")
+        for address in _addresses_of(host, port):
+            left = _allowance.get().timeout(timeout, httpcore.ConnectTimeout)
+            try:
+                return LimitedStream(self._backend.connect_tcp(address, port, left, local_address, socket_options))
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                failure = error
+        raise failure
+
+
+class LimitedStream(httpcore.NetworkStream):
+    """A connection that keeps to the allowance of the request that uses it."""
+
+    def __init__(self, stream: httpcore.NetworkStream) -> None:
+        self._stream = stream
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        allowance = _allowance.get()
+        return allowance.spend(self._stream.read(max_bytes, allowance.timeout(timeout, httpcore.ReadTimeout)))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._stream.write(buffer, _allowance.get().timeout(timeout, httpcore.WriteTimeout))
+
+    def start_tls(
+        self, ssl_context: SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
+        left = _allowance.get().timeout(timeout, httpcore.ConnectTimeout)
+        return LimitedStream(self._stream.start_tls(ssl_context, server_hostname, left))
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
+
+
+def _addresses_of(host: str, port: int) -> list[str]:
+    """Asks the system's resolver, which has time limits of its own."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise httpcore.ConnectError(str(error)) from error
+    return [str(address[0]) for *_, address in found]
+
+
+def _encoding_of(response: httpcore.Response) -> str:
+    found = [value for name, value in response.headers if name.lower() == b"content-encoding"]
+    return b",".join(found or [b"identity"]).decode("ascii", "replace").lower()

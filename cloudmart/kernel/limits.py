@@ -1,0 +1,20 @@
+"""How large an order may be, however it is written down."""
+
+from collections.abc import Mapping
+
+from django.conf import settings
+
+from cloudmart.kernel.errors import DomainError
+
+
+class OrderTooLarge(DomainError):
+    """An order has only so many lines, and a line only so many copies."""
+
+    code = "order_too_large"
+
+
+def check_size(quantities: Mapping[str, int]) -> None:
+    """Raises OrderTooLarge for too many books, or too many copies of one: of lines that are added up already."""
+    most_lines, most_copies = settings.MAX_LINES_PER_ORDER, settings.MAX_QUANTITY_PER_LINE
+    if len(quantities) > most_lines or max(quantities.values(), default=0) > most_copies:
+        raise OrderTooLarge(most_lines=most_lines, most_copies=most_copies)

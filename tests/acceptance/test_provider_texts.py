@@ -1,0 +1,184 @@
+"""Providers whose references and refusals are longer, emptier or odder than any text of ours may be."""
+
+from datetime import timedelta
+from threading import Thread
+
+import pytest
+from django.core.management import call_command
+
+from cloudmart.kernel.clock import DatabaseNow
+from cloudmart.kernel.oddities import WAYS
+from cloudmart.kernel.remote import Accepted, OutcomeUnknown, ProviderUnavailable, Refused, Unknown
+from cloudmart.kernel.text import storable
+from cloudmart.sandbox.knobs import Knobs
+from cloudmart.sandbox.server import Sandbox
+from orders.models import Order
+from payments.errors import PaymentDeclined
+from payments.gateways.mock import MockGateway
+from payments.gateways.port import gateway
+from payments.models import Payment, Refund
+from sagas.audit.audit import audit
+from sagas.models import SagaInstance
+from shipping.carriers.mock import MockCarrier
+from shipping.carriers.port import carrier
+from shipping.errors import ShippingFailed
+from shipping.models import Shipment
+from tests.acceptance.conftest import decline_of, end_of
+from tests.conftest import HTTP_CARRIER, HTTP_GATEWAY
+from tests.known_bugs import known_bug
+
+UNDONE = ("cancelled", 0, 0, [("book-123", 3, 0)])
+BOUGHT = ("completed", 1100, 1, [("book-123", 2, 0)])
+LONG = "The card was declined because its issuer says so: \0" + "no " * 96
+ODD = "👩🏽‍🚀 e\u0301 \u202eעברית\x1b[31m\ud800"
+SENTENCES = {"long": LONG.ljust(338, "!"), "empty": "", "odd": ODD, "NUL": "\0"}
+CODES = {"long": "c" * 65, "longer": "c" * 338, "empty": "", "odd": ODD}
+REFERENCES = {"empty": "", "65": "r" * 65, "255": "r" * 255, "300": "r" * 300, "odd": ODD, "NUL": "\0" * 300}
+
+
+def named(texts):
+    return pytest.mark.parametrize("text", texts.values(), ids=texts.keys())
+
+
+def answers(outcome):
+    return lambda self, key, **asked: outcome
+
+
+def raises(error):
+    def call(self, key, **asked):
+        raise error
+
+    return call
+
+
+@pytest.fixture(autouse=True)
+def three_copies(shelve, settings):
+    settings.AUDIT_GRACE = timedelta(0)
+    shelve("book-123", 3)
+
+
+def assert_ends(order_id, end):
+    """It stands there, and our books are right."""
+    assert end_of(order_id) == end
+    assert [finding for finding in audit(limit=5) if not finding.holds] == []
+
+
+@known_bug("saleor PR#10392")
+@named(SENTENCES)
+def test_a_decline_ends_the_order_whatever_it_says(place, status_of, monkeypatch, text):
+    refusal = Refused(PaymentDeclined(text, reason="declined"))
+    monkeypatch.setattr(MockGateway, "charge", answers(refusal))
+    answer = place(("book-123", 1))
+    problem = answer.json()
+    said = storable(text, 200) or "The payment was declined."
+    assert (answer.status_code, problem["code"], problem["detail"]) == (402, "payment_declined", said)
+    assert_ends(problem["order_id"], UNDONE)
+    assert status_of(problem["order_id"])["status"] == "FAILED"
+    assert Order.objects.get().cancel_reason == said
+
+
+@named(CODES)
+def test_a_decline_ends_the_order_whatever_its_code(place, monkeypatch, text):
+    monkeypatch.setattr(MockGateway, "charge", answers(Refused(PaymentDeclined("No.", reason=text))))
+    problem = place(("book-123", 1)).json()
+    assert problem["reason"] == Payment.objects.get().failure == (storable(text, 64) or "payment_declined")
+    assert_ends(problem["order_id"], UNDONE)
+
+
+@named(SENTENCES)
+def test_a_carriers_refusal_ends_the_order_whatever_it_says(place, monkeypatch, text):
+    monkeypatch.setattr(MockCarrier, "arrange", answers(Refused(ShippingFailed(text, reason=text))))
+    problem = place(("book-123", 1)).json()
+    assert problem["detail"] == (storable(text, 200) or "The delivery could not be arranged.")
+    assert problem["reason"] == Shipment.objects.get().failure == (storable(text, 64) or "shipping_failed")
+    assert_ends(problem["order_id"], UNDONE)
+
+
+@known_bug("SellYourSaas#217")
+@named(REFERENCES)
+def test_an_order_completes_and_is_refunded_whatever_the_providers_call_it(place, api, monkeypatch, text):
+    for provider, verb in [(MockGateway, "charge"), (MockGateway, "refund"), (MockCarrier, "arrange")]:
+        monkeypatch.setattr(provider, verb, answers(Accepted(text)))
+    answer = place(("book-123", 1))
+    assert answer.status_code == 201
+    order_id = answer.json()["order_id"]
+    assert_ends(order_id, BOUGHT)
+    payment, parcel = Payment.objects.get(), Shipment.objects.get()
+    assert payment.transaction_id == (storable(text, 255) or payment.idempotency_key)
+    assert parcel.tracking_number == (storable(text, 255) or parcel.idempotency_key)
+
+    assert api.post(f"/orders/{order_id}/cancel").status_code == 200
+    assert_ends(order_id, UNDONE)
+    assert Refund.objects.get().transaction_id == storable(text, 255)
+
+
+@named(SENTENCES)
+@pytest.mark.parametrize("error", [OutcomeUnknown, ProviderUnavailable])
+def test_an_order_whose_providers_fail_oddly_waits_and_goes_on(place, monkeypatch, settings, text, error):
+    settings.ATTENTION_AFTER = 1
+    with monkeypatch.context() as down:
+        down.setattr(MockGateway, "charge", raises(OutcomeUnknown(text)))
+        down.setattr(MockGateway, "lookup", answers(Unknown(text)))
+        answer = place(("book-123", 1))
+    assert answer.status_code == 202 and SagaInstance.objects.get().attention
+    with monkeypatch.context() as down:
+        down.setattr(MockGateway, "charge", raises(error(text)))
+        down.setattr(MockGateway, "lookup", raises(error(text)))
+        work()
+    work()
+    assert_ends(answer.json()["order_id"], BOUGHT)
+
+
+@named(SENTENCES)
+def test_an_order_whose_refund_is_refused_waits_and_ends(place, monkeypatch, settings, text):
+    settings.ATTENTION_AFTER = 1
+    with monkeypatch.context() as down:
+        down.setattr(MockGateway, "refund", answers(Refused(PaymentDeclined(text, reason=text))))
+        answer = place(("book-123", 1), shipping_address="000-0000")
+    assert answer.status_code == 202 and SagaInstance.objects.get().attention
+    work()
+    assert_ends(answer.json()["order_id"], UNDONE)
+
+
+def test_an_order_whose_failure_was_stored_before_texts_were_bounded_ends(place, monkeypatch):
+    with monkeypatch.context() as down:
+        down.setattr(MockGateway, "refund", raises(ProviderUnavailable("down")))
+        answer = place(("book-123", 1), shipping_address="000-0000")
+    failure = {**SagaInstance.objects.get().failure, "detail": SENTENCES["long"]}
+    SagaInstance.objects.update(failure=failure)
+    work()
+    assert_ends(answer.json()["order_id"], UNDONE)
+
+
+@pytest.fixture(params=WAYS)
+def odd_providers(request, settings, tmp_path):
+    """A sandbox that says everything in one of the odd ways."""
+    settings.PROVIDER_TEXTS = request.param
+    settings.PAYMENT_GATEWAY, settings.CARRIER = HTTP_GATEWAY, HTTP_CARRIER
+    sandbox = Sandbox(("127.0.0.1", 0), tmp_path / "ledger.sqlite3", Knobs(), Knobs())
+    serving = Thread(target=sandbox.serve_forever)
+    serving.start()
+    url = f"http://127.0.0.1:{sandbox.server_port}"
+    settings.PAYMENT_GATEWAY_URL, settings.CARRIER_URL = f"{url}/payments", f"{url}/carrier"
+    yield
+    gateway().client.close()
+    carrier().client.close()
+    sandbox.shutdown()
+    serving.join()
+    sandbox.server_close()
+
+
+def test_every_way_to_say_it_comes_over_http(odd_providers, place, api):
+    declined = place(("book-123", 1), payment_token="tok_expired_card").json()
+    assert declined.items() >= decline_of("tok_expired_card").items()
+    assert place(("book-123", 1), shipping_address="000-0000").json()["code"] == "shipping_failed"
+    order_id = place(("book-123", 1)).json()["order_id"]
+    assert_ends(order_id, BOUGHT)
+    assert api.post(f"/orders/{order_id}/cancel").status_code == 200
+    assert_ends(order_id, UNDONE)
+
+
+def work():
+    """A worker's round, when all that waits has waited for long enough."""
+    SagaInstance.objects.exclude(wake_at=None).update(wake_at=DatabaseNow())
+    call_command("run_worker", once=True)

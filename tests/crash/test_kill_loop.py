@@ -1,0 +1,169 @@
+"""Desks and a worker are killed again and again under orders, charges, refunds and parcels; then the books agree.
+
+CRASH_SEED says what they do and when each dies; `make crash-test` (CRASH_SAMPLE=all) strikes at least 200 times.
+"""
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import ExitStack, closing
+from datetime import timedelta
+from itertools import count
+from random import Random
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.core.management import call_command
+from django.utils import timezone
+
+from orders.models import Order, SagaStyle
+from payments.models import Payment, Refund
+from sagas.intents import KINDS
+from sagas.models import SagaInstance
+from shipping.models import Shipment
+from tests.bookkeeping import differences
+from tests.conftest import signed_in
+from tests.crash.boundaries import Fate, Process
+from tests.crash.conftest import REMARKS, SAMPLE, SEED, check_audit, time_passes, unfinished
+
+STRIKES = 200 if SAMPLE == "all" else 10
+DESKS, COMMANDS, LOOKS = 2, 12, 6
+"""Desks at a time, commands of each, and how often the worker beside them looks for work."""
+LAST_BOUNDARY = 40
+"""Whoever passes so many boundaries is not killed."""
+EXPECTED = {200, 201, 202, 402, 404, 409, 503}
+TROUBLE = {"drop_before": 0.05, "drop_after": 0.1, "unavailable": 0.05, "error_after": 0.05, "duplicate": 0.05}
+TOKENS = ("tok_ok", "tok_ok", "tok_timeout_1", "tok_unavailable_2", "tok_insufficient_funds")
+PASSES = 8
+"""Of the last worker, after which everything has to be settled. Before the second half of them all deadlines pass."""
+
+ORDER = {"customer_id": "customer-001", "book_id": "book-123", "quantity": 1, "payment_method": "credit_card"}
+
+Command = tuple[str, dict[str, Any]]
+
+
+class Desk:
+    """Sends commands that chance decides, some of them twice, and some of them under a key."""
+
+    def __init__(self, client: Any, chance: Random) -> None:
+        self.client, self.chance = client, chance
+        self.kinds = (
+            self.place,
+            self.cancel,
+            self.charge,
+            self.drop,
+            self.refund,
+            self.refund,
+            self.send,
+            self.call_off,
+        )
+
+    def work(self) -> None:
+        for _ in range(COMMANDS):
+            path, body = self.chance.choice(self.kinds)()
+            headers = {"Idempotency-Key": str(self.new_id())} if self.chance.random() < 0.5 else {}
+            for _ in range(self.chance.choice((1, 1, 2))):
+                answer = self.client.post(path, body, headers=headers)
+                assert answer.status_code in EXPECTED, answer.content
+
+    def place(self) -> Command:
+        body = {"saga": self.chance.choice(list(SagaStyle)), "payment_token": self.chance.choice(TOKENS)}
+        address = {"shipping_address": "999-9999 Nowhere"} if self.chance.random() < 0.1 else {}
+        return "/orders", {**ORDER, **body, **address}
+
+    def cancel(self) -> Command:
+        return f"/orders/{self.one_of(Order, 'pk')}/cancel", {}
+
+    def charge(self) -> Command:
+        body = {"amount": 1000, "payment_method": "credit_card", "payment_token": self.chance.choice(TOKENS)}
+        return "/payments/process", {"order_id": self.new_or_old(Payment), **body}
+
+    def drop(self) -> Command:
+        return "/payments/cancel", {"order_id": self.new_or_old(Payment)}
+
+    def refund(self) -> Command:
+        part = {"amount": self.chance.choice((100, 250, 400)), "reference": self.chance.choice("abc")}
+        return "/payments/refund", {"order_id": self.one_of(Payment), **self.chance.choice(({}, part, part, part))}
+
+    def send(self) -> Command:
+        return "/shipping/arrange", {"order_id": self.new_or_old(Shipment), "shipping_address": "150-0001 Jingumae"}
+
+    def call_off(self) -> Command:
+        return "/shipping/cancel", {"order_id": self.new_or_old(Shipment)}
+
+    def new_id(self) -> str:
+        return str(UUID(int=self.chance.getrandbits(128), version=4))
+
+    def one_of(self, model: Any, column: str = "order_id") -> str:
+        known = list(model.objects.order_by("pk").values_list(column, flat=True))
+        return str(self.chance.choice(known)) if known else self.new_id()
+
+    def new_or_old(self, model: Any) -> str:
+        return self.new_id() if self.chance.random() < 0.5 else self.one_of(model)
+
+
+def look_for_work() -> None:
+    for _ in range(LOOKS):
+        call_command("run_worker", "--once")
+
+
+def unsettled() -> bool:
+    return unfinished() or any(kind.rows().exists() for kind in KINDS)
+
+
+def drain() -> None:
+    """A worker comes, and comes again after every pause, until nothing is left.
+
+    A parcel that the carrier never takes stays in doubt, once somebody may have asked for it, until its deadline.
+    """
+    past = timezone.now() - timedelta(hours=1)
+    for number in range(PASSES):
+        time_passes()
+        for model in (Payment, Refund, Shipment):
+            model.objects.update(updated_at=past)
+        if number == PASSES // 2:
+            SagaInstance.objects.update(deadline_at=past)
+        call_command("run_worker", "--once")
+        if not unsettled():
+            return
+
+
+@pytest.fixture
+def strike(customer, operator, outside, shelve, settings) -> Callable[[int], int]:
+    """One round of work, in which each process dies at an instant of its own. Returns how many have."""
+    shelve("book-123", 100_000)
+    settings.AUDIT_GRACE = timedelta(0)
+    settings.LEASE, settings.STALE_INTENT = timedelta(seconds=1), timedelta(seconds=1)
+    settings.SAGA_PAUSE = settings.SAGA_LONGEST_PAUSE = timedelta(seconds=0.5)
+    with closing(sqlite3.connect(outside.ledger, timeout=30)) as ledger, ledger:
+        ledger.execute("DELETE FROM entries")
+        ledger.execute("DELETE FROM requests")
+    for provider in ("payments", "carrier"):
+        outside.turn(provider, **TROUBLE)
+    client = signed_in(operator)
+
+    def strike(number: int) -> int:
+        chance = Random(f"{SEED} {number}")
+        acts = [Desk(client, Random(chance.random())).work for _ in range(DESKS)]
+        with ExitStack() as stack:
+            processes = [
+                stack.enter_context(Process(act, Fate(chance.randint(1, LAST_BOUNDARY))))
+                for act in (*acts, look_for_work)
+            ]
+            return sum(not process.end().survived for process in processes)
+
+    return strike
+
+
+def test_after_any_number_of_kills_our_books_and_the_providers_agree(strike, outside):
+    strikes, rounds = 0, count(1)
+    while strikes < STRIKES:
+        strikes += strike(next(rounds))
+    for provider in ("payments", "carrier"):
+        outside.turn(provider)
+    drain()
+    assert not unsettled(), f"something does not come to its end (CRASH_SEED={SEED})"
+    check_audit()
+    assert differences(outside.ledger) == {"only ours": set(), "only theirs": set()}, f"CRASH_SEED={SEED}"
+    tally = {model.__name__: model.objects.count() for model in (Order, Payment, Refund, Shipment)}
+    REMARKS.append(f"{strikes} kills of desks and workers under {tally}; books and ledger agree row by row")

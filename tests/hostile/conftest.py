@@ -1,0 +1,100 @@
+"""The real web server, for clients that mean no good."""
+
+import json
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.api import children_of
+from tests.processes import PATIENCE, free_port, run_python, serving
+
+QUIET_AND_IMPATIENT = {
+    "REQUEST_HEADER_TIMEOUT": "2",
+    "REQUEST_BODY_TIMEOUT": "2",
+    "REQUEST_QUEUE_TIMEOUT": "2",
+    "RESPONSE_READ_TIMEOUT": "2",
+    "THROTTLE_USERS": "",
+    "THROTTLE_STRANGERS": "",
+    "LOG_LEVEL": "WARNING",  # nobody reads the log while the server runs
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Shop:
+    """A server that runs, and what a customer needs to order there."""
+
+    port: int
+    pid: int
+    token: str
+    folder: Path
+    """For its temporary files."""
+
+    def ask(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
+        """Status and content of the response, over a connection of its own."""
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
+        content = body if body is None or isinstance(body, bytes) else json.dumps(body)
+        try:
+            connection.request(method, path, content, {"Content-Type": "application/json", **headers})
+            response = connection.getresponse()
+            text = response.read()
+            is_json = (response.getheader("Content-Type") or "").endswith("json")
+            return response.status, json.loads(text) if is_json else text
+        finally:
+            connection.close()
+
+    def order(self) -> tuple[int, Any]:
+        """Order one copy of a book that there are many of."""
+        order = {"book_id": "made-up-0000001", "quantity": 1, "payment_method": "e_money"}
+        return self.ask("POST", "/orders", order, Authorization=f"Bearer {self.token}")
+
+    def connect(self, *lines: bytes) -> socket.socket:
+        """A connection over which these lines of a request were sent, and not its end."""
+        client = socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE)
+        client.sendall(b"".join(line + b"\r\n" for line in lines))
+        return client
+
+    def master(self) -> int:
+        """The process id of the server's master."""
+        (master,) = (pid for pid in children_of(self.pid) if children_of(pid))
+        return master
+
+    def workers(self) -> set[int]:
+        """The process ids of those that serve."""
+        return {pid for pid in children_of(self.master()) if "granian" in Path(f"/proc/{pid}/cmdline").read_text()}
+
+
+@contextmanager
+def open_shop(folder: Path, **settings: str) -> Iterator[Shop]:
+    """A server of its own over an SQLite file, with few threads and little patience."""
+    environment = {
+        **os.environ,
+        "DATABASE_URL": f"sqlite:///{folder}/shop.sqlite3",
+        "TMPDIR": str(folder),
+        "HTTPS": "false",
+        "WEB_WORKERS": "2",
+        "WEB_THREADS": "2",
+        **QUIET_AND_IMPATIENT,
+        **settings,
+    }
+
+    def manage(*arguments: str) -> str:
+        return str(run_python("manage.py", *arguments, env=environment).stdout.strip())
+
+    manage("migrate", "--verbosity", "0")
+    manage("seed", "--demo-users", "--books", "1")
+    port = free_port()
+    with serving(port, environment) as server:
+        yield Shop(port, server.pid, manage("issue_token", "tanaka"), folder)
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    with open_shop(tmp_path_factory.mktemp("shop")) as shop:
+        yield shop

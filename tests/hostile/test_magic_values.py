@@ -1,0 +1,63 @@
+"""In production no customer steers the mocks: magic values are ordinary there, unless the settings allow them."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from cloudmart.kernel.magic import LONGEST, fate_of_token
+from orders.models import SagaStyle
+from tests.processes import ROOT
+
+pytestmark = pytest.mark.any_database
+
+ORDER = {"customer_id": "customer-001", "book_id": "book-123", "quantity": 1, "payment_method": "credit_card"}
+MAGIC = [
+    {"payment_token": "tok_insufficient_funds"},
+    {"payment_token": "tok_expired_card"},
+    {"payment_token": "tok_unavailable_9"},
+    {"payment_token": "tok_timeout_9"},
+    {"payment_token": "tok_slow_20000"},
+    {"shipping_address": "000-0000"},
+    {"shipping_address": "999-9999"},
+    {"shipping_address": "998-0009"},
+]
+
+
+@pytest.mark.parametrize("style", SagaStyle.values)
+def test_a_magic_value_is_an_ordinary_one_where_none_is_allowed(api, shelve, settings, style):
+    settings.ALLOW_MAGIC_TOKENS = False
+    shelve("book-123", len(MAGIC))
+    answers = [api.post("/orders", {**ORDER, "saga": style, **magic}) for magic in MAGIC]
+    assert [answer.status_code for answer in answers] == [201] * len(MAGIC)
+
+
+@pytest.mark.parametrize(
+    ("environment", "allowed"),
+    [
+        ({}, False),
+        ({"DEBUG": "true"}, True),
+        ({"ALLOW_MAGIC_TOKENS": "true"}, True),
+        ({"DEBUG": "true", "ALLOW_MAGIC_TOKENS": "false"}, False),
+    ],
+)
+def test_they_are_not_allowed_by_default(environment, allowed):
+    outside = {name: value for name, value in os.environ.items() if name not in {"DEBUG", "ALLOW_MAGIC_TOKENS"}}
+    show = "from cloudmart import settings; print(settings.ALLOW_MAGIC_TOKENS)"
+    shown = subprocess.check_output(
+        [sys.executable, "-c", show], cwd=ROOT, env={**outside, "ENV_FILE": os.devnull, **environment}, text=True
+    )
+    assert shown.strip() == str(allowed)
+
+
+def test_the_demo_does_not_begin_without_them(settings):
+    settings.ALLOW_MAGIC_TOKENS = False
+    with pytest.raises(CommandError, match="ALLOW_MAGIC_TOKENS"):
+        call_command("demo")
+
+
+@pytest.mark.parametrize(("token", "seconds"), [("tok_slow_5000", 5), ("tok_slow_99999", LONGEST)])
+def test_nobody_is_slower_than_the_slowest(token, seconds):
+    assert fate_of_token(token).slow == seconds

@@ -1,0 +1,152 @@
+"""Clients without a token that send slowly, too much, or nothing, and processes that are killed."""
+
+import os
+import resource
+import signal
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
+
+import pytest
+
+from benchmarks.api import resident_memory
+from tests.hostile.conftest import open_shop
+from tests.known_bugs import known_bug
+from tests.processes import PATIENCE, listens, wait_until
+
+pytestmark = pytest.mark.any_database
+
+SLOW_BODY = (
+    b"POST /admin/login/ HTTP/1.1",
+    b"Host: localhost",
+    b"Cookie: csrftoken=" + b"a" * 32,
+    b"Content-Type: application/x-www-form-urlencoded",
+    b"Content-Length: 5000",
+    b"",
+    b"four",
+)
+LARGEST_DOCUMENT = b"/static/drf_spectacular_sidecar/swagger-ui-dist/swagger-ui-bundle.js"
+
+
+def status_of(client: socket.socket) -> bytes:
+    """The status of the response that arrives over this connection, or b"" when it is closed without one."""
+    return client.recv(65536)[9:12]
+
+
+@known_bug("gunicorn#3518")
+def test_slow_bodies_hold_no_thread(shop):
+    with ExitStack() as clients:
+        slow = [clients.enter_context(shop.connect(*SLOW_BODY)) for _ in range(24)]
+        assert shop.ask("GET", "/healthz")[0] == 200
+        assert shop.order()[0] == 201
+        assert {status_of(client) for client in slow} == {b"408"}
+
+
+def test_silent_connections_are_closed_and_hold_nobody_up(shop):
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    with ExitStack() as clients:
+        silent = [clients.enter_context(shop.connect()) for _ in range(1000)]
+        halfway = [clients.enter_context(shop.connect(b"GET / HTTP/1.1", b"Host: loc")) for _ in range(400)]
+        assert shop.ask("GET", "/healthz")[0] == 200
+        assert shop.order()[0] == 201
+        assert {status_of(client) for client in [*silent, *halfway]} <= {b"", b"408"}
+
+
+def test_who_does_not_read_the_response_is_dropped(shop):
+    def connections() -> int:
+        return sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in shop.workers())
+
+    before = connections()
+    with ExitStack() as clients:
+        for _ in range(20):
+            client = clients.enter_context(socket.socket())
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            client.connect(("127.0.0.1", shop.port))
+            client.sendall(b"GET " + LARGEST_DOCUMENT + b" HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        wait_until(lambda: connections() >= before + 20)
+        wait_until(lambda: connections() <= before)
+
+
+def test_http_2_is_not_spoken(shop):
+    with shop.connect(b"PRI * HTTP/2.0", b"", b"SM", b"") as client:
+        assert status_of(client) in {b"400", b"505", b""}
+    upgrade = {"Connection": "Upgrade, HTTP2-Settings", "Upgrade": "h2c", "HTTP2-Settings": "AAMAAABkAARAAAAAAAIAAAAA"}
+    assert shop.ask("GET", "/healthz", **upgrade)[0] == 200
+
+
+FORM = {"Content-Type": "multipart/form-data; boundary=part"}
+FILE = b'--part\r\nContent-Disposition: form-data; name="f"; filename="f"\r\n\r\n' + b"x" * 3_000_000
+
+
+@pytest.mark.parametrize("path", ["/admin/login/", "/orders", "/nowhere", "/schema"])
+def test_a_large_upload_is_refused_before_anything_keeps_it(shop, path):
+    files = sorted(shop.folder.rglob("*"))
+    with shop.connect(
+        b"POST " + path.encode() + b" HTTP/1.1",
+        b"Host: localhost",
+        b"Content-Type: multipart/form-data; boundary=part",
+        b"Content-Length: 200000000",
+        b"",
+        b"--part",
+    ) as client:
+        assert status_of(client) == b"413", "answered while the body is still to come"
+    assert sorted(shop.folder.rglob("*")) == files
+
+
+def test_a_body_in_chunks_is_counted(shop):
+    chunk = b"%x\r\n%s\r\n" % (len(FILE), FILE)
+    with shop.connect(
+        b"POST /admin/login/ HTTP/1.1",
+        b"Host: localhost",
+        b"Content-Type: multipart/form-data; boundary=part",
+        b"Transfer-Encoding: chunked",
+        b"",
+    ) as client:
+        client.settimeout(PATIENCE)
+        with suppress(ConnectionError):
+            client.sendall(chunk)
+        assert status_of(client) == b"413"
+    order = {"Transfer-Encoding": "chunked", "Authorization": f"Bearer {shop.token}"}
+    body = b'{"book_id": "made-up-0000001", "quantity": 1, "payment_method": "e_money"}'
+    assert shop.ask("POST", "/orders", b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body), **order)[0] == 201
+
+
+@known_bug("CVE-2015-0219")
+def test_a_header_with_an_underscore_is_no_proxy_s_word(tmp_path):
+    with open_shop(tmp_path, TRUSTED_PROXIES="1", THROTTLE_STRANGERS="5/min", WEB_WORKERS="1") as shop:
+        spoofed = [shop.ask("GET", "/orders", X_Forwarded_For=f"10.0.0.{n}")[0] for n in range(10)]
+        assert spoofed == [401] * 5 + [429] * 5
+        assert shop.ask("GET", "/orders", **{"X-Forwarded-For": "10.0.0.1"})[0] == 401
+
+
+@known_bug("drf-spectacular#1123")
+def test_the_schema_fills_no_memory_and_is_whole_from_the_first_request(tmp_path):
+    def status_of_copy(number: int) -> int:
+        return int(shop.ask("GET", f"/schema?x={number}")[0])
+
+    with open_shop(tmp_path, WEB_WORKERS="1", REQUEST_QUEUE_TIMEOUT="60", RESPONSE_READ_TIMEOUT="60") as shop:
+        (process,) = shop.workers()
+        with ThreadPoolExecutor(8) as clients:
+            assert set(clients.map(status_of_copy, range(20))) == {200}
+            memory = resident_memory(process)
+            assert set(clients.map(status_of_copy, range(20, 120))) == {200}
+        assert resident_memory(process) < memory + 50
+
+
+def test_a_killed_master_leaves_no_orphans_and_is_replaced(shop):
+    orphans, master = shop.workers(), shop.master()
+    os.kill(master, signal.SIGKILL)
+    wait_until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in orphans))
+    wait_until(lambda: listens(shop.port))
+    assert shop.order()[0] == 201
+
+
+def test_a_process_that_dies_twice_in_a_row_does_not_end_the_server(shop):
+    for _ in range(2):
+        wait_until(lambda: len(shop.workers()) == 2)
+        dying = min(shop.workers())
+        os.kill(dying, signal.SIGKILL)
+        wait_until(lambda gone=dying: not os.path.exists(f"/proc/{gone}"))
+    wait_until(lambda: listens(shop.port))
+    assert shop.order()[0] == 201

@@ -1,0 +1,88 @@
+"""Moments follow each other as what happened did, whatever the clocks of the machines say."""
+
+from datetime import timedelta
+from importlib import import_module
+from unittest.mock import patch
+
+import pytest
+from django.apps import apps
+from django.core.management import call_command
+from django.db import connection
+from django.db.models import F
+from django.utils import timezone
+
+from cloudmart.kernel.remote import OutcomeUnknown, Unknown
+from orders.models import SagaStyle
+from payments.gateways.mock import MockGateway
+from sagas.audit.records import facts_are_told_after_they_happen, saga_ends_after_its_steps
+from sagas.models import Event, SagaInstance
+
+BY_CLOCKS = pytest.mark.parametrize("fast", [timedelta(0), timedelta(hours=25), -timedelta(hours=25)], ids=str)
+
+
+@pytest.fixture(params=SagaStyle, ids=str)
+def style(request):
+    return request.param
+
+
+@pytest.fixture
+def place(api, shelve, style):
+    shelve("book-123", 50)
+    body = {"book_id": "book-123", "quantity": 1, "payment_method": "credit_card", "saga": style}
+    return lambda **more: api.post("/orders", {**body, **more})
+
+
+def assert_in_order():
+    for invariant in (facts_are_told_after_they_happen, saga_ends_after_its_steps):
+        finding = invariant.look(5)
+        assert finding.holds, finding
+    assert not Event.objects.filter(delivered_at=None).exists()
+    for saga in SagaInstance.objects.all():
+        assert saga.finished_at >= saga.created_at
+        last = saga.log.last()
+        assert last is None or saga.finished_at >= last.finished
+
+
+def machine_whose_clock_is(fast):
+    """Within, this process believes that it is so much later."""
+    now = timezone.now
+    return patch.object(timezone, "now", lambda: now() + fast)
+
+
+@pytest.mark.parametrize("end", [{}, {"payment_token": "tok_insufficient_funds"}, {"shipping_address": "999-9999 A"}])
+def test_nothing_is_delivered_or_finished_before_it_happened(place, end):
+    for _ in range(5):
+        place(**end)
+    assert_in_order()
+
+
+def test_so_it_is_after_a_cancellation(place, api):
+    order_id = place().json()["order_id"]
+    api.post(f"/orders/{order_id}/cancel")
+    assert_in_order()
+
+
+@BY_CLOCKS
+def test_so_it_is_when_a_machine_with_another_clock_drives_the_order_on(place, monkeypatch, fast):
+    def no_word(*args, **kwargs):
+        raise OutcomeUnknown("no answer")
+
+    with monkeypatch.context() as down:
+        down.setattr(MockGateway, "charge", no_word)
+        down.setattr(MockGateway, "lookup", lambda *args: Unknown("nobody knows"))
+        place()
+    SagaInstance.objects.update(wake_at=timezone.now())
+    with machine_whose_clock_is(fast):
+        call_command("run_worker", once=True)
+    assert SagaInstance.objects.get().finished_at
+    assert_in_order()
+
+
+def test_what_was_out_of_order_is_put_in_order_by_the_migration(place):
+    place()
+    Event.objects.update(delivered_at=F("timestamp") - timedelta(milliseconds=5))
+    sagas_with_steps = SagaInstance.objects.filter(saga_type=SagaStyle.ORCHESTRATION)
+    sagas_with_steps.update(finished_at=F("finished_at") - timedelta(hours=1))
+    with connection.schema_editor() as editor:
+        import_module("sagas.migrations.0009_times_in_order").put_in_order(apps, editor)
+    assert_in_order()

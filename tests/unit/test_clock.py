@@ -1,0 +1,64 @@
+"""One clock decides: the database's. The application's own may be read only where nothing depends on it."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = ("cloudmart", "orders", "inventory", "payments", "shipping", "sagas")
+
+MAY_READ_ITS_OWN = {
+    "cloudmart/api/authentication.py": "a token's expiry, which knox has written by the same clock",
+    "cloudmart/kernel/remote.py": "how long a provider took to answer",
+    "cloudmart/sandbox/ledger.py": "the providers' own book, which is not in our database",
+    "sagas/models.py": "when a receipt was signed and an operator acted: for people, in the order of their ids",
+    "sagas/choreography/bus.py": "how long a reaction took",
+    "sagas/orchestration/step_log.py": "how long a step took",
+    "sagas/orchestration/walk.py": "how long a step took",
+}
+
+CLOCKS = {
+    *(f"{owner}.{name}" for owner in ("datetime", "datetime.datetime") for name in ("now", "utcnow", "today")),
+    *("timezone.now", "timezone.localtime", "timezone.localdate", "date.today", "datetime.date.today"),
+    *("time.time", "time.time_ns", "Now"),
+}
+HIDDEN_CLOCKS = {"django.utils.timezone": {"now", "localtime", "localdate"}, "time": {"time", "time_ns"}}
+"""What imports by name would hide."""
+
+
+def clocks_in(module: ast.Module) -> Iterator[str]:
+    """Where a module reads the application's clock, or has Django do it."""
+    for node in ast.walk(module):
+        if isinstance(node, ast.Attribute | ast.Name) and ast.unparse(node) in CLOCKS:
+            yield f"{node.lineno}: {ast.unparse(node)}"
+        if isinstance(node, ast.ImportFrom):
+            hidden = HIDDEN_CLOCKS.get(node.module or "", set())
+            yield from (f"{node.lineno}: {alias.name}" for alias in node.names if alias.name in hidden)
+        if isinstance(node, ast.Call) and not ast.unparse(node.func).endswith("DatabaseTimeField"):
+            names = {keyword.arg for keyword in node.keywords}
+            yield from (f"{node.lineno}: {name}" for name in names & {"auto_now", "auto_now_add"})
+
+
+def test_nobody_reads_the_applications_clock_who_decides_by_it():
+    sources = (path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+    found = {
+        str(path.relative_to(ROOT)): clocks
+        for path in sources
+        if "migrations" not in path.parts and (clocks := list(clocks_in(ast.parse(path.read_text()))))
+    }
+    found.pop("cloudmart/kernel/clock.py")
+    assert found.keys() == MAY_READ_ITS_OWN.keys(), found
+
+
+def test_a_clock_is_found_however_it_is_read():
+    for line in (
+        "timezone.now()",
+        "datetime.now(UTC)",
+        "field(default=timezone.now)",
+        "from time import time",
+        "time.time()",
+        "models.DateTimeField(auto_now=True)",
+    ):
+        assert list(clocks_in(ast.parse(line))), line
+    for line in ("DatabaseNow()", "DatabaseTimeField(auto_now=True)", "from time import monotonic", "now()"):
+        assert not list(clocks_in(ast.parse(line))), line

@@ -1,0 +1,149 @@
+"""The front, given what an ASGI server gives it."""
+
+import asyncio
+import json
+from collections.abc import Iterable
+from threading import Event
+from typing import Any
+
+import pytest
+
+from cloudmart.front import Front, Limits, environ_of
+
+pytestmark = pytest.mark.any_database
+
+GENEROUS = {
+    "threads": 1,
+    "body_size": 10,
+    "bodies_size": 100,
+    "body_time": 60,
+    "queue_time": 60,
+    "probe_time": 60,
+    "unread_time": 60,
+}
+
+
+def echo(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+    """Answers with the body and its announced length."""
+    start_response("200 OK", [("X-Length", environ["CONTENT_LENGTH"])])
+    return [environ["wsgi.input"].read()]
+
+
+def front(application: Any = echo, **limits: Any) -> Front:
+    return Front(application, Limits(**{**GENEROUS, **limits}))
+
+
+def scope(path: str = "/", *headers: tuple[bytes, bytes]) -> dict[str, Any]:
+    return {
+        "type": "http",
+        "method": "POST",
+        "path": path,
+        "query_string": b"",
+        "http_version": "1.1",
+        "headers": headers,
+    }
+
+
+async def ask(app: Front, *messages: dict[str, Any], **request: Any) -> list[dict[str, Any]]:
+    """What is sent to a client from which these messages come, and then nothing more."""
+    coming, sent = list(messages), []
+
+    async def receive() -> dict[str, Any]:
+        return coming.pop(0) if coming else await asyncio.Event().wait()  # type: ignore[return-value]
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    await app(request.get("scope") or scope(), receive, send)
+    return sent
+
+
+def part(body: bytes, more: bool = False) -> dict[str, Any]:
+    return {"type": "http.request", "body": body, "more_body": more}
+
+
+def problem_in(sent: list[dict[str, Any]]) -> tuple[int, str]:
+    return sent[0]["status"], json.loads(sent[1]["body"])["code"]
+
+
+def test_a_body_in_parts_arrives_whole():
+    start, body = asyncio.run(ask(front(), part(b"one", more=True), part(b"two")))
+    assert (start["status"], start["headers"], body["body"]) == (200, [(b"x-length", b"6")], b"onetwo")
+
+
+def test_no_more_is_read_of_a_body_that_is_too_long():
+    unread = part(b"unread")
+    sent = asyncio.run(ask(front(), part(b"x" * 8, more=True), part(b"x" * 8, more=True), unread))
+    assert sent[0]["headers"] == [(b"x-length", b"16")], "the application sees that it is too long"
+    announced = scope("/", (b"content-length", b"11"))
+    sent = asyncio.run(ask(front(), unread, scope=announced))
+    assert sent[0]["headers"] == [(b"x-length", b"11")] and sent[1]["body"] == b""
+
+
+def test_a_body_that_does_not_end_in_time_is_answered_408():
+    assert problem_in(asyncio.run(ask(front(body_time=0), part(b"x", more=True)))) == (408, "request_timeout")
+
+
+def test_bodies_that_are_too_many_together_are_refused_until_others_are_done():
+    async def fill() -> None:
+        app = front(bodies_size=15)
+        waiting = asyncio.create_task(ask(app, part(b"x" * 9, more=True)))
+        await asyncio.sleep(0)
+        assert problem_in(await ask(app, part(b"x" * 9))) == (503, "busy")
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        assert (await ask(app, part(b"x" * 9)))[0]["status"] == 200
+
+    asyncio.run(fill())
+
+
+def test_nothing_is_sent_to_a_client_that_has_hung_up():
+    assert asyncio.run(ask(front(), part(b"x", more=True), {"type": "http.disconnect"})) == []
+
+
+def test_a_request_waits_for_a_thread_only_so_long_and_a_probe_for_no_other_request():
+    release = Event()
+
+    def slow(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        if environ["PATH_INFO"] == "/slow":
+            release.wait()
+        start_response("200 OK", [])
+        return [b""]
+
+    async def crowd() -> None:
+        app = front(slow, queue_time=0)
+        first = asyncio.create_task(ask(app, part(b""), scope=scope("/slow")))
+        await asyncio.sleep(0)
+        assert problem_in(await ask(app, part(b""), scope=scope("/next"))) == (503, "busy")
+        assert (await ask(app, scope=scope("/healthz")))[0]["status"] == 200
+        release.set()
+        assert (await first)[0]["status"] == 200
+
+    asyncio.run(crowd())
+
+
+def test_a_header_with_an_underscore_is_dropped_and_repeated_ones_are_joined():
+    headers = (b"x_forwarded_for", b"6.6.6.6"), (b"x-forwarded-for", b"1.1.1.1"), (b"x-forwarded-for", b"2.2.2.2")
+    assert (
+        environ_of(scope("/日本", *headers)).items()
+        >= {
+            "HTTP_X_FORWARDED_FOR": "1.1.1.1,2.2.2.2",
+            "PATH_INFO": "/日本".encode().decode("latin-1"),
+        }.items()
+    )
+
+
+def test_the_application_s_response_is_closed():
+    closed = []
+
+    class Response(list[bytes]):
+        def close(self) -> None:
+            closed.append(True)
+
+    def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        start_response("200 OK", [])
+        return Response([b"a", b"b"])
+
+    assert asyncio.run(ask(front(application), part(b"")))[1]["body"] == b"ab"
+    assert closed

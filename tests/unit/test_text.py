@@ -1,0 +1,78 @@
+"""Text from outside, as our columns take it."""
+
+from datetime import UTC, datetime
+from unicodedata import category
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from cloudmart.kernel.errors import DomainError
+from cloudmart.kernel.remote import Accepted, Answer, Failure, Refused, Unknown
+from cloudmart.kernel.text import storable
+from payments.errors import PaymentDeclined, PaymentUnavailable
+from tests.factories import BookFactory
+
+any_text = st.text(st.characters(), max_size=400)
+"""With control characters and lone surrogates."""
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@given(any_text, st.integers(0, 300))
+def test_what_is_storable_is_short_and_has_no_odd_characters(text, limit):
+    fit = storable(text, limit)
+    assert len(fit) == min(len(text), limit)
+    assert not any(category(character) in {"Cc", "Cs"} for character in fit)
+    assert storable(fit, limit) == fit
+
+
+@given(st.text(st.characters(exclude_categories=["Cc", "Cs"]), max_size=100))
+def test_what_is_text_already_stays_as_it_is(text):
+    assert storable(text, 100) == text
+
+
+@pytest.mark.parametrize("text", ["👩🏽‍🚀", "e\u0301", "\u202eעברית", "本", "\U0010ffff", " "])
+def test_odd_but_honest_unicode_stays(text):
+    assert storable(text, 10) == text
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=30)
+@given(text=any_text)
+def test_every_database_gives_back_what_it_was_given(transactional_db, text):
+    book = BookFactory.build(id="book-123", title=storable(text, 300))
+    book.save()
+    book.refresh_from_db()
+    assert book.title == storable(text, 300)
+
+
+@given(any_text, any_text)
+def test_a_providers_outcomes_fit_our_columns(text, code):
+    assert len(Accepted(text).reference) <= 255
+    assert len(Unknown(text).reason) <= 200
+    assert len(Failure(NOW, NOW, text).error) <= 500
+    assert len(Answer(Unknown(""), NOW, NOW, error=text).error) <= 500
+    error = Refused(PaymentDeclined(text, reason=code)).error
+    assert isinstance(error, PaymentDeclined)
+    assert 0 < len(error.detail) <= 200
+    assert 0 < len(error.facts["reason"]) <= 64
+
+
+@pytest.mark.parametrize("nothing", ["", None])
+def test_a_reason_that_says_nothing_is_the_errors_own_code(nothing):
+    assert Refused(PaymentDeclined("No.", reason=nothing)).error.as_json() == {
+        "code": "payment_declined",
+        "detail": "No.",
+        "reason": "payment_declined",
+    }
+    assert Refused(PaymentUnavailable()).error.facts == {}
+
+
+def test_nothing_else_that_a_refusal_tells_is_kept():
+    told = {"reason": 51, "code": "x", "when": NOW, "much": float("nan"), "half": "\ud800"}
+    assert Refused(DomainError("No.", **told)).error.facts == {"reason": "51"}
+
+
+def test_a_reference_that_is_cut_is_logged(caplog):
+    assert Accepted("x" * 255).reference == "x" * 255 and not caplog.messages
+    assert Accepted("x" * 300).reference == "x" * 255
+    assert caplog.messages == [f"a provider's reference of 300 characters is cut: {'x' * 255}"]
