@@ -1,6 +1,7 @@
 """What the mock gateway and the mock carrier have in common: a memory of keys, and a diary for tests and demos."""
 
 import hashlib
+import threading
 from collections import OrderedDict, deque
 from typing import Any
 
@@ -22,6 +23,7 @@ class MockProvider:
         """(verb, key) of every call, in order."""
         self._tries: OrderedDict[str, int] = OrderedDict()
         self._outcomes: OrderedDict[str, Outcome] = OrderedDict()
+        self._lock = threading.Lock()
 
     def lookup(self, key: str) -> Outcome:
         """What became of the request with this key."""
@@ -29,15 +31,20 @@ class MockProvider:
 
     def _note(self, verb: str, key: str) -> int:
         """Write the call down; returns which try of this key it is, from 1."""
-        self.diary.append((verb, key))
-        self._tries[key] = self._tries.get(key, 0) + 1
-        _forget_oldest(self._tries)
-        return self._tries[key]
+        with self._lock:
+            self.diary.append((verb, key))
+            self._tries[key] = self._tries.get(key, 0) + 1
+            _forget_oldest(self._tries)
+            return self._tries[key]
 
     def _answer(self, key: str, outcome: Outcome) -> Outcome:
-        self._outcomes[key] = outcome
-        _forget_oldest(self._outcomes)
-        return outcome
+        """Store and return the outcome of `key`; a refusal that was stored in the meantime stands."""
+        with self._lock:
+            if isinstance(known := self._outcomes.get(key), Refused):
+                return known
+            self._outcomes[key] = outcome
+            _forget_oldest(self._outcomes)
+            return outcome
 
 
 def _forget_oldest(memory: OrderedDict[str, Any]) -> None:

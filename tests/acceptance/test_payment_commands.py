@@ -5,7 +5,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cloudmart.kernel.ids import new_id
-from cloudmart.kernel.remote import Accepted, OutcomeUnknown, ProviderUnavailable, Unknown
+from cloudmart.kernel.remote import Accepted, OutcomeUnknown, ProviderUnavailable, Refused, Unknown
 from payments.gateways.mock import MockGateway
 from payments.gateways.port import gateway
 from payments.models import Payment, Refund
@@ -96,6 +96,16 @@ def test_a_charge_and_its_cancellation_at_once_agree(ask):
         else:
             assert payment.status == "cancelled" and not charged
         assert {answer.status_code for answer in answers} <= {200, 202, 402, 409}
+
+
+def test_a_charge_that_is_cancelled_while_the_gateway_works_on_it_is_refused(ask, order_id, monkeypatch):
+    def cancel_meanwhile(_seconds):
+        assert ask("cancel", order_id=order_id).json()["status"] == "cancelled"
+
+    monkeypatch.setattr("payments.gateways.mock.time.sleep", cancel_meanwhile)
+    assert charge(ask, order_id).json()["code"] == "illegal_move"
+    payment = Payment.objects.get(order_id=order_id)
+    assert payment.status == "cancelled" and isinstance(gateway().lookup(payment.idempotency_key), Refused)
 
 
 def test_a_charge_that_was_never_made_is_cancelled_for_good(ask, order_id):
