@@ -49,7 +49,7 @@ def cancel(order_id: UUID, guard: Guard = unguarded) -> Shipment:
 def _begin_arrange(parcel: Parcel) -> Shipment | None:
     if shipment := lock_shipment(parcel.order_id):
         _check_stands(shipment)
-        if Address(shipment.postal_code, shipment.address, shipment.country) != parcel.address:
+        if shipment.destination != parcel.address:
             names = ("postal_code", "address", "country")
             raise ShipmentDiffers(shipping_address={name: getattr(shipment, name) for name in names})
     return services.begin_arrange(parcel)

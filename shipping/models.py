@@ -3,6 +3,7 @@
 from django.db import models
 
 from cloudmart.kernel.countries import home_country
+from cloudmart.kernel.facts import Address
 from cloudmart.kernel.fields import CharField, CodeField, DatabaseTimeField
 from cloudmart.kernel.ids import new_id
 from cloudmart.kernel.states import HasMoves
@@ -57,6 +58,10 @@ class Shipment(HasMoves):
             ("ship_shipment", "Can mark a shipment as shipped"),
         ]
         indexes = [models.Index(fields=["status", "created_at"], name="shipments_by_status")]
+
+    @property
+    def destination(self) -> Address:
+        return Address(self.postal_code, self.address, self.country)
 
     def __str__(self) -> str:
         return f"{self.tracking_number or 'no tracking number'} for {self.order_id}: {self.status}"

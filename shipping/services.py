@@ -37,8 +37,7 @@ def begin_arrange(order: Sendable) -> Shipment | None:
 
 def call_arrange(order: Sendable, shipment: Shipment) -> Outcome:
     """Ask under the parcel's own key and address: whoever repeats the request need not know the order."""
-    address = Address(shipment.postal_code, shipment.address)
-    return carrier().arrange(shipment.idempotency_key, order_id=shipment.order_id, address=address)
+    return carrier().arrange(shipment.idempotency_key, order_id=shipment.order_id, address=shipment.destination)
 
 
 def settle_arrange(order: Sendable, shipment: Shipment, outcome: Outcome) -> None:

@@ -2,7 +2,9 @@
 
 import pytest
 
+from cloudmart.kernel.facts import Address
 from orders.models import Customer, Order
+from shipping.carriers.mock import MockCarrier
 from tests.acceptance.conftest import BERLIN
 from tests.conftest import signed_in
 
@@ -58,6 +60,29 @@ def test_a_draft_is_taxed_where_it_goes(api, style):
     assert api.patch(draft, {"shipping_address": LONDON}).json()["tax"] == 0
     order = api.post(f"{draft}/confirm", {"payment_method": "e_money", "shipping_address": TOKYO}).json()
     assert (order["status"], order["tax"], order["shipping_address"]) == ("completed", 100, TOKYO)
+
+
+@pytest.fixture
+def destinations(monkeypatch):
+    """The addresses that the carrier is given, in order."""
+    given, arrange = [], MockCarrier.arrange
+
+    def arrange_and_note(self, key, *, order_id, address):
+        given.append(address)
+        return arrange(self, key, order_id=order_id, address=address)
+
+    monkeypatch.setattr(MockCarrier, "arrange", arrange_and_note)
+    return given
+
+
+def test_the_carrier_is_given_the_country(place, destinations):
+    place(("book-123", 1), shipping_address=LONDON)
+    assert destinations == [Address("SW1A 1AA", "The Mall", "GB")]
+
+
+def test_the_carrier_is_given_the_country_of_a_parcel_without_a_saga(operator, destinations):
+    signed_in(operator).post("/shipping/arrange", {"order_id": ID, "shipping_address": LONDON})
+    assert destinations == [Address("SW1A 1AA", "The Mall", "GB")]
 
 
 def test_a_parcel_to_the_same_code_of_another_country_is_another(operator):
