@@ -115,9 +115,11 @@ def test_a_request_waits_for_a_thread_only_so_long_and_a_probe_for_no_other_requ
         app = front(slow, queue_time=0)
         first = asyncio.create_task(ask(app, part(b""), scope=scope("/slow")))
         await asyncio.sleep(0)
-        assert problem_in(await ask(app, part(b""), scope=scope("/next"))) == (503, "busy")
-        assert (await ask(app, scope=scope("/healthz")))[0]["status"] == 200
-        release.set()
+        try:
+            assert problem_in(await ask(app, part(b""), scope=scope("/next"))) == (503, "busy")
+            assert (await ask(app, scope=scope("/healthz")))[0]["status"] == 200
+        finally:
+            release.set()
         assert (await first)[0]["status"] == 200
 
     asyncio.run(crowd())
