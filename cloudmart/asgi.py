@@ -17,6 +17,7 @@ application = Front(
     Limits(
         threads=settings.WEB_THREADS,
         body_size=settings.MAX_BODY_SIZE,
+        small_body=16 * 1024,
         bodies_size=128 * settings.MAX_BODY_SIZE,
         body_time=settings.REQUEST_BODY_TIMEOUT,
         queue_time=settings.REQUEST_QUEUE_TIMEOUT,

@@ -33,8 +33,10 @@ class Limits:
     threads: int
     body_size: int
     """Of one request. The application refuses a longer one by its Content-Length; nobody reads it."""
+    small_body: int
+    """Up to this size a body is always received; beyond it, it counts towards `bodies_size`."""
     bodies_size: int
-    """Of all requests that are received or worked on at a time."""
+    """What counts of all requests that are received or worked on at a time."""
     body_time: float
     """From the end of the header to the end of the body."""
     queue_time: float
@@ -95,7 +97,7 @@ class Front:
                 await self._receive(body, environ, receive)
             return await self._threads.run(environ)
         finally:
-            self._bodies_size -= len(body)
+            self._bodies_size -= self._counted(body)
 
     async def _receive(self, body: bytearray, environ: WSGIEnvironment, receive: Receive) -> None:
         """Fill `body`, and note its length; of a body that is too long nothing more is read."""
@@ -106,14 +108,18 @@ class Front:
             message = await receive()
             if message["type"] == "http.disconnect":
                 raise ClientGone
-            chunk = message.get("body", b"")
-            if self._bodies_size + len(chunk) > self._limits.bodies_size:
+            others = self._bodies_size - self._counted(body)
+            body += message.get("body", b"")
+            self._bodies_size = others + self._counted(body)
+            if self._counted(body) and self._bodies_size > self._limits.bodies_size:
                 raise Refused("busy")
-            body += chunk
-            self._bodies_size += len(chunk)
             more = message.get("more_body", False)
         environ["CONTENT_LENGTH"] = str(len(body))
         environ["wsgi.input"] = BytesIO(body)
+
+    def _counted(self, body: bytearray) -> int:
+        """Returns the bytes of this body that count towards `bodies_size`: clients that fill it up stop no small one."""
+        return max(0, len(body) - self._limits.small_body)
 
 
 class Threads:

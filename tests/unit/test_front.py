@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 
 from cloudmart.front import Front, Limits, environ_of
+from tests.processes import PATIENCE
 
 pytestmark = pytest.mark.any_database
 
 GENEROUS = {
     "threads": 1,
     "body_size": 10,
+    "small_body": 2,
     "bodies_size": 100,
     "body_time": 60,
     "queue_time": 60,
@@ -81,19 +83,33 @@ def test_no_more_is_read_of_a_body_that_is_too_long():
 
 
 def test_a_body_that_does_not_end_in_time_is_answered_408():
-    assert problem_in(asyncio.run(ask(front(body_time=0), part(b"x", more=True)))) == (408, "request_timeout")
+    unfinished = ask(front(body_time=0), part(b"x", more=True))
+    assert problem_in(asyncio.run(asyncio.wait_for(unfinished, PATIENCE))) == (408, "request_timeout")
 
 
 def test_bodies_that_are_too_many_together_are_refused_until_others_are_done():
     async def fill() -> None:
-        app = front(bodies_size=15)
+        app = front(bodies_size=11)
         waiting = asyncio.create_task(ask(app, part(b"x" * 9, more=True)))
         await asyncio.sleep(0)
         assert problem_in(await ask(app, part(b"x" * 9))) == (503, "busy")
+        assert (await ask(app, part(b"x" * 6)))[0]["status"] == 200, "only what is beyond small_body counts"
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting
         assert (await ask(app, part(b"x" * 9)))[0]["status"] == 200
+
+    asyncio.run(fill())
+
+
+def test_a_small_body_is_received_whatever_the_others_hold():
+    async def fill() -> None:
+        app = front(bodies_size=7)
+        waiting = asyncio.create_task(ask(app, part(b"x" * 9, more=True)))
+        await asyncio.sleep(0)
+        assert problem_in(await ask(app, part(b"xxx"))) == (503, "busy")
+        assert (await ask(app, part(b"x", more=True), part(b"x")))[0]["status"] == 200
+        waiting.cancel()
 
     asyncio.run(fill())
 
