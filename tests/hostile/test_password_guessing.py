@@ -1,8 +1,11 @@
 """Passwords of the admin that are guessed: from many addresses, for many names, and behind a proxy."""
 
+from datetime import timedelta
+
 import pytest
-from axes.models import AccessAttempt
+from axes.models import AccessAttempt, AccessLog
 from django.test import Client
+from django.utils import timezone
 from rest_framework.settings import api_settings
 from rest_framework.test import APIClient
 
@@ -90,6 +93,17 @@ def test_a_name_under_attack_stays_open_where_its_user_is_known(boss):
     assert sign_in("boss", RIGHT, address=office) == 302
     guesses = [sign_in("boss", address=office) for _ in range(6)]
     assert guesses == [200] * 4 + [429] * 2, "the limit of a name from one address holds there too"
+
+
+def test_an_address_is_known_for_thirty_days_after_a_login(boss):
+    office = "192.0.2.1"
+    sign_in("boss", RIGHT, address=office)
+    for address in addresses(20):
+        sign_in("boss", address=address)
+    for days, status in ((29, 302), (31, 429)):
+        AccessLog.objects.update(attempt_time=timezone.now() - timedelta(days=days))
+        assert sign_in("boss", RIGHT, address=office) == status
+        AccessLog.objects.exclude(pk=AccessLog.objects.earliest("pk").pk).delete()
 
 
 def test_a_signed_in_session_goes_on_while_its_name_is_locked(boss):

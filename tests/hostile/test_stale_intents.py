@@ -11,13 +11,14 @@ from django.utils import timezone
 from cloudmart.kernel.facts import Address
 from cloudmart.kernel.ids import new_id
 from cloudmart.kernel.remote import OutcomeUnknown, Unknown
+from cloudmart.kernel.unsettled import Found
 from orders.models import SagaStyle
 from payments import direct as payments
 from payments.gateways.mock import MockGateway
 from payments.gateways.port import gateway
 from payments.models import Payment, Refund
 from sagas.audit.audit import audit
-from sagas.intents import KINDS, resume_stale, stale
+from sagas.intents import KINDS, resume, resume_stale, stale
 from sagas.placement import START
 from shipping import direct as shipping
 from shipping.models import Shipment
@@ -136,6 +137,20 @@ def test_an_intent_of_a_saga_under_way_is_left_to_it(customer, shelve, monkeypat
     START[style](facts(("book-123", 1), style=style), "")
     let_time_pass()
     assert resume_stale() == 0 and findings() == {}
+
+
+@pytest.mark.parametrize("style", SagaStyle)
+def test_an_intent_that_a_saga_takes_up_meanwhile_is_left_to_it(customer, shelve, monkeypatch, style):
+    """Between the look for stale intents and the resumption of this one, the saga has begun to undo its order."""
+    shelve("book-123", 5)
+    with monkeypatch.context() as down:
+        down.setattr(MockGateway, "charge", raising(OutcomeUnknown("silence")))
+        START[style](facts(("book-123", 1), style=style), "")
+    let_time_pass()
+    payment, kinds = Payment.objects.get(), {kind.name: kind for kind in KINDS}
+    gateway().diary.clear()
+    assert resume(kinds["charge"], Found(payment.pk, payment.order_id))
+    assert not gateway().diary and statuses() == {"pending"}
 
 
 def test_workers_at_once_ask_once(order_id):

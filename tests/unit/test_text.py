@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from unicodedata import category
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from cloudmart.kernel.errors import DomainError
@@ -26,6 +26,10 @@ def test_what_is_storable_is_short_and_has_no_odd_characters(text, limit):
     assert storable(fit, limit) == fit
 
 
+def test_nul_other_control_characters_and_half_surrogates_are_replaced():
+    assert storable("a\0b\x1f\x7f\x9f\ud800\udfff", 10) == "a\ufffdb" + "\ufffd" * 5
+
+
 @given(st.text(st.characters(exclude_categories=["Cc", "Cs"]), max_size=100))
 def test_what_is_text_already_stays_as_it_is(text):
     assert storable(text, 100) == text
@@ -45,6 +49,7 @@ def test_every_database_gives_back_what_it_was_given(transactional_db, text):
     assert book.title == storable(text, 300)
 
 
+@example("x" * 501, "x" * 501)
 @given(any_text, any_text)
 def test_a_providers_outcomes_fit_our_columns(text, code):
     assert len(Accepted(text).reference) <= 255
