@@ -118,7 +118,7 @@ class Front:
         environ["wsgi.input"] = BytesIO(body)
 
     def _counted(self, body: bytearray) -> int:
-        """Returns the bytes of this body that count towards `bodies_size`: clients that fill it up stop no small one."""
+        """Returns how many bytes of this body count towards `bodies_size`."""
         return max(0, len(body) - self._limits.small_body)
 
 
@@ -211,5 +211,6 @@ def answer_of(application: WSGIApplication, environ: WSGIEnvironment) -> Answer:
 def refused(code: str) -> Answer:
     """The problem of this code, as the application would answer it."""
     response = plain(problem(code))
-    headers = [(name.lower().encode(), value.encode()) for name, value in response.items()]
-    return Answer(response.status_code, [*headers, (b"connection", b"close")], response.content)
+    headers = {**response.headers, "Cache-Control": "no-store", "Connection": "close"}
+    fields = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    return Answer(response.status_code, fields, response.content)

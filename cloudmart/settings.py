@@ -112,12 +112,12 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "cloudmart.api.requests.RequestLog",
+    "csp.middleware.CSPMiddleware",
+    "cloudmart.api.caching.no_store",
     "cloudmart.api.bodies.utf8_required",
     "cloudmart.api.bodies.bounded",
     "django.middleware.security.SecurityMiddleware",
-    "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "cloudmart.api.caching.no_store",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",

@@ -84,7 +84,9 @@ def test_no_more_is_read_of_a_body_that_is_too_long():
 
 def test_a_body_that_does_not_end_in_time_is_answered_408():
     unfinished = ask(front(body_time=0), part(b"x", more=True))
-    assert problem_in(asyncio.run(asyncio.wait_for(unfinished, PATIENCE))) == (408, "request_timeout")
+    sent = asyncio.run(asyncio.wait_for(unfinished, PATIENCE))
+    assert problem_in(sent) == (408, "request_timeout")
+    assert (b"cache-control", b"no-store") in sent[0]["headers"]
 
 
 def test_bodies_that_are_too_many_together_are_refused_until_others_are_done():
