@@ -1,4 +1,4 @@
-"""Our books and the sandbox's ledger, row by row."""
+"""Our books held against the invariants of the audit, and against the sandbox's ledger, row by row."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +8,7 @@ from cloudmart.kernel.text import LONGEST_REFERENCE, storable
 from cloudmart.sandbox.ledger import Entry, entries_in
 from payments.models import TAKEN, Payment, Refund, RefundStatus
 from payments.models import Status as PaymentStatus
+from sagas.audit.audit import audit
 from shipping.models import Shipment
 from shipping.models import Status as ParcelStatus
 
@@ -21,6 +22,11 @@ class Row(NamedTuple):
     key: str
     order_id: str
     amount: int
+
+
+def findings() -> dict[str, tuple[str, ...]]:
+    """The broken invariants, with their offenders."""
+    return {finding.name: finding.offenders for finding in audit(limit=5) if not finding.holds}
 
 
 def differences(ledger: Path) -> dict[str, set[tuple[Row, str]]]:

@@ -10,9 +10,9 @@ from inventory.models import Reservation
 from orders.models import SagaStyle
 from payments.gateways.mock import MockGateway
 from payments.models import Payment
-from sagas.audit.audit import audit
 from tests.acceptance.conftest import end_of
 from tests.acceptance.test_payment_commands import raising
+from tests.bookkeeping import findings
 from tests.conftest import available, signed_in
 from tests.integration.test_races import ROUNDS, all_at_once
 from tests.processes import wait_until
@@ -43,10 +43,6 @@ def ask(operator):
 def place(request, api):
     body = {"payment_method": "credit_card", "saga": request.param, "items": ITEMS}
     return lambda **more: api.post("/orders", {**body, **more})
-
-
-def findings():
-    return {finding.name: finding.offenders for finding in audit(limit=5) if not finding.holds}
 
 
 def refusal(answer):

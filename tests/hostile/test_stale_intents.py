@@ -17,13 +17,12 @@ from payments import direct as payments
 from payments.gateways.mock import MockGateway
 from payments.gateways.port import gateway
 from payments.models import Payment, Refund
-from sagas.audit.audit import audit
 from sagas.intents import KINDS, resume, resume_stale, stale
 from sagas.placement import START
 from shipping import direct as shipping
 from shipping.models import Shipment
 from tests.acceptance.test_payment_commands import raising
-from tests.bookkeeping import differences
+from tests.bookkeeping import differences, findings
 from tests.conftest import facts
 from tests.crash.boundaries import Fate, run
 from tests.integration.test_metrics import scraped
@@ -66,11 +65,6 @@ COMMANDS = {
 def statuses():
     models = (Payment, Refund, Shipment)
     return {status for model in models for status in model.objects.values_list("status", flat=True)}
-
-
-def findings():
-    """The broken invariants, with their offenders."""
-    return {finding.name: finding.offenders for finding in audit(limit=5) if not finding.holds}
 
 
 def let_time_pass():

@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 from importlib import import_module
-from unittest.mock import patch
 
 import pytest
 from django.apps import apps
@@ -16,6 +15,8 @@ from orders.models import SagaStyle
 from payments.gateways.mock import MockGateway
 from sagas.audit.records import facts_are_told_after_they_happen, saga_ends_after_its_steps
 from sagas.models import Event, SagaInstance
+from tests.acceptance.test_payment_commands import raising
+from tests.clock import application_clock
 
 BY_CLOCKS = pytest.mark.parametrize("fast", [timedelta(0), timedelta(hours=25), -timedelta(hours=25)], ids=str)
 
@@ -43,12 +44,6 @@ def assert_in_order():
         assert last is None or saga.finished_at >= last.finished
 
 
-def machine_whose_clock_is(fast):
-    """Within, this process believes that it is so much later."""
-    now = timezone.now
-    return patch.object(timezone, "now", lambda: now() + fast)
-
-
 @pytest.mark.parametrize("end", [{}, {"payment_token": "tok_insufficient_funds"}, {"shipping_address": "999-9999 A"}])
 def test_nothing_is_delivered_or_finished_before_it_happened(place, end):
     for _ in range(5):
@@ -64,15 +59,12 @@ def test_so_it_is_after_a_cancellation(place, api):
 
 @BY_CLOCKS
 def test_so_it_is_when_a_machine_with_another_clock_drives_the_order_on(place, monkeypatch, fast):
-    def no_word(*args, **kwargs):
-        raise OutcomeUnknown("no answer")
-
     with monkeypatch.context() as down:
-        down.setattr(MockGateway, "charge", no_word)
+        down.setattr(MockGateway, "charge", raising(OutcomeUnknown("no answer")))
         down.setattr(MockGateway, "lookup", lambda *args: Unknown("nobody knows"))
         place()
     SagaInstance.objects.update(wake_at=timezone.now())
-    with machine_whose_clock_is(fast):
+    with application_clock(fast):
         call_command("run_worker", once=True)
     assert SagaInstance.objects.get().finished_at
     assert_in_order()
