@@ -1,6 +1,7 @@
 """Operator commands on the sagas selected in the admin: first a page that asks for confirmation, then one by one."""
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -18,7 +19,8 @@ from cloudmart.api.viewers import actor_of
 from cloudmart.kernel.facts import OrderFacts
 from sagas.cancellation import CANCELLED_BY_SHOP
 from sagas.models import SagaInstance, Verb
-from sagas.verbs import STOPPED, command
+from sagas.selectors import saga_of
+from sagas.verbs import ACTS, STOPPED, Act, command, compensate_saga
 
 MOST_AT_ONCE = 100
 """Sagas: as many as are read through before they are confirmed."""
@@ -44,6 +46,7 @@ Message = tuple[int, str]
 
 DEFAULT_REASONS = {Verb.CANCEL: CANCELLED_BY_SHOP, Verb.COMPENSATE: STOPPED}
 NOT_WHEN_ABANDONED = {Verb.CANCEL, Verb.RETRY, Verb.COMPENSATE}
+ACTS_ON_MANY: dict[str, Act] = {**ACTS, Verb.COMPENSATE: partial(compensate_saga, abandoned=False)}
 
 
 class ReasonForm(forms.Form):
@@ -71,15 +74,14 @@ def ask_or_run(
     reason, is_leaving = form.cleaned_data["reason"] or DEFAULT_REASONS.get(verb, ""), patience_of(request)
 
     def run(order_id: UUID) -> Message:
-        saga = command(verb, order_id, actor_of(request.user), reason, is_leaving)
+        if why := left_out(verb, saga_of(order_id)):
+            return messages.WARNING, f"{order_id} was left out. {why}"
+        saga = command(verb, order_id, actor_of(request.user), reason, is_leaving, ACTS_ON_MANY)
         if saga.attention:
             return messages.WARNING, f"{order_id} is {saga.status}. {saga.attention}"
         return messages.SUCCESS, f"{order_id} is {saga.status}."
 
-    for saga in sagas:
-        if why := left_out(verb, saga):
-            admin.message_user(request, f"{saga.order_id} was left out. {why}", messages.WARNING)
-    run_each(run, (saga.order_id for saga in sagas if not left_out(verb, saga)), admin, request)
+    run_each(run, [saga.order_id for saga in sagas], admin, request)
     return None
 
 

@@ -1,6 +1,6 @@
 """What a person may have a saga do, and the book in which every time of it stands: who, when, why, and the outcome."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from uuid import UUID
 
 from cloudmart.kernel.clock import DatabaseNow
@@ -21,17 +21,27 @@ from sagas.selectors import saga_of
 STOPPED = "The shop has stopped the order."
 """Why a saga turns back that an operator gives no other reason for."""
 
+Act = Callable[[UUID, str, str, IsLeaving], SagaInstance]
+"""Has the saga of an order do something: for this reason, by the hand of this actor."""
+
 TURN_BACK: dict[str, Callable[[UUID, str, str], object]] = {
     SagaStyle.ORCHESTRATION: orchestration.turn_back,
     SagaStyle.CHOREOGRAPHY: choreography.turn_back,
 }
 
 
-def command(verb: Verb, order_id: UUID, actor: str, reason: str, is_leaving: IsLeaving = never) -> SagaInstance:
+def command(
+    verb: Verb,
+    order_id: UUID,
+    actor: str,
+    reason: str,
+    is_leaving: IsLeaving = never,
+    acts: Mapping[str, Act] | None = None,
+) -> SagaInstance:
     """Have the order's saga do it. Raises SagaNotFound, and what the verb is refused with."""
     action = _note(saga_of(order_id), verb, actor, reason)
     try:
-        saga = ACTS[verb](order_id, reason, actor, is_leaving)
+        saga = (acts or ACTS)[verb](order_id, reason, actor, is_leaving)
     except DomainError as refusal:
         _conclude(action, refusal.code)
         raise
@@ -39,15 +49,18 @@ def command(verb: Verb, order_id: UUID, actor: str, reason: str, is_leaving: IsL
     return saga
 
 
-def compensate_saga(order_id: UUID, reason: str, actor: str, is_leaving: IsLeaving = never) -> SagaInstance:
+def compensate_saga(
+    order_id: UUID, reason: str, actor: str, is_leaving: IsLeaving = never, *, abandoned: bool = True
+) -> SagaInstance:
     """Have a saga turn back, and drive it there at once; one that has turned back already is driven on.
 
-    Raises SagaNotFound, SagaRunning while somebody else drives it, and AlreadyShipped when it is too late.
+    Raises SagaNotFound, SagaRunning while somebody else drives it, AlreadyShipped when it is too late, and
+    SagaAbandoned unless `abandoned` ones are meant too.
     """
     saga = saga_of(order_id)
     if saga.at_rest:
         return cancel_order(order_id, reason, actor, is_leaving)
-    return drive(_seize_and_turn_back(order_id, reason, actor), is_leaving)
+    return drive(_seize_and_turn_back(order_id, reason, actor, abandoned), is_leaving)
 
 
 @durable
@@ -65,7 +78,7 @@ def give_up_saga(order_id: UUID, reason: str) -> SagaInstance:
     return saga
 
 
-ACTS: dict[str, Callable[[UUID, str, str, IsLeaving], SagaInstance]] = {
+ACTS: dict[str, Act] = {
     Verb.CANCEL: cancel_order,
     Verb.RETRY: lambda order_id, _, __, is_leaving: retry_saga(order_id, is_leaving),
     Verb.COMPENSATE: compensate_saga,
@@ -75,9 +88,9 @@ ACTS: dict[str, Callable[[UUID, str, str, IsLeaving], SagaInstance]] = {
 
 
 @durable
-def _seize_and_turn_back(order_id: UUID, reason: str, actor: str) -> SagaInstance:
+def _seize_and_turn_back(order_id: UUID, reason: str, actor: str, abandoned: bool) -> SagaInstance:
     saga = lock_saga(order_id)
-    seize(saga, abandoned=True)
+    seize(saga, abandoned=abandoned)
     TURN_BACK[saga.saga_type](order_id, reason, actor)
     saga.refresh_from_db()
     return saga

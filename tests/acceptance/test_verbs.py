@@ -329,6 +329,49 @@ def test_the_admin_leaves_abandoned_sagas_out(site, ask, doubtful, verb):
     assert SagaInstance.objects.values().get() == before and len(actions()) == 1
 
 
+@pytest.fixture
+def abandoned_late(site, ask, place, shelve, monkeypatch):
+    """What an operator has two sagas do in the admin; while it is done to one, `when`, the other is abandoned."""
+    shelve("book-123", 3)
+    with monkeypatch.context() as down:
+        down.setattr(MockGateway, "refund", fails_with(ProviderUnavailable("down")))
+        for _ in range(2):
+            place(("book-123", 1), shipping_address="999-9999")
+    command = bulk.command
+
+    def run(verb, when):
+        begun = []
+
+        def abandoning(verb, order_id, *rest):
+            begun.append(order_id)
+            if len(begun) == 1 and when == "while the first is commanded":
+                other = SagaInstance.objects.exclude(order_id=order_id).get().order_id
+                ask("give_up", other, "Paid by bank transfer.")
+            if len(begun) == 2 and when == "after the last look":
+                ask("give_up", order_id, "Paid by bank transfer.")
+            return command(verb, order_id, *rest)
+
+        monkeypatch.setattr(bulk, "command", abandoning)
+        told = confirm(site, verb)
+        return told, SagaInstance.objects.exclude(order_id=begun[0]).get()
+
+    return run
+
+
+@pytest.mark.parametrize("verb", ["cancel", "retry", "compensate"])
+def test_the_admin_leaves_out_what_is_abandoned_while_it_works_on_others(abandoned_late, verb):
+    told, saga = abandoned_late(verb, "while the first is commanded")
+    assert told[1] == f"{saga.order_id} was left out. It is abandoned: resume it first."
+    assert saga.given_up_at and [action[0] for action in actions()] == ["give_up", verb]
+
+
+@pytest.mark.parametrize("verb", ["retry", "compensate"])
+def test_the_admin_drives_nothing_that_is_abandoned_at_the_last_moment(abandoned_late, verb):
+    told, saga = abandoned_late(verb, "after the last look")
+    assert told[1].startswith(f"{saga.order_id}: ") and "abandoned" in told[1]
+    assert saga.given_up_at and saga.status == "COMPENSATION_STARTED"
+
+
 def test_the_admin_resumes_only_what_was_abandoned(site, doubtful):
     assert confirm(site, "resume") == [f"{doubtful} was left out. It is not abandoned."]
     assert actions() == []
