@@ -1,5 +1,7 @@
 """Bad input is a clear 4xx, and writes nothing."""
 
+import json
+
 import pytest
 
 from inventory.models import Reservation, StockEvent
@@ -149,6 +151,16 @@ def test_what_is_no_order_is_refused(api, body):
     answer = api.post("/orders", body, content_type="application/json")
     assert answer.status_code == 400
     assert answer.json()["code"] in {"invalid", "parse_error"}
+
+
+@known_bug("CVE-2017-12635")
+@pytest.mark.parametrize(
+    "twice", ['"quantity": 1', '"shipping_address": {"postal_code": "150-0001", "postal_code": "150-0002"}']
+)
+def test_a_good_order_that_names_a_key_twice_is_not_read(api, twice):
+    body = f"{json.dumps(GOOD)[:-1]}, {twice}}}"
+    answer = api.post("/orders", body, content_type="application/json")
+    assert (answer.status_code, answer.json()["code"]) == (400, "parse_error")
 
 
 def test_a_form_is_not_json(api):

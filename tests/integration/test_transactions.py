@@ -60,6 +60,17 @@ def test_conflicts_that_do_not_end_are_given_up(transactional_db):
     assert not Customer.objects.exists()
 
 
+@pytest.mark.parametrize(
+    ("error", "raised"), [(DEADLOCK, DatabaseBusy), (OperationalError(2013, "x"), OperationalError)]
+)
+def test_no_attempt_begins_once_the_time_is_over(transactional_db, settings, error, raised):
+    settings.TRANSACTION_BUDGET = 0
+    write, tries = failing(1, error)
+    with pytest.raises(raised):
+        write()
+    assert len(tries) == 1
+
+
 def test_any_other_error_is_not_run_again(transactional_db):
     write, tries = failing(1, OperationalError(1146, "no such table"))
     with pytest.raises(OperationalError):

@@ -136,11 +136,31 @@ def test_a_request_waits_for_a_thread_only_so_long_and_a_probe_for_no_other_requ
         try:
             assert problem_in(await ask(app, part(b""), scope=scope("/next"))) == (503, "busy")
             assert (await ask(app, scope=scope("/healthz")))[0]["status"] == 200
+            assert (await ask(app, scope=scope("/readyz")))[0]["status"] == 200
         finally:
             release.set()
         assert (await first)[0]["status"] == 200
 
     asyncio.run(crowd())
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+def test_a_probe_that_is_not_answered_in_time_is_told_so(path):
+    release = Event()
+
+    def stuck(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        release.wait()
+        start_response("200 OK", [])
+        return [b""]
+
+    async def probe() -> None:
+        try:
+            unanswered = ask(front(stuck, probe_time=0), scope=scope(path))
+            assert problem_in(await asyncio.wait_for(unanswered, PATIENCE)) == (503, "busy")
+        finally:
+            release.set()
+
+    asyncio.run(probe())
 
 
 def test_a_header_with_an_underscore_is_dropped_and_repeated_ones_are_joined():
