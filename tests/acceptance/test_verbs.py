@@ -9,6 +9,7 @@ from django.test import Client
 from cloudmart.kernel.clock import DatabaseNow
 from cloudmart.kernel.http_provider import ProviderMisused
 from cloudmart.kernel.remote import OutcomeUnknown, ProviderUnavailable, Unknown
+from orders.models import Order
 from payments.gateways.mock import MockGateway
 from payments.models import Payment
 from sagas import bulk, recovery
@@ -295,6 +296,21 @@ def test_the_admin_has_every_verb(site, doubtful, operator):
     page = site.get(f"{ADMIN}{SagaInstance.objects.get().pk}/change/").content.decode()
     assert "The bank is bankrupt." in page and "It is not." in page
     assert end_of(doubtful) == UNDONE
+
+
+@pytest.mark.parametrize("said_nothing", [{}, {"reason": ""}, {"reason": " "}], ids=str)
+@pytest.mark.parametrize(
+    ("verb", "reason"),
+    [
+        ("cancel", "The shop has cancelled the order."),
+        ("compensate", "The shop has stopped the order."),
+    ],
+)
+def test_what_the_admin_undoes_without_a_reason_the_shop_has_undone(site, place, shelve, verb, reason, said_nothing):
+    shelve("book-123", 3)
+    order_id = place(("book-123", 1)).json()["order_id"]
+    assert said(press(site, verb, confirmed="yes", **said_nothing)) == [f"{order_id} is FAILED."]
+    assert Order.objects.get().cancel_reason == reason and actions()[0][2] == reason
 
 
 def test_the_admin_says_why_not(site, doubtful):

@@ -2,7 +2,7 @@
 
 import pytest
 from django.core.management import call_command
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, OperationalError, connection
 from django.utils import timezone
 
 from cloudmart.kernel.errors import DatabaseBusy
@@ -10,10 +10,10 @@ from cloudmart.kernel.http_provider import ProviderMisused
 from orders.models import Order, SagaStyle
 from payments.gateways.mock import MockGateway
 from sagas import answers
-from sagas.models import SagaInstance
+from sagas.models import SagaAction, SagaInstance
 from shipping.carriers.mock import MockCarrier
 from tests.acceptance.conftest import end_of
-from tests.conftest import available
+from tests.conftest import available, signed_in
 
 ADAPTERS = {"charge": (MockGateway, "charge"), "parcel": (MockCarrier, "arrange")}
 UNFORESEEN = [RuntimeError("poison"), ProviderMisused("HTTP 422")]
@@ -143,3 +143,35 @@ def test_a_cancellation_that_breaks_off_may_be_repeated(order, api, broken):
     assert api.post(f"/orders/{order_id}/cancel").status_code in {200, 202}
     let_a_worker_drive_it_on()
     assert end_of(order_id) == ("cancelled", 0, 0, [("book-123", 5, 0)])
+
+
+@pytest.mark.parametrize("path", ["/orders/{}/cancel", "/saga/{}/cancel", "/saga/{}/retry", "/saga/{}/compensate"])
+def test_a_command_that_breaks_off_at_once_names_the_order_too(order, operator, broken, path):
+    order_id = order().json()["order_id"]
+    broken(SagaAction.objects, "create", RuntimeError("poison"))
+    client = signed_in(operator)
+    client.raise_request_exception = False
+    answer = client.post(path.format(order_id))
+    assert (answer.status_code, answer.json()["code"]) == (500, "order_in_doubt")
+    assert answer.json()["order_id"] == order_id
+
+
+@pytest.mark.parametrize("is_done", [False, True], ids=["on its way", "on its way back"])
+def test_a_commit_without_word_may_have_been_done_whatever_is_found(order, monkeypatch, is_done):
+    """The look-up may come before the server carries the COMMIT out."""
+    commit = connection.commit
+    lost = []
+
+    def lose_the_first():
+        if lost or not SagaInstance.objects.exists():
+            return commit()
+        lost.append("COMMIT")
+        if is_done:
+            commit()
+        raise LOST
+
+    monkeypatch.setattr(connection, "commit", lose_the_first)
+    answer = order()
+    assert lost and SagaInstance.objects.exists() == is_done
+    assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
+    assert answer.json()["order_id"]
