@@ -146,8 +146,10 @@ def test_an_order_whose_failure_was_stored_before_texts_were_bounded_ends(place,
         answer = place(("book-123", 1), shipping_address="000-0000")
     failure = {**SagaInstance.objects.get().failure, "detail": SENTENCES["long"]}
     SagaInstance.objects.update(failure=failure)
+    assert Order.objects.get().status == "pending"
     work()
     assert_ends(answer.json()["order_id"], UNDONE)
+    assert Order.objects.get().cancel_reason == storable(SENTENCES["long"], 200)
 
 
 @pytest.fixture(params=WAYS)

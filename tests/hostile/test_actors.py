@@ -9,6 +9,8 @@ from inventory.models import StockEvent
 from orders.models import Order, SagaStyle
 from payments.gateways.mock import MockGateway
 from sagas.models import SagaInstance
+from shipping.carriers.mock import MockCarrier
+from tests.committed import lapse
 from tests.conftest import signed_in
 from tests.factories import CustomerFactory
 
@@ -83,6 +85,19 @@ def test_an_order_that_is_late_is_undone_by_its_saga(api, body, monkeypatch):
     SagaInstance.objects.update(deadline_at=timezone.now())
     let_a_worker_drive_it_on()
     assert acts()[1:] == [("ReservationCancelled", "saga")]
+
+
+def test_an_order_whose_hold_expires_before_its_books_are_sold_is_undone_by_its_saga(who, body, monkeypatch):
+    client, name = who
+    arrange = MockCarrier.arrange
+
+    def too_late(*args, **kwargs):
+        lapse()
+        return arrange(*args, **kwargs)
+
+    monkeypatch.setattr(MockCarrier, "arrange", too_late)
+    assert client.post("/orders", body).json()["code"] == "reservation_expired"
+    assert acts() == [("StockReserved", name), ("ReservationCancelled", "saga")]
 
 
 def test_whoever_cancels_a_completed_order_puts_the_books_back(api, who, body):

@@ -14,6 +14,7 @@ from orders.models import SagaStyle
 from payments.errors import PaymentDeclined
 from payments.gateways.mock import MockGateway
 from payments.models import Payment
+from sagas import placement
 from sagas.models import SagaInstance
 from tests.conftest import facts, signed_in
 
@@ -118,6 +119,16 @@ def test_a_token_is_stored_no_longer_than_its_charge_is_unsettled(api, shelve, m
     assert {token for token, _ in seen} == {TOKEN}
     assert seen[0][1] == {"payments.payment_token", "saga_instances.payload"}
     assert places_of(TOKEN) == set()
+
+
+@pytest.mark.parametrize("style", SagaStyle)
+def test_an_order_that_fails_before_its_charge_forgets_its_token(api, shelve, monkeypatch, style):
+    """Its books are gone between the look at the shelf and the hold."""
+    monkeypatch.setattr(placement.inventory, "check_availability", lambda books, wanted: None)
+    shelve("book-123", 0)
+    body = {"book_id": "book-123", "quantity": 1, "payment_method": "credit_card", "payment_token": TOKEN}
+    assert api.post("/orders", {**body, "saga": style}).json()["code"] == "out_of_stock"
+    assert SagaInstance.objects.get().status == "FAILED" and places_of(TOKEN) == set()
 
 
 @pytest.mark.parametrize("style", SagaStyle)
