@@ -1,8 +1,9 @@
-"""What production installs is pinned and hashed, and is what requirements.txt asks for."""
+"""What production installs is pinned, hashed, and what requirements.txt asks for; and what its containers may do."""
 
 import re
 
 import pytest
+import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -29,3 +30,18 @@ def test_everything_in_the_lock_is_hashed():
 
 def test_the_lock_names_no_registry():
     assert "://" not in LOCK
+
+
+def test_the_image_installs_nothing_but_the_lock_and_checks_its_hashes():
+    commands = (ROOT / "Dockerfile").read_text().replace("\\\n", "")
+    (install,) = re.findall(r"pip3? install (.*)", commands)
+    assert {"--require-hashes", "--requirement requirements.lock"} <= set(re.split(r" (?=--)", install))
+
+
+SERVICES = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_container_has_no_capability_that_it_is_not_given_by_name(service):
+    assert SERVICES[service]["cap_drop"] == ["ALL"]
+    assert service == "mysql" or "cap_add" not in SERVICES[service], "only MySQL's image becomes another user"
