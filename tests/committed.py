@@ -1,13 +1,16 @@
-"""The stock room's and the order desk's services, each call in a transaction of its own; and time, for their holds."""
+"""Services of stock room and order desk, each call in a transaction of its own; and time, for holds and leases."""
 
 from datetime import timedelta
 from typing import Any
+
+from django.core.management import call_command
 
 from cloudmart.kernel.clock import DatabaseNow
 from cloudmart.kernel.transactions import durable
 from inventory import services as inventory
 from inventory.models import Reservation
 from orders import services as orders
+from sagas.models import SagaInstance
 from shipping import services as shipping
 
 add_stock = durable(inventory.add_stock)
@@ -27,3 +30,9 @@ hand_over = durable(shipping.hand_over)
 def lapse(**which: Any) -> None:
     """The clock passes these holds, or all."""
     Reservation.objects.filter(**which).update(expires_at=DatabaseNow() - timedelta(seconds=1))
+
+
+def let_a_worker_drive_it_on() -> None:
+    """Every lease expires, and a worker resumes what is due."""
+    SagaInstance.objects.update(lease_until=DatabaseNow(), wake_at=None)
+    call_command("run_worker", once=True)

@@ -1,7 +1,6 @@
 """Who acted, as the ledger has it: customer, operator, the saga itself or the clock; and what a cancellation says."""
 
 import pytest
-from django.core.management import call_command
 from django.utils import timezone
 
 from cloudmart.kernel.remote import OutcomeUnknown, Unknown
@@ -10,7 +9,7 @@ from orders.models import Order, SagaStyle
 from payments.gateways.mock import MockGateway
 from sagas.models import SagaInstance
 from shipping.carriers.mock import MockCarrier
-from tests.committed import lapse
+from tests.committed import lapse, let_a_worker_drive_it_on
 from tests.conftest import signed_in
 from tests.factories import CustomerFactory
 
@@ -44,11 +43,6 @@ def body(shelve, style):
 def acts():
     """What has happened to the stock since it came, and who did it."""
     return list(StockEvent.objects.exclude(type="StockAdded").order_by("version").values_list("type", "actor"))
-
-
-def let_a_worker_drive_it_on():
-    SagaInstance.objects.update(lease_until=timezone.now(), wake_at=None)
-    call_command("run_worker", once=True)
 
 
 def die(*args, **kwargs):

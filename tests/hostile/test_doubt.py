@@ -1,9 +1,7 @@
 """A request that breaks off in a way that nobody foresaw, once its order is written: the client learns which order."""
 
 import pytest
-from django.core.management import call_command
 from django.db import InterfaceError, OperationalError, connection
-from django.utils import timezone
 
 from cloudmart.kernel.errors import DatabaseBusy
 from cloudmart.kernel.http_provider import ProviderMisused
@@ -13,6 +11,7 @@ from sagas import answers
 from sagas.models import SagaAction, SagaInstance
 from shipping.carriers.mock import MockCarrier
 from tests.acceptance.conftest import end_of
+from tests.committed import let_a_worker_drive_it_on
 from tests.conftest import available, signed_in
 
 ADAPTERS = {"charge": (MockGateway, "charge"), "parcel": (MockCarrier, "arrange")}
@@ -50,11 +49,6 @@ def broken(monkeypatch):
         return monkeypatch
 
     return broken
-
-
-def let_a_worker_drive_it_on():
-    SagaInstance.objects.update(lease_until=timezone.now(), wake_at=None)
-    call_command("run_worker", once=True)
 
 
 @pytest.mark.parametrize("error", UNFORESEEN, ids=lambda error: type(error).__name__)
