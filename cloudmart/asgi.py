@@ -1,5 +1,11 @@
 """The ASGI application that the web server loads: Django's WSGI application behind the front."""
 
+# ruff: noqa: E402, the order of these imports matters
+
+from cloudmart.process import end_with_parent
+
+end_with_parent()  # before Django is imported, which takes seconds
+
 from django.conf import settings
 from django.urls import get_resolver
 
@@ -7,10 +13,7 @@ from cloudmart.wsgi import application as django
 
 get_resolver().url_patterns  # noqa: B018, it imports every view now, and not during the first requests
 
-from cloudmart.front import Front, Limits  # noqa: E402, it needs Django to be set up
-from cloudmart.process import end_with_parent  # noqa: E402
-
-end_with_parent()
+from cloudmart.front import Front, Limits  # it needs Django to be set up
 
 application = Front(
     django,

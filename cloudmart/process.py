@@ -1,6 +1,7 @@
 """What a process of the web server asks of the operating system. Linux has it; elsewhere nothing is done."""
 
 import ctypes
+import multiprocessing
 import os
 import signal
 import socket
@@ -13,9 +14,15 @@ OPEN_FILES = "/proc/self/fd"
 
 
 def end_with_parent() -> None:
-    """Has the kernel kill this process when its parent dies, so that no orphan keeps the port."""
+    """Has the kernel kill this process when its parent dies, so that no orphan keeps the port.
+
+    A process whose parent died before it could ask for that ends at once.
+    """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        parent = multiprocessing.parent_process()
+        if parent and parent.pid != os.getppid():
+            signal.raise_signal(signal.SIGKILL)
 
 
 def drop_clients_that_do_not_read(seconds: float) -> None:

@@ -62,12 +62,24 @@ class Shop:
 
     def master(self) -> int:
         """The process id of the server's master."""
-        (master,) = (pid for pid in children_of(self.pid) if children_of(pid))
+        (master,) = servers_under(self.pid)
         return master
 
     def workers(self) -> set[int]:
         """The process ids of those that serve."""
-        return {pid for pid in children_of(self.master()) if "granian" in Path(f"/proc/{pid}/cmdline").read_text()}
+        return servers_under(self.master())
+
+
+def servers_under(pid: int) -> set[int]:
+    """The processes of the web server that `pid` has started, whether or not they serve yet."""
+    return {child for child in children_of(pid) if is_of_server(child)}
+
+
+def is_of_server(pid: int) -> bool:
+    try:
+        return "granian" in Path(f"/proc/{pid}/cmdline").read_text()
+    except (FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
+        return False
 
 
 @contextmanager

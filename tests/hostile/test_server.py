@@ -10,7 +10,7 @@ from contextlib import ExitStack, suppress
 import pytest
 
 from benchmarks.api import resident_memory
-from tests.hostile.conftest import open_shop
+from tests.hostile.conftest import open_shop, servers_under
 from tests.known_bugs import known_bug
 from tests.processes import PATIENCE, listens, wait_until
 
@@ -134,10 +134,31 @@ def test_the_schema_fills_no_memory_and_is_whole_from_the_first_request(tmp_path
         assert resident_memory(process) < memory + 50
 
 
+def kill_and_await(victim: int, *others: int) -> None:
+    """Kill this process; it and the others are gone then."""
+    os.kill(victim, signal.SIGKILL)
+    wait_until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in (victim, *others)))
+
+
 def test_a_killed_master_leaves_no_orphans_and_is_replaced(shop):
-    orphans, master = shop.workers(), shop.master()
-    os.kill(master, signal.SIGKILL)
-    wait_until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in orphans))
+    kill_and_await(shop.master(), *shop.workers())
+    wait_until(lambda: listens(shop.port))
+    assert shop.order()[0] == 201
+
+
+def test_a_master_killed_while_a_process_starts_leaves_no_orphan(shop):
+    master, workers = shop.master(), shop.workers()
+    kill_and_await(min(workers))
+    wait_until(lambda: bool(servers_under(master) - workers))
+    kill_and_await(master, *workers, *servers_under(master))
+    wait_until(lambda: listens(shop.port))
+    assert shop.order()[0] == 201
+
+
+def test_a_master_killed_as_soon_as_it_starts_is_replaced(shop):
+    for _ in range(2):
+        wait_until(lambda: bool(servers_under(shop.pid)))
+        kill_and_await(shop.master())
     wait_until(lambda: listens(shop.port))
     assert shop.order()[0] == 201
 
