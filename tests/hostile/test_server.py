@@ -164,10 +164,10 @@ def test_a_master_killed_as_soon_as_it_starts_is_replaced(shop):
 
 
 def test_a_process_that_dies_twice_in_a_row_does_not_end_the_server(shop):
-    for _ in range(2):
-        wait_until(lambda: len(shop.workers()) == 2)
-        dying = min(shop.workers())
-        os.kill(dying, signal.SIGKILL)
-        wait_until(lambda gone=dying: not os.path.exists(f"/proc/{gone}"))
+    master, workers = shop.master(), shop.workers()
+    kill_and_await(min(workers))
+    wait_until(lambda: len(servers_under(master) - workers) == 1)
+    (replacement,) = servers_under(master) - workers
+    kill_and_await(replacement, master, *workers)
     wait_until(lambda: listens(shop.port))
     assert shop.order()[0] == 201
