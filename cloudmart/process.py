@@ -6,6 +6,8 @@ import os
 import signal
 import socket
 import sys
+from contextlib import suppress
+from stat import S_ISSOCK
 
 PR_SET_PDEATHSIG = 1
 """From <sys/prctl.h>."""
@@ -31,11 +33,13 @@ def drop_clients_that_do_not_read(seconds: float) -> None:
     The time is set on the sockets that this process listens on; the connections that they accept inherit it.
     """
     if sys.platform == "linux":
-        for descriptor in os.listdir(OPEN_FILES):
-            try:
-                listener = socket.socket(fileno=os.dup(int(descriptor)))
-            except OSError:  # no socket, or closed meanwhile
-                continue
-            with listener:
-                if listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-                    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(seconds * 1000))
+        for descriptor in map(int, os.listdir(OPEN_FILES)):
+            with suppress(OSError):  # it is closed by now
+                if S_ISSOCK(os.fstat(descriptor).st_mode):
+                    _drop_unread(descriptor, seconds)
+
+
+def _drop_unread(descriptor: int, seconds: float) -> None:
+    with socket.socket(fileno=os.dup(descriptor)) as copy:
+        if copy.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+            copy.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(seconds * 1000))

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from collections.abc import Iterable
 from threading import Event
 from typing import Any
@@ -172,6 +173,14 @@ def test_a_header_with_an_underscore_is_dropped_and_repeated_ones_are_joined():
             "PATH_INFO": "/日本".encode().decode("latin-1"),
         }.items()
     )
+
+
+def test_a_front_leaves_no_file_open():
+    asyncio.run(ask(front(), part(b"")))
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(3):
+        asyncio.run(ask(front(), part(b"")))
+    assert len(os.listdir("/proc/self/fd")) == before
 
 
 def test_the_application_s_response_is_closed():
