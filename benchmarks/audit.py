@@ -20,16 +20,16 @@ django.setup()
 from django.core.management import call_command  # noqa: E402
 from django.db import connection, models  # noqa: E402
 
-from cloudmart.databases import patience  # noqa: E402
-from cloudmart.kernel.facts import Address  # noqa: E402
+from cloudmart.database.options import unlimited_statement_time  # noqa: E402
+from cloudmart.kernel.order import Address  # noqa: E402
 from inventory.models import Book, InventoryRecord, InventoryView, Reservation, StockEvent  # noqa: E402
 from inventory.projector import catch_up  # noqa: E402
 from orders.models import Customer, Order, OrderItem, SagaStyle  # noqa: E402
 from payments.models import Payment, Refund  # noqa: E402
-from sagas.cancellation import cancel_order  # noqa: E402
+from sagas.desk.cancelling import cancel_order  # noqa: E402
+from sagas.desk.placing import OrderRequest, WantedLine, place_order  # noqa: E402
 from sagas.management.commands.seed import add_books, add_customers  # noqa: E402
 from sagas.models import Event, EventReceipt, SagaInstance, SagaStepLog  # noqa: E402
-from sagas.placement import OrderRequest, WantedLine, place_order  # noqa: E402
 from shipping.models import Shipment  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -73,7 +73,7 @@ def order(style: str, token: str = "", postal_code: str = "150-0001") -> SagaIns
 
 def multiply(copies: int) -> None:
     """Copy every row of the sample so often, each copy under ids of its own."""
-    with patience(), connection.cursor() as cursor:
+    with unlimited_statement_time(), connection.cursor() as cursor:
         cursor.execute("CREATE TABLE copies (number INTEGER PRIMARY KEY)")
         cursor.executemany("INSERT INTO copies VALUES (%s)", [(number,) for number in range(1, copies + 1)])
         for table in TABLES:

@@ -28,10 +28,10 @@ from django.test.utils import CaptureQueriesContext  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
 from benchmarks.window import percentile  # noqa: E402
+from cloudmart.database.transactions import durable  # noqa: E402
 from cloudmart.kernel.errors import DomainError  # noqa: E402
-from cloudmart.kernel.facts import Wanted  # noqa: E402
 from cloudmart.kernel.ids import new_id  # noqa: E402
-from cloudmart.kernel.transactions import durable  # noqa: E402
+from cloudmart.kernel.order import Wanted  # noqa: E402
 from inventory import services  # noqa: E402
 from inventory.models import Book, InventoryRecord, Reservation, StockEvent  # noqa: E402
 from inventory.rebuild import replayed  # noqa: E402

@@ -10,8 +10,8 @@ from django.db import connections
 from django.utils.module_loading import import_string
 
 from cloudmart.kernel.countries import COUNTRIES, home_country
-from cloudmart.kernel.mock_provider import MockProvider
 from cloudmart.kernel.money import HIGHEST_PRICE
+from cloudmart.providers.mock import MockProvider
 
 SAFE_SQLITE = (3, 51, 3)
 STYLES = ("orchestration", "choreography")

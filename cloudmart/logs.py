@@ -12,7 +12,7 @@ import structlog
 from django.utils.log import CallbackFilter
 from structlog.typing import EventDict, Processor
 
-from cloudmart.kernel.confidential import concealed
+from cloudmart.kernel.redaction import concealed
 
 ADDED_TO_EVERY_LINE: list[Processor] = [
     structlog.contextvars.merge_contextvars,

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from django.db import models
 
-from cloudmart.kernel.fields import CharField
+from cloudmart.database.fields import CharField
 
 
 class IdempotencyKey(models.Model):

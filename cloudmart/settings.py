@@ -6,7 +6,7 @@ from pathlib import Path
 import environ
 from csp import constants as csp
 
-from cloudmart.databases import database_from
+from cloudmart.database.options import database_from
 from cloudmart.logs import logging_config
 
 BASE_DIR = Path(__file__).resolve().parent.parent

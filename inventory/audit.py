@@ -3,7 +3,7 @@
 from django.db.models import Case, Exists, F, Func, OuterRef, Q, Sum, When, Window
 from django.db.models.functions import Coalesce, RowNumber
 
-from cloudmart.kernel.audit import Rows, invariant, total
+from cloudmart.database.invariants import Rows, invariant, total
 from inventory.models import InventoryRecord, InventoryView, Reservation, Status, StockEvent
 from inventory.stock import EventType
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from cloudmart.kernel.clock import READ_AT
+from cloudmart.database.clock import READ_AT
 from inventory.errors import UnknownBook
 from inventory.models import InventoryRecord
 

@@ -7,11 +7,11 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 
-from cloudmart.kernel.clock import DatabaseNow
-from cloudmart.kernel.fields import DOT_SEGMENTS, CharField, CodeField, IsNot, is_code
+from cloudmart.database.clock import DatabaseNow
+from cloudmart.database.fields import DOT_SEGMENTS, CharField, CodeField, IsNot, is_code
+from cloudmart.database.states import HasMoves
 from cloudmart.kernel.ids import new_id
 from cloudmart.kernel.money import HIGHEST_PRICE
-from cloudmart.kernel.states import HasMoves
 from cloudmart.kernel.text import LONGEST_REASON
 from inventory.stock import EventType, Happened, Stock
 

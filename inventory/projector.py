@@ -11,8 +11,8 @@ from typing import Any
 from django.db.models import Count, F, Max, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 
-from cloudmart.kernel.clock import DatabaseNow
-from cloudmart.kernel.transactions import joining
+from cloudmart.database.clock import DatabaseNow
+from cloudmart.database.transactions import joining
 from inventory.models import InventoryRecord, InventoryView, StockEvent
 
 BATCH = 500

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from django.db.models import F, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
-from cloudmart.kernel.transactions import durable
+from cloudmart.database.transactions import durable
 from inventory.locks import lock_stock
 from inventory.models import InventoryRecord, InventoryView, StockEvent
 from inventory.stock import EventType, Happened, Stock

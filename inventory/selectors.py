@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db.models import Count, F, Max, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 
-from cloudmart.kernel.clock import READ_AT, DatabaseNow
+from cloudmart.database.clock import READ_AT, DatabaseNow
 from inventory.errors import OutOfStock, UnknownBook
 from inventory.models import InventoryRecord, InventoryView, Reservation, Status, StockEvent
 from inventory.projector import catch_up

@@ -9,9 +9,9 @@ from uuid import UUID
 from django.conf import settings
 from django.db.models import Min, QuerySet
 
-from cloudmart.kernel.clock import DatabaseNow
-from cloudmart.kernel.facts import Basket, summed
-from cloudmart.kernel.states import move, moved
+from cloudmart.database.clock import DatabaseNow
+from cloudmart.database.states import move, moved
+from cloudmart.kernel.order import Basket, summed
 from inventory.errors import (
     HeldTooLong,
     OutOfStock,

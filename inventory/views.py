@@ -14,9 +14,9 @@ from cloudmart.api.idempotency import idempotent_transaction
 from cloudmart.api.pagination import CursorPages
 from cloudmart.api.permissions import Staff
 from cloudmart.api.schema import refuses
-from cloudmart.api.viewers import actor_of, sees_everything
-from cloudmart.kernel.facts import Wanted, summed
 from cloudmart.kernel.limits import OrderTooLarge, check_size
+from cloudmart.kernel.order import Wanted, summed
+from cloudmart.kernel.viewers import actor_of, sees_everything
 from inventory import services
 from inventory.errors import (
     OutOfStock,

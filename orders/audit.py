@@ -2,7 +2,7 @@
 
 from django.db.models import F, OuterRef
 
-from cloudmart.kernel.audit import Rows, invariant, total
+from cloudmart.database.invariants import Rows, invariant, total
 from orders.models import Order, OrderItem, Status
 
 PLACED = {Status.PENDING, Status.COMPLETED}

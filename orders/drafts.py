@@ -8,9 +8,9 @@ from uuid import UUID
 
 from django.conf import settings
 
-from cloudmart.kernel.facts import Address, Line, OrderFacts, Totals
+from cloudmart.database.states import move
 from cloudmart.kernel.limits import check_size
-from cloudmart.kernel.states import move
+from cloudmart.kernel.order import Address, Line, OrderFacts, Totals
 from cloudmart.kernel.text import LONGEST_REASON, storable
 from orders.errors import (
     ItemNotFound,

@@ -7,12 +7,12 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils.functional import cached_property
 
-from cloudmart.kernel.clock import DatabaseNow
+from cloudmart.database.clock import DatabaseNow
+from cloudmart.database.fields import DOT_SEGMENTS, CharField, CodeField, EmailField, IsNot, is_code
+from cloudmart.database.states import HasMoves
 from cloudmart.kernel.countries import home_country, is_country
-from cloudmart.kernel.facts import PaymentMethod
-from cloudmart.kernel.fields import DOT_SEGMENTS, CharField, CodeField, EmailField, IsNot, is_code
 from cloudmart.kernel.ids import new_id
-from cloudmart.kernel.states import HasMoves
+from cloudmart.kernel.order import PaymentMethod
 from cloudmart.kernel.text import LONGEST_REASON
 
 

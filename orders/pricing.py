@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
 
-from cloudmart.kernel.facts import Address, Line, Totals
 from cloudmart.kernel.money import rounded
+from cloudmart.kernel.order import Address, Line, Totals
 from orders.errors import RegionDiffers, UnknownCoupon
 
 Discount = Callable[[Sequence[Line]], Decimal]

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
-from cloudmart.api.viewers import customer_id_of, sees_everything
+from cloudmart.kernel.viewers import customer_id_of, sees_everything
 from orders.errors import OrderNotFound, UnknownCustomer
 from orders.models import Customer, Order
 

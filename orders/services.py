@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from cloudmart.kernel.facts import Basket, OrderFacts
-from cloudmart.kernel.states import move, moved
+from cloudmart.database.states import move, moved
+from cloudmart.kernel.order import Basket, OrderFacts
 from cloudmart.kernel.text import LONGEST_REASON, storable
 from orders.models import Order, OrderItem, Status
 

@@ -3,8 +3,8 @@
 from django.db.models import BigIntegerField, Case, Count, F, OuterRef, Q, When
 from django.db.models.functions import Coalesce
 
-from cloudmart.kernel.audit import Rows, invariant, total
-from cloudmart.kernel.reconciliation import Reconciliation
+from cloudmart.database.invariants import Rows, invariant, total
+from cloudmart.providers.reconciliation import Reconciliation
 from payments.gateways.port import gateway
 from payments.models import TAKEN, Payment, Refund, RefundStatus, Status
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from cloudmart.kernel.errors import IllegalMove
 from cloudmart.kernel.guards import Guard, guarded, unguarded
-from cloudmart.kernel.remote import perform
+from cloudmart.providers.remote import perform
 from payments import services
 from payments.errors import PaymentDeclined, PaymentDiffers, PaymentNotFound, RefundDiffers, RefundExceedsPayment
 from payments.locks import lock_payment

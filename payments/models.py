@@ -3,10 +3,10 @@
 from django.db import models
 from django.db.models import F, Q
 
-from cloudmart.kernel.facts import PaymentMethod
-from cloudmart.kernel.fields import CharField, CodeField, DatabaseTimeField
+from cloudmart.database.fields import CharField, CodeField, DatabaseTimeField
+from cloudmart.database.states import HasMoves
 from cloudmart.kernel.ids import new_id
-from cloudmart.kernel.states import HasMoves
+from cloudmart.kernel.order import PaymentMethod
 from cloudmart.kernel.text import LONGEST_CODE, LONGEST_REASON, LONGEST_REFERENCE
 
 

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
-from cloudmart.api.viewers import customer_id_of, sees_everything
+from cloudmart.kernel.viewers import customer_id_of, sees_everything
 from payments.errors import PaymentNotFound
 from payments.models import Payment, Status
 

@@ -14,7 +14,7 @@ from cloudmart.api.fields import (
     StrictUUIDField,
     TextField,
 )
-from cloudmart.kernel.facts import PaymentMethod
+from cloudmart.kernel.order import PaymentMethod
 from payments.models import Payment, Refund
 
 AMOUNT: dict[str, Any] = {"min_value": 1, "max_value": 10**12, "help_text": "In minor units"}

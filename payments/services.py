@@ -7,10 +7,10 @@ from uuid import UUID
 
 from django.conf import settings
 
-from cloudmart.kernel.confidential import conceal
+from cloudmart.database.states import move, moved
 from cloudmart.kernel.ids import new_id
-from cloudmart.kernel.remote import Accepted, Outcome, Refused, RemoteOperation
-from cloudmart.kernel.states import move, moved
+from cloudmart.kernel.redaction import conceal
+from cloudmart.providers.remote import Accepted, Outcome, Refused, RemoteOperation
 from payments.errors import PaymentUnavailable
 from payments.gateways.port import gateway
 from payments.locks import lock_payment

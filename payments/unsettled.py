@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from cloudmart.kernel.unsettled import Found, Unsettled
+from cloudmart.providers.unsettled import Found, Unsettled
 from payments import services
 from payments.locks import lock_payment
 from payments.models import Payment, Refund, RefundStatus, Status

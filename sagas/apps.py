@@ -5,7 +5,7 @@ from importlib import import_module
 from django.apps import AppConfig
 from django.db.models.signals import post_migrate
 
-from sagas.operators import create_operators
+from sagas.operations.roles import create_operators
 
 PARTICIPANTS = ("inventory", "shipping", "payments", "orders")
 """As they hear a fact in turn: money goes back once the parcel is called off, which may be refused."""
@@ -22,5 +22,6 @@ class SagasConfig(AppConfig):
         post_migrate.connect(create_operators, sender=self, dispatch_uid="create_operators")
         for participant in PARTICIPANTS:
             import_module(f"sagas.choreography.{participant}")
-        import_module("sagas.answers")
-        import_module("sagas.backlog")
+        import_module("sagas.desk.responses")
+        import_module("sagas.operations.admin")
+        import_module("sagas.operations.backlog")

@@ -4,12 +4,12 @@ from typing import Any
 
 from django.db import models
 
-from cloudmart.kernel.clock import DatabaseNow
-from cloudmart.kernel.facts import SAGA
-from cloudmart.kernel.fields import CharField, DatabaseTimeField
+from cloudmart.database.clock import DatabaseNow
+from cloudmart.database.fields import CharField, DatabaseTimeField
 from cloudmart.kernel.ids import new_id
-from cloudmart.kernel.stored import StoredSchema
+from cloudmart.kernel.order import SAGA
 from cloudmart.kernel.text import LONGEST_CODE, LONGEST_ERROR, LONGEST_REASON
+from cloudmart.kernel.versioned_json import StoredSchema
 
 
 class State(models.TextChoices):

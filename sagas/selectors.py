@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
-from cloudmart.api.viewers import sees_everything
+from cloudmart.kernel.viewers import sees_everything
 from inventory.selectors import live_holds
 from orders.models import Order, Status
 from orders.selectors import find_order

@@ -2,9 +2,9 @@ from django.urls import path
 
 from inventory.views import Reserve
 from payments.views import CancelPayment, ProcessPayment, RefundPayment
-from sagas.drafts.views import ConfirmOrder, ExtendDraft, Item, Items, OrderOrDraft
-from sagas.guards import check_is_wanted, check_saga_rests
-from sagas.views import (
+from sagas.desk.draft_views import ConfirmOrder, ExtendDraft, Item, Items, OrderOrDraft
+from sagas.desk.guards import check_is_wanted, check_saga_rests
+from sagas.desk.views import (
     CancelOrder,
     CancelSaga,
     CompensateSaga,

@@ -4,7 +4,7 @@ from cloudmart.api.admin import ReadOnlyAdmin
 
 
 class ShipmentAdmin(ReadOnlyAdmin):
-    """Registered in `sagas/admin.py`, because what is done to a parcel by hand has to wait for the order's saga."""
+    """Registered in sagas/operations/admin.py: marking a parcel as shipped waits for the order's saga."""
 
     list_display = ["id", "order_id", "status", "carrier", "tracking_number", "country", "postal_code", "created_at"]
     list_filter = ["status", "carrier"]

@@ -2,8 +2,8 @@
 
 from django.db.models import Case, Count, When
 
-from cloudmart.kernel.audit import Rows, invariant
-from cloudmart.kernel.reconciliation import Reconciliation
+from cloudmart.database.invariants import Rows, invariant
+from cloudmart.providers.reconciliation import Reconciliation
 from shipping.carriers.port import carrier
 from shipping.models import Shipment, Status
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 from cloudmart.kernel.errors import IllegalMove
-from cloudmart.kernel.facts import Address
 from cloudmart.kernel.guards import Guard, guarded, unguarded
-from cloudmart.kernel.remote import perform
+from cloudmart.kernel.order import Address
+from cloudmart.providers.remote import perform
 from shipping import services
 from shipping.errors import ShipmentDiffers, ShippingFailed
 from shipping.locks import lock_shipment

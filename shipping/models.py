@@ -2,11 +2,11 @@
 
 from django.db import models
 
+from cloudmart.database.fields import CharField, CodeField, DatabaseTimeField
+from cloudmart.database.states import HasMoves
 from cloudmart.kernel.countries import home_country
-from cloudmart.kernel.facts import Address
-from cloudmart.kernel.fields import CharField, CodeField, DatabaseTimeField
 from cloudmart.kernel.ids import new_id
-from cloudmart.kernel.states import HasMoves
+from cloudmart.kernel.order import Address
 from cloudmart.kernel.text import LONGEST_CODE, LONGEST_REFERENCE
 
 LONGEST_CARRIER = 32

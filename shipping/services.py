@@ -3,11 +3,11 @@
 from typing import Protocol
 from uuid import UUID
 
-from cloudmart.kernel.facts import Address
+from cloudmart.database.states import move, moved
 from cloudmart.kernel.ids import new_id
-from cloudmart.kernel.remote import Accepted, Outcome, Refused, RemoteOperation
-from cloudmart.kernel.states import move, moved
+from cloudmart.kernel.order import Address
 from cloudmart.kernel.text import storable
+from cloudmart.providers.remote import Accepted, Outcome, Refused, RemoteOperation
 from shipping.carriers.port import carrier
 from shipping.errors import AlreadyShipped, CarrierUnavailable, ShipmentNotFound
 from shipping.locks import lock_shipment

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from cloudmart.kernel.unsettled import Found, Unsettled
+from cloudmart.providers.unsettled import Found, Unsettled
 from shipping import services
 from shipping.locks import lock_shipment
 from shipping.models import Shipment, Status

@@ -8,7 +8,7 @@ from cloudmart.kernel.text import LONGEST_REFERENCE, storable
 from cloudmart.sandbox.ledger import Entry, entries_in
 from payments.models import TAKEN, Payment, Refund, RefundStatus
 from payments.models import Status as PaymentStatus
-from sagas.audit.audit import audit
+from sagas.operations.audit.audit import audit
 from shipping.models import Shipment
 from shipping.models import Status as ParcelStatus
 

@@ -9,7 +9,7 @@ from unittest.mock import patch
 
 from django.utils import timezone
 
-from cloudmart.kernel.clock import DatabaseNow
+from cloudmart.database.clock import DatabaseNow
 
 
 @contextmanager

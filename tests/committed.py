@@ -5,8 +5,8 @@ from typing import Any
 
 from django.core.management import call_command
 
-from cloudmart.kernel.clock import DatabaseNow
-from cloudmart.kernel.transactions import durable
+from cloudmart.database.clock import DatabaseNow
+from cloudmart.database.transactions import durable
 from inventory import services as inventory
 from inventory.models import Reservation
 from orders import services as orders

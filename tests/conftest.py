@@ -15,10 +15,10 @@ from knox.models import get_token_model
 from rest_framework.test import APIClient
 from rest_framework.throttling import SimpleRateThrottle
 
-from cloudmart.kernel.facts import Address, Line, OrderFacts, Totals
 from cloudmart.kernel.ids import new_id
-from cloudmart.kernel.oddities import ANY
+from cloudmart.kernel.order import Address, Line, OrderFacts, Totals
 from cloudmart.logs import formatter
+from cloudmart.providers.odd_texts import ANY
 from inventory.models import InventoryRecord
 from inventory.selectors import inventory_of
 from inventory.triggers import create_triggers, drop_triggers

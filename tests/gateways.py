@@ -4,7 +4,7 @@ import os
 import signal
 from typing import Any
 
-from cloudmart.kernel.remote import Outcome
+from cloudmart.providers.remote import Outcome
 from payments.gateways.http import HttpGateway
 
 

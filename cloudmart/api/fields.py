@@ -9,6 +9,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 
+from cloudmart.database.fields import CODE
 from cloudmart.kernel.countries import (
     ANY_POSTAL_CODE,
     COUNTRIES,
@@ -16,8 +17,7 @@ from cloudmart.kernel.countries import (
     home_country,
     postal_code_of,
 )
-from cloudmart.kernel.facts import Address
-from cloudmart.kernel.fields import CODE
+from cloudmart.kernel.order import Address
 
 ANY = r"[^\x00-\x1f\x7f]"
 TEXT = rf"^{ANY}*\Z"

@@ -11,7 +11,7 @@ from rest_framework.filters import BaseFilterBackend, OrderingFilter
 from rest_framework.request import Request
 
 from cloudmart.api.fields import TEXT, text_schema
-from cloudmart.kernel.fields import CODE
+from cloudmart.database.fields import CODE
 
 EARLIEST_YEAR, LATEST_YEAR = 1970, 2999
 MOMENT = (

@@ -25,9 +25,9 @@ from rest_framework.response import Response
 
 from cloudmart.api.catalogue import CATALOGUE
 from cloudmart.api.problems import CONTENT_TYPE, identified, refused
-from cloudmart.kernel.clock import READ_AT, DatabaseNow
+from cloudmart.database.clock import READ_AT, DatabaseNow
+from cloudmart.database.transactions import beginning_with, durable
 from cloudmart.kernel.errors import DomainError
-from cloudmart.kernel.transactions import beginning_with, durable
 from cloudmart.models import IdempotencyKey
 
 HEADER = "Idempotency-Key"

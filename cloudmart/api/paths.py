@@ -3,7 +3,7 @@
 from django.urls.converters import StringConverter
 
 from cloudmart.api.fields import bare
-from cloudmart.kernel.fields import CODE
+from cloudmart.database.fields import CODE
 
 
 class CodeConverter(StringConverter):

@@ -9,8 +9,8 @@ from typing import Any, ClassVar, Self
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
-from cloudmart.api.viewers import sees_everything
 from cloudmart.kernel.errors import DomainError
+from cloudmart.kernel.viewers import sees_everything
 
 
 class PermissionMissing(DomainError):

@@ -15,7 +15,7 @@ from rest_framework.views import exception_handler as drf_exception_handler
 from cloudmart.api.catalogue import CATALOGUE
 from cloudmart.api.requests import request_id
 from cloudmart.api.throttling import check_stranger
-from cloudmart.kernel.database_errors import Remedy, remedy_for
+from cloudmart.database.errors import Remedy, remedy_for
 from cloudmart.kernel.errors import DatabaseBusy, DomainError, OrderInDoubt
 
 logger = logging.getLogger(__name__)

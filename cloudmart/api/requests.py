@@ -10,8 +10,8 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.functional import LazyObject, empty
 from structlog.contextvars import bound_contextvars, get_contextvars
 
-from cloudmart.kernel.confidential import conceal, conceal_nothing
 from cloudmart.kernel.ids import new_id
+from cloudmart.kernel.redaction import conceal, conceal_nothing
 
 HEADER = "X-Request-ID"
 SANE = re.compile(r"[A-Za-z0-9._-]{1,64}")

@@ -16,9 +16,9 @@ from rest_framework import serializers
 from rest_framework.permissions import SAFE_METHODS, AllowAny
 
 from cloudmart.api.catalogue import CATALOGUE
+from cloudmart.api.deadlines import APPLIED, PREFER, RESPOND_ASYNC
 from cloudmart.api.fields import text_schema
 from cloudmart.api.idempotency import HEADER, LONGEST_KEY, REPLAYED
-from cloudmart.api.patience import APPLIED, PREFER, RESPOND_ASYNC
 from cloudmart.api.problems import CONTENT_TYPE, problem
 from cloudmart.kernel.errors import DomainError, OrderInDoubt
 

@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass
 from hashlib import sha256
 from uuid import uuid4
 
-from cloudmart.kernel.magic import Fate, Refusal, fate_of_postal_code, fate_of_token
-from cloudmart.kernel.oddities import said
 from cloudmart.kernel.text import LONGEST_REFERENCE, storable
+from cloudmart.providers.magic import Fate, Refusal, fate_of_postal_code, fate_of_token
+from cloudmart.providers.odd_texts import said
 from cloudmart.sandbox.ledger import Answer, Page
 
 REFUSED = 402

@@ -3,7 +3,7 @@
 import django.db.models.deletion
 from django.db import migrations, models
 
-import cloudmart.kernel.fields
+import cloudmart.database.fields
 import cloudmart.kernel.ids
 
 
@@ -18,7 +18,7 @@ class Migration(migrations.Migration):
             fields=[
                 (
                     "id",
-                    cloudmart.kernel.fields.CodeField(
+                    cloudmart.database.fields.CodeField(
                         max_length=64, primary_key=True, serialize=False, verbose_name="code"
                     ),
                 ),

@@ -3,7 +3,7 @@
 import django.core.validators
 from django.db import migrations
 
-import cloudmart.kernel.fields
+import cloudmart.database.fields
 
 
 class Migration(migrations.Migration):
@@ -15,7 +15,7 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name="book",
             name="id",
-            field=cloudmart.kernel.fields.CodeField(
+            field=cloudmart.database.fields.CodeField(
                 max_length=64,
                 primary_key=True,
                 serialize=False,

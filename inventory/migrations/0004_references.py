@@ -2,7 +2,7 @@
 
 from django.db import migrations, models
 
-import cloudmart.kernel.fields
+import cloudmart.database.fields
 from inventory.triggers import create_triggers, drop_triggers
 
 
@@ -14,7 +14,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="stockevent",
             name="reference",
-            field=cloudmart.kernel.fields.CodeField(
+            field=cloudmart.database.fields.CodeField(
                 help_text="Whoever asked has named it so; asked twice, it happens once", max_length=64, null=True
             ),
         ),

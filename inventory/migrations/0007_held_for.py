@@ -1,6 +1,6 @@
 from django.db import migrations
 
-import cloudmart.kernel.fields
+import cloudmart.database.fields
 
 
 class Migration(migrations.Migration):
@@ -12,7 +12,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="reservation",
             name="held_for",
-            field=cloudmart.kernel.fields.CodeField(
+            field=cloudmart.database.fields.CodeField(
                 blank=True,
                 help_text="The customer in whose draft it is held, or was at last",
                 max_length=64,

@@ -2,7 +2,7 @@
 
 from django.db import migrations, models
 
-from cloudmart.kernel.clock import DatabaseNow
+from cloudmart.database.clock import DatabaseNow
 
 
 class Migration(migrations.Migration):

@@ -1,7 +1,7 @@
 import django.core.validators
 from django.db import migrations, models
 
-import cloudmart.kernel.fields
+import cloudmart.database.fields
 
 HIGHEST_PRICE = 10**10
 
@@ -21,7 +21,7 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name="book",
             name="id",
-            field=cloudmart.kernel.fields.CodeField(
+            field=cloudmart.database.fields.CodeField(
                 max_length=64,
                 primary_key=True,
                 serialize=False,
@@ -29,7 +29,7 @@ class Migration(migrations.Migration):
                     django.core.validators.RegexValidator(
                         "^[A-Za-z0-9._~-]{1,64}\\Z", "A code has 1 to 64 of A-Z a-z 0-9 . _ ~ -"
                     ),
-                    cloudmart.kernel.fields.IsNot(".", "..", "reserve", "release", "extend"),
+                    cloudmart.database.fields.IsNot(".", "..", "reserve", "release", "extend"),
                 ],
                 verbose_name="code",
             ),

@@ -6,7 +6,7 @@ import django.utils.timezone
 from django.conf import settings
 from django.db import migrations, models
 
-import cloudmart.kernel.fields
+import cloudmart.database.fields
 import cloudmart.kernel.ids
 
 
@@ -23,7 +23,7 @@ class Migration(migrations.Migration):
             fields=[
                 (
                     "id",
-                    cloudmart.kernel.fields.CodeField(
+                    cloudmart.database.fields.CodeField(
                         max_length=64, primary_key=True, serialize=False, verbose_name="code"
                     ),
                 ),
@@ -74,7 +74,7 @@ class Migration(migrations.Migration):
                 ("tax", models.PositiveBigIntegerField(default=0)),
                 ("total", models.PositiveBigIntegerField(default=0)),
                 ("region", models.CharField(blank=True, max_length=8)),
-                ("coupon", cloudmart.kernel.fields.CodeField(blank=True, max_length=32)),
+                ("coupon", cloudmart.database.fields.CodeField(blank=True, max_length=32)),
                 (
                     "payment_method",
                     models.CharField(
@@ -108,7 +108,7 @@ class Migration(migrations.Migration):
             name="OrderItem",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("book_id", cloudmart.kernel.fields.CodeField(max_length=64)),
+                ("book_id", cloudmart.database.fields.CodeField(max_length=64)),
                 ("title", models.CharField(max_length=300)),
                 ("unit_price", models.PositiveBigIntegerField()),
                 ("quantity", models.PositiveIntegerField()),

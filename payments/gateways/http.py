@@ -4,8 +4,8 @@ from uuid import UUID
 
 from django.conf import settings
 
-from cloudmart.kernel.http_provider import HttpProvider
-from cloudmart.kernel.remote import Outcome
+from cloudmart.providers.http_provider import HttpProvider
+from cloudmart.providers.remote import Outcome
 from payments.errors import PaymentDeclined
 
 

@@ -3,9 +3,9 @@
 import time
 from uuid import UUID
 
-from cloudmart.kernel.magic import Refusal, fate_of_token
-from cloudmart.kernel.mock_provider import MockProvider, accepted, allowed, refused
-from cloudmart.kernel.remote import Outcome, OutcomeUnknown, ProviderUnavailable, Refused
+from cloudmart.providers.magic import Refusal, fate_of_token
+from cloudmart.providers.mock import MockProvider, accepted, allowed, refused
+from cloudmart.providers.remote import Outcome, OutcomeUnknown, ProviderUnavailable, Refused
 from payments.errors import PaymentDeclined
 
 DROPPED = Refusal("dropped", "The charge was dropped.")

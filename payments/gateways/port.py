@@ -7,14 +7,14 @@ from uuid import UUID
 from django.conf import settings
 from django.utils.module_loading import import_string
 
-from cloudmart.kernel.remote import Outcome
+from cloudmart.providers.remote import Outcome
 
 
 class PaymentGateway(Protocol):
     """Every request carries an idempotency key: a repeat under the same key does nothing and answers the same.
 
     Each answers Accepted or Refused, or raises ProviderUnavailable or OutcomeUnknown. Amounts are in minor units.
-    One that also keeps a ledger (cloudmart.kernel.reconciliation) is held against our books by the audit.
+    One that also keeps a ledger (cloudmart.providers.reconciliation) is held against our books by the audit.
     """
 
     def charge(self, key: str, *, order_id: UUID, amount: int, currency: str, method: str, token: str) -> Outcome:

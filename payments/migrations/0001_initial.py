@@ -3,7 +3,7 @@
 import django.db.models.deletion
 from django.db import migrations, models
 
-import cloudmart.kernel.fields
+import cloudmart.database.fields
 import cloudmart.kernel.ids
 
 
@@ -33,7 +33,7 @@ class Migration(migrations.Migration):
                         unique=True,
                     ),
                 ),
-                ("customer_id", cloudmart.kernel.fields.CodeField(max_length=64)),
+                ("customer_id", cloudmart.database.fields.CodeField(max_length=64)),
                 ("amount", models.PositiveBigIntegerField()),
                 ("payment_method", models.CharField(max_length=16)),
                 (
@@ -56,7 +56,7 @@ class Migration(migrations.Migration):
                     "transaction_id",
                     models.CharField(blank=True, help_text="The provider's name for the charge", max_length=64),
                 ),
-                ("idempotency_key", cloudmart.kernel.fields.CodeField(max_length=64, unique=True)),
+                ("idempotency_key", cloudmart.database.fields.CodeField(max_length=64, unique=True)),
                 (
                     "failure",
                     models.CharField(blank=True, help_text="The code of the provider's refusal", max_length=64),
@@ -89,7 +89,7 @@ class Migration(migrations.Migration):
                     "transaction_id",
                     models.CharField(blank=True, help_text="The provider's name for the refund", max_length=64),
                 ),
-                ("idempotency_key", cloudmart.kernel.fields.CodeField(max_length=64, unique=True)),
+                ("idempotency_key", cloudmart.database.fields.CodeField(max_length=64, unique=True)),
                 ("created_at", models.DateTimeField(auto_now_add=True)),
                 (
                     "payment",

@@ -2,7 +2,7 @@
 
 from django.db import migrations, models
 
-import cloudmart.kernel.fields
+import cloudmart.database.fields
 
 
 def sum_refunds(apps, schema_editor):
@@ -31,7 +31,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="refund",
             name="reference",
-            field=cloudmart.kernel.fields.CodeField(
+            field=cloudmart.database.fields.CodeField(
                 blank=True, help_text="Whoever asked has named it so; asked twice, it is one", max_length=64
             ),
         ),

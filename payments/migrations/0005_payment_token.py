@@ -2,7 +2,7 @@
 
 from django.db import migrations
 
-from cloudmart.kernel.fields import CharField
+from cloudmart.database.fields import CharField
 
 
 class Migration(migrations.Migration):

@@ -17,15 +17,15 @@ from django.db.models import QuerySet
 from django.db.models.functions import Greatest
 from django.utils import timezone
 
-from cloudmart.kernel.clock import DatabaseNow
-from cloudmart.kernel.facts import OrderFacts
-from cloudmart.kernel.following import IsLeaving, never
-from cloudmart.kernel.remote import Answer, RemoteOperation, ask, nothing
-from cloudmart.kernel.transactions import durable
+from cloudmart.database.clock import DatabaseNow
+from cloudmart.database.transactions import durable
+from cloudmart.kernel.order import OrderFacts
+from cloudmart.kernel.stopping import ShouldStop, never
+from cloudmart.providers.remote import Answer, RemoteOperation, ask, nothing
 from sagas.choreography.signals import FACTS, FAILURES, Fact
 from sagas.choreography.story import Story
-from sagas.leases import prolong
-from sagas.metrics import count_answer, count_reaction
+from sagas.engine.lease import prolong
+from sagas.engine.metrics import count_answer, count_reaction
 from sagas.models import Direction, Event, EventReceipt, StepStatus
 
 Condition = Callable[[Story], bool]
@@ -62,13 +62,13 @@ class Receiver:
         return Direction.UNDO if any(fact in FAILURES for fact in self.facts) else Direction.DO
 
     def __call__(
-        self, sender: Any, event: Event, fence: int | None = None, is_leaving: IsLeaving = never, **kwargs: Any
+        self, sender: Any, event: Event, fence: int | None = None, should_stop: ShouldStop = never, **kwargs: Any
     ) -> None:
         """Hear it from whoever has the lease with this fence. Raises AnswerAwaited, LeavingFirst and Overtaken."""
         if self.asking is None:
             self._hear(event, fence)
         elif asked := self._begin(self.asking, event, fence):
-            if is_leaving():
+            if should_stop():
                 raise LeavingFirst
             order, intent = asked
             still_here = nothing if fence is None else partial(prolong, order.order_id, fence)
@@ -147,7 +147,7 @@ def reacts_to(
     return connect
 
 
-def tell(order_id: UUID, fence: int, after: int, is_leaving: IsLeaving) -> Iterator[int]:
+def tell(order_id: UUID, fence: int, after: int, should_stop: ShouldStop) -> Iterator[int]:
     """Tell the order's facts after that `seq` that not everybody has heard, in their order, and those that come of it.
 
     Yields the seq of each. Only for who has the lease with this fence; whoever is leaving asks no provider any more.
@@ -155,7 +155,7 @@ def tell(order_id: UUID, fence: int, after: int, is_leaving: IsLeaving) -> Itera
     """
     while facts := list(untold(order_id, after)):
         for event in facts:
-            FACTS[event.event_type].send(sender=Event, event=event, fence=fence, is_leaving=is_leaving)
+            FACTS[event.event_type].send(sender=Event, event=event, fence=fence, should_stop=should_stop)
             after = event.seq
             yield after
 

@@ -6,18 +6,18 @@ from uuid import UUID
 
 from django.db import transaction
 
-from cloudmart.kernel.clock import DatabaseNow
-from cloudmart.kernel.facts import OrderFacts
-from cloudmart.kernel.following import IsLeaving, never
-from cloudmart.kernel.transactions import durable
+from cloudmart.database.clock import DatabaseNow
+from cloudmart.database.transactions import durable
+from cloudmart.kernel.order import OrderFacts
+from cloudmart.kernel.stopping import ShouldStop, never
 from orders import services as orders
 from orders.errors import OrderCancelled
 from sagas.choreography.bus import AnswerAwaited, LeavingFirst, mark_told, tell, untold
 from sagas.choreography.signals import order_cancel_requested, order_created, order_timed_out
 from sagas.choreography.story import Story
-from sagas.driving import driving
+from sagas.engine.driving import driving
+from sagas.engine.lease import PROGRESS, claim, give_up, is_late, new_saga, wait
 from sagas.errors import SagaTimedOut
-from sagas.leases import PROGRESS, claim, give_up, is_late, new_saga, wait
 from sagas.locks import lock_saga
 from sagas.models import UNDERWAY, SagaInstance
 from shipping import services as shipping
@@ -30,25 +30,25 @@ class NothingToTell(Exception):
     """Everybody has heard everything, and still the saga does not rest: a reaction is missing."""
 
 
-def start(order: OrderFacts, answers_key: str = "", is_leaving: IsLeaving = never) -> SagaInstance:
+def start(order: OrderFacts, answers_key: str = "", should_stop: ShouldStop = never) -> SagaInstance:
     """Announce a new order, and tell everybody until it rests or has to wait."""
     saga = new_saga(order, answers_key)
     with driving(saga):
         _create(saga, order)
-        _tell(saga, is_leaving)
+        _tell(saga, should_stop)
     return saga
 
 
-def resume(saga: SagaInstance, is_leaving: IsLeaving = never) -> SagaInstance:
+def resume(saga: SagaInstance, should_stop: ShouldStop = never) -> SagaInstance:
     """Tell on what the saga's last driver has left untold, or that it is too late. Only for who has claimed it."""
     with driving(saga):
         if SagaInstance.objects.filter(is_late(), pk=saga.pk, status__in=UNDERWAY).exists():
             _time_out(saga)
-        _tell(saga, is_leaving)
+        _tell(saga, should_stop)
     return saga
 
 
-def cancel(saga: SagaInstance, reason: str, actor: str, is_leaving: IsLeaving = never) -> SagaInstance:
+def cancel(saga: SagaInstance, reason: str, actor: str, should_stop: ShouldStop = never) -> SagaInstance:
     """Announce that `actor` has the order cancelled; a running one is told so by whoever is telling its facts.
 
     One that waits is due at once. Raises AlreadyShipped, having changed nothing.
@@ -56,7 +56,7 @@ def cancel(saga: SagaInstance, reason: str, actor: str, is_leaving: IsLeaving = 
     with driving(saga):
         if fence := _request_cancel(saga.order_id, reason, actor):
             saga.fence = fence
-            _tell(saga, is_leaving)
+            _tell(saga, should_stop)
     return saga
 
 
@@ -104,12 +104,12 @@ def _time_out(saga: SagaInstance) -> None:
             story.write()
 
 
-def _tell(saga: SagaInstance, is_leaving: IsLeaving) -> None:
+def _tell(saga: SagaInstance, should_stop: ShouldStop) -> None:
     """Tell until all is told, or has to wait for a provider; whoever is leaving asks nothing more."""
     told, is_over = 0, False
     try:
         while not is_over:
-            for seq in tell(saga.order_id, saga.fence, told, is_leaving):
+            for seq in tell(saga.order_id, saga.fence, told, should_stop):
                 told = seq
             is_over = _end(saga, told)
     except LeavingFirst:

@@ -1,6 +1,6 @@
 """What payments does when it hears of the others."""
 
-from cloudmart.kernel.remote import Accepted, Answer, Refused
+from cloudmart.providers.remote import Accepted, Answer, Refused
 from payments import selectors, services
 from payments.models import Status
 from sagas.choreography.bus import reacts_to

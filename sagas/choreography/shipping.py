@@ -1,6 +1,6 @@
 """What shipping does when it hears of the others."""
 
-from cloudmart.kernel.remote import Accepted, Answer, Refused
+from cloudmart.providers.remote import Accepted, Answer, Refused
 from sagas.choreography.bus import reacts_to
 from sagas.choreography.signals import (
     order_cancel_requested,

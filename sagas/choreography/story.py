@@ -3,14 +3,14 @@
 from typing import Any, Self
 from uuid import UUID
 
-from cloudmart.kernel.clock import DatabaseNow
+from cloudmart.database.clock import DatabaseNow
 from cloudmart.kernel.errors import DomainError
-from cloudmart.kernel.facts import Basket, OrderFacts
+from cloudmart.kernel.order import Basket, OrderFacts
 from sagas.choreography.signals import FAILURES, Fact
-from sagas.leases import PROGRESS, prolonged
+from sagas.engine.lease import PROGRESS, prolonged
+from sagas.engine.resting import Rest, came_to_rest
 from sagas.locks import lock_saga
 from sagas.models import STORED_PAYLOAD, Event, SagaInstance, State, StepStatus
-from sagas.resting import Rest, came_to_rest
 
 
 class Story:

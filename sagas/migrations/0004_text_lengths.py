@@ -2,7 +2,7 @@
 
 from django.db import migrations
 
-from cloudmart.kernel.fields import CharField, cut_texts
+from cloudmart.database.fields import CharField, cut_texts
 
 
 class Migration(migrations.Migration):

@@ -1,6 +1,6 @@
 from django.db import migrations
 
-from cloudmart.kernel.fields import CharField
+from cloudmart.database.fields import CharField
 
 
 class Migration(migrations.Migration):

@@ -1,7 +1,7 @@
 from django.db import migrations, models
 from django.db.models import F, OuterRef, Subquery
 
-import cloudmart.kernel.clock
+import cloudmart.database.clock
 
 
 def put_in_order(apps, schema_editor):
@@ -21,12 +21,12 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name="event",
             name="timestamp",
-            field=models.DateTimeField(default=cloudmart.kernel.clock.DatabaseNow, editable=False),
+            field=models.DateTimeField(default=cloudmart.database.clock.DatabaseNow, editable=False),
         ),
         migrations.AlterField(
             model_name="sagainstance",
             name="created_at",
-            field=models.DateTimeField(default=cloudmart.kernel.clock.DatabaseNow, editable=False),
+            field=models.DateTimeField(default=cloudmart.database.clock.DatabaseNow, editable=False),
         ),
         migrations.RunPython(put_in_order, migrations.RunPython.noop),
     ]

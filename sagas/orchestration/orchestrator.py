@@ -8,16 +8,16 @@ from uuid import UUID
 from django.db.models import Value
 from django.db.models.functions import Coalesce
 
-from cloudmart.kernel.clock import DatabaseNow
-from cloudmart.kernel.facts import OrderFacts
-from cloudmart.kernel.following import IsLeaving, never
-from cloudmart.kernel.remote import Answer, Refused, ask
+from cloudmart.database.clock import DatabaseNow
+from cloudmart.database.transactions import durable
+from cloudmart.kernel.order import OrderFacts
+from cloudmart.kernel.stopping import ShouldStop, never
 from cloudmart.kernel.text import LONGEST_REASON, storable
-from cloudmart.kernel.transactions import durable
+from cloudmart.providers.remote import Answer, Refused, ask
 from orders.errors import OrderCancelled
-from sagas.driving import driving
+from sagas.engine.driving import driving
+from sagas.engine.lease import give_up, new_saga, prolong, wait
 from sagas.errors import Overtaken
-from sagas.leases import give_up, new_saga, prolong, wait
 from sagas.models import AT_REST, Direction, SagaInstance, State, StepStatus
 from sagas.orchestration.step_log import StepLog
 from sagas.orchestration.walk import CANCELLATION, WISHED, Call, TurnedBack, Walk
@@ -47,24 +47,24 @@ class OrderSagaOrchestrator:
         cls,
         order: OrderFacts,
         answers_key: str = "",
-        is_leaving: IsLeaving = never,
+        should_stop: ShouldStop = never,
         workflow: Workflow = ORDER_WORKFLOW,
     ) -> SagaInstance:
         """Run a new saga until it rests or has to wait. Its first transaction writes the order."""
         saga = new_saga(order, answers_key)
         machine = cls(saga, workflow)
         with driving(saga):
-            machine._converse(machine._next_call(None, None), is_leaving)
+            machine._converse(machine._next_call(None, None), should_stop)
         return saga
 
     @classmethod
     def resume(
-        cls, saga: SagaInstance, is_leaving: IsLeaving = never, workflow: Workflow = ORDER_WORKFLOW
+        cls, saga: SagaInstance, should_stop: ShouldStop = never, workflow: Workflow = ORDER_WORKFLOW
     ) -> SagaInstance:
         """Ask again what the saga's last driver had no sure answer to, and walk on. Only for who has claimed it."""
         machine = cls(saga, workflow)
         with driving(saga):
-            machine._converse(machine._next_call(None, None), is_leaving)
+            machine._converse(machine._next_call(None, None), should_stop)
         return saga
 
     @classmethod
@@ -73,7 +73,7 @@ class OrderSagaOrchestrator:
         saga: SagaInstance,
         reason: str,
         actor: str,
-        is_leaving: IsLeaving = never,
+        should_stop: ShouldStop = never,
         workflow: Workflow = ORDER_WORKFLOW,
     ) -> SagaInstance:
         """Walk a completed saga back from its end; a running one reads the wish when it next claims its cursor.
@@ -88,20 +88,20 @@ class OrderSagaOrchestrator:
             with driving(saga):
                 walk = machine._take_back(turned_back)
                 saga.fence += 1
-                machine._converse(machine._keep(walk), is_leaving)
+                machine._converse(machine._keep(walk), should_stop)
             return saga
         if not turn_back(saga.order_id, reason, actor, wake_at=DatabaseNow()):
             raise Overtaken(str(saga.pk))
         return saga
 
-    def _converse(self, call: Call | None, is_leaving: IsLeaving = never) -> None:
+    def _converse(self, call: Call | None, should_stop: ShouldStop = never) -> None:
         """Ask, with no transaction open, and walk on; until no call is left, or one has no sure answer.
 
         Whoever is leaving asks nothing more, and leaves the rest to others.
         """
         still_here = partial(prolong, self.saga.order_id, self.saga.fence)
         while call:
-            if is_leaving():
+            if should_stop():
                 durable(give_up)(self.saga, wake_at=DatabaseNow())
                 break
             answer = ask(call.operation, self._order, call.intent, before_repeat=still_here)

@@ -6,9 +6,9 @@ from functools import partial
 from django.db import transaction
 from django.utils import timezone
 
-from cloudmart.kernel.remote import Answer
 from cloudmart.kernel.text import LONGEST_ERROR, storable
-from sagas.metrics import count_log
+from cloudmart.providers.remote import Answer
+from sagas.engine.metrics import count_log
 from sagas.models import Direction, SagaInstance, SagaStepLog, StepStatus
 
 

@@ -7,17 +7,17 @@ from django.db.models import F, Q, Value
 from django.db.models.functions import Greatest
 from django.utils import timezone
 
-from cloudmart.kernel.clock import DatabaseNow
+from cloudmart.database.clock import DatabaseNow
 from cloudmart.kernel.errors import DomainError
-from cloudmart.kernel.facts import OrderFacts
-from cloudmart.kernel.remote import Answer, RemoteOperation
+from cloudmart.kernel.order import OrderFacts
+from cloudmart.providers.remote import Answer, RemoteOperation
 from orders.errors import OrderCancelled
+from sagas.engine.lease import NO_LEASE, PROGRESS, is_late, lease, prolonged
+from sagas.engine.resting import Rest, came_to_rest
 from sagas.errors import Overtaken, SagaTimedOut
-from sagas.leases import NO_LEASE, PROGRESS, is_late, lease, prolonged
 from sagas.models import AT_REST, Direction, SagaInstance, State, StepStatus
 from sagas.orchestration.step_log import StepLog
 from sagas.orchestration.workflow import Local, Remote, Step, Workflow
-from sagas.resting import Rest, came_to_rest
 
 CANCELLATION = "cancel"
 """Stands in the log where a step would, when not a step but a wish turned the saga back."""

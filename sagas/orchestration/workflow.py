@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from cloudmart.kernel.facts import Basket, OrderFacts
-from cloudmart.kernel.remote import RemoteOperation
+from cloudmart.kernel.order import Basket, OrderFacts
+from cloudmart.providers.remote import RemoteOperation
 from inventory import services as inventory
 from orders import services as orders
 from payments import services as payments

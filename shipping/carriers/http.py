@@ -4,9 +4,9 @@ from uuid import UUID
 
 from django.conf import settings
 
-from cloudmart.kernel.facts import Address
-from cloudmart.kernel.http_provider import HttpProvider
-from cloudmart.kernel.remote import Outcome
+from cloudmart.kernel.order import Address
+from cloudmart.providers.http_provider import HttpProvider
+from cloudmart.providers.remote import Outcome
 from shipping.errors import ShippingFailed
 
 

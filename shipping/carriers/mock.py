@@ -2,10 +2,10 @@
 
 from uuid import UUID
 
-from cloudmart.kernel.facts import Address
-from cloudmart.kernel.magic import Refusal, fate_of_postal_code
-from cloudmart.kernel.mock_provider import MockProvider, accepted, allowed, refused
-from cloudmart.kernel.remote import Outcome, ProviderUnavailable, Refused
+from cloudmart.kernel.order import Address
+from cloudmart.providers.magic import Refusal, fate_of_postal_code
+from cloudmart.providers.mock import MockProvider, accepted, allowed, refused
+from cloudmart.providers.remote import Outcome, ProviderUnavailable, Refused
 from shipping.errors import ShippingFailed
 
 CALLED_OFF = Refusal("called_off", "The parcel was called off.")

@@ -7,15 +7,15 @@ from uuid import UUID
 from django.conf import settings
 from django.utils.module_loading import import_string
 
-from cloudmart.kernel.facts import Address
-from cloudmart.kernel.remote import Outcome
+from cloudmart.kernel.order import Address
+from cloudmart.providers.remote import Outcome
 
 
 class Carrier(Protocol):
     """Every request carries an idempotency key: a repeat under the same key does nothing and answers the same.
 
     Each answers Accepted or Refused, or raises ProviderUnavailable or OutcomeUnknown.
-    One that also keeps a ledger (cloudmart.kernel.reconciliation) is held against our books by the audit.
+    One that also keeps a ledger (cloudmart.providers.reconciliation) is held against our books by the audit.
     """
 
     name: str

@@ -2,7 +2,7 @@
 
 from django.db import migrations, models
 
-import cloudmart.kernel.fields
+import cloudmart.database.fields
 import cloudmart.kernel.ids
 
 
@@ -32,7 +32,7 @@ class Migration(migrations.Migration):
                         unique=True,
                     ),
                 ),
-                ("customer_id", cloudmart.kernel.fields.CodeField(max_length=64)),
+                ("customer_id", cloudmart.database.fields.CodeField(max_length=64)),
                 ("postal_code", models.CharField(blank=True, max_length=16)),
                 ("address", models.CharField(blank=True, max_length=500)),
                 ("carrier", models.CharField(max_length=32)),
@@ -52,7 +52,7 @@ class Migration(migrations.Migration):
                         max_length=16,
                     ),
                 ),
-                ("idempotency_key", cloudmart.kernel.fields.CodeField(max_length=64, unique=True)),
+                ("idempotency_key", cloudmart.database.fields.CodeField(max_length=64, unique=True)),
                 (
                     "failure",
                     models.CharField(blank=True, help_text="The code of the carrier's refusal", max_length=64),

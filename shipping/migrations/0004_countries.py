@@ -1,7 +1,7 @@
 from django.db import migrations
 
 import cloudmart.kernel.countries
-from cloudmart.kernel.fields import CharField
+from cloudmart.database.fields import CharField
 
 
 class Migration(migrations.Migration):

@@ -7,8 +7,8 @@ from uuid import UUID
 import pytest
 from rest_framework.test import APIClient
 
-from cloudmart.kernel.magic import DECLINED
-from cloudmart.kernel.mock_provider import refused
+from cloudmart.providers.magic import DECLINED
+from cloudmart.providers.mock import refused
 from inventory.models import InventoryRecord, Reservation
 from orders.models import Order, SagaStyle
 from payments.errors import PaymentDeclined

@@ -2,13 +2,13 @@
 
 import pytest
 
-from cloudmart.kernel.remote import OutcomeUnknown
+from cloudmart.providers.remote import OutcomeUnknown
 from inventory.models import StockEvent
 from orders.models import SagaStyle
 from payments.gateways.mock import MockGateway
 from payments.gateways.port import gateway
-from sagas import cancellation
-from sagas.cancellation import cancel_order
+from sagas.desk import cancelling as cancellation
+from sagas.desk.cancelling import cancel_order
 from sagas.models import SagaInstance
 from tests.acceptance.conftest import end_of, facts_of, holds, steps_of
 from tests.committed import hand_over

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cloudmart.kernel.facts import Address
+from cloudmart.kernel.order import Address
 from orders.models import Customer, Order
 from shipping.carriers.mock import MockCarrier
 from tests.acceptance.conftest import BERLIN

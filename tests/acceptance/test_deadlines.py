@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 from django.core.management import call_command
 
-from cloudmart.kernel.clock import DatabaseNow
-from cloudmart.kernel.remote import OutcomeUnknown, ProviderUnavailable, Unknown
+from cloudmart.database.clock import DatabaseNow
+from cloudmart.providers.remote import OutcomeUnknown, ProviderUnavailable, Unknown
 from orders.models import SagaStyle
 from payments.gateways.mock import MockGateway
 from payments.gateways.port import gateway

@@ -5,13 +5,13 @@ from datetime import timedelta
 import pytest
 from django.core.management import call_command
 
-from cloudmart.kernel.clock import DatabaseNow, database_now
+from cloudmart.database.clock import DatabaseNow, database_now
 from inventory.models import InventoryRecord, Reservation, StockEvent
 from orders.models import Order, OrderItem
 from payments.gateways.mock import MockGateway
-from sagas.audit.audit import audit
-from sagas.drafts import process
+from sagas.desk import drafts as process
 from sagas.models import SagaInstance
+from sagas.operations.audit.audit import audit
 from tests.acceptance.conftest import BERLIN, end_of, facts_of, holds, money_kept, parcels_on_their_way, steps_of
 from tests.committed import expire_reservations, lapse, reserve_stock
 from tests.conftest import available, facts, signed_in

@@ -9,9 +9,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from prometheus_client import REGISTRY
 
-from cloudmart.kernel.clock import DatabaseNow
-from cloudmart.kernel.remote import OutcomeUnknown
+from cloudmart.database.clock import DatabaseNow
 from cloudmart.models import IdempotencyKey
+from cloudmart.providers.remote import OutcomeUnknown
 from orders.models import Order
 from payments.gateways.port import gateway
 from sagas.choreography import driver

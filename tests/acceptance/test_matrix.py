@@ -15,10 +15,10 @@ from django.test import Client
 from drf_spectacular.generators import SchemaGenerator
 from rest_framework.test import APIClient
 
-from cloudmart.kernel.clock import DatabaseNow
-from sagas.drafts.process import cancel_draft
+from cloudmart.database.clock import DatabaseNow
+from sagas.desk.drafts import cancel_draft
 from sagas.models import SagaAction, SagaInstance
-from sagas.operators import APPS, operator_permissions
+from sagas.operations.roles import APPS, operator_permissions
 from shipping.models import Shipment
 from tests.conftest import facts, signed_in
 from tests.factories import CustomerFactory, UserFactory
@@ -219,7 +219,7 @@ def test_a_draft_that_is_placed_meanwhile_takes_the_permission_for_orders(api, s
         assert api.post(f"/orders/{draft}/confirm", {"payment_method": "credit_card"}).status_code == 200
         return cancel_draft(order_id, *args)
 
-    monkeypatch.setattr("sagas.views.cancel_draft", place_first)
+    monkeypatch.setattr("sagas.desk.views.cancel_draft", place_first)
     refused = signed_in(staff_with(named("orders.place_order_for_others"))).post(f"/orders/{draft}/cancel")
     assert (refused.status_code, refused.json()["permission"]) == (403, "sagas.cancel_saga")
     assert api.get(f"/orders/{draft}").json()["status"] == "completed"

@@ -6,10 +6,10 @@ from threading import Thread
 import pytest
 from django.core.management import call_command
 
-from cloudmart.kernel.clock import DatabaseNow
-from cloudmart.kernel.oddities import WAYS
-from cloudmart.kernel.remote import Accepted, OutcomeUnknown, ProviderUnavailable, Refused, Unknown
+from cloudmart.database.clock import DatabaseNow
 from cloudmart.kernel.text import storable
+from cloudmart.providers.odd_texts import WAYS
+from cloudmart.providers.remote import Accepted, OutcomeUnknown, ProviderUnavailable, Refused, Unknown
 from cloudmart.sandbox.knobs import Knobs
 from cloudmart.sandbox.server import Sandbox
 from orders.models import Order
@@ -17,8 +17,8 @@ from payments.errors import PaymentDeclined
 from payments.gateways.mock import MockGateway
 from payments.gateways.port import gateway
 from payments.models import Payment, Refund
-from sagas.audit.audit import audit
 from sagas.models import SagaInstance
+from sagas.operations.audit.audit import audit
 from shipping.carriers.mock import MockCarrier
 from shipping.carriers.port import carrier
 from shipping.errors import ShippingFailed

@@ -3,7 +3,7 @@
 import pytest
 
 from cloudmart.kernel.ids import new_id
-from cloudmart.kernel.remote import OutcomeUnknown, ProviderUnavailable, Unknown
+from cloudmart.providers.remote import OutcomeUnknown, ProviderUnavailable, Unknown
 from shipping.carriers.mock import MockCarrier
 from shipping.carriers.port import carrier
 from shipping.models import Shipment

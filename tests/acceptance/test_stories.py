@@ -5,9 +5,9 @@ import pytest
 from inventory.models import Reservation
 from orders.models import Order, SagaStyle
 from payments.gateways.mock import MockGateway
-from sagas import placement
-from sagas.audit.audit import audit
+from sagas.desk import placing as placement
 from sagas.models import Event, SagaInstance
+from sagas.operations.audit.audit import audit
 from tests.acceptance.conftest import decline_of, end_of, facts_of, holds, steps_of
 from tests.committed import reserve_stock
 from tests.conftest import available, facts, signed_in

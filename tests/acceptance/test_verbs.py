@@ -6,16 +6,17 @@ import pytest
 from django.core.management import call_command
 from django.test import Client
 
-from cloudmart.kernel.clock import DatabaseNow
-from cloudmart.kernel.http_provider import ProviderMisused
-from cloudmart.kernel.remote import OutcomeUnknown, ProviderUnavailable, Unknown
+from cloudmart.database.clock import DatabaseNow
+from cloudmart.providers.http_provider import ProviderMisused
+from cloudmart.providers.remote import OutcomeUnknown, ProviderUnavailable, Unknown
 from orders.models import Order
 from payments.gateways.mock import MockGateway
 from payments.models import Payment
-from sagas import bulk, recovery
-from sagas.audit.audit import audit
-from sagas.bulk import CONSEQUENCES
+from sagas.engine import recovery
 from sagas.models import Event, SagaAction, SagaInstance
+from sagas.operations import bulk
+from sagas.operations.audit.audit import audit
+from sagas.operations.bulk import CONSEQUENCES
 from tests.acceptance.conftest import end_of
 from tests.conftest import signed_in
 from tests.known_bugs import known_bug
@@ -94,7 +95,7 @@ def test_it_is_written_down_who_had_it_done_and_why(api, ask, doubtful, operator
 
 
 def test_it_is_written_down_before_it_is_done(ask, doubtful, operator, monkeypatch):
-    def break_off(saga, is_leaving):
+    def break_off(saga, should_stop):
         raise KeyboardInterrupt
 
     for style in recovery.RESUME:

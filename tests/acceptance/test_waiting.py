@@ -4,12 +4,12 @@ from datetime import timedelta
 
 import pytest
 
-from cloudmart.kernel.clock import DatabaseNow
-from cloudmart.kernel.remote import OutcomeUnknown, ProviderUnavailable, Unknown
+from cloudmart.database.clock import DatabaseNow
+from cloudmart.providers.remote import OutcomeUnknown, ProviderUnavailable, Unknown
 from payments.gateways.mock import MockGateway
 from payments.models import Payment
+from sagas.engine.recovery import due
 from sagas.models import SagaInstance
-from sagas.recovery import due
 from tests.acceptance.conftest import end_of, holds
 from tests.conftest import signed_in
 from tests.known_bugs import known_bug

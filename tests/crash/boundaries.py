@@ -16,7 +16,7 @@ from unittest.mock import patch
 from django.db import connection, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from cloudmart.kernel.http_provider import HttpProvider
+from cloudmart.providers.http_provider import HttpProvider
 from payments.gateways.port import gateway
 from shipping.carriers.port import carrier
 

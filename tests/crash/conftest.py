@@ -14,15 +14,15 @@ import pytest
 from django.core.management import call_command
 from rest_framework.test import APIClient
 
-from cloudmart.kernel.clock import DatabaseNow
+from cloudmart.database.clock import DatabaseNow
 from cloudmart.sandbox.ledger import entries_in, live
 from inventory.models import InventoryRecord
 from orders.models import Order, SagaStyle
-from sagas.audit.audit import audit
-from sagas.cancellation import cancel_order
-from sagas.leases import is_unfinished
+from sagas.desk.cancelling import cancel_order
+from sagas.engine.lease import is_unfinished
+from sagas.engine.recovery import due
 from sagas.models import SagaInstance
-from sagas.recovery import due
+from sagas.operations.audit.audit import audit
 from tests.acceptance.conftest import money_kept, parcels_on_their_way
 from tests.crash.boundaries import Fate, Process, Run
 from tests.crash.stories import BOOK, Act, End, Story

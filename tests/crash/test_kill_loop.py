@@ -18,8 +18,8 @@ from django.utils import timezone
 
 from orders.models import Order, SagaStyle
 from payments.models import Payment, Refund
-from sagas.intents import KINDS
 from sagas.models import SagaInstance
+from sagas.operations.stale_intents import KINDS
 from shipping.models import Shipment
 from tests.bookkeeping import differences
 from tests.conftest import signed_in

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.management import call_command
 
 from cloudmart.api.idempotency import purge_keys
-from cloudmart.kernel.clock import database_now
+from cloudmart.database.clock import database_now
 from cloudmart.kernel.ids import new_id
 from cloudmart.models import IdempotencyKey
 from inventory.errors import OutOfStock, ReservationExpired
@@ -20,11 +20,11 @@ from inventory.selectors import held_now
 from orders.models import Order, SagaStyle
 from payments.gateways.mock import MockGateway
 from payments.models import Payment
-from sagas.audit.audit import audit
-from sagas.backlog import lag_seconds
+from sagas.desk.placing import START
+from sagas.engine.recovery import due
 from sagas.models import SagaInstance
-from sagas.placement import START
-from sagas.recovery import due
+from sagas.operations.audit.audit import audit
+from sagas.operations.backlog import lag_seconds
 from tests.clock import application_clock
 from tests.committed import confirm_stock, expire_reservations, lapse, reserve_stock
 from tests.conftest import available, facts

@@ -6,8 +6,8 @@ import pytest
 from django.db import DatabaseError, Error, InternalError, OperationalError, ProgrammingError, connection
 from rest_framework.test import APIClient
 
-from cloudmart.kernel import transactions
-from cloudmart.kernel.transactions import TRIES, durable
+from cloudmart.database import transactions
+from cloudmart.database.transactions import TRIES, durable
 from orders.models import Customer, Order, SagaStyle
 from payments.gateways.mock import MockGateway
 from payments.gateways.port import gateway

@@ -4,10 +4,10 @@ import pytest
 from django.db import InterfaceError, OperationalError, connection
 
 from cloudmart.kernel.errors import DatabaseBusy
-from cloudmart.kernel.http_provider import ProviderMisused
+from cloudmart.providers.http_provider import ProviderMisused
 from orders.models import Order, SagaStyle
 from payments.gateways.mock import MockGateway
-from sagas import answers
+from sagas.desk import responses as answers
 from sagas.models import SagaAction, SagaInstance
 from shipping.carriers.mock import MockCarrier
 from tests.acceptance.conftest import end_of

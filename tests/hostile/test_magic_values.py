@@ -7,7 +7,7 @@ import sys
 import pytest
 from django.core.management import CommandError, call_command
 
-from cloudmart.kernel.magic import LONGEST, fate_of_token
+from cloudmart.providers.magic import LONGEST, fate_of_token
 from orders.models import SagaStyle
 from tests.processes import ROOT
 

@@ -8,9 +8,9 @@ from itertools import chain, repeat
 
 import pytest
 
-from cloudmart.kernel.http_provider import MAX_RESPONSE
 from cloudmart.kernel.ids import new_id
-from cloudmart.kernel.remote import Accepted, OutcomeUnknown, ProviderUnavailable
+from cloudmart.providers.http_provider import MAX_RESPONSE
+from cloudmart.providers.remote import Accepted, OutcomeUnknown, ProviderUnavailable
 from orders.models import SagaStyle
 from payments.gateways.http import HttpGateway
 from payments.gateways.port import gateway as shop_gateway

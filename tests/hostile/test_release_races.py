@@ -3,9 +3,9 @@
 import pytest
 from django.db import connection
 
-from cloudmart.kernel.facts import Wanted
+from cloudmart.database.transactions import durable
 from cloudmart.kernel.ids import new_id
-from cloudmart.kernel.transactions import durable
+from cloudmart.kernel.order import Wanted
 from inventory.models import InventoryRecord, Reservation
 from inventory.services import extend_holds, release_holds
 from tests.committed import reserve_stock

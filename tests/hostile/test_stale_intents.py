@@ -8,17 +8,17 @@ import pytest
 from django.core.management import call_command
 from django.utils import timezone
 
-from cloudmart.kernel.facts import Address
 from cloudmart.kernel.ids import new_id
-from cloudmart.kernel.remote import OutcomeUnknown, Unknown
-from cloudmart.kernel.unsettled import Found
+from cloudmart.kernel.order import Address
+from cloudmart.providers.remote import OutcomeUnknown, Unknown
+from cloudmart.providers.unsettled import Found
 from orders.models import SagaStyle
 from payments import direct as payments
 from payments.gateways.mock import MockGateway
 from payments.gateways.port import gateway
 from payments.models import Payment, Refund
-from sagas.intents import KINDS, resume, resume_stale, stale
-from sagas.placement import START
+from sagas.desk.placing import START
+from sagas.operations.stale_intents import KINDS, resume, resume_stale, stale
 from shipping import direct as shipping
 from shipping.models import Shipment
 from tests.acceptance.test_payment_commands import raising

@@ -5,7 +5,7 @@ from django.apps import apps
 from django.db import DatabaseError, connection, models, transaction
 from django.db.migrations.executor import MigrationExecutor
 
-from cloudmart.kernel.fields import CharField
+from cloudmart.database.fields import CharField
 from cloudmart.kernel.ids import new_id
 from sagas.models import SagaInstance
 

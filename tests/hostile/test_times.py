@@ -10,11 +10,11 @@ from django.db import connection
 from django.db.models import F
 from django.utils import timezone
 
-from cloudmart.kernel.remote import OutcomeUnknown, Unknown
+from cloudmart.providers.remote import OutcomeUnknown, Unknown
 from orders.models import SagaStyle
 from payments.gateways.mock import MockGateway
-from sagas.audit.records import facts_are_told_after_they_happen, saga_ends_after_its_steps
 from sagas.models import Event, SagaInstance
+from sagas.operations.audit.records import facts_are_told_after_they_happen, saga_ends_after_its_steps
 from tests.acceptance.test_payment_commands import raising
 from tests.clock import application_clock
 

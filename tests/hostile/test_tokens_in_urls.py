@@ -6,7 +6,7 @@ import os
 import pytest
 from django.test import Client
 
-from cloudmart.kernel.confidential import conceal_nothing, concealed
+from cloudmart.kernel.redaction import conceal_nothing, concealed
 from tests.integration.test_server import ask
 from tests.processes import free_port, run_python, serving
 

@@ -7,7 +7,7 @@ from django.contrib import admin
 from django.core.management import call_command
 from django.test import Client
 
-from cloudmart.kernel.clock import DatabaseNow
+from cloudmart.database.clock import DatabaseNow
 from cloudmart.kernel.ids import new_id
 from inventory.charts import LINES
 from inventory.models import InventoryRecord, StockEvent

@@ -12,12 +12,12 @@ from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection
 from django.db.models import F
 
-from cloudmart.databases import patience
-from cloudmart.kernel.clock import DatabaseNow
-from cloudmart.kernel.facts import Address
+from cloudmart.database.clock import DatabaseNow
+from cloudmart.database.options import unlimited_statement_time
 from cloudmart.kernel.ids import new_id
-from cloudmart.kernel.remote import OutcomeUnknown, ProviderUnavailable, Unknown
+from cloudmart.kernel.order import Address
 from cloudmart.models import IdempotencyKey
+from cloudmart.providers.remote import OutcomeUnknown, ProviderUnavailable, Unknown
 from inventory.models import InventoryRecord, InventoryView, Reservation, StockEvent
 from inventory.projector import catch_up
 from inventory.stock import Happened
@@ -26,11 +26,11 @@ from orders.models import Order, OrderItem, SagaStyle
 from payments import direct as payments
 from payments.gateways.mock import MockGateway
 from payments.models import Payment, Refund
-from sagas.audit.audit import INVARIANTS, RECONCILIATIONS, audit
-from sagas.cancellation import cancel_order
+from sagas.desk.cancelling import cancel_order
+from sagas.desk.placing import START
+from sagas.engine.recovery import retry_saga
 from sagas.models import Event, EventReceipt, SagaInstance, SagaStepLog
-from sagas.placement import START
-from sagas.recovery import retry_saga
+from sagas.operations.audit.audit import INVARIANTS, RECONCILIATIONS, audit
 from shipping import direct as shipping
 from shipping.models import Shipment
 from tests import committed
@@ -636,7 +636,7 @@ def test_the_command_speaks_json(shop):
 
 def test_who_reads_everything_may_take_longer_than_a_request(transactional_db):
     usual = connection.settings_dict
-    with patience():
+    with unlimited_statement_time():
         connection.ensure_connection()
         assert "read_timeout" not in connection.get_connection_params()
     assert connection.settings_dict is usual

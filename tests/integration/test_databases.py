@@ -10,8 +10,8 @@ from cloudmart.kernel.ids import new_id
 from inventory.models import Reservation, StockEvent
 from orders.models import Customer, SagaStyle
 from payments.models import Payment
-from sagas.audit.audit import audit
 from sagas.models import EventReceipt, SagaInstance
+from sagas.operations.audit.audit import audit
 from shipping.models import Shipment
 from tests import committed
 from tests.factories import BookFactory, CustomerFactory

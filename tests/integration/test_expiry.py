@@ -7,7 +7,7 @@ import pytest
 from django.db import connection, connections
 from django.db.models import Sum
 
-from cloudmart.kernel.clock import DatabaseNow
+from cloudmart.database.clock import DatabaseNow
 from inventory.models import InventoryRecord, Reservation, StockEvent
 from inventory.stock import replay
 from orders.models import SagaStyle

@@ -12,12 +12,12 @@ import httpcore
 import httpx
 import pytest
 
-from cloudmart.kernel.facts import Address
-from cloudmart.kernel.http_provider import ProviderMisused
 from cloudmart.kernel.ids import new_id
-from cloudmart.kernel.magic import DECLINED, Refusal
-from cloudmart.kernel.mock_provider import refused
-from cloudmart.kernel.remote import Accepted, OutcomeUnknown, ProviderUnavailable, Refused, Unknown
+from cloudmart.kernel.order import Address
+from cloudmart.providers.http_provider import ProviderMisused
+from cloudmart.providers.magic import DECLINED, Refusal
+from cloudmart.providers.mock import refused
+from cloudmart.providers.remote import Accepted, OutcomeUnknown, ProviderUnavailable, Refused, Unknown
 from cloudmart.sandbox import ledger as ledger_file
 from cloudmart.sandbox.knobs import Knobs
 from cloudmart.sandbox.ledger import entries_in, live

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cloudmart.kernel.facts import Address
+from cloudmart.kernel.order import Address
 from inventory.models import InventoryRecord, Reservation
 from orders.models import Order, SagaStyle
 from payments.models import Payment

@@ -9,22 +9,22 @@ from django.db import connection
 from django.db.models import F
 from django.utils import timezone
 
-from cloudmart.kernel.clock import DatabaseNow
-from cloudmart.kernel.facts import Address
-from cloudmart.kernel.remote import OutcomeUnknown, Refused, Unknown
+from cloudmart.database.clock import DatabaseNow
+from cloudmart.kernel.order import Address
+from cloudmart.providers.remote import OutcomeUnknown, Refused, Unknown
 from inventory.models import InventoryRecord
 from orders.models import Order, SagaStyle
 from payments.errors import PaymentDeclined
 from payments.gateways.mock import MockGateway
 from payments.gateways.port import gateway
 from payments.models import Payment
-from sagas.audit.audit import audit
-from sagas.cancellation import cancel_order
 from sagas.choreography import driver
-from sagas.leases import claim
+from sagas.desk.cancelling import cancel_order
+from sagas.desk.placing import START
+from sagas.engine.lease import claim
+from sagas.engine.recovery import due, recover
 from sagas.models import Event, EventReceipt, SagaInstance
-from sagas.placement import START
-from sagas.recovery import due, recover
+from sagas.operations.audit.audit import audit
 from shipping.carriers.mock import MockCarrier
 from shipping.carriers.port import carrier
 from tests.conftest import facts

@@ -8,8 +8,8 @@ from django.db.migrations.executor import MigrationExecutor
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cloudmart.kernel.clock import database_now
-from cloudmart.kernel.facts import Wanted
+from cloudmart.database.clock import database_now
+from cloudmart.kernel.order import Wanted
 from inventory import services
 from inventory.errors import OutOfStock, ReservationExpired, StockIsReserved, UnknownBook
 from inventory.models import InventoryRecord, LedgerIsAppendOnly, Reservation, StockEvent

@@ -10,9 +10,9 @@ from inventory.models import InventoryRecord
 from orders.models import Order, SagaStyle
 from payments.gateways.port import gateway
 from payments.models import Payment
-from sagas.audit.audit import audit
+from sagas.engine.recovery import due, recover
 from sagas.models import SagaInstance
-from sagas.recovery import due, recover
+from sagas.operations.audit.audit import audit
 from shipping.models import Shipment
 from tests.cutting_proxy import CuttingProxy, through
 from tests.known_bugs import known_bug

@@ -8,17 +8,17 @@ from prometheus_client import REGISTRY
 from prometheus_client.parser import text_string_to_metric_families
 from rest_framework.test import APIClient
 
+from cloudmart.database import transactions
+from cloudmart.database.clock import DatabaseNow
+from cloudmart.database.transactions import durable
 from cloudmart.kernel import metrics as kernel_metrics
-from cloudmart.kernel import transactions
-from cloudmart.kernel.clock import DatabaseNow
 from cloudmart.kernel.ids import new_id
-from cloudmart.kernel.remote import OutcomeUnknown
-from cloudmart.kernel.transactions import durable
+from cloudmart.providers.remote import OutcomeUnknown
 from inventory import selectors as inventory
 from inventory.errors import OutOfStock
 from orders.models import SagaStyle
 from payments.gateways.mock import MockGateway
-from sagas import metrics
+from sagas.engine import metrics
 from sagas.models import SagaInstance
 from tests.committed import reserve_stock
 from tests.conftest import facts, signed_in

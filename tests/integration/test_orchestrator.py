@@ -6,8 +6,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cloudmart.kernel.errors import DomainError
-from cloudmart.kernel.remote import Accepted, OutcomeUnknown, ProviderUnavailable, Refused, RemoteOperation, Unknown
-from sagas.leases import claim
+from cloudmart.providers.remote import Accepted, OutcomeUnknown, ProviderUnavailable, Refused, RemoteOperation, Unknown
+from sagas.engine.lease import claim
 from sagas.models import SagaInstance, State
 from sagas.orchestration.orchestrator import OrderSagaOrchestrator
 from sagas.orchestration.walk import Walk

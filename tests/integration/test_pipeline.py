@@ -11,7 +11,7 @@ from orders import services as orders
 from orders.models import Order, SagaStyle
 from payments.gateways.mock import MockGateway
 from payments.models import Payment, Refund
-from sagas import placement
+from sagas.desk import placing as placement
 from sagas.orchestration import orchestrator
 from sagas.orchestration.workflow import Local
 from shipping.carriers.mock import MockCarrier
@@ -55,10 +55,10 @@ def test_availability_comes_before_any_calculation_and_that_before_any_side_effe
     shelve("book-123", 1)
     start, written_before = placement.START[style], []
 
-    def spied_start(order, answers_key, is_leaving):
+    def spied_start(order, answers_key, should_stop):
         called.append("start")
         written_before.extend(query["sql"] for query in queries if not query["sql"].startswith("SELECT"))
-        return start(order, answers_key, is_leaving)
+        return start(order, answers_key, should_stop)
 
     monkeypatch.setitem(placement.START, style, spied_start)
     with CaptureQueriesContext(connection) as queries:

@@ -11,7 +11,7 @@ from django.core.management import call_command
 from django.db import connection, connections
 from rest_framework.test import APIClient
 
-from cloudmart.kernel.transactions import durable
+from cloudmart.database.transactions import durable
 from inventory.locks import lock_stock
 from inventory.models import InventoryRecord, InventoryView, Reservation, StockEvent
 from inventory.projector import catch_up

@@ -2,15 +2,15 @@
 
 import pytest
 
-from cloudmart.kernel.facts import Address
 from cloudmart.kernel.ids import new_id
-from cloudmart.kernel.remote import Accepted
+from cloudmart.kernel.order import Address
+from cloudmart.providers.remote import Accepted
 from payments import direct as payments
 from payments.gateways.mock import MockGateway
 from payments.gateways.port import gateway
 from payments.models import Payment, Refund
-from sagas.audit.audit import audit
-from sagas.cancellation import cancel_order
+from sagas.desk.cancelling import cancel_order
+from sagas.operations.audit.audit import audit
 from shipping import direct as shipping
 from shipping.carriers.mock import MockCarrier
 from shipping.carriers.port import carrier

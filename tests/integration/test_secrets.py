@@ -7,14 +7,14 @@ from django.apps import apps
 from django.conf import settings
 from django.core.management import call_command
 
-from cloudmart.kernel.confidential import conceal, conceal_nothing, concealed
 from cloudmart.kernel.ids import new_id
-from cloudmart.kernel.remote import Accepted, OutcomeUnknown, ProviderUnavailable, Refused
+from cloudmart.kernel.redaction import conceal, conceal_nothing, concealed
+from cloudmart.providers.remote import Accepted, OutcomeUnknown, ProviderUnavailable, Refused
 from orders.models import SagaStyle
 from payments.errors import PaymentDeclined
 from payments.gateways.mock import MockGateway
 from payments.models import Payment
-from sagas import placement
+from sagas.desk import placing as placement
 from sagas.models import SagaInstance
 from tests.conftest import facts, signed_in
 

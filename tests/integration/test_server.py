@@ -93,7 +93,8 @@ def test_processes_that_share_a_folder_are_added_up(tmp_path):
 
     for orders in (1, 2):
         run(
-            "from sagas.metrics import count_refusal", f"[count_refusal('s', 'out_of_stock') for _ in range({orders})]"
+            "from sagas.engine.metrics import count_refusal",
+            f"[count_refusal('s', 'out_of_stock') for _ in range({orders})]",
         )
     told = run(
         "from prometheus_client import generate_latest",

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from cloudmart.kernel.errors import DomainError
-from cloudmart.kernel.facts import Wanted
 from cloudmart.kernel.ids import new_id
+from cloudmart.kernel.order import Wanted
 from inventory import services
 from inventory.models import Book, InventoryRecord, InventoryView, Reservation, StockEvent
 from inventory.projector import catch_up

@@ -7,9 +7,9 @@ from django.db import OperationalError, connection, transaction
 from django.db.models import F, Value
 from django.db.models.functions import Concat
 
-from cloudmart.kernel import transactions
+from cloudmart.database import transactions
+from cloudmart.database.transactions import TRIES, durable
 from cloudmart.kernel.errors import DatabaseBusy
-from cloudmart.kernel.transactions import TRIES, durable
 from orders.models import Customer
 from tests.factories import CustomerFactory
 from tests.integration.test_races import all_at_once

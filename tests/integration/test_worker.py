@@ -12,24 +12,25 @@ from django.core.management import CommandError
 from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 
-from cloudmart.kernel import transactions
-from cloudmart.kernel.clock import DatabaseNow
-from cloudmart.kernel.following import ENDINGS, Task, follow, never
+from cloudmart.database import transactions
+from cloudmart.database.clock import DatabaseNow
 from cloudmart.kernel.ids import new_id
+from cloudmart.kernel.stopping import never
 from cloudmart.models import IdempotencyKey
+from cloudmart.periodic import STOP_SIGNALS, PeriodicTask, run_until_stopped
 from cloudmart.sandbox.ledger import entries_in
 from inventory.models import InventoryView, Reservation
 from orders.models import Order, SagaStyle
 from payments.gateways.mock import MockGateway
 from payments.gateways.port import gateway
-from sagas import recovery
-from sagas.audit.audit import INVARIANTS
-from sagas.cancellation import cancel_order
-from sagas.leases import pause_after
+from sagas.desk.cancelling import cancel_order
+from sagas.desk.placing import START
+from sagas.engine import recovery
+from sagas.engine.lease import pause_after
+from sagas.engine.recovery import due, recover
 from sagas.management.commands import run_worker
 from sagas.models import Event, SagaInstance, SagaStepLog
-from sagas.placement import START
-from sagas.recovery import due, recover
+from sagas.operations.audit.audit import INVARIANTS
 from tests.committed import reserve_stock
 from tests.conftest import HTTP_CARRIER, HTTP_GATEWAY, facts
 from tests.integration.test_leases import Killed, die, let_lease_run_out, start, state, wake, work
@@ -152,8 +153,8 @@ def test_a_poisonous_saga_pauses_though_its_cancellation_is_wished(monkeypatch):
 def test_who_only_did_not_hear_of_the_end_has_it_wait_for_nothing(style, monkeypatch):
     resume = recovery.RESUME[style]
 
-    def lose_the_answer(saga, is_leaving):
-        resume(saga, is_leaving)
+    def lose_the_answer(saga, should_stop):
+        resume(saga, should_stop)
         raise OperationalError(2013, "lost the connection")
 
     monkeypatch.setitem(recovery.RESUME, style, lose_the_answer)
@@ -191,7 +192,7 @@ def test_a_database_that_goes_away_during_recovery_strands_nobody(style, when, m
         away.setattr(*where[when], go_away)
         if when == "giving up":
             away.setattr(MockGateway, "charge", go_away)
-        Task("sagas", run_worker.recover_all, 0).run()
+        PeriodicTask("sagas", run_worker.recover_all, 0).run()
     assert statuses() == {"pending"}
     let_lease_run_out()
     wake()
@@ -392,21 +393,21 @@ def test_what_fails_stops_nothing_else(monkeypatch):
 def signals():
     """Lets the tests' own process be ended again."""
     yield
-    while signal.sigtimedwait(ENDINGS, 0):
+    while signal.sigtimedwait(STOP_SIGNALS, 0):
         pass
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDINGS)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
 
 
 @pytest.mark.parametrize("error", [RuntimeError("a mistake"), OperationalError(2006, "gone away")])
 def test_a_task_that_fails_is_tried_again_beside_the_others(signals, error):
     done = {"fails": 0, "works": 0}
 
-    def fail(is_leaving):
+    def fail(should_stop):
         done["fails"] += 1
         stop_when_both_have_gone_on()
         raise error
 
-    def succeed(is_leaving):
+    def succeed(should_stop):
         done["works"] += 1
         stop_when_both_have_gone_on()
         return 0
@@ -415,5 +416,5 @@ def test_a_task_that_fails_is_tried_again_beside_the_others(signals, error):
         if min(done.values()) >= 3:
             signal.pthread_kill(main_thread().ident, signal.SIGTERM)  # another thread may not have it blocked
 
-    follow(Task("fails", fail, 0.001), Task("works", succeed, 0.001))
+    run_until_stopped(PeriodicTask("fails", fail, 0.001), PeriodicTask("works", succeed, 0.001))
     assert min(done.values()) >= 3

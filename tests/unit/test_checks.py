@@ -9,7 +9,7 @@ from cloudmart.checks import (
     check_sqlite_in_production,
     problems_of,
 )
-from cloudmart.databases import database_from
+from cloudmart.database.options import database_from
 from tests.known_bugs import known_bug
 
 MYSQL = {"ENGINE": "django.db.backends.mysql", "NAME": "shop"}

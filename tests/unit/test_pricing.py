@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloudmart.kernel.facts import Line
 from cloudmart.kernel.money import rounded
+from cloudmart.kernel.order import Line
 from orders.errors import UnknownCoupon
 from orders.pricing import (
     COUPONS,

@@ -5,7 +5,7 @@ from threading import Barrier
 
 import pytest
 
-from cloudmart.kernel.oddities import PLAIN
+from cloudmart.providers.odd_texts import PLAIN
 from cloudmart.sandbox import knobs
 from cloudmart.sandbox import ledger as ledger_file
 from cloudmart.sandbox.knobs import Board, Knobs

@@ -2,8 +2,8 @@
 
 import json
 
-from cloudmart.kernel.facts import STORED_FACTS, Address, OrderFacts
-from cloudmart.kernel.stored import StoredSchema
+from cloudmart.kernel.order import STORED_FACTS, Address, OrderFacts
+from cloudmart.kernel.versioned_json import StoredSchema
 from sagas.models import Event
 from tests.conftest import facts
 

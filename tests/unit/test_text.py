@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from cloudmart.kernel.errors import DomainError
-from cloudmart.kernel.remote import Accepted, Answer, Failure, Refused, Unknown
 from cloudmart.kernel.text import storable
+from cloudmart.providers.remote import Accepted, Answer, Failure, Refused, Unknown
 from payments.errors import PaymentDeclined, PaymentUnavailable
 from tests.factories import BookFactory
 

@@ -4,10 +4,10 @@ from typing import Any
 
 from django.core.management.commands import migrate
 
-from cloudmart.databases import patience
+from cloudmart.database.options import unlimited_statement_time
 
 
 class Command(migrate.Command):
     def handle(self, *args: Any, **options: Any) -> None:
-        with patience():
+        with unlimited_statement_time():
             super().handle(*args, **options)

@@ -5,8 +5,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from cloudmart.database.transactions import durable
 from cloudmart.kernel.errors import DomainError
-from cloudmart.kernel.transactions import durable
 from inventory.management.commands.show_stock import lines_of
 from inventory.services import add_stock
 

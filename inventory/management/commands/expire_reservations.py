@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from cloudmart.kernel.transactions import durable
+from cloudmart.database.transactions import durable
 from inventory.services import expire_reservations
 
 

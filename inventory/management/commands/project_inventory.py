@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from cloudmart.kernel.following import Task, follow
+from cloudmart.periodic import PeriodicTask, run_until_stopped
 from inventory.projector import catch_up
 
 
@@ -21,6 +21,6 @@ class Command(BaseCommand):
         if options["follow"]:
             self.stdout.write("following the stock ledger", ending="\n")
             self.stdout.flush()
-            follow(Task("read model", lambda is_leaving: catch_up(), options["pause"]))
+            run_until_stopped(PeriodicTask("read model", lambda should_stop: catch_up(), options["pause"]))
         else:
             self.stdout.write(f"{catch_up()} books brought up to date")

@@ -6,9 +6,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from cloudmart.databases import patience
-from cloudmart.kernel.audit import Finding
-from sagas.audit.audit import audit
+from cloudmart.database.invariants import Finding
+from cloudmart.database.options import unlimited_statement_time
+from sagas.operations.audit.audit import audit
 
 
 class Command(BaseCommand):
@@ -20,7 +20,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         broken = 0
-        with patience():
+        with unlimited_statement_time():
             for finding in audit(max(1, options["limit"])):
                 broken += not finding.holds
                 self.stdout.write(json.dumps(asdict(finding)) if options["json"] else line_of(finding))

@@ -11,17 +11,17 @@ from rich.console import Console
 from rich.panel import Panel
 from rich.table import Table
 
+from cloudmart.database.transactions import durable
 from cloudmart.kernel.errors import DomainError
-from cloudmart.kernel.facts import Address
-from cloudmart.kernel.transactions import durable
+from cloudmart.kernel.order import Address
 from inventory.models import InventoryRecord
 from inventory.services import adjust_stock
 from orders.models import Customer, Order, SagaStyle
 from payments.models import Payment
 from payments.models import Status as PaymentStatus
+from sagas.desk.placing import OrderRequest, WantedLine, place_order
 from sagas.management.commands.seed import add_books, add_customers
 from sagas.models import Event, SagaInstance
-from sagas.placement import OrderRequest, WantedLine, place_order
 from sagas.selectors import history_of
 from shipping.models import Shipment
 from shipping.models import Status as ParcelStatus

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from sagas.recovery import due, recover
+from sagas.engine.recovery import due, recover
 
 
 class Command(BaseCommand):

@@ -6,12 +6,13 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from cloudmart.api.idempotency import purge_keys
-from cloudmart.kernel.following import IsLeaving, Task, follow
-from cloudmart.kernel.transactions import durable
+from cloudmart.database.transactions import durable
+from cloudmart.kernel.stopping import ShouldStop
+from cloudmart.periodic import PeriodicTask, run_until_stopped
 from inventory.projector import catch_up
 from inventory.services import expire_reservations
-from sagas.intents import resume_stale
-from sagas.recovery import due, recover
+from sagas.engine.recovery import due, recover
+from sagas.operations.stale_intents import resume_stale
 
 BATCH, HOLDS, KEYS = 20, 500, 1000
 """Sagas looked up at once, holds given back in one transaction, and keys deleted in one statement."""
@@ -40,40 +41,40 @@ class Command(BaseCommand):
         else:
             self.stdout.write("at work", ending="\n")
             self.stdout.flush()
-            follow(*tasks_with(options["pause"], options["threads"]))
+            run_until_stopped(*tasks_with(options["pause"], options["threads"]))
 
 
-def tasks_with(pause: float, threads: int = 1) -> tuple[Task, ...]:
+def tasks_with(pause: float, threads: int = 1) -> tuple[PeriodicTask, ...]:
     """What a worker does: so many sagas at a time, because each may wait for a provider, and all else once."""
     return (
-        *[Task("sagas", recover_all, pause)] * threads,
-        Task("stale intents", resume_stale, max(pause, 1)),
-        Task("read model", lambda is_leaving: catch_up(), pause),
-        Task("expired holds", expire_all, max(pause, 1)),
-        Task("idempotency keys", purge_all, max(pause, 60)),
+        *[PeriodicTask("sagas", recover_all, pause)] * threads,
+        PeriodicTask("stale intents", resume_stale, max(pause, 1)),
+        PeriodicTask("read model", lambda should_stop: catch_up(), pause),
+        PeriodicTask("expired holds", expire_all, max(pause, 1)),
+        PeriodicTask("idempotency keys", purge_all, max(pause, 60)),
     )
 
 
-def recover_all(is_leaving: IsLeaving) -> int:
+def recover_all(should_stop: ShouldStop) -> int:
     """Drive on whatever is due, until nothing is; workers that look at the same time differ in their order."""
     total, some = 0, True
-    while some and not is_leaving():
+    while some and not should_stop():
         batch = due(BATCH)
         random.shuffle(batch)
-        driven = sum(recover(saga, is_leaving) for saga in batch if not is_leaving())
+        driven = sum(recover(saga, should_stop) for saga in batch if not should_stop())
         total, some = total + driven, driven > 0
     return total
 
 
-def expire_all(is_leaving: IsLeaving) -> int:
+def expire_all(should_stop: ShouldStop) -> int:
     total = 0
-    while not is_leaving() and (given_back := durable(expire_reservations)(HOLDS)) is not None:
+    while not should_stop() and (given_back := durable(expire_reservations)(HOLDS)) is not None:
         total += given_back
     return total
 
 
-def purge_all(is_leaving: IsLeaving) -> int:
+def purge_all(should_stop: ShouldStop) -> int:
     total = 0
-    while not is_leaving() and (deleted := purge_keys(KEYS)):
+    while not should_stop() and (deleted := purge_keys(KEYS)):
         total += deleted
     return total

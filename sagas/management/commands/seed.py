@@ -9,8 +9,8 @@ from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandParser
 from rich.progress import track
 
-from cloudmart.kernel.clock import database_now
-from cloudmart.kernel.transactions import durable
+from cloudmart.database.clock import database_now
+from cloudmart.database.transactions import durable
 from inventory.models import Book, InventoryRecord, StockEvent
 from inventory.stock import Stock
 from orders.models import Customer

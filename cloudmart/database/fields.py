@@ -1,0 +1,87 @@
+"""Column types that mean the same on every database."""
+
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
+from django.db import models
+from django.db.migrations import RunPython
+from django.db.models.functions import Length, Substr
+from django.utils.deconstruct import deconstructible
+
+from cloudmart.database.clock import DatabaseNow
+
+CODE = r"^[A-Za-z0-9._~-]{1,64}\Z"
+"""The shop's own codes, of books and customers: what a path can hold as it is."""
+
+is_code = RegexValidator(CODE, "A code has 1 to 64 of A-Z a-z 0-9 . _ ~ -")
+
+
+class CharField(models.CharField):
+    """Text of at most `max_length` characters, on SQLite too, which enforces no length of its own."""
+
+    def db_check(self, connection: Any) -> str | None:
+        if connection.vendor == "sqlite":
+            return f"length({connection.ops.quote_name(self.column)}) <= {self.max_length}"
+        return super().db_check(connection)
+
+
+class EmailField(CharField, models.EmailField):
+    """An e-mail address of at most `max_length` characters."""
+
+
+@deconstructible
+class IsNot:
+    """Refuses words that mean something else where the code stands: in a path, `..` is a step upwards."""
+
+    def __init__(self, *words: str) -> None:
+        self.words = words
+
+    def __call__(self, value: str) -> None:
+        """Raises ValidationError for one of the words."""
+        if value in self.words:
+            raise ValidationError(f"A path cannot hold {value}: it means something else there.", code="reserved")
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, IsNot) and self.words == other.words
+
+
+DOT_SEGMENTS = (".", "..")
+
+
+class CodeField(CharField):
+    """A code that people or machines chose: `a`, `A` and `á` are three codes, on MySQL's default collation too."""
+
+    def db_parameters(self, connection: Any) -> dict[str, Any]:
+        parameters = super().db_parameters(connection)
+        if connection.vendor == "mysql":
+            parameters["collation"] = "utf8mb4_bin"
+        return parameters
+
+
+def cut_texts(app: str, model: str, **limits: int) -> RunPython:
+    """Returns a migration's operation that cuts the texts which SQLite has let grow longer than these limits."""
+
+    def cut(apps: Any, schema_editor: Any) -> None:
+        rows = apps.get_model(app, model)._default_manager
+        for column, limit in limits.items():
+            too_long = rows.alias(length=Length(column)).filter(length__gt=limit)
+            too_long.update(**{column: Substr(column, 1, limit)})
+
+    return RunPython(cut, RunPython.noop)
+
+
+class DatabaseTimeField(models.DateTimeField):
+    """A time that is written by the database's clock: with `auto_now_add` on INSERT, with `auto_now` on every save.
+
+    The instance that was saved does not know it before it is read again. To migrations it is a DateTimeField.
+    """
+
+    def pre_save(self, model_instance: models.Model, add: bool) -> Any:
+        if self.auto_now or (self.auto_now_add and add):
+            return DatabaseNow()
+        return super().pre_save(model_instance, add)
+
+    def deconstruct(self) -> Any:
+        name, _, args, kwargs = super().deconstruct()
+        return name, "django.db.models.DateTimeField", args, kwargs

@@ -1,0 +1,61 @@
+"""What each database engine must be told so that our transactions mean the same on all of them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.db import connection
+
+MYSQL_OPTIONS = {
+    "charset": "utf8mb4",
+    "isolation_level": "read committed",
+    "connect_timeout": 5,
+    "read_timeout": 15,
+    "write_timeout": 15,
+    "init_command": (
+        "SET SESSION innodb_lock_wait_timeout=5, lock_wait_timeout=5,"
+        " sql_mode=CONCAT(@@sql_mode, ',STRICT_TRANS_TABLES')"
+    ),
+}
+
+SQLITE_OPTIONS = {
+    "transaction_mode": "IMMEDIATE",
+    "timeout": 20,
+    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL",
+}
+
+OPTIONS = {
+    "django.db.backends.mysql": MYSQL_OPTIONS,
+    "django.db.backends.sqlite3": SQLITE_OPTIONS,
+}
+
+
+def database_from(url: dict[str, Any], max_age: int) -> dict[str, Any]:
+    """A parsed DATABASE_URL with its engine's options; `max_age` is how long a connection is kept, in seconds.
+
+    Options that the URL itself carries win over ours.
+    """
+    database = {
+        **url,
+        "OPTIONS": {**OPTIONS.get(url["ENGINE"], {}), **url.get("OPTIONS", {})},
+        "CONN_MAX_AGE": max_age,
+        "CONN_HEALTH_CHECKS": True,
+        "ATOMIC_REQUESTS": False,
+    }
+    if url["ENGINE"] == "django.db.backends.sqlite3":
+        database["TEST"] = {"NAME": f"{url['NAME']}.test"}
+    return database
+
+
+@contextmanager
+def unlimited_statement_time() -> Iterator[None]:
+    """Within, a statement may take as long as it needs; for what is no request, and has no transaction open."""
+    usual = connection.settings_dict
+    patient = {name: value for name, value in usual["OPTIONS"].items() if name != "read_timeout"}
+    connection.close()
+    connection.settings_dict = {**usual, "OPTIONS": patient}
+    try:
+        yield
+    finally:
+        connection.close()
+        connection.settings_dict = usual

@@ -1,0 +1,64 @@
+"""Tasks that a process repeats until it is told to stop."""
+
+import logging
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from threading import Event, Thread
+
+from django.db import DatabaseError, InterfaceError, close_old_connections, connections
+
+from cloudmart.kernel.errors import DatabaseBusy
+from cloudmart.kernel.redaction import conceal_nothing
+from cloudmart.kernel.stopping import ShouldStop, never
+
+logger = logging.getLogger(__name__)
+
+STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT}
+
+
+@dataclass(frozen=True, slots=True)
+class PeriodicTask:
+    """A piece of work that is repeated."""
+
+    name: str
+    work: Callable[[ShouldStop], int]
+    """Returns how many items it processed."""
+    interval: float
+    """Seconds until the next run after one that found nothing to do."""
+
+    def run(self, should_stop: ShouldStop = never) -> int | None:
+        """Runs the work once. Returns None if it failed, and logs why: the next run may find the database back."""
+        close_old_connections()
+        conceal_nothing()
+        try:
+            return self.work(should_stop)
+        except (DatabaseError, InterfaceError, DatabaseBusy) as error:
+            logger.warning("%s: the database is unavailable: %s", self.name, error)
+        except Exception:
+            logger.exception("%s failed", self.name)
+        return None
+
+    def repeat(self, stop: Event) -> None:
+        """Repeats the work until `stop` is set. A run that fails is followed by the interval, then the next."""
+        while not stop.is_set():
+            if not self.run(stop.is_set):
+                stop.wait(self.interval)
+        connections.close_all()
+
+
+def run_until_stopped(*tasks: PeriodicTask) -> None:
+    """Repeats each task in a thread of its own until SIGTERM or SIGINT.
+
+    For a process that does nothing else. The main thread waits for the signals instead of handling them: a handler
+    runs in the main thread only, which a signal received by another thread does not wake.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    stop = Event()
+    threads = [Thread(target=task.repeat, args=(stop,), name=task.name) for task in tasks]
+    for thread in threads:
+        thread.start()
+    signal.sigwait(STOP_SIGNALS)
+    stop.set()
+    for thread in threads:
+        thread.join()

@@ -1,0 +1,22 @@
+"""A parcel is fetched once its order is sold: until then the order's saga may have to call it off."""
+
+from contextlib import suppress
+from uuid import UUID
+
+from cloudmart.database.transactions import durable
+from sagas.errors import SagaNotFound, SagaRunning
+from sagas.locks import lock_saga
+from shipping import services as shipping
+
+
+@durable
+def hand_over(order_id: UUID) -> None:
+    """The carrier has fetched the parcel of an order that is sold, or of one that is not ours.
+
+    Raises SagaRunning, ShipmentNotFound, and IllegalMove unless the parcel was arranged.
+    """
+    with suppress(SagaNotFound):
+        saga = lock_saga(order_id)
+        if not saga.at_rest:
+            raise SagaRunning(f"The order is not sold: its saga is {saga.status}.", order_id=str(order_id))
+    shipping.hand_over(order_id)
