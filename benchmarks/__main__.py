@@ -69,10 +69,10 @@ class Benchmark:
                 case.samples.append(self._sample(case))
 
     def _sample(self, case: Case) -> Sample:
-        before = self._watch.counts_at_rest()
+        before = self._watch.counts_when_finished()
         window = self._measure(case)
         memory = self._server.worker_memory()
-        return Sample(window, self._watch.counts_at_rest() - before, memory)
+        return Sample(window, self._watch.counts_when_finished() - before, memory)
 
     def _measure(self, case: Case) -> Window:
         books, clients, seconds = SPREADS[case.spread], self._options.clients, self._options.seconds

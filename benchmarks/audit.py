@@ -27,7 +27,7 @@ from inventory.projector import catch_up  # noqa: E402
 from orders.models import Customer, Order, OrderItem, SagaStyle  # noqa: E402
 from payments.models import Payment, Refund  # noqa: E402
 from sagas.desk.cancelling import cancel_order  # noqa: E402
-from sagas.desk.placing import OrderRequest, WantedLine, place_order  # noqa: E402
+from sagas.desk.placing import OrderRequest, RequestedLine, place_order  # noqa: E402
 from sagas.management.commands.seed import add_books, add_customers  # noqa: E402
 from sagas.models import Event, EventReceipt, SagaInstance, SagaStepLog  # noqa: E402
 from shipping.models import Shipment  # noqa: E402
@@ -61,7 +61,7 @@ def order(style: str, token: str = "", postal_code: str = "150-0001") -> SagaIns
     return place_order(
         OrderRequest(
             customer=Customer.objects.get(pk=CUSTOMER),
-            items=(WantedLine(BOOK, 1),),
+            items=(RequestedLine(BOOK, 1),),
             payment_method="credit_card",
             payment_token=token,
             address=Address(postal_code),

@@ -64,7 +64,7 @@ class Watch:
         if self._number("SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE()"):
             raise SystemExit("This database has tables already. Give the benchmarks an empty one; bin/bench does.")
 
-    def counts_at_rest(self, patience: float = 30) -> Counts:
+    def counts_when_finished(self, patience: float = 30) -> Counts:
         """The counts as soon as no order is on its way any more; waits at most `patience` seconds for that."""
         deadline = time.monotonic() + patience
         before = -1

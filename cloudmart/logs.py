@@ -12,7 +12,7 @@ import structlog
 from django.utils.log import CallbackFilter
 from structlog.typing import EventDict, Processor
 
-from cloudmart.kernel.redaction import concealed
+from cloudmart.kernel.redaction import redacted
 
 ADDED_TO_EVERY_LINE: list[Processor] = [
     structlog.contextvars.merge_contextvars,
@@ -69,7 +69,7 @@ def formatter() -> structlog.stdlib.ProcessorFormatter:
 def without_secrets(logger: Any, method: str, line: EventDict) -> EventDict:
     """A structlog processor: no text of a line shows a secret, be it a message, a traceback or a path."""
     line["event"] = str(line["event"])
-    return {key: concealed(value) if isinstance(value, str) else value for key, value in line.items()}
+    return {key: redacted(value) if isinstance(value, str) else value for key, value in line.items()}
 
 
 def _renderer(log_format: str) -> Processor:

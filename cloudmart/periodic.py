@@ -9,7 +9,7 @@ from threading import Event, Thread
 from django.db import DatabaseError, InterfaceError, close_old_connections, connections
 
 from cloudmart.kernel.errors import DatabaseBusy
-from cloudmart.kernel.redaction import conceal_nothing
+from cloudmart.kernel.redaction import forget_secrets
 from cloudmart.kernel.stopping import ShouldStop, never
 
 logger = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ class PeriodicTask:
     def run(self, should_stop: ShouldStop = never) -> int | None:
         """Runs the work once. Returns None if it failed, and logs why: the next run may find the database back."""
         close_old_connections()
-        conceal_nothing()
+        forget_secrets()
         try:
             return self.work(should_stop)
         except (DatabaseError, InterfaceError, DatabaseBusy) as error:

@@ -125,7 +125,7 @@ class Reservation(HasMoves):
         """Whether it can be confirmed."""
         return self.status == Status.ACTIVE and self.expires_at > now
 
-    def has_lapsed(self, now: datetime) -> bool:
+    def is_expired(self, now: datetime) -> bool:
         """Whether the clock has passed it, and nobody has given it back yet."""
         return self.status == Status.ACTIVE and self.expires_at <= now
 

@@ -38,7 +38,7 @@ def check_availability(books: dict[str, InventoryRecord], wanted: dict[str, int]
     """
     available = {book_id: books[book_id].stock.available for book_id in wanted}
     if any(copies > available[book_id] for book_id, copies in wanted.items()):
-        for book_id, copies in lapsed_copies(wanted).items():
+        for book_id, copies in expired_copies(wanted).items():
             available[book_id] += copies
     if shortages := [
         {"book_id": book_id, "requested": copies, "available": available[book_id]}
@@ -48,7 +48,7 @@ def check_availability(books: dict[str, InventoryRecord], wanted: dict[str, int]
         raise OutOfStock(shortages=shortages)
 
 
-def lapsed_copies(book_ids: Iterable[str]) -> dict[str, int]:
+def expired_copies(book_ids: Iterable[str]) -> dict[str, int]:
     """Copies of each book in holds that the clock has passed and nobody has given back yet."""
     lapsed = Q(shelf__in=list(book_ids), status=Status.ACTIVE, expires_at__lte=DatabaseNow())
     return dict(Reservation.objects.filter(lapsed).values_list("shelf_id").annotate(Sum("quantity")))

@@ -59,7 +59,7 @@ def hold_stock(order: Basket, *, drafted_by: str | None = None) -> None:
     shelves = Shelves(order.quantities)
     known = _holds_by_book(order)
     held = {book_id: hold.quantity for book_id, hold in known.items() if hold.is_live(shelves.now)}
-    lapsed = [hold for hold in known.values() if hold.has_lapsed(shelves.now)]
+    lapsed = [hold for hold in known.values() if hold.is_expired(shelves.now)]
     terms = _terms([book for book in order.quantities if not (drafted_by and book in held)], drafted_by, shelves.now)
     _find_room(shelves, order.quantities, held, lapsed)
     for book_id, copies in order.quantities.items():
@@ -241,7 +241,7 @@ def _held_in_drafts_since(book_ids: Iterable[str], customer_id: str, now: dateti
 def _check_stands(hold: Reservation, copies: int, now: datetime) -> None:
     _check_quantity(hold, copies)
     if hold.status != Status.CONFIRMED and not hold.is_live(now):
-        status = Status.EXPIRED if hold.has_lapsed(now) else hold.status
+        status = Status.EXPIRED if hold.is_expired(now) else hold.status
         raise ReservationEnded(book_id=hold.book_id, reservation_status=status)
 
 

@@ -15,7 +15,7 @@ from cloudmart.api.pagination import CursorPages
 from cloudmart.api.permissions import Staff
 from cloudmart.api.schema import refuses
 from cloudmart.kernel.limits import OrderTooLarge, check_size
-from cloudmart.kernel.order import Wanted, summed
+from cloudmart.kernel.order import StockRequest, summed
 from cloudmart.kernel.viewers import actor_of, sees_everything
 from inventory import services
 from inventory.errors import (
@@ -100,11 +100,11 @@ class StockEvents(generics.ListAPIView[StockEvent]):
         return events_of(self.kwargs["book_id"])
 
 
-def wanted(request: Request, asked: dict[str, Any]) -> Wanted:
+def wanted(request: Request, asked: dict[str, Any]) -> StockRequest:
     """What a request names of an order. Raises OrderTooLarge."""
     quantities = summed((item["book_id"], item["quantity"]) for item in asked.get("items", []))
     check_size(quantities)
-    return Wanted(asked["order_id"], quantities, actor_of(request.user))
+    return StockRequest(asked["order_id"], quantities, actor_of(request.user))
 
 
 class Reserve(OrderCommand):

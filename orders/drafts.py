@@ -10,7 +10,7 @@ from django.conf import settings
 
 from cloudmart.database.states import move
 from cloudmart.kernel.limits import check_size
-from cloudmart.kernel.order import Address, Line, OrderFacts, Totals
+from cloudmart.kernel.order import Address, Line, OrderSnapshot, Totals
 from cloudmart.kernel.text import LONGEST_REASON, storable
 from orders.errors import (
     ItemNotFound,
@@ -104,7 +104,7 @@ def discard_draft(draft: Order) -> None:
     draft.delete()
 
 
-def facts_of(draft: Order, wishes: Wishes, payment_token: str, placed_by: str) -> OrderFacts:
+def snapshot_of(draft: Order, wishes: Wishes, payment_token: str, placed_by: str) -> OrderSnapshot:
     """The order that the draft comes to, at the prices that it has, with these last wishes.
 
     Raises OrderIsEmpty, NoPaymentMethod, NoShippingAddress, RegionDiffers and UnknownCoupon.
@@ -116,7 +116,7 @@ def facts_of(draft: Order, wishes: Wishes, payment_token: str, placed_by: str) -
         raise NoPaymentMethod(order_id=str(draft.pk))
     if not draft.postal_code:
         raise NoShippingAddress(customer_id=draft.customer_id)
-    return OrderFacts(
+    return OrderSnapshot(
         order_id=draft.pk,
         customer_id=draft.customer_id,
         lines=_lines_of(draft),
@@ -132,7 +132,7 @@ def facts_of(draft: Order, wishes: Wishes, payment_token: str, placed_by: str) -
     )
 
 
-def place_draft(draft: Order, order: OrderFacts) -> None:
+def place_draft(draft: Order, order: OrderSnapshot) -> None:
     """From now on the draft is the order that it came to, and its saga's."""
     move(draft, Status.PENDING, **columns_of(order))
 

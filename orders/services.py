@@ -3,12 +3,12 @@
 from typing import Any
 
 from cloudmart.database.states import move, moved
-from cloudmart.kernel.order import Basket, OrderFacts
+from cloudmart.kernel.order import Basket, OrderSnapshot
 from cloudmart.kernel.text import LONGEST_REASON, storable
 from orders.models import Order, OrderItem, Status
 
 
-def create_order(order: OrderFacts) -> None:
+def create_order(order: OrderSnapshot) -> None:
     """Write the order down as placed. A second call changes nothing."""
     if not Order.objects.filter(pk=order.order_id).exists():
         record = record_of(order)
@@ -16,7 +16,7 @@ def create_order(order: OrderFacts) -> None:
         OrderItem.objects.bulk_create(record.lines)
 
 
-def record_of(order: OrderFacts) -> Order:
+def record_of(order: OrderSnapshot) -> Order:
     """The order's row and its lines, as they are when it is placed; not saved."""
     record = Order(
         id=order.order_id,
@@ -38,7 +38,7 @@ def record_of(order: OrderFacts) -> Order:
     return record
 
 
-def columns_of(order: OrderFacts) -> dict[str, Any]:
+def columns_of(order: OrderSnapshot) -> dict[str, Any]:
     """What its row says of how much it costs, and how it is paid, sent and carried out."""
     totals = order.totals
     return {
@@ -55,7 +55,7 @@ def columns_of(order: OrderFacts) -> dict[str, Any]:
     }
 
 
-def complete_order(order: OrderFacts) -> None:
+def complete_order(order: OrderSnapshot) -> None:
     """Paid, sold and on its way. A second call changes nothing; raises IllegalMove when the order was cancelled."""
     if not moved(Order, [order.order_id], Status.COMPLETED):
         _expect(order, Status.COMPLETED)

@@ -9,7 +9,7 @@ from django.conf import settings
 
 from cloudmart.database.states import move, moved
 from cloudmart.kernel.ids import new_id
-from cloudmart.kernel.redaction import conceal
+from cloudmart.kernel.redaction import register_secret
 from cloudmart.providers.remote import Accepted, Outcome, Refused, RemoteOperation
 from payments.errors import PaymentUnavailable
 from payments.gateways.port import gateway
@@ -47,7 +47,7 @@ def begin_charge(order: Chargeable) -> Payment | None:
 
 def call_charge(order: Chargeable, payment: Payment) -> Outcome:
     """Ask under the payment's own key and token: whoever repeats the charge need not know the order."""
-    conceal(payment.payment_token)
+    register_secret(payment.payment_token)
     return gateway().charge(
         payment.idempotency_key,
         order_id=payment.order_id,
@@ -64,7 +64,7 @@ def settle_charge(order: Chargeable, payment: Payment, outcome: Outcome) -> None
             name = reference or payment.idempotency_key
             moved(Payment, [payment.pk], Status.CAPTURED, transaction_id=name, payment_token="")
         case Refused(error):
-            reason = error.facts.get("reason", error.code)
+            reason = error.details.get("reason", error.code)
             moved(Payment, [payment.pk], Status.DECLINED, failure=reason, payment_token="")
 
 

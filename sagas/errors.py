@@ -11,10 +11,10 @@ class SagaFailed(DomainError):
 
     def __init__(self, order_id: UUID, state: str, failure: dict[str, Any] | None) -> None:
         """Says what the first failure said, and of which order."""
-        facts = dict(failure or {})
-        self.code = facts.pop("code")
-        detail = facts.pop("detail")
-        super().__init__(detail, **facts, order_id=str(order_id), saga_status=state)
+        details = dict(failure or {})
+        self.code = details.pop("code")
+        detail = details.pop("detail")
+        super().__init__(detail, **details, order_id=str(order_id), saga_status=state)
 
 
 class SagaNotFound(DomainError):
@@ -41,5 +41,5 @@ class SagaTimedOut(DomainError):
     code = "saga_timed_out"
 
 
-class Overtaken(Exception):
+class LeaseLost(Exception):
     """Somebody else has moved this saga on; what we were about to write is theirs to write."""

@@ -2,16 +2,16 @@
 
 from uuid import UUID
 
-from sagas.errors import Overtaken, SagaNotFound
+from sagas.errors import LeaseLost, SagaNotFound
 from sagas.models import SagaInstance
 
 
 def lock_saga(order_id: UUID, fence: int | None = None) -> SagaInstance:
-    """Raises SagaNotFound; and Overtaken when this is no longer the fence of the saga's lease."""
+    """Raises SagaNotFound; and LeaseLost when this is no longer the fence of the saga's lease."""
     try:
         saga = SagaInstance.objects.select_for_update().get(order_id=order_id)
     except SagaInstance.DoesNotExist:
         raise SagaNotFound(order_id=str(order_id)) from None
     if fence not in {None, saga.fence}:
-        raise Overtaken(str(saga.pk))
+        raise LeaseLost(str(saga.pk))
     return saga

@@ -26,8 +26,8 @@ class State(models.TextChoices):
 CANCELLED = "order_cancelled"
 """The code of the failure of an order that somebody has cancelled."""
 
-AT_REST = {State.COMPLETED, State.FAILED}
-UNDERWAY = [state for state in State if state not in AT_REST]
+FINISHED = {State.COMPLETED, State.FAILED}
+UNFINISHED = [state for state in State if state not in FINISHED]
 BEFORE_PAYMENT = {State.STARTED, State.ORDER_CREATED, State.STOCK_RESERVED}
 """The order may still have to be charged."""
 
@@ -97,8 +97,8 @@ class SagaInstance(models.Model):
         return f"{self.saga_type} of {self.order_id}: {self.status}"
 
     @property
-    def at_rest(self) -> bool:
-        return self.status in AT_REST
+    def is_finished(self) -> bool:
+        return self.status in FINISHED
 
     def undone_by(self, failure: dict[str, Any] | None) -> str:
         """Who has the order undone that fails with this: whoever has cancelled it, or else the saga itself."""
@@ -106,7 +106,7 @@ class SagaInstance(models.Model):
         return self.cancelled_by or SAGA if is_cancelled else SAGA
 
     @property
-    def is_giving_up(self) -> bool:
+    def is_compensating(self) -> bool:
         return self.status in {State.COMPENSATION_STARTED, State.FAILED}
 
     def payload_without_token(self, state: str) -> dict[str, Any]:

@@ -23,7 +23,7 @@ def look_at_holds(orders: Iterable[Order]) -> None:
             item.held_until = hold.expires_at if hold and hold.quantity == item.quantity else None
 
 
-def saga_of(order_id: UUID) -> SagaInstance:
+def find_saga(order_id: UUID) -> SagaInstance:
     """Raises SagaNotFound."""
     try:
         return SagaInstance.objects.get(order_id=order_id)
@@ -37,7 +37,7 @@ def saga_status(order_id: UUID, viewer: Any) -> dict[str, Any]:
     Raises OrderNotFound, also when the order is somebody else's, and SagaNotFound.
     """
     find_order(order_id, viewer)
-    saga = saga_of(order_id)
+    saga = find_saga(order_id)
     steps = list(saga.log.all())
     events = list(Event.objects.filter(aggregate_id=order_id).order_by("seq"))
     actions = list(saga.actions.all()) if sees_everything(viewer) else []

@@ -45,7 +45,7 @@ def settle_arrange(order: Sendable, shipment: Shipment, outcome: Outcome) -> Non
         case Accepted(reference):
             moved(Shipment, [shipment.pk], Status.ARRANGED, tracking_number=reference or shipment.idempotency_key)
         case Refused(error):
-            reason = error.facts.get("reason", error.code)
+            reason = error.details.get("reason", error.code)
             moved(Shipment, [shipment.pk], Status.FAILED, failure=reason)
 
 

@@ -16,7 +16,7 @@ from rest_framework.test import APIClient
 from rest_framework.throttling import SimpleRateThrottle
 
 from cloudmart.kernel.ids import new_id
-from cloudmart.kernel.order import Address, Line, OrderFacts, Totals
+from cloudmart.kernel.order import Address, Line, OrderSnapshot, Totals
 from cloudmart.logs import formatter
 from cloudmart.providers.odd_texts import ANY
 from inventory.models import InventoryRecord
@@ -169,7 +169,7 @@ def available(book_id: str) -> int:
     return int(inventory_of(book_id)["available_quantity"])
 
 
-def facts(*lines: tuple[str, int], style: str = SagaStyle.ORCHESTRATION, **changes: Any) -> OrderFacts:
+def order_snapshot(*lines: tuple[str, int], style: str = SagaStyle.ORCHESTRATION, **changes: Any) -> OrderSnapshot:
     """An order as the services know it, at 1000 a copy and 10 % tax."""
     subtotal = sum(quantity for _, quantity in lines) * 1000
     given: dict[str, Any] = {
@@ -185,4 +185,4 @@ def facts(*lines: tuple[str, int], style: str = SagaStyle.ORCHESTRATION, **chang
         "placed_at": timezone.now(),
         "placed_by": changes.get("customer_id", "customer-001"),
     }
-    return OrderFacts(**{**given, **changes})
+    return OrderSnapshot(**{**given, **changes})

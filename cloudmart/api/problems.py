@@ -80,7 +80,7 @@ def in_words(error: Exception) -> str:
 
 def refused(error: DomainError) -> Response:
     """What the domain says no with."""
-    return Response(**problem(error.code, error.detail, **error.facts))
+    return Response(**problem(error.code, error.detail, **error.details))
 
 
 def in_doubt(order_id: UUID, answer: Response) -> Response:
@@ -92,7 +92,7 @@ def in_doubt(order_id: UUID, answer: Response) -> Response:
     return Response(**problem(OrderInDoubt.code, order_id=str(order_id), error_id=error_id))
 
 
-def problem(code: str, detail: str = "", **facts: Any) -> dict[str, Any]:
+def problem(code: str, detail: str = "", **details: Any) -> dict[str, Any]:
     """The arguments of a response that says no. A fact that is called like a standard member gives way to it."""
     kind = CATALOGUE[code]
     body = {
@@ -104,7 +104,12 @@ def problem(code: str, detail: str = "", **facts: Any) -> dict[str, Any]:
         "advice": kind.advice,
     }
     headers = {"Retry-After": str(kind.retry_after)} if kind.retry_after else {}
-    return {"data": {**body, **facts, **body}, "status": kind.status, "content_type": CONTENT_TYPE, "headers": headers}
+    return {
+        "data": {**body, **details, **body},
+        "status": kind.status,
+        "content_type": CONTENT_TYPE,
+        "headers": headers,
+    }
 
 
 def identified(body: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from django.utils.functional import LazyObject, empty
 from structlog.contextvars import bound_contextvars, get_contextvars
 
 from cloudmart.kernel.ids import new_id
-from cloudmart.kernel.redaction import conceal, conceal_nothing
+from cloudmart.kernel.redaction import forget_secrets, register_secret
 
 HEADER = "X-Request-ID"
 SANE = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -27,8 +27,8 @@ class RequestLog:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         began = perf_counter()
-        conceal_nothing()
-        conceal(request.headers.get("Authorization", "").rpartition(" ")[2])
+        forget_secrets()
+        register_secret(request.headers.get("Authorization", "").rpartition(" ")[2])
         given = request.headers.get(HEADER, "")
         request_id = given if SANE.fullmatch(given) else str(new_id())
         with bound_contextvars(request_id=request_id):

@@ -9,14 +9,14 @@ class DomainError(Exception):
 
     code = "refused"
 
-    def __init__(self, detail: str = "", **facts: Any) -> None:
-        """`detail` replaces the class's own sentence; `facts` are JSON values that help the caller go on."""
+    def __init__(self, detail: str = "", **details: Any) -> None:
+        """`detail` replaces the class's own sentence; `details` are JSON values that help the caller go on."""
         self.detail = detail or (self.__doc__ or "").strip().splitlines()[0]
-        self.facts = facts
+        self.details = details
         super().__init__(self.detail)
 
     def as_json(self) -> dict[str, Any]:
-        return {"code": self.code, "detail": self.detail, **self.facts}
+        return {"code": self.code, "detail": self.detail, **self.details}
 
 
 class IllegalMove(DomainError):

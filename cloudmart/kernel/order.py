@@ -50,7 +50,7 @@ class Address:
 
 
 @dataclass(frozen=True, slots=True)
-class OrderFacts:
+class OrderSnapshot:
     """All that a saga's steps may know of its order."""
 
     order_id: UUID
@@ -84,9 +84,9 @@ class OrderFacts:
         """Whoever has placed it."""
         return self.placed_by
 
-    def handled_by(self, actor: str) -> "Wanted":
+    def handled_by(self, actor: str) -> "StockRequest":
         """Its books, with somebody else acting on them."""
-        return Wanted(self.order_id, self.quantities, actor)
+        return StockRequest(self.order_id, self.quantities, actor)
 
     @property
     def quantities(self) -> dict[str, int]:
@@ -95,11 +95,11 @@ class OrderFacts:
 
     def as_json(self) -> dict[str, Any]:
         plain = {**asdict(self), "order_id": str(self.order_id), "placed_at": self.placed_at.isoformat()}
-        return STORED_FACTS.written(plain)
+        return STORED_SNAPSHOT.written(plain)
 
     @classmethod
-    def from_json(cls, stored: dict[str, Any]) -> "OrderFacts":
-        data = STORED_FACTS.read(stored)
+    def from_json(cls, stored: dict[str, Any]) -> "OrderSnapshot":
+        data = STORED_SNAPSHOT.read(stored)
         return cls(
             **{
                 **data,
@@ -128,7 +128,7 @@ def _before_countries(data: dict[str, Any]) -> dict[str, Any]:
     return {**others, "address": {**data["address"], "country": data["region"]}}
 
 
-STORED_FACTS = StoredSchema((_before_drafts, _before_operators_were_named, _before_countries))
+STORED_SNAPSHOT = StoredSchema((_before_drafts, _before_operators_were_named, _before_countries))
 
 
 class Basket(Protocol):
@@ -145,7 +145,7 @@ class Basket(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class StockRequest:
     """Copies of some books that `actor` wants for an order: a basket and no more."""
 
     order_id: UUID

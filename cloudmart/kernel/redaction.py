@@ -16,18 +16,18 @@ QUERY_VALUE = re.compile(r"([?&][^\s?&=#\"']+=)[^\s&#\"']+")
 _secrets: ContextVar[tuple[str, ...]] = ContextVar("secrets", default=())
 
 
-def conceal(secret: str) -> None:
-    """From now on, in this request or thread, `concealed` hides it."""
+def register_secret(secret: str) -> None:
+    """From now on, in this request or thread, `redacted` hides it."""
     if len(secret) >= SHORTEST and secret not in _secrets.get():
         _secrets.set((*_secrets.get(), secret)[-MOST:])
 
 
-def conceal_nothing() -> None:
+def forget_secrets() -> None:
     """Forget the secrets of the request before."""
     _secrets.set(())
 
 
-def concealed(text: str) -> str:
+def redacted(text: str) -> str:
     """`text` with every secret blotted out, whatever looks like a token, and the values of URLs' parameters."""
     for secret in _secrets.get():
         text = text.replace(secret, "***")

@@ -13,21 +13,21 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_aft
 
 from cloudmart.database.transactions import durable
 from cloudmart.kernel.errors import DomainError
-from cloudmart.kernel.order import OrderFacts
+from cloudmart.kernel.order import OrderSnapshot
 from cloudmart.kernel.text import LONGEST_CODE, LONGEST_ERROR, LONGEST_REASON, LONGEST_REFERENCE, storable
 
 logger = logging.getLogger(__name__)
 
 
-class MayPass(Exception):
+class RetryableError(Exception):
     """A provider call failed in a way that a repeat may mend."""
 
 
-class ProviderUnavailable(MayPass):
+class ProviderUnavailable(RetryableError):
     """The provider did not take the request: nothing has happened."""
 
 
-class OutcomeUnknown(MayPass):
+class OutcomeUnknown(RetryableError):
     """No answer came: it may have happened, or may yet. Ask again with the same key, or look it up."""
 
 
@@ -117,13 +117,13 @@ class RemoteOperation:
     """In a transaction: write the intent with its idempotency key and return it; None when nothing is to be asked."""
 
     call: Callable[[Any, Any], Outcome]
-    """Outside of any: ask the provider. The same intent is asked under the same key. Raises MayPass."""
+    """Outside of any: ask the provider. The same intent is asked under the same key. Raises RetryableError."""
 
     settle: Callable[[Any, Any, Outcome], None]
     """In a transaction: write the outcome. A second call changes nothing."""
 
     lookup: Callable[[Any, Any], Outcome]
-    """Outside of any: what became of the intent. Raises MayPass."""
+    """Outside of any: what became of the intent. Raises RetryableError."""
 
     unavailable: type[DomainError]
     """Why the step fails when the provider never took the request."""
@@ -141,7 +141,7 @@ def nothing() -> None:
 
 
 def ask(
-    operation: RemoteOperation, order: OrderFacts, intent: Intent, before_repeat: Callable[[], None] = nothing
+    operation: RemoteOperation, order: OrderSnapshot, intent: Intent, before_repeat: Callable[[], None] = nothing
 ) -> Answer:
     """Call the provider, at most PROVIDER_TRIES times, and look the outcome up when no try gave a sure one.
 
@@ -163,14 +163,14 @@ def ask(
     tries = Retrying(
         stop=stop_after_attempt(settings.PROVIDER_TRIES),
         wait=wait_random_exponential(multiplier=settings.PROVIDER_BACKOFF),
-        retry=retry_if_exception_type(MayPass),
+        retry=retry_if_exception_type(RetryableError),
         before=lambda state: before_repeat() if state.attempt_number > 1 else None,
         after=note,
         reraise=True,
     )
     try:
         outcome = tries(operation.call, order, intent)
-    except MayPass:
+    except RetryableError:
         if is_doubtful:
             before_repeat()
             outcome = _found(operation, order, intent)
@@ -199,16 +199,16 @@ def perform(operation: RemoteOperation, wanted: Any) -> None:
         durable(operation.settle)(wanted, intent, outcome)
 
 
-def _found(operation: RemoteOperation, order: OrderFacts, intent: Any) -> Outcome:
+def _found(operation: RemoteOperation, order: OrderSnapshot, intent: Any) -> Outcome:
     try:
         return operation.lookup(order, intent)
-    except MayPass as error:
+    except RetryableError as error:
         return Unknown(f"{type(error).__name__}: {error}")
 
 
 def _storable_refusal(error: DomainError) -> DomainError:
     """The same refusal in texts that fit our columns; a reason that says nothing is the error's own code."""
     detail = storable(error.detail, LONGEST_REASON)
-    if "reason" not in error.facts:
+    if "reason" not in error.details:
         return type(error)(detail)
-    return type(error)(detail, reason=storable(str(error.facts["reason"] or ""), LONGEST_CODE) or error.code)
+    return type(error)(detail, reason=storable(str(error.details["reason"] or ""), LONGEST_CODE) or error.code)

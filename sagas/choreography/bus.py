@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from cloudmart.database.clock import DatabaseNow
 from cloudmart.database.transactions import durable
-from cloudmart.kernel.order import OrderFacts
+from cloudmart.kernel.order import OrderSnapshot
 from cloudmart.kernel.stopping import ShouldStop, never
 from cloudmart.providers.remote import Answer, RemoteOperation, ask, nothing
 from sagas.choreography.signals import FACTS, FAILURES, Fact
@@ -64,7 +64,7 @@ class Receiver:
     def __call__(
         self, sender: Any, event: Event, fence: int | None = None, should_stop: ShouldStop = never, **kwargs: Any
     ) -> None:
-        """Hear it from whoever has the lease with this fence. Raises AnswerAwaited, LeavingFirst and Overtaken."""
+        """Hear it from whoever has the lease with this fence. Raises AnswerAwaited, LeavingFirst and LeaseLost."""
         if self.asking is None:
             self._hear(event, fence)
         elif asked := self._begin(self.asking, event, fence):
@@ -90,7 +90,7 @@ class Receiver:
         self._sign(story, event)
 
     @durable
-    def _begin(self, operation: RemoteOperation, event: Event, fence: int | None) -> tuple[OrderFacts, Any] | None:
+    def _begin(self, operation: RemoteOperation, event: Event, fence: int | None) -> tuple[OrderSnapshot, Any] | None:
         began = timezone.now()
         story = Story.heard_by(self.consumer, event, fence)
         if story.is_old_news:

@@ -8,7 +8,7 @@ from django.db import transaction
 
 from cloudmart.database.clock import DatabaseNow
 from cloudmart.database.transactions import durable
-from cloudmart.kernel.order import OrderFacts
+from cloudmart.kernel.order import OrderSnapshot
 from cloudmart.kernel.stopping import ShouldStop, never
 from orders import services as orders
 from orders.errors import OrderCancelled
@@ -19,7 +19,7 @@ from sagas.engine.driving import driving
 from sagas.engine.lease import PROGRESS, claim, give_up, is_late, new_saga, wait
 from sagas.errors import SagaTimedOut
 from sagas.locks import lock_saga
-from sagas.models import UNDERWAY, SagaInstance
+from sagas.models import UNFINISHED, SagaInstance
 from shipping import services as shipping
 from shipping.errors import AlreadyShipped
 
@@ -30,7 +30,7 @@ class NothingToTell(Exception):
     """Everybody has heard everything, and still the saga does not rest: a reaction is missing."""
 
 
-def start(order: OrderFacts, answers_key: str = "", should_stop: ShouldStop = never) -> SagaInstance:
+def start(order: OrderSnapshot, answers_key: str = "", should_stop: ShouldStop = never) -> SagaInstance:
     """Announce a new order, and tell everybody until it rests or has to wait."""
     saga = new_saga(order, answers_key)
     with driving(saga):
@@ -42,7 +42,7 @@ def start(order: OrderFacts, answers_key: str = "", should_stop: ShouldStop = ne
 def resume(saga: SagaInstance, should_stop: ShouldStop = never) -> SagaInstance:
     """Tell on what the saga's last driver has left untold, or that it is too late. Only for who has claimed it."""
     with driving(saga):
-        if SagaInstance.objects.filter(is_late(), pk=saga.pk, status__in=UNDERWAY).exists():
+        if SagaInstance.objects.filter(is_late(), pk=saga.pk, status__in=UNFINISHED).exists():
             _time_out(saga)
         _tell(saga, should_stop)
     return saga
@@ -73,7 +73,7 @@ def turn_back(order_id: UUID, reason: str, actor: str) -> SagaInstance | None:
 
 
 @durable
-def _create(saga: SagaInstance, order: OrderFacts) -> None:
+def _create(saga: SagaInstance, order: OrderSnapshot) -> None:
     story = Story(saga, told=[])
     story.announce(order_created, total=order.totals.total)
     orders.create_order(order)
@@ -128,7 +128,7 @@ def _end(saga: SagaInstance, told: int) -> bool:
         return False
     mark_told(saga.order_id, told)
     saga.refresh_from_db()
-    if not saga.at_rest:
+    if not saga.is_finished:
         raise NothingToTell(str(saga.pk))
     return True
 

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from cloudmart.database.clock import DatabaseNow
 from cloudmart.kernel.errors import DomainError
-from cloudmart.kernel.order import Basket, OrderFacts
+from cloudmart.kernel.order import Basket, OrderSnapshot
 from sagas.choreography.signals import FAILURES, Fact
 from sagas.engine.lease import PROGRESS, prolonged
 from sagas.engine.resting import Rest, came_to_rest
@@ -20,11 +20,11 @@ class Story:
         self, saga: SagaInstance, told: list[str], cause: Event | None = None, *, is_driven: bool = False
     ) -> None:
         self.saga = saga
-        self.order = OrderFacts.from_json(saga.payload)
+        self.order = OrderSnapshot.from_json(saga.payload)
         self.cause = cause
         self.is_old_news = False
         """Whether this receiver has heard the cause before."""
-        self._told, self._rested_before, self._is_driven = told, saga.at_rest, is_driven
+        self._told, self._rested_before, self._is_driven = told, saga.is_finished, is_driven
         self._announced: list[Event] = []
 
     @classmethod
@@ -36,7 +36,7 @@ class Story:
 
     @classmethod
     def heard_by(cls, consumer: str, event: Event, fence: int | None = None) -> Self:
-        """The story as `consumer` hears `event`, told by whoever has the lease with this fence. Raises Overtaken."""
+        """The story as `consumer` hears `event`, told by whoever has the lease with this fence. Raises LeaseLost."""
         saga = lock_saga(event.aggregate_id, fence)
         facts = Event.objects.filter(aggregate_id=event.aggregate_id).order_by("seq")
         rows = list(facts.values_list("pk", "event_type", "receipts__consumer"))
@@ -105,7 +105,7 @@ class Story:
             return
         Event.objects.bulk_create(self._announced)
         saga = self.saga
-        if saga.at_rest and not self._rested_before:
+        if saga.is_finished and not self._rested_before:
             came_to_rest.send(SagaInstance, rest=Rest(self.order, saga.status, saga.failure, saga.answers_key))
         SagaInstance.objects.filter(pk=saga.pk).update(
             status=saga.status,
@@ -114,6 +114,6 @@ class Story:
             cancelled_by=saga.cancelled_by,
             **saga.payload_without_token(saga.status),
             updated_at=DatabaseNow(),
-            finished_at=DatabaseNow() if saga.at_rest else None,
+            finished_at=DatabaseNow() if saga.is_finished else None,
             **({**PROGRESS, **prolonged()} if self._is_driven else {}),
         )

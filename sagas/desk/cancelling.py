@@ -9,10 +9,10 @@ from orders.models import SagaStyle
 from sagas.choreography import driver as choreography
 from sagas.engine.lease import ONCE
 from sagas.engine.recovery import wait_after_error
-from sagas.errors import Overtaken
+from sagas.errors import LeaseLost
 from sagas.models import SagaInstance
 from sagas.orchestration.orchestrator import OrderSagaOrchestrator
-from sagas.selectors import saga_of
+from sagas.selectors import find_saga
 
 CANCELLED_BY_CUSTOMER = "The customer has cancelled."
 CANCELLED_BY_SHOP = "The shop has cancelled the order."
@@ -32,13 +32,13 @@ def cancel_order(order_id: UUID, reason: str, actor: str = SAGA, should_stop: Sh
     When the undoing breaks off by an unforeseen error, the saga waits. Raises SagaNotFound, and AlreadyShipped when it
     is too late.
     """
-    saga = saga_of(order_id)
-    if saga.is_giving_up:
+    saga = find_saga(order_id)
+    if saga.is_compensating:
         return saga
     fence = saga.fence
     try:
         return CANCEL[saga.saga_type](saga, reason, actor, should_stop)
-    except Overtaken:
+    except LeaseLost:
         return cancel_order(order_id, reason, actor, should_stop)
     except Exception as error:
         if saga.fence == fence:

@@ -4,11 +4,11 @@ from drf_spectacular.utils import extend_schema_serializer
 
 from cloudmart.api.examples import CONFIRMATIONS, DRAFT_CHANGES, DRAFTS, QUANTITY
 from cloudmart.api.fields import CodeField, PaymentTokenField, QuantityField, StrictIntegerField, StrictSerializer
-from sagas.desk.serializers import CouponField, WishesInput
+from sagas.desk.serializers import CouponField, OrderOptionsInput
 
 
 @extend_schema_serializer(examples=DRAFTS)
-class DraftInput(WishesInput):
+class DraftInput(OrderOptionsInput):
     """An order without books yet."""
 
     customer_id = CodeField(
@@ -17,14 +17,14 @@ class DraftInput(WishesInput):
 
 
 @extend_schema_serializer(examples=DRAFT_CHANGES)
-class DraftChangesInput(WishesInput):
+class DraftChangesInput(OrderOptionsInput):
     """What is to be different; null takes the coupon out."""
 
     coupon = CouponField(required=False, allow_null=True)
 
 
 @extend_schema_serializer(examples=CONFIRMATIONS)
-class ConfirmInput(WishesInput):
+class ConfirmInput(OrderOptionsInput):
     """What pays, and whatever is to be different from the draft."""
 
     payment_token = PaymentTokenField(required=False)

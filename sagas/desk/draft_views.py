@@ -31,7 +31,7 @@ from orders.views import OrderDetail
 from sagas.desk import drafts as process
 from sagas.desk.draft_serializers import ConfirmInput, DraftChangesInput, QuantityInput
 from sagas.desk.permissions import FOR_OTHERS, OwnerOrStaff
-from sagas.desk.placing import WantedLine
+from sagas.desk.placing import RequestedLine
 from sagas.desk.responses import ON_THE_WAY, answer_with
 from sagas.desk.serializers import ItemInput, NoInput, OrderAndSagaOutput
 from sagas.selectors import look_at_holds
@@ -79,7 +79,7 @@ class Items(APIView):
     def post(self, request: Request, order_id: UUID) -> Response:
         """So many copies more of it. They are held until `held_until`; nothing is added when they cannot be."""
         draft = find_order(order_id, request.user)
-        item = WantedLine(**ItemInput.read(request))
+        item = RequestedLine(**ItemInput.read(request))
         process.add_item(order_id, item, actor_of(request.user, draft.customer_id))
         return shown(request, order_id)
 
@@ -98,7 +98,7 @@ class Item(APIView):
     def put(self, request: Request, order_id: UUID, book_id: str) -> Response:
         """Just so many are held from now on, at the price of now; what had been given back is held again."""
         draft = find_order(order_id, request.user)
-        item = WantedLine(book_id, **QuantityInput.read(request))
+        item = RequestedLine(book_id, **QuantityInput.read(request))
         process.change_item(order_id, item, actor_of(request.user, draft.customer_id))
         return shown(request, order_id)
 

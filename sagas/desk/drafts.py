@@ -12,7 +12,7 @@ from uuid import UUID
 
 from cloudmart.api.idempotency import Claim
 from cloudmart.database.transactions import beginning_with, durable
-from cloudmart.kernel.order import Line, OrderFacts, Wanted
+from cloudmart.kernel.order import Line, OrderSnapshot, StockRequest
 from cloudmart.kernel.stopping import ShouldStop, never
 from inventory import selectors as inventory
 from inventory.errors import OutOfStock
@@ -21,12 +21,12 @@ from orders import drafts
 from orders.drafts import Wishes, lock_draft
 from orders.errors import OrderChanged, OrderNotDraft
 from orders.models import Order, Status
-from sagas.desk.placing import WantedLine, check_prices, start_saga
+from sagas.desk.placing import RequestedLine, check_prices, start_saga
 from sagas.engine.metrics import counts_refusals
 from sagas.models import SagaInstance
 
 
-def add_item(order_id: UUID, item: WantedLine, actor: str) -> None:
+def add_item(order_id: UUID, item: RequestedLine, actor: str) -> None:
     """Hold so many copies more, and put them in the draft; at the price of now, which the whole line has then.
 
     Raises OrderNotDraft, UnknownBook, PriceChanged, OutOfStock, HeldTooLong and OrderTooLarge.
@@ -35,7 +35,7 @@ def add_item(order_id: UUID, item: WantedLine, actor: str) -> None:
     _put(draft, item, drafts.copies_in(draft, item.book_id) + item.quantity, actor)
 
 
-def change_item(order_id: UUID, item: WantedLine, actor: str) -> None:
+def change_item(order_id: UUID, item: RequestedLine, actor: str) -> None:
     """Hold just so many copies of a book that is in the draft. Raises ItemNotFound, and what adding raises."""
     draft = lock_draft(order_id)
     drafts.check_line(draft, item.book_id)
@@ -46,7 +46,7 @@ def remove_item(order_id: UUID, book_id: str, actor: str) -> None:
     """Give a book back, and take it out of the draft. A second call changes nothing. Raises OrderNotDraft."""
     draft = lock_draft(order_id)
     if copies := drafts.copies_in(draft, book_id):
-        release_holds(Wanted(order_id, {book_id: copies}, actor), "taken out of the order")
+        release_holds(StockRequest(order_id, {book_id: copies}, actor), "taken out of the order")
         drafts.take_line(draft, book_id)
 
 
@@ -59,7 +59,7 @@ def extend_draft(order_id: UUID) -> None:
 def discard_draft(order_id: UUID, actor: str) -> None:
     """Give everything back, and forget the draft. Raises OrderNotDraft."""
     draft = lock_draft(order_id)
-    release_holds(Wanted(order_id, {}, actor), "the draft was deleted")
+    release_holds(StockRequest(order_id, {}, actor), "the draft was deleted")
     drafts.discard_draft(draft)
 
 
@@ -69,9 +69,9 @@ def cancel_draft(order_id: UUID, reason: str, actor: str) -> bool:
     try:
         draft = lock_draft(order_id)
     except OrderNotDraft as refusal:
-        is_cancelled = refusal.facts["order_status"] == Status.CANCELLED
+        is_cancelled = refusal.details["order_status"] == Status.CANCELLED
         return is_cancelled and not SagaInstance.objects.filter(order_id=order_id).exists()
-    release_holds(Wanted(order_id, {}, actor), reason)
+    release_holds(StockRequest(order_id, {}, actor), reason)
     drafts.cancel_draft(draft, reason)
     return True
 
@@ -91,18 +91,18 @@ def confirm_draft(
     in the saga. Raises OrderInDoubt for what breaks that off.
     """
     if draft.status == Status.DRAFT:
-        order = drafts.facts_of(draft, wishes, payment_token, actor)
+        order = drafts.snapshot_of(draft, wishes, payment_token, actor)
         with suppress(OrderNotDraft):  # somebody else has confirmed it, or given it up, meanwhile
             return _place(order, wishes, claim, should_stop)
     saga = SagaInstance.objects.filter(order_id=draft.pk).first()
-    if saga is None or not OrderFacts.from_json(saga.payload).was_draft:
+    if saga is None or not OrderSnapshot.from_json(saga.payload).was_draft:
         raise OrderNotDraft(order_id=str(draft.pk), order_status=Order.objects.get(pk=draft.pk).status)
     return saga
 
 
 @counts_refusals
-def _place(order: OrderFacts, wishes: Wishes, claim: Claim | None, should_stop: ShouldStop) -> SagaInstance:
-    lines = [WantedLine(line.book_id, line.quantity, line.unit_price) for line in order.lines]
+def _place(order: OrderSnapshot, wishes: Wishes, claim: Claim | None, should_stop: ShouldStop) -> SagaInstance:
+    lines = [RequestedLine(line.book_id, line.quantity, line.unit_price) for line in order.lines]
     check_prices(lines, inventory.find_books(order.quantities))
     try:
         with beginning_with(partial(_take_over, order, wishes)):
@@ -113,18 +113,18 @@ def _place(order: OrderFacts, wishes: Wishes, claim: Claim | None, should_stop: 
         raise
 
 
-def _take_over(order: OrderFacts, wishes: Wishes) -> None:
+def _take_over(order: OrderSnapshot, wishes: Wishes) -> None:
     """The draft becomes the order, all of it held for as long as a saga may take."""
     draft = lock_draft(order.order_id)
-    if drafts.facts_of(draft, wishes, order.payment_token, order.placed_by) != order:
+    if drafts.snapshot_of(draft, wishes, order.payment_token, order.placed_by) != order:
         raise OrderChanged(order_id=str(order.order_id))
     drafts.place_draft(draft, order)
     hold_stock(order)
 
 
-def _put(draft: Order, item: WantedLine, copies: int, actor: str) -> None:
+def _put(draft: Order, item: RequestedLine, copies: int, actor: str) -> None:
     books = inventory.find_books([item.book_id])
     check_prices([item], books)
     book = books[item.book_id].book
-    hold_stock(Wanted(draft.pk, {book.pk: copies}, actor), drafted_by=draft.customer_id)
+    hold_stock(StockRequest(draft.pk, {book.pk: copies}, actor), drafted_by=draft.customer_id)
     drafts.put_line(draft, Line(book.pk, book.title, book.price, copies))

@@ -43,6 +43,6 @@ def _lock_settled(order_id: UUID) -> Order | None:
     if order and order.status == Status.DRAFT:
         raise OrderIsDraft(order_id=str(order_id))
     began_meanwhile = saga is None and SagaInstance.objects.filter(order_id=order_id).exists()
-    if began_meanwhile or (saga and not saga.at_rest):
+    if began_meanwhile or (saga and not saga.is_finished):
         raise SagaRunning(order_id=str(order_id))
     return order

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from cloudmart.api.idempotency import Claim
 from cloudmart.kernel.ids import new_id
 from cloudmart.kernel.limits import check_size
-from cloudmart.kernel.order import Address, Line, OrderFacts, summed
+from cloudmart.kernel.order import Address, Line, OrderSnapshot, summed
 from cloudmart.kernel.stopping import ShouldStop, never
 from inventory import selectors as inventory
 from inventory.errors import PriceChanged
@@ -22,7 +22,7 @@ from sagas.orchestration.orchestrator import OrderSagaOrchestrator
 
 
 @dataclass(frozen=True, slots=True)
-class WantedLine:
+class RequestedLine:
     """So many copies of a book, and the price that the client expects (None: any)."""
 
     book_id: str
@@ -35,7 +35,7 @@ class OrderRequest:
     """What a client asks for."""
 
     customer: Customer
-    items: tuple[WantedLine, ...]
+    items: tuple[RequestedLine, ...]
     payment_method: str
     payment_token: str = field(default="", repr=False)
     address: Address | None = None
@@ -47,7 +47,7 @@ class OrderRequest:
     placed_by: str
 
 
-START: dict[str, Callable[[OrderFacts, str, ShouldStop], SagaInstance]] = {
+START: dict[str, Callable[[OrderSnapshot, str, ShouldStop], SagaInstance]] = {
     SagaStyle.ORCHESTRATION: OrderSagaOrchestrator.start,
     SagaStyle.CHOREOGRAPHY: choreography.start,
 }
@@ -78,7 +78,7 @@ def place_order(request: OrderRequest, claim: Claim | None = None, should_stop: 
         Line(book_id, books[book_id].book.title, books[book_id].book.price, quantity)
         for book_id, quantity in wanted.items()
     )
-    order = OrderFacts(
+    order = OrderSnapshot(
         order_id=new_id(),
         customer_id=customer.pk,
         lines=lines,
@@ -94,13 +94,13 @@ def place_order(request: OrderRequest, claim: Claim | None = None, should_stop: 
     return start_saga(order, claim, should_stop)
 
 
-def start_saga(order: OrderFacts, claim: Claim | None, should_stop: ShouldStop) -> SagaInstance:
+def start_saga(order: OrderSnapshot, claim: Claim | None, should_stop: ShouldStop) -> SagaInstance:
     """Write the order, and run its saga in its style. Raises OrderInDoubt when that breaks off and may be written."""
     with naming_order(order.order_id, is_new=True):
         return START[order.saga_style](order, claim.tie(order.order_id) if claim else "", should_stop)
 
 
-def check_prices(items: Iterable[WantedLine], books: dict[str, InventoryRecord]) -> None:
+def check_prices(items: Iterable[RequestedLine], books: dict[str, InventoryRecord]) -> None:
     """Raises PriceChanged with every book that no longer costs what was expected."""
     changed = [
         {"book_id": item.book_id, "expected": item.price, "current": books[item.book_id].book.price}

@@ -8,7 +8,7 @@ from rest_framework.response import Response
 from cloudmart.api.idempotency import store
 from cloudmart.api.problems import refused
 from cloudmart.kernel.errors import OrderInDoubt
-from cloudmart.kernel.order import OrderFacts
+from cloudmart.kernel.order import OrderSnapshot
 from inventory.errors import ReservationDiffers, ReservationEnded, ReservationExpired
 from orders.errors import OrderCancelled
 from orders.models import Order, Status
@@ -38,10 +38,10 @@ ON_THE_WAY = (
 def answer_with(saga: SagaInstance) -> Response:
     """What the client is answered whose order this saga has driven as far as it would go. Raises SagaFailed."""
     with naming_order(saga.order_id):
-        return answer_to_placing(OrderFacts.from_json(saga.payload), saga.status, saga.failure)
+        return answer_to_placing(OrderSnapshot.from_json(saga.payload), saga.status, saga.failure)
 
 
-def answer_to_placing(order: OrderFacts, state: str, failure: dict[str, Any] | None) -> Response:
+def answer_to_placing(order: OrderSnapshot, state: str, failure: dict[str, Any] | None) -> Response:
     """201, or of a draft 200, when all is done; 202 when the saga goes on. Raises SagaFailed when all is undone."""
     if state == State.FAILED:
         raise SagaFailed(order.order_id, state, failure)

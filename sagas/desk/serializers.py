@@ -39,7 +39,7 @@ from orders.selectors import find_customer
 from orders.serializers import OrderOutput
 from sagas.desk.cancelling import CANCELLED_BY_CUSTOMER, CANCELLED_BY_SHOP
 from sagas.desk.permissions import FOR_OTHERS
-from sagas.desk.placing import OrderRequest, WantedLine
+from sagas.desk.placing import OrderRequest, RequestedLine
 from sagas.models import Event, SagaAction, SagaStepLog, State
 from sagas.operations.commands import STOPPED
 
@@ -61,7 +61,7 @@ class CouponField(PatternField):
         super().__init__(r"^[A-Za-z0-9_-]{1,32}\Z", **kwargs)
 
 
-class WishesInput(StrictSerializer):
+class OrderOptionsInput(StrictSerializer):
     """What can be said of an order besides its books and what pays."""
 
     payment_method = serializers.ChoiceField(PaymentMethod.choices, required=False)
@@ -89,7 +89,7 @@ class WishesInput(StrictSerializer):
 
 
 @extend_schema_serializer(examples=ORDERS)
-class OrderInput(WishesInput):
+class OrderInput(OrderOptionsInput):
     """An order: `items`, or the short form with one `book_id`, `quantity` and `price`."""
 
     schema_also: ClassVar = {
@@ -128,7 +128,7 @@ class OrderInput(WishesInput):
         customer = buyer(user, asked.get("customer_id"))
         return OrderRequest(
             customer=customer,
-            items=tuple(WantedLine(**item) for item in asked["items"]),
+            items=tuple(RequestedLine(**item) for item in asked["items"]),
             payment_method=asked["payment_method"],
             payment_token=asked.get("payment_token", ""),
             address=asked.get("shipping_address"),

@@ -159,7 +159,7 @@ class CancelOrder(APIView):
         self.check_permissions(request)  # the draft may have been placed meanwhile
         with naming_order(order_id):
             saga = command(Verb.CANCEL, order_id, actor, reason, request_deadline(request))
-        return told(find_order(order_id, request.user), saga.status, 200 if saga.at_rest else 202)
+        return told(find_order(order_id, request.user), saga.status, 200 if saga.is_finished else 202)
 
     put = post
 
@@ -277,4 +277,4 @@ def commanded(request: Request, order_id: UUID, verb: Verb, asking: type[StrictS
 
 def saga_told(saga: SagaInstance, viewer: Any) -> Response:
     """How the saga stands; 202 while it goes on."""
-    return Response(SagaStatusOutput(saga_status(saga.order_id, viewer)).data, 200 if saga.at_rest else 202)
+    return Response(SagaStatusOutput(saga_status(saga.order_id, viewer)).data, 200 if saga.is_finished else 202)

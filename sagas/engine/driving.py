@@ -9,9 +9,9 @@ from structlog.contextvars import bound_contextvars
 
 from cloudmart.api.idempotency import KeyTaken
 from cloudmart.kernel.errors import DomainError
-from cloudmart.kernel.redaction import conceal
+from cloudmart.kernel.redaction import register_secret
 from sagas.engine.metrics import count_error, count_outcome, observe_order
-from sagas.errors import Overtaken
+from sagas.errors import LeaseLost
 from sagas.models import SagaInstance
 
 logger = logging.getLogger(__name__)
@@ -24,11 +24,11 @@ def driving(saga: SagaInstance) -> Iterator[None]:
     Whoever is overtaken leaves here; `saga` is then as somebody else has moved it.
     """
     is_new, status_before, began = saga._state.adding, saga.status, perf_counter()
-    conceal(str(saga.payload.get("payment_token", "")))
+    register_secret(str(saga.payload.get("payment_token", "")))
     with bound_contextvars(order_id=str(saga.order_id), saga_id=str(saga.pk)):
         try:
             yield
-        except Overtaken:
+        except LeaseLost:
             logger.info("overtaken")
             saga.refresh_from_db()
             return

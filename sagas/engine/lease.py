@@ -18,11 +18,11 @@ from django.db.models.functions import Coalesce, Greatest, Least
 
 from cloudmart.database.clock import DatabaseNow
 from cloudmart.database.transactions import durable, joining
-from cloudmart.kernel.order import OrderFacts
+from cloudmart.kernel.order import OrderSnapshot
 from cloudmart.kernel.text import LONGEST_REASON, storable
-from sagas.errors import Overtaken
+from sagas.errors import LeaseLost
 from sagas.locks import lock_saga
-from sagas.models import UNDERWAY, Event, SagaInstance
+from sagas.models import UNFINISHED, Event, SagaInstance
 
 NO_LEASE: dict[str, Any] = {"owner": "", "lease_until": None}
 """The columns of a saga that nobody drives."""
@@ -59,7 +59,7 @@ def prolonged() -> dict[str, Any]:
     return {"lease_until": Greatest(Coalesce("lease_until", then), then)}
 
 
-def new_saga(order: OrderFacts, answers_key: str) -> SagaInstance:
+def new_saga(order: OrderSnapshot, answers_key: str) -> SagaInstance:
     """The saga of an order that is about to be written, leased to whoever writes it; not saved."""
     return SagaInstance(
         saga_type=order.saga_style,
@@ -95,7 +95,7 @@ def is_late() -> Q:
 def is_unfinished() -> Q:
     """Sagas that are under way, or that rest while not everybody knows of it."""
     untold = Event.objects.filter(aggregate_id=OuterRef("order_id"), delivered_at=None)
-    return Q(status__in=UNDERWAY) | Q(Exists(untold))
+    return Q(status__in=UNFINISHED) | Q(Exists(untold))
 
 
 @joining
@@ -122,16 +122,16 @@ def claim(saga: SagaInstance, *, early: bool = False, abandoned: bool = False) -
 
 @durable
 def prolong(order_id: UUID, fence: int) -> None:
-    """Say that this driver is still at it. Raises Overtaken."""
+    """Say that this driver is still at it. Raises LeaseLost."""
     if not SagaInstance.objects.filter(order_id=order_id, fence=fence).update(**prolonged()):
-        raise Overtaken(str(order_id))
+        raise LeaseLost(str(order_id))
 
 
 def give_up(saga: SagaInstance, **changes: Any) -> None:
-    """Once this transaction has committed, anybody may drive the saga, changed like this. Raises Overtaken."""
+    """Once this transaction has committed, anybody may drive the saga, changed like this. Raises LeaseLost."""
     mine = SagaInstance.objects.filter(pk=saga.pk, fence=saga.fence)
     if not mine.update(**NO_LEASE, **changes, updated_at=DatabaseNow()):
-        raise Overtaken(str(saga.pk))
+        raise LeaseLost(str(saga.pk))
 
 
 def wait(saga: SagaInstance, why: str, *, unless: Q | None = None, attention_after: int | None = None) -> None:
@@ -141,7 +141,7 @@ def wait(saga: SagaInstance, why: str, *, unless: Q | None = None, attention_aft
 
     Each time it waits for twice as long, up to a limit; a part of that is random, so that what failed together does
     not come back together. It does not sleep past its deadline, nor at all where `unless` holds. One that has come to
-    its end after all stays as it is. Raises Overtaken.
+    its end after all stays as it is. Raises LeaseLost.
     """
     tries = lock_saga(saga.order_id, saga.fence).attempts + 1
     if not SagaInstance.objects.filter(is_unfinished(), pk=saga.pk).exists():

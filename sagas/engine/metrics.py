@@ -97,7 +97,7 @@ def observe_order(style: str, seconds: float) -> None:
 
 def outcome_of(saga: SagaInstance, code: str) -> str:
     """What became of an order whose failure, if any, has this code."""
-    if not saga.at_rest:
+    if not saga.is_finished:
         return "waiting"
     if saga.status == State.COMPLETED:
         return "completed"

@@ -13,10 +13,10 @@ from cloudmart.kernel.stopping import ShouldStop, never
 from orders.models import SagaStyle
 from sagas.choreography import driver as choreography
 from sagas.engine.lease import DUE_SINCE, ONCE, claim, is_due, wait
-from sagas.errors import Overtaken, SagaAbandoned, SagaRunning
-from sagas.models import UNDERWAY, Event, SagaInstance
+from sagas.errors import LeaseLost, SagaAbandoned, SagaRunning
+from sagas.models import UNFINISHED, Event, SagaInstance
 from sagas.orchestration.orchestrator import OrderSagaOrchestrator
-from sagas.selectors import saga_of
+from sagas.selectors import find_saga
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ RESUME: dict[str, Callable[[SagaInstance, ShouldStop], SagaInstance]] = {
 def due(limit: int) -> list[SagaInstance]:
     """Sagas that somebody should drive on, at rest or not, those first that are due longest."""
     untold = Event.objects.filter(delivered_at=None).values("aggregate_id")
-    under_way = SagaInstance.objects.filter(status__in=UNDERWAY)
+    under_way = SagaInstance.objects.filter(status__in=UNFINISHED)
     not_all_told = SagaInstance.objects.filter(order_id__in=untold)
     both = _due_among(under_way).union(_due_among(not_all_told))
     oldest = [pk for _, pk in both.order_by("since")[:limit]]  # type: ignore[misc]
@@ -56,8 +56,8 @@ def retry_saga(order_id: UUID, should_stop: ShouldStop = never) -> SagaInstance:
 
     Raises SagaNotFound, SagaRunning while somebody else drives it, and SagaAbandoned.
     """
-    saga = saga_of(order_id)
-    if saga.at_rest:
+    saga = find_saga(order_id)
+    if saga.is_finished:
         return saga
     seize(saga)
     return drive(saga, should_stop)
@@ -65,7 +65,7 @@ def retry_saga(order_id: UUID, should_stop: ShouldStop = never) -> SagaInstance:
 
 def resume_saga(order_id: UUID, should_stop: ShouldStop = never) -> SagaInstance:
     """Drive an abandoned saga on, in the direction that it had; any other stays as it is. Raises SagaNotFound."""
-    saga = saga_of(order_id)
+    saga = find_saga(order_id)
     if saga.given_up_at is None:
         return saga
     seize(saga, abandoned=True)
@@ -97,7 +97,7 @@ def wait_after_error(saga: SagaInstance, error: Exception, attention_after: int 
     """Have a saga wait whose driving has broken off: the error stands in the log. Only for who has claimed it."""
     logger.error("saga %s of order %s broken off", saga.pk, saga.order_id, exc_info=error)
     close_old_connections()
-    with suppress(Overtaken):
+    with suppress(LeaseLost):
         durable(wait)(saga, f"{type(error).__name__}: see the log", attention_after=attention_after)
     saga.refresh_from_db()
     return saga

@@ -5,14 +5,14 @@ from typing import Any
 
 from django.dispatch import Signal
 
-from cloudmart.kernel.order import OrderFacts
+from cloudmart.kernel.order import OrderSnapshot
 
 
 @dataclass(frozen=True, slots=True)
 class Rest:
     """How a saga ends."""
 
-    order: OrderFacts
+    order: OrderSnapshot
     state: str
     failure: dict[str, Any] | None
     answers_key: str

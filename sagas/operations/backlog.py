@@ -12,7 +12,7 @@ from cloudmart.database.clock import DatabaseNow
 from cloudmart.kernel.metrics import READ_AT_SCRAPE
 from orders.models import SagaStyle
 from sagas.engine.lease import DUE_SINCE, is_due, is_free, is_waiting
-from sagas.models import UNDERWAY, SagaInstance
+from sagas.models import UNFINISHED, SagaInstance
 from sagas.operations.stale_intents import KINDS, outside_sagas, stale
 
 CONDITIONS = {
@@ -64,14 +64,14 @@ def intents() -> tuple[Metric, Metric]:
 
 def by_style() -> dict[str, Mapping[str, Any]]:
     """How many sagas of each style are under way in each condition, and how many of them call for a person."""
-    under_way = SagaInstance.objects.filter(status__in=UNDERWAY).values("saga_type")
+    under_way = SagaInstance.objects.filter(status__in=UNFINISHED).values("saga_type")
     counts = {condition: Count("pk", filter=which) for condition, which in CONDITIONS.items()}
     return {each["saga_type"]: each for each in under_way.annotate(**counts, calling=Count("attention"))}
 
 
 def lag_seconds() -> float:
     """0 when nothing is due."""
-    due = SagaInstance.objects.filter(is_due(), status__in=UNDERWAY)
+    due = SagaInstance.objects.filter(is_due(), status__in=UNFINISHED)
     longest = due.aggregate(longest=Max(DatabaseNow() - DUE_SINCE))["longest"]
     return max(0.0, longest.total_seconds()) if longest else 0.0
 

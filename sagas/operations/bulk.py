@@ -15,12 +15,12 @@ from django.template.response import TemplateResponse
 from cloudmart.api.admin import ReadOnlyAdmin
 from cloudmart.api.deadlines import request_deadline
 from cloudmart.api.problems import in_words
-from cloudmart.kernel.order import OrderFacts
+from cloudmart.kernel.order import OrderSnapshot
 from cloudmart.kernel.viewers import actor_of
 from sagas.desk.cancelling import CANCELLED_BY_SHOP
 from sagas.models import SagaInstance, Verb
 from sagas.operations.commands import ACTS, STOPPED, Act, command, compensate_saga
-from sagas.selectors import saga_of
+from sagas.selectors import find_saga
 
 MOST_AT_ONCE = 100
 """Sagas: as many as are read through before they are confirmed."""
@@ -74,7 +74,7 @@ def ask_or_run(
     reason, should_stop = form.cleaned_data["reason"] or DEFAULT_REASONS.get(verb, ""), request_deadline(request)
 
     def run(order_id: UUID) -> Message:
-        if why := left_out(verb, saga_of(order_id)):
+        if why := left_out(verb, find_saga(order_id)):
             return messages.WARNING, f"{order_id} was left out. {why}"
         saga = command(verb, order_id, actor_of(request.user), reason, should_stop, ACTS_ON_MANY)
         if saga.attention:
@@ -96,7 +96,7 @@ def confirmation(
         "media": admin.media,
         "verb": verb,
         "consequence": CONSEQUENCES[verb],
-        "rows": [(saga, OrderFacts.from_json(saga.payload).totals.total, left_out(verb, saga)) for saga in sagas],
+        "rows": [(saga, OrderSnapshot.from_json(saga.payload).totals.total, left_out(verb, saga)) for saga in sagas],
         "form": form,
         "checkbox": ACTION_CHECKBOX_NAME,
         "confirmed": CONFIRMED,

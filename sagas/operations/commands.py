@@ -16,7 +16,7 @@ from sagas.engine.recovery import drive, resume_saga, retry_saga, seize
 from sagas.locks import lock_saga
 from sagas.models import SagaAction, SagaInstance, Verb
 from sagas.orchestration import orchestrator as orchestration
-from sagas.selectors import saga_of
+from sagas.selectors import find_saga
 
 STOPPED = "The shop has stopped the order."
 """Why a saga turns back that an operator gives no other reason for."""
@@ -39,7 +39,7 @@ def command(
     acts: Mapping[str, Act] | None = None,
 ) -> SagaInstance:
     """Have the order's saga do it. Raises SagaNotFound, and what the verb is refused with."""
-    action = _note(saga_of(order_id), verb, actor, reason)
+    action = _note(find_saga(order_id), verb, actor, reason)
     try:
         saga = (acts or ACTS)[verb](order_id, reason, actor, should_stop)
     except DomainError as refusal:
@@ -57,8 +57,8 @@ def compensate_saga(
     Raises SagaNotFound, SagaRunning while somebody else drives it, AlreadyShipped when it is too late, and
     SagaAbandoned unless `abandoned` ones are meant too.
     """
-    saga = saga_of(order_id)
-    if saga.at_rest:
+    saga = find_saga(order_id)
+    if saga.is_finished:
         return cancel_order(order_id, reason, actor, should_stop)
     return drive(_seize_and_turn_back(order_id, reason, actor, abandoned), should_stop)
 
@@ -71,7 +71,7 @@ def give_up_saga(order_id: UUID, reason: str) -> SagaInstance:
     SagaRunning while somebody drives it.
     """
     saga = lock_saga(order_id)
-    if not saga.at_rest:
+    if not saga.is_finished:
         seize(saga, abandoned=True)
         give_up(saga, given_up_at=DatabaseNow(), attention=storable(reason, LONGEST_REASON))
         saga.refresh_from_db()

@@ -17,6 +17,6 @@ def hand_over(order_id: UUID) -> None:
     """
     with suppress(SagaNotFound):
         saga = lock_saga(order_id)
-        if not saga.at_rest:
+        if not saga.is_finished:
             raise SagaRunning(f"The order is not sold: its saga is {saga.status}.", order_id=str(order_id))
     shipping.hand_over(order_id)

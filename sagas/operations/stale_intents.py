@@ -22,7 +22,7 @@ from cloudmart.providers.unsettled import Found, Unsettled
 from payments.unsettled import UNSETTLED as PAYMENTS
 from sagas.desk.guards import check_saga_rests
 from sagas.errors import SagaRunning
-from sagas.models import UNDERWAY, SagaInstance
+from sagas.models import UNFINISHED, SagaInstance
 from shipping.unsettled import UNSETTLED as PARCELS
 
 logger = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ BATCH = 20
 
 def outside_sagas(rows: Rows, kind: Unsettled) -> Rows:
     """Those of these intents whose order has no saga under way."""
-    saga = SagaInstance.objects.filter(order_id=OuterRef(kind.order_id), status__in=UNDERWAY)
+    saga = SagaInstance.objects.filter(order_id=OuterRef(kind.order_id), status__in=UNFINISHED)
     return rows.exclude(Exists(saga))
 
 

@@ -10,15 +10,15 @@ from django.db.models.functions import Coalesce
 
 from cloudmart.database.clock import DatabaseNow
 from cloudmart.database.transactions import durable
-from cloudmart.kernel.order import OrderFacts
+from cloudmart.kernel.order import OrderSnapshot
 from cloudmart.kernel.stopping import ShouldStop, never
 from cloudmart.kernel.text import LONGEST_REASON, storable
 from cloudmart.providers.remote import Answer, Refused, ask
 from orders.errors import OrderCancelled
 from sagas.engine.driving import driving
 from sagas.engine.lease import give_up, new_saga, prolong, wait
-from sagas.errors import Overtaken
-from sagas.models import AT_REST, Direction, SagaInstance, State, StepStatus
+from sagas.errors import LeaseLost
+from sagas.models import FINISHED, Direction, SagaInstance, State, StepStatus
 from sagas.orchestration.step_log import StepLog
 from sagas.orchestration.walk import CANCELLATION, WISHED, Call, TurnedBack, Walk
 from sagas.orchestration.workflow import ORDER_WORKFLOW, Workflow
@@ -30,14 +30,14 @@ class OrderSagaOrchestrator:
     """Drives one saga. Each transaction settles the call before it, does what is local, and begins the next call.
 
     Every transaction first claims the cursor by compare-and-set, under the fence of the driver's lease; whoever finds
-    it moved raises Overtaken and has written nothing. A step that says no rolls its transaction back, and the same
+    it moved raises LeaseLost and has written nothing. A step that says no rolls its transaction back, and the same
     transaction is then taken again with that step known to fail: what was heard from a provider is kept, what the step
     may have written is not.
     """
 
     def __init__(self, saga: SagaInstance, workflow: Workflow = ORDER_WORKFLOW) -> None:
         self.saga = saga
-        self._order = OrderFacts.from_json(saga.payload)
+        self._order = OrderSnapshot.from_json(saga.payload)
         self._workflow = workflow
         self._is_new = saga._state.adding
         self._last_seq = 0 if self._is_new else saga.log.count()
@@ -45,7 +45,7 @@ class OrderSagaOrchestrator:
     @classmethod
     def start(
         cls,
-        order: OrderFacts,
+        order: OrderSnapshot,
         answers_key: str = "",
         should_stop: ShouldStop = never,
         workflow: Workflow = ORDER_WORKFLOW,
@@ -78,7 +78,7 @@ class OrderSagaOrchestrator:
     ) -> SagaInstance:
         """Walk a completed saga back from its end; a running one reads the wish when it next claims its cursor.
 
-        One that waits is due at once. Raises what the first undo refuses with, having changed nothing; Overtaken when
+        One that waits is due at once. Raises what the first undo refuses with, having changed nothing; LeaseLost when
         the saga has moved meanwhile.
         """
         if saga.status == State.COMPLETED:
@@ -91,7 +91,7 @@ class OrderSagaOrchestrator:
                 machine._converse(machine._keep(walk), should_stop)
             return saga
         if not turn_back(saga.order_id, reason, actor, wake_at=DatabaseNow()):
-            raise Overtaken(str(saga.pk))
+            raise LeaseLost(str(saga.pk))
         return saga
 
     def _converse(self, call: Call | None, should_stop: ShouldStop = never) -> None:
@@ -178,7 +178,7 @@ def turn_back(order_id: UUID, reason: str, actor: str, **changes: Any) -> bool:
 
     Of several wishes the first one counts.
     """
-    running = SagaInstance.objects.filter(order_id=order_id).exclude(status__in=AT_REST)
+    running = SagaInstance.objects.filter(order_id=order_id).exclude(status__in=FINISHED)
     said = {"cancel_reason": storable(reason, LONGEST_REASON), "cancelled_by": actor}
     wish = {name: Coalesce(name, Value(text)) for name, text in said.items()}
     return bool(running.update(**wish, **changes))

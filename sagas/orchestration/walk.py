@@ -9,13 +9,13 @@ from django.utils import timezone
 
 from cloudmart.database.clock import DatabaseNow
 from cloudmart.kernel.errors import DomainError
-from cloudmart.kernel.order import OrderFacts
+from cloudmart.kernel.order import OrderSnapshot
 from cloudmart.providers.remote import Answer, RemoteOperation
 from orders.errors import OrderCancelled
 from sagas.engine.lease import NO_LEASE, PROGRESS, is_late, lease, prolonged
 from sagas.engine.resting import Rest, came_to_rest
-from sagas.errors import Overtaken, SagaTimedOut
-from sagas.models import AT_REST, Direction, SagaInstance, State, StepStatus
+from sagas.errors import LeaseLost, SagaTimedOut
+from sagas.models import FINISHED, Direction, SagaInstance, State, StepStatus
 from sagas.orchestration.step_log import StepLog
 from sagas.orchestration.workflow import Local, Remote, Step, Workflow
 
@@ -66,7 +66,7 @@ class Walk:
 
     def __init__(self, saga: SagaInstance, workflow: Workflow, last_seq: int, turned_back: TurnedBack | None) -> None:
         self._saga, self._workflow, self._turned_back = saga, workflow, turned_back
-        self._order = OrderFacts.from_json(saga.payload)
+        self._order = OrderSnapshot.from_json(saga.payload)
         self._log = StepLog(saga, last_seq)
         self._claimed = self.cursor = Cursor(saga.status, saga.current_step)
         self.failure: dict[str, Any] | None = saga.failure
@@ -102,7 +102,7 @@ class Walk:
     def claim_forward(self, index: int, *, in_time: bool = False) -> None:
         """Move the cursor to the next stop on the way from step `index`; or to turn back, where that is known.
 
-        Raises Overtaken when somebody else has moved it, and TurnedBack when a cancellation is wished; where it has to
+        Raises LeaseLost when somebody else has moved it, and TurnedBack when a cancellation is wished; where it has to
         be `in_time`, also after the saga's deadline.
         """
         if self._turned_back:
@@ -111,11 +111,11 @@ class Walk:
             self._claim(self._stop_from(index), unless=WISHED | is_late() if in_time else WISHED)
 
     def claim_back(self) -> None:
-        """Move the cursor to turn back, or to go on doing so. Raises Overtaken."""
+        """Move the cursor to turn back, or to go on doing so. Raises LeaseLost."""
         self._claim(Cursor(State.COMPENSATION_STARTED, self.cursor.step))
 
     def claim_from_rest(self) -> None:
-        """Move the cursor of a completed saga to turn back for whoever cancels it, and lease it. Raises Overtaken."""
+        """Move the cursor of a completed saga to turn back for whoever cancels it, and lease it. Raises LeaseLost."""
         leased_for = {"cancelled_by": self._saga.cancelled_by, "fence": F("fence") + 1, **lease()}
         self._claim(Cursor(State.COMPENSATION_STARTED), **leased_for)
 
@@ -125,7 +125,7 @@ class Walk:
         changes: dict[str, Any] = {}
         if (self.cursor, self.failure) != (self._claimed, self._saga.failure):
             changes = {**_at(self.cursor, prolonged()), **PROGRESS, "failure": self.failure}
-        if self.cursor.state in AT_REST:
+        if self.cursor.state in FINISHED:
             rest = Rest(self._order, self.cursor.state, self.failure, self._saga.answers_key)
             came_to_rest.send(SagaInstance, rest=rest)
             changes["finished_at"] = Greatest(DatabaseNow(), Value(self._log.ended))
@@ -155,7 +155,7 @@ class Walk:
     def _why_not(self) -> Exception:
         now = SagaInstance.objects.get(pk=self._saga.pk)
         if (Cursor(now.status, now.current_step), now.fence) != (self.cursor, self._saga.fence):
-            return Overtaken(str(now.pk))
+            return LeaseLost(str(now.pk))
         if now.cancel_reason is not None:
             self._saga.cancelled_by = now.cancelled_by
             return TurnedBack(CANCELLATION, OrderCancelled(now.cancel_reason, reason=now.cancel_reason))
@@ -242,5 +242,5 @@ def _at(cursor: Cursor, held: dict[str, Any]) -> dict[str, Any]:
         "current_step": cursor.step,
         "updated_at": DatabaseNow(),
         "finished_at": None,
-        **(NO_LEASE if cursor.state in AT_REST else held),
+        **(NO_LEASE if cursor.state in FINISHED else held),
     }

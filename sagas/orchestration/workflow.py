@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from cloudmart.kernel.order import Basket, OrderFacts
+from cloudmart.kernel.order import Basket, OrderSnapshot
 from cloudmart.providers.remote import RemoteOperation
 from inventory import services as inventory
 from orders import services as orders
@@ -17,7 +17,7 @@ class Local:
     """A step that is one function, run in the saga's transaction. It checks everything before it writes."""
 
     name: str
-    do: Callable[[OrderFacts], None]
+    do: Callable[[OrderSnapshot], None]
     undo: Callable[[Basket, str], None] | None = None
     """Takes the basket of whoever has the order undone, and the reason.
 
@@ -40,7 +40,7 @@ Step = Local | Remote
 Workflow = tuple[Step, ...]
 
 
-def complete(order: OrderFacts) -> None:
+def complete(order: OrderSnapshot) -> None:
     """The order is done, and the copies leave the shelf; the stock, which many want, is locked last."""
     orders.complete_order(order)
     inventory.confirm_stock(order)

@@ -79,5 +79,5 @@ def steps_of(told: dict[str, Any], direction: str, *statuses: str) -> list[str]:
     return [line["step"] for line in told["steps"] if line["direction"] == direction and line["status"] in statuses]
 
 
-def facts_of(told: dict[str, Any]) -> list[str]:
+def events_in(told: dict[str, Any]) -> list[str]:
     return [event["event_type"] for event in told["events"]]

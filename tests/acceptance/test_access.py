@@ -7,7 +7,7 @@ from rest_framework.test import APIClient
 from orders.models import SagaStyle
 from sagas.models import SagaInstance
 from tests.committed import reserve_stock
-from tests.conftest import facts, signed_in
+from tests.conftest import order_snapshot, signed_in
 from tests.factories import CustomerFactory, UserFactory
 
 pytestmark = pytest.mark.any_database
@@ -90,7 +90,7 @@ def test_a_customer_needs_not_say_who_she_is_but_an_operator_must_say_for_whom(o
 
 def test_everybody_sees_the_stock_but_only_operators_see_whose_holds_there_are(api, operator, shelve):
     shelve("book-789", 10)
-    order = facts(("book-789", 2))
+    order = order_snapshot(("book-789", 2))
     reserve_stock(order)
     seen = api.get("/inventory/book-789").json()
     assert (seen["total_quantity"], seen["reserved_quantity"], seen["available_quantity"]) == (10, 2, 8)

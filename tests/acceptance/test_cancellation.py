@@ -10,7 +10,7 @@ from payments.gateways.port import gateway
 from sagas.desk import cancelling as cancellation
 from sagas.desk.cancelling import cancel_order
 from sagas.models import SagaInstance
-from tests.acceptance.conftest import end_of, facts_of, holds, steps_of
+from tests.acceptance.conftest import end_of, events_in, holds, steps_of
 from tests.committed import hand_over
 from tests.known_bugs import known_bug
 
@@ -37,7 +37,7 @@ def test_cancelling_a_completed_order_undoes_everything(api, bought, style, stat
     if style == SagaStyle.ORCHESTRATION:
         assert steps_of(told, "undo", "done") == EVERYTHING_UNDONE
     else:
-        assert facts_of(told)[6:] == [
+        assert events_in(told)[6:] == [
             "OrderCancelRequested",
             "StockReleased",
             "ShippingCancelled",
@@ -89,7 +89,7 @@ def test_a_wish_that_comes_while_all_is_undone_changes_nothing(
 ):
     """Whether or not who wishes it knows how far it is, and whether or not the refund can be made just then."""
     shelve("book-123", 3)
-    refund, look = MockGateway.refund, cancellation.saga_of
+    refund, look = MockGateway.refund, cancellation.find_saga
 
     def look_too_early(order_id):
         saga = look(order_id)
@@ -100,7 +100,7 @@ def test_a_wish_that_comes_while_all_is_undone_changes_nothing(
         monkeypatch.setattr(MockGateway, "refund", refund)
         with monkeypatch.context() as stale:
             if is_stale:
-                stale.setattr(cancellation, "saga_of", look_too_early)
+                stale.setattr(cancellation, "find_saga", look_too_early)
             cancel_order(SagaInstance.objects.get().order_id, "Changed my mind.")
         if is_down:
             raise OutcomeUnknown("no answer")
@@ -112,21 +112,21 @@ def test_a_wish_that_comes_while_all_is_undone_changes_nothing(
     assert end_of(problem["order_id"]) == ("cancelled", 0, 0, [("book-123", 3, 0)])
     told = status_of(problem["order_id"])
     assert told["history"][-2:] == ["COMPENSATION_STARTED", "FAILED"]
-    assert "OrderCancelRequested" not in facts_of(told)
+    assert "OrderCancelRequested" not in events_in(told)
     assert len({key for verb, key in gateway().diary if verb == "refund"}) == 1
 
 
 def test_a_wish_that_comes_just_too_late_cancels_the_completed_order(bought, style, monkeypatch):
     """The saga completes between the look at it and the wish."""
-    look = cancellation.saga_of
+    look = cancellation.find_saga
 
     def look_too_early(order_id):
         saga = look(order_id)
-        monkeypatch.setattr(cancellation, "saga_of", look)
+        monkeypatch.setattr(cancellation, "find_saga", look)
         saga.status = "SHIPPING_ARRANGED"
         return saga
 
-    monkeypatch.setattr(cancellation, "saga_of", look_too_early)
+    monkeypatch.setattr(cancellation, "find_saga", look_too_early)
     cancel_order(bought, "Too late?")
     assert end_of(bought) == ("cancelled", 0, 0, [("book-123", 5, 0)])
 

@@ -12,7 +12,7 @@ from payments.gateways.mock import MockGateway
 from payments.gateways.port import gateway
 from sagas.choreography import inventory as stock_room
 from sagas.models import Event, SagaInstance
-from tests.acceptance.conftest import end_of, facts_of, money_kept
+from tests.acceptance.conftest import end_of, events_in, money_kept
 from tests.committed import hand_over
 from tests.conftest import signed_in
 from tests.known_bugs import known_bug
@@ -65,7 +65,7 @@ def test_who_is_late_turns_back(api, doubtful, status_of, style):
     if style == SagaStyle.ORCHESTRATION:
         assert "deadline" in [line["step"] for line in told["steps"]]
     else:
-        assert "OrderTimedOut" in facts_of(told)
+        assert "OrderTimedOut" in events_in(told)
     assert end_of(doubtful) == UNDONE
     assert [verb for verb, _ in gateway().diary] == ["cancel"], "what may have happened is undone, not done again"
     answer = api.post("/orders", {**ORDER, "saga": style}, headers={"Idempotency-Key": "key"})

@@ -12,9 +12,9 @@ from payments.gateways.mock import MockGateway
 from sagas.desk import drafts as process
 from sagas.models import SagaInstance
 from sagas.operations.audit.audit import audit
-from tests.acceptance.conftest import BERLIN, end_of, facts_of, holds, money_kept, parcels_on_their_way, steps_of
+from tests.acceptance.conftest import BERLIN, end_of, events_in, holds, money_kept, parcels_on_their_way, steps_of
 from tests.committed import expire_reservations, lapse, reserve_stock
-from tests.conftest import available, facts, signed_in
+from tests.conftest import available, order_snapshot, signed_in
 from tests.factories import BookFactory, CustomerFactory
 from tests.integration.test_races import all_at_once
 from tests.known_bugs import known_bug
@@ -106,7 +106,7 @@ def test_a_confirmed_draft_ends_like_an_order_placed_at_once(api, place, draft, 
     assert end_of(id_of(draft)) == ("completed", 2475, 1, [("book-123", 96, 0), ("book-456", 3, 0)])
     told, other = status_of(id_of(draft)), status_of(placed["order_id"])
     assert told["style"] == style and told["history"] == other["history"]
-    assert steps_of(told, "do", "done") == steps_of(other, "do", "done") and facts_of(told) == facts_of(other)
+    assert steps_of(told, "do", "done") == steps_of(other, "do", "done") and events_in(told) == events_in(other)
     assert api.get(draft).json() == {k: v for k, v in drafted.items() if k != "saga_status"}
 
 
@@ -399,7 +399,7 @@ def test_a_key_makes_adding_and_confirming_safe_to_repeat(api, draft):
 def test_a_key_keeps_the_refusal_of_a_draft_that_stays(api, draft):
     add(api, draft, "book-456", 5)
     lapse()
-    reserve_stock(facts(("book-456", 1)))
+    reserve_stock(order_snapshot(("book-456", 1)))
     answers = [api.post(f"{draft}/confirm", headers={"Idempotency-Key": "k"}) for _ in range(2)]
     assert [answer.json()["code"] for answer in answers] == ["out_of_stock"] * 2
     assert answers[1]["Idempotent-Replayed"] == "true"
@@ -485,7 +485,7 @@ def test_a_hold_that_has_run_out_and_is_gone_is_named_and_the_draft_stays(api, d
     add(api, draft)
     add(api, draft, "book-456", 5)
     lapse()
-    reserve_stock(facts(("book-456", 3)))
+    reserve_stock(order_snapshot(("book-456", 3)))
     refused = api.post(f"{draft}/confirm")
     assert refused.status_code == 409 and refused.json()["code"] == "out_of_stock"
     assert refused.json()["shortages"] == [{"book_id": "book-456", "requested": 5, "available": 2}]

@@ -6,7 +6,7 @@ from cloudmart.kernel.ids import new_id
 from inventory.models import InventoryRecord, Reservation, StockEvent
 from inventory.stock import MOST_COPIES, replay
 from tests.committed import confirm_stock, lapse
-from tests.conftest import available, facts, signed_in
+from tests.conftest import available, order_snapshot, signed_in
 from tests.integration.test_races import all_at_once
 
 
@@ -110,7 +110,7 @@ def test_a_hold_is_given_back_whole(ask, order_id):
 
 
 def test_what_is_sold_stays_sold(ask):
-    order = facts(("book-123", 2))
+    order = order_snapshot(("book-123", 2))
     ask("reserve", order_id=str(order.order_id), items=items(("book-123", 2)))
     confirm_stock(order)
     refused = ask("release", order_id=str(order.order_id))

@@ -11,7 +11,7 @@ from cloudmart.kernel.ids import new_id
 from inventory.projector import catch_up
 from orders.models import Order
 from tests.committed import expire_reservations, lapse, reserve_stock
-from tests.conftest import facts, signed_in
+from tests.conftest import order_snapshot, signed_in
 from tests.factories import BookFactory, CustomerFactory
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -151,8 +151,8 @@ def test_books_by_filter_and_order(api, shelves, query, found):
 
 
 def test_a_book_in_the_list_is_as_it_is_alone(api, shelves):
-    reserve_stock(facts(("book-1", 5)))
-    reserve_stock(facts(("book-3", 1)))
+    reserve_stock(order_snapshot(("book-1", 5)))
+    reserve_stock(order_snapshot(("book-3", 1)))
     lapse(shelf="book-1")
     expire_reservations(10)
     catch_up()

@@ -20,7 +20,7 @@ from sagas.desk.drafts import cancel_draft
 from sagas.models import SagaAction, SagaInstance
 from sagas.operations.roles import APPS, operator_permissions
 from shipping.models import Shipment
-from tests.conftest import facts, signed_in
+from tests.conftest import order_snapshot, signed_in
 from tests.factories import CustomerFactory, UserFactory
 
 pytestmark = pytest.mark.any_database
@@ -154,7 +154,7 @@ def visit(api, clients, shelve):
     shelve("book-123", 1000)
 
     def visit(visitor, route, method):
-        new = str(facts().order_id)
+        new = str(order_snapshot().order_id)
         completed = new
         if (route, method) in OF_A_DRAFT:
             completed = api.post("/orders", {}).json()["order_id"]

@@ -8,9 +8,9 @@ from payments.gateways.mock import MockGateway
 from sagas.desk import placing as placement
 from sagas.models import Event, SagaInstance
 from sagas.operations.audit.audit import audit
-from tests.acceptance.conftest import decline_of, end_of, facts_of, holds, steps_of
+from tests.acceptance.conftest import decline_of, end_of, events_in, holds, steps_of
 from tests.committed import reserve_stock
-from tests.conftest import available, facts, signed_in
+from tests.conftest import available, order_snapshot, signed_in
 from tests.known_bugs import known_bug
 
 HAPPY = ["STARTED", "ORDER_CREATED", "STOCK_RESERVED", "PAYMENT_COMPLETED", "SHIPPING_ARRANGED", "COMPLETED"]
@@ -41,7 +41,7 @@ def test_an_order_completes(api, place, shelve, style, status_of):
         assert steps_of(told, "do", "done") == FORWARD and steps_of(told, "undo", "done") == []
         assert told["events"] == []
     else:
-        assert facts_of(told) == HAPPY_FACTS and told["steps"] == []
+        assert events_in(told) == HAPPY_FACTS and told["steps"] == []
         assert all(event["delivered_at"] for event in told["events"])
 
 
@@ -92,7 +92,7 @@ def test_the_last_copy_is_sold_between_the_look_and_the_hold(place, shelve, styl
 
     def check_and_lose_the_race(books, wanted):
         check(books, wanted)
-        reserve_stock(facts(("book-123", 1)))
+        reserve_stock(order_snapshot(("book-123", 1)))
 
     monkeypatch.setattr(placement.inventory, "check_availability", check_and_lose_the_race)
     answer = place(("book-123", 1))
@@ -107,7 +107,7 @@ def test_the_last_copy_is_sold_between_the_look_and_the_hold(place, shelve, styl
         assert steps_of(told, "do", "failed") == ["reserve_stock"]
         assert steps_of(told, "undo", "done") == ["create_order"]
     else:
-        assert facts_of(told) == [
+        assert events_in(told) == [
             "OrderCreated",
             "StockUnavailable",
             "ShippingCancelled",
@@ -118,13 +118,13 @@ def test_the_last_copy_is_sold_between_the_look_and_the_hold(place, shelve, styl
 
 def test_who_falls_short_even_of_what_has_lapsed_leaves_the_shelf_alone(place, shelve, monkeypatch):
     shelve("book-123", 5)
-    reserve_stock(facts(("book-123", 2)))
+    reserve_stock(order_snapshot(("book-123", 2)))
     Reservation.objects.update(expires_at="2020-01-01T00:00Z")
     check = placement.inventory.check_availability
 
     def check_and_lose_the_race(books, wanted):
         check(books, wanted)
-        reserve_stock(facts(("book-123", 1)))
+        reserve_stock(order_snapshot(("book-123", 1)))
 
     monkeypatch.setattr(placement.inventory, "check_availability", check_and_lose_the_race)
     answer = place(("book-123", 5))
@@ -165,7 +165,13 @@ def test_a_declined_payment_puts_the_books_back(place, shelve, style, status_of,
         assert steps_of(told, "do", "failed") == ["process_payment"]
         assert steps_of(told, "undo", "done", "skipped") == ["process_payment", "reserve_stock", "create_order"]
     else:
-        assert facts_of(told) == ["OrderCreated", "StockReserved", "PaymentFailed", "StockReleased", "OrderCancelled"]
+        assert events_in(told) == [
+            "OrderCreated",
+            "StockReserved",
+            "PaymentFailed",
+            "StockReleased",
+            "OrderCancelled",
+        ]
 
 
 @known_bug("medusa#12481")
@@ -195,7 +201,7 @@ def test_a_carrier_that_fails_gives_money_and_books_back(place, shelve, style, s
         assert steps_of(told, "do", "failed") == ["arrange_shipping"] * tries
         assert steps_of(told, "undo", "done") == ["process_payment", "reserve_stock", "create_order"]
     else:
-        assert facts_of(told)[3:] == ["ShippingFailed", "StockReleased", "PaymentRefunded", "OrderCancelled"]
+        assert events_in(told)[3:] == ["ShippingFailed", "StockReleased", "PaymentRefunded", "OrderCancelled"]
 
 
 @known_bug("eventuate-tram-sagas#80")
@@ -248,7 +254,7 @@ def bought_with_extra(place, shelve, monkeypatch):
 
     def reserve_then_charge(self, key, **asked):
         order_id = Order.objects.get().pk
-        reserve_stock(facts(("book-789", 2), order_id=order_id))
+        reserve_stock(order_snapshot(("book-789", 2), order_id=order_id))
         return charge(self, key, **asked)
 
     monkeypatch.setattr(MockGateway, "charge", reserve_then_charge)
@@ -259,12 +265,12 @@ def test_an_order_whose_books_were_held_otherwise_before_fails(place, shelve, st
     """Somebody has used this order's id for holds of their own."""
     shelve("book-123", 5)
     check = placement.inventory.check_availability
-    order_id = facts().order_id
+    order_id = order_snapshot().order_id
     monkeypatch.setattr(placement, "new_id", lambda: order_id)
 
     def check_then_lose(*args):
         check(*args)
-        reserve_stock(facts(("book-123", 3), order_id=order_id))
+        reserve_stock(order_snapshot(("book-123", 3), order_id=order_id))
 
     monkeypatch.setattr(placement.inventory, "check_availability", check_then_lose)
     answer = place(("book-123", 1))
@@ -283,7 +289,7 @@ def test_an_order_whose_hold_runs_out_on_the_way_is_undone(place, shelve, monkey
     def take_too_long(self, key, **asked):
         Reservation.objects.update(expires_at="2020-01-01T00:00Z")
         if taken:
-            reserve_stock(facts(("book-123", 5)))
+            reserve_stock(order_snapshot(("book-123", 5)))
         return charge(self, key, **asked)
 
     monkeypatch.setattr(MockGateway, "charge", take_too_long)

@@ -179,7 +179,7 @@ def test_cancelling_what_was_given_up_only_leaves_word(api, ask, doubtful):
     ask("give_up", doubtful, "The bank is bankrupt.")
     assert api.post(f"/orders/{doubtful}/cancel", {"reason": "Too slow."}).status_code == 202
     work()
-    assert not SagaInstance.objects.get().at_rest
+    assert not SagaInstance.objects.get().is_finished
     told = ask("resume", doubtful).json()
     assert told["status"] == "FAILED" and told["failure"]["reason"] == "Too slow."
 
@@ -196,7 +196,7 @@ def test_who_was_thought_dead_finds_the_saga_given_up(place, shelve, ask, monkey
     monkeypatch.setattr(MockGateway, "charge", charge_too_slowly)
     assert place(("book-123", 1)).status_code == 202
     saga = SagaInstance.objects.get()
-    assert saga.given_up_at and saga.attention == "It hangs." and not saga.at_rest
+    assert saga.given_up_at and saga.attention == "It hangs." and not saga.is_finished
 
 
 def test_an_abandoned_saga_can_be_compensated_by_name(ask, doubtful):

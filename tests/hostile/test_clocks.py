@@ -27,7 +27,7 @@ from sagas.operations.audit.audit import audit
 from sagas.operations.backlog import lag_seconds
 from tests.clock import application_clock
 from tests.committed import confirm_stock, expire_reservations, lapse, reserve_stock
-from tests.conftest import available, facts
+from tests.conftest import available, order_snapshot
 from tests.known_bugs import known_bug
 from tests.processes import database_url, run_python
 
@@ -67,7 +67,7 @@ def unfinished(monkeypatch):
         raise Killed
 
     def unfinished(style):
-        order = facts(("book-123", 1), style=style)
+        order = order_snapshot(("book-123", 1), style=style)
         with monkeypatch.context() as dying, suppress(Killed):
             dying.setattr(MockGateway, "charge", die)
             START[style](order, "")
@@ -96,7 +96,7 @@ def is_now(moment):
 @pytest.mark.parametrize("work", [work_here, work_elsewhere])
 def test_a_worker_with_a_wrong_clock_takes_nothing_from_anybody(place, unfinished, skew, work):
     answer = place()
-    held = facts(("book-123", 1))
+    held = order_snapshot(("book-123", 1))
     reserve_stock(held)
     sagas = [unfinished(style) for style in SagaStyle]
     work(skew)
@@ -115,7 +115,7 @@ def test_a_worker_with_a_wrong_clock_takes_nothing_from_anybody(place, unfinishe
 @pytest.mark.parametrize("work", [work_here, work_elsewhere])
 def test_a_worker_with_a_wrong_clock_does_what_is_due_and_writes_when_that_was(place, skew, work):
     place()
-    reserve_stock(facts(("book-123", 1)))
+    reserve_stock(order_snapshot(("book-123", 1)))
     lapse()
     IdempotencyKey.objects.update(expires_at=database_now() - timedelta(seconds=1))
     work(skew)
@@ -150,18 +150,18 @@ def test_what_a_server_with_a_wrong_clock_writes_is_right(api, place, skew, styl
 
 
 def test_a_server_that_is_ahead_takes_no_copies_from_those_who_hold_them(place):
-    held = facts(("book-123", 5))
+    held = order_snapshot(("book-123", 5))
     reserve_stock(held)
     with application_clock(AHEAD):
         assert place().json()["code"] == "out_of_stock"
         with pytest.raises(OutOfStock):
-            reserve_stock(facts(("book-123", 1)))
+            reserve_stock(order_snapshot(("book-123", 1)))
         assert held_now() == (1, 5) and available("book-123") == 0
         confirm_stock(held)
 
 
 def test_a_server_that_is_behind_sells_no_hold_that_has_expired(place):
-    held = facts(("book-123", 5))
+    held = order_snapshot(("book-123", 5))
     reserve_stock(held)
     lapse()
     with application_clock(BEHIND):

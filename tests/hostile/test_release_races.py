@@ -5,14 +5,14 @@ from django.db import connection
 
 from cloudmart.database.transactions import durable
 from cloudmart.kernel.ids import new_id
-from cloudmart.kernel.order import Wanted
+from cloudmart.kernel.order import StockRequest
 from inventory.models import InventoryRecord, Reservation
 from inventory.services import extend_holds, release_holds
 from tests.committed import reserve_stock
 from tests.integration.test_races import ROUNDS, all_at_once
 
 BOOKS = ("book-a", "book-b", "book-c")
-give_back_all = durable(lambda order_id: release_holds(Wanted(order_id, {}, "operator"), "returned"))
+give_back_all = durable(lambda order_id: release_holds(StockRequest(order_id, {}, "operator"), "returned"))
 extend_all = durable(extend_holds)
 
 
@@ -23,7 +23,7 @@ def shelves(shelve):
 
 
 def reserve(order_id, *book_ids):
-    reserve_stock(Wanted(order_id, dict.fromkeys(book_ids, 1), "operator"))
+    reserve_stock(StockRequest(order_id, dict.fromkeys(book_ids, 1), "operator"))
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from shipping import direct as shipping
 from shipping.models import Shipment
 from tests.acceptance.test_payment_commands import raising
 from tests.bookkeeping import differences, findings
-from tests.conftest import facts
+from tests.conftest import order_snapshot
 from tests.crash.boundaries import Fate, run
 from tests.integration.test_metrics import scraped
 from tests.integration.test_races import all_at_once
@@ -128,7 +128,7 @@ def test_an_intent_is_left_to_its_client_until_it_is_stale(order_id, monkeypatch
 def test_an_intent_of_a_saga_under_way_is_left_to_it(customer, shelve, monkeypatch, style):
     shelve("book-123", 5)
     monkeypatch.setattr(MockGateway, "charge", raising(OutcomeUnknown("silence")))
-    START[style](facts(("book-123", 1), style=style), "")
+    START[style](order_snapshot(("book-123", 1), style=style), "")
     let_time_pass()
     assert resume_stale() == 0 and findings() == {}
 
@@ -139,7 +139,7 @@ def test_an_intent_that_a_saga_takes_up_meanwhile_is_left_to_it(customer, shelve
     shelve("book-123", 5)
     with monkeypatch.context() as down:
         down.setattr(MockGateway, "charge", raising(OutcomeUnknown("silence")))
-        START[style](facts(("book-123", 1), style=style), "")
+        START[style](order_snapshot(("book-123", 1), style=style), "")
     let_time_pass()
     payment, kinds = Payment.objects.get(), {kind.name: kind for kind in KINDS}
     gateway().diary.clear()

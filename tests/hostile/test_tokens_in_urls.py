@@ -6,7 +6,7 @@ import os
 import pytest
 from django.test import Client
 
-from cloudmart.kernel.redaction import conceal_nothing, concealed
+from cloudmart.kernel.redaction import forget_secrets, redacted
 from tests.integration.test_server import ask
 from tests.processes import free_port, run_python, serving
 
@@ -79,8 +79,8 @@ def test_a_form_from_elsewhere_is_refused_without_telling_its_url(db, lines):
     ],
 )
 def test_what_is_blotted_out(text, left):
-    conceal_nothing()
-    assert concealed(text) == left
+    forget_secrets()
+    assert redacted(text) == left
 
 
 def test_the_server_itself_logs_no_url_either(tmp_path):

@@ -34,7 +34,7 @@ from sagas.operations.audit.audit import INVARIANTS, RECONCILIATIONS, audit
 from shipping import direct as shipping
 from shipping.models import Shipment
 from tests import committed
-from tests.conftest import facts
+from tests.conftest import order_snapshot
 
 STORIES = {
     "completed": {},
@@ -52,7 +52,7 @@ def failing() -> dict[str, tuple[str, ...]]:
 
 def place(style, *lines, **changes):
     """The id of an order whose saga has gone as far as it can."""
-    return START[style](facts(*lines or [("book-123", 1)], style=style, **changes), "").order_id
+    return START[style](order_snapshot(*lines or [("book-123", 1)], style=style, **changes), "").order_id
 
 
 @pytest.fixture
@@ -133,21 +133,21 @@ def test_what_operators_do_to_a_completed_order_is_no_offence(shop):
 @pytest.mark.parametrize("story", ["completed", "declined"])
 def test_operators_may_hold_other_books_for_an_order(shop, story):
     for style in SagaStyle:
-        committed.reserve_stock(facts(("book-456", 1), order_id=shop[style, story]))
+        committed.reserve_stock(order_snapshot(("book-456", 1), order_id=shop[style, story]))
     assert failing() == {}
 
 
 @pytest.mark.parametrize("style", SagaStyle)
 def test_an_order_that_fails_because_of_anothers_hold_leaves_that_alone(shop, style):
-    order = facts(("book-123", 1), style=style)
-    committed.reserve_stock(facts(("book-123", 3), order_id=order.order_id))
+    order = order_snapshot(("book-123", 1), style=style)
+    committed.reserve_stock(order_snapshot(("book-123", 3), order_id=order.order_id))
     assert START[style](order, "").status == "FAILED"
     assert failing() == {}
 
 
 def test_what_another_order_system_does_is_no_offence(shop, monkeypatch):
     for number in range(4):
-        order = facts(("book-123", 2), ("book-456", 1))
+        order = order_snapshot(("book-123", 2), ("book-456", 1))
         committed.reserve_stock(order)
         payments.process(payments.Charge(order.order_id, 500, "e_money"))
         shipping.arrange(shipping.Parcel(order.order_id, Address("150-0001")))
@@ -436,13 +436,13 @@ def the_carrier_has_refused_the_parcel(shop):
 
 @breaks("cancelled_holds_no_stock")
 def stock_is_held_for_a_cancelled_order(shop):
-    committed.reserve_stock(facts(("book-123", 10), order_id=shop[ORCHESTRATION, "out of stock"]))
+    committed.reserve_stock(order_snapshot(("book-123", 10), order_id=shop[ORCHESTRATION, "out of stock"]))
     return shop[ORCHESTRATION, "out of stock"]
 
 
 @breaks("cancelled_holds_no_stock")
 def stock_is_sold_to_a_cancelled_order(shop):
-    order = facts(("book-456", 1), order_id=shop[CHOREOGRAPHY, "declined"])
+    order = order_snapshot(("book-456", 1), order_id=shop[CHOREOGRAPHY, "declined"])
     committed.reserve_stock(order)
     committed.confirm_stock(order)
     return order.order_id

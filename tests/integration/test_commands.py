@@ -11,7 +11,7 @@ from rest_framework.test import APIClient
 from inventory.models import Book, InventoryRecord, Reservation, StockEvent
 from orders.models import Customer
 from tests.committed import reserve_stock
-from tests.conftest import available, facts
+from tests.conftest import available, order_snapshot
 
 
 def run(name, *args, **options):
@@ -31,7 +31,7 @@ def test_seed_fills_the_shop_once(transactional_db):
     }
     assert Customer.objects.get(pk="customer-001").user.username == "tanaka"
     assert Customer.objects.get(pk="customer-002").name == "佐藤花子"
-    reserve_stock(facts(("book-123", 2)))
+    reserve_stock(order_snapshot(("book-123", 2)))
     assert "password" not in run("seed", demo_users=True)
     assert (Book.objects.count(), available("book-123")) == (3, 3)
 
@@ -63,7 +63,7 @@ def test_issue_token_prints_just_a_token_that_works(customer):
 def test_expire_reservations_gives_back_what_the_clock_has_passed_in_batches(shelve):
     shelve("book-123", 10)
     for _ in range(5):
-        reserve_stock(facts(("book-123", 1)))
+        reserve_stock(order_snapshot(("book-123", 1)))
     lapsed = list(Reservation.objects.order_by("pk")[:3])
     Reservation.objects.filter(pk__in=[hold.pk for hold in lapsed]).update(expires_at="2020-01-01T00:00Z")
     assert run("expire_reservations", batch=2).startswith("3 ")

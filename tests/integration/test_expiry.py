@@ -12,7 +12,7 @@ from inventory.models import InventoryRecord, Reservation, StockEvent
 from inventory.stock import replay
 from orders.models import SagaStyle
 from tests.committed import expire_reservations, lapse, reserve_stock
-from tests.conftest import facts
+from tests.conftest import order_snapshot
 from tests.integration.test_races import all_at_once, buyer
 from tests.processes import managing, wait_until
 
@@ -26,7 +26,7 @@ def lapsed(shelve):
     for book_id in BOOKS:
         shelve(book_id, LAPSED_EACH)
         for _ in range(LAPSED_EACH):
-            reserve_stock(facts((book_id, 1)))
+            reserve_stock(order_snapshot((book_id, 1)))
     lapse()
     return len(BOOKS) * LAPSED_EACH
 

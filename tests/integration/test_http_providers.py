@@ -105,7 +105,7 @@ def until_running(gateway, key):
 def is_refused_for(outcome, key, reason):
     """Whether it is refused for this reason, as oddly as the provider may say that under this key."""
     as_said = refused(type(outcome.error), Refusal(reason, ""), key)
-    return outcome.error.facts == as_said.error.facts
+    return outcome.error.details == as_said.error.details
 
 
 def test_a_charge_is_made_and_told_again(gateway, key, entered, outside):

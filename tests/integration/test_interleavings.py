@@ -18,7 +18,7 @@ from sagas.models import Event, SagaInstance
 from shipping.carriers.mock import MockCarrier
 from shipping.models import Shipment
 from tests.committed import lapse
-from tests.conftest import available, facts
+from tests.conftest import available, order_snapshot
 from tests.known_bugs import known_bug
 
 PARTICIPANTS = (inventory, payments, shipping, orders)
@@ -98,7 +98,7 @@ def end_of(order_id: UUID):
 def an_order(changes):
     """An order of two copies of a book of its own."""
     book_id = f"book-{next(NAMES)}"
-    return book_id, facts((book_id, 2), style=SagaStyle.CHOREOGRAPHY, **changes)
+    return book_id, order_snapshot((book_id, 2), style=SagaStyle.CHOREOGRAPHY, **changes)
 
 
 orders_of_delivery = st.lists(st.integers(0, 31), min_size=1, max_size=24)
@@ -173,7 +173,7 @@ def test_a_cancellation_at_any_moment_leaves_nothing_behind(customer, shelve, ch
 
 def test_a_hold_that_expires_before_it_is_confirmed_gives_everything_back(shelve, customer, monkeypatch):
     shelve("book-123", 5)
-    order = facts(("book-123", 2), style=SagaStyle.CHOREOGRAPHY)
+    order = order_snapshot(("book-123", 2), style=SagaStyle.CHOREOGRAPHY)
     arrange = MockCarrier.arrange
 
     def arrange_late(self, key, **parcel):

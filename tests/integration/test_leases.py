@@ -27,7 +27,7 @@ from sagas.models import Event, EventReceipt, SagaInstance
 from sagas.operations.audit.audit import audit
 from shipping.carriers.mock import MockCarrier
 from shipping.carriers.port import carrier
-from tests.conftest import facts
+from tests.conftest import order_snapshot
 from tests.integration.test_races import all_at_once
 from tests.known_bugs import known_bug
 
@@ -53,7 +53,7 @@ def style(request):
 def order(customer, shelve, style):
     """Takes a function's worth of changes to an order of one of five copies."""
     shelve("book-123", 5)
-    return lambda **changes: facts(("book-123", 1), style=style, **changes)
+    return lambda **changes: order_snapshot(("book-123", 1), style=style, **changes)
 
 
 @pytest.fixture
@@ -104,7 +104,7 @@ def assert_all_is_well(order, status="completed"):
     """The order has come to its end, once; nobody drives it any more, and the books are right."""
     saga = SagaInstance.objects.get(order_id=order.order_id)
     assert Order.objects.get(pk=order.order_id).status == status
-    assert saga.at_rest and (saga.owner, saga.lease_until, saga.wake_at, saga.attention) == ("", None, None, None)
+    assert saga.is_finished and (saga.owner, saga.lease_until, saga.wake_at, saga.attention) == ("", None, None, None)
     for diary in (gateway().diary, carrier().diary):
         assert all(len({key for verb, key in diary if verb == done}) <= 1 for done, _ in diary), "a key for each wish"
     assert Payment.objects.count() == 1
@@ -117,7 +117,7 @@ def test_the_clock_tells_utc_whatever_the_session_thinks(transactional_db):
     if connection.vendor == "mysql":
         with connection.cursor() as cursor:
             cursor.execute("SET SESSION time_zone = '+09:00'")
-    saga = SagaInstance.objects.create(saga_type="orchestration", order_id=facts().order_id, payload={})
+    saga = SagaInstance.objects.create(saga_type="orchestration", order_id=order_snapshot().order_id, payload={})
     SagaInstance.objects.update(wake_at=DatabaseNow(), lease_until=DatabaseNow() + timedelta(hours=1, microseconds=1))
     saga.refresh_from_db()
     assert abs(saga.wake_at - timezone.now()) < timedelta(minutes=1)
@@ -143,7 +143,7 @@ def test_what_a_killed_driver_has_left_is_finished_by_a_worker(order, during, ve
     during(provider, verb, die)
     placed = order(**changes)
     left = start(placed)
-    assert not left.at_rest
+    assert not left.is_finished
     work()
     assert SagaInstance.objects.get().updated_at == left.updated_at, "its lease is still running"
     let_lease_run_out()

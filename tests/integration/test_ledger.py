@@ -9,14 +9,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cloudmart.database.clock import database_now
-from cloudmart.kernel.order import Wanted
+from cloudmart.kernel.order import StockRequest
 from inventory import services
 from inventory.errors import OutOfStock, ReservationExpired, StockIsReserved, UnknownBook
 from inventory.models import InventoryRecord, LedgerIsAppendOnly, Reservation, StockEvent
 from inventory.stock import replay
 from tests import committed
 from tests.clock import database_clock
-from tests.conftest import available, facts
+from tests.conftest import available, order_snapshot
 from tests.factories import BookFactory
 from tests.known_bugs import known_bug
 
@@ -37,7 +37,7 @@ def act(action, number, orders):
             elif action == "adjust":
                 services.adjust_stock("book-123", number - 5, reason="counted", actor="operator")
             elif action == "reserve":
-                orders.append(facts(("book-123", number + 1)))
+                orders.append(order_snapshot(("book-123", number + 1)))
                 services.reserve_stock(orders[-1])
             elif action == "expire":
                 Reservation.objects.filter(quantity__lte=number).update(expires_at="2020-01-01T00:00Z")
@@ -100,10 +100,10 @@ def test_the_database_refuses_an_impossible_shelf(event, change):
 
 def test_a_shortage_sweeps_expired_holds_first(shelve):
     shelve("book-123", 5)
-    committed.reserve_stock(facts(("book-123", 5)))
+    committed.reserve_stock(order_snapshot(("book-123", 5)))
     Reservation.objects.update(expires_at="2020-01-01T00:00Z")
     assert available("book-123") == 5
-    committed.reserve_stock(facts(("book-123", 3)))
+    committed.reserve_stock(order_snapshot(("book-123", 3)))
     assert available("book-123") == 2
     assert [hold.status for hold in Reservation.objects.order_by("pk")] == ["expired", "active"]
 
@@ -113,7 +113,7 @@ def test_a_shortage_sweeps_expired_holds_first(shelve):
     [
         lambda order: services.reserve_stock(order),
         lambda order: services.hold_stock(order),
-        lambda order: services.hold_stock(Wanted(Reservation.objects.first().order_id, order.quantities, "ann")),
+        lambda order: services.hold_stock(StockRequest(Reservation.objects.first().order_id, order.quantities, "ann")),
         lambda order: services.adjust_stock("book-b", -6, reason="counted", actor="operator"),
     ],
     ids=["reserve", "hold", "hold again", "adjust"],
@@ -122,11 +122,11 @@ def test_who_is_refused_has_written_nothing(shelve, ask):
     """Who hears of the refusal may commit."""
     shelve("book-a", 5)
     shelve("book-b", 5)
-    committed.reserve_stock(facts(("book-a", 2), ("book-b", 2)))
+    committed.reserve_stock(order_snapshot(("book-a", 2), ("book-b", 2)))
     Reservation.objects.update(expires_at="2020-01-01T00:00Z")
     before = written()
     with transaction.atomic(), pytest.raises((OutOfStock, StockIsReserved)):
-        ask(facts(("book-a", 5), ("book-b", 6)))
+        ask(order_snapshot(("book-a", 5), ("book-b", 6)))
     assert written() == before
 
 
@@ -136,11 +136,11 @@ def written():
 
 def test_what_has_lapsed_is_room_for_who_holds_again(shelve):
     shelve("book-123", 5)
-    order = facts(("book-123", 2))
+    order = order_snapshot(("book-123", 2))
     committed.reserve_stock(order)
-    committed.reserve_stock(facts(("book-123", 2)))
+    committed.reserve_stock(order_snapshot(("book-123", 2)))
     Reservation.objects.update(expires_at="2020-01-01T00:00Z")
-    committed.hold_stock(Wanted(order.order_id, {"book-123": 5}, "ann"))
+    committed.hold_stock(StockRequest(order.order_id, {"book-123": 5}, "ann"))
     assert available("book-123") == 0
     assert [hold.status for hold in Reservation.objects.order_by("pk")] == ["active", "expired"]
     assert InventoryRecord.objects.get().reserved == 5
@@ -148,7 +148,7 @@ def test_what_has_lapsed_is_room_for_who_holds_again(shelve):
 
 def test_an_expired_hold_is_never_confirmed(shelve):
     shelve("book-123", 5)
-    order = facts(("book-123", 5))
+    order = order_snapshot(("book-123", 5))
     committed.reserve_stock(order)
     Reservation.objects.update(expires_at="2020-01-01T00:00Z")
     with pytest.raises(ReservationExpired):
@@ -160,8 +160,8 @@ def test_every_shortage_is_reported_and_lines_of_one_book_are_summed(shelve):
     shelve("book-a", 1)
     shelve("book-b", 1)
     with pytest.raises(OutOfStock) as refusal:
-        committed.reserve_stock(facts(("book-a", 1), ("book-b", 2), ("book-a", 1)))
-    assert refusal.value.facts["shortages"] == [
+        committed.reserve_stock(order_snapshot(("book-a", 1), ("book-b", 2), ("book-a", 1)))
+    assert refusal.value.details["shortages"] == [
         {"book_id": "book-a", "requested": 2, "available": 1},
         {"book_id": "book-b", "requested": 2, "available": 1},
     ]
@@ -218,7 +218,7 @@ def test_a_books_events_follow_each_other_though_the_clock_goes_back(shelve):
 
 def test_every_event_says_who_and_why(shelve):
     shelve("book-123", 5)
-    sold, given_up, lapsed = (facts(("book-123", 1), customer_id=name) for name in ("ann", "bob", "cec"))
+    sold, given_up, lapsed = (order_snapshot(("book-123", 1), customer_id=name) for name in ("ann", "bob", "cec"))
     for order in (sold, given_up, lapsed):
         committed.reserve_stock(order)
     committed.confirm_stock(sold)
@@ -238,7 +238,7 @@ def test_every_event_says_who_and_why(shelve):
 
 def test_a_hold_that_the_clock_has_passed_keeps_no_copies_on_the_shelf(shelve):
     shelve("book-123", 5)
-    committed.reserve_stock(facts(("book-123", 5)))
+    committed.reserve_stock(order_snapshot(("book-123", 5)))
     with pytest.raises(StockIsReserved):
         committed.adjust_stock("book-123", -1, reason="counted", actor="operator")
     Reservation.objects.update(expires_at="2020-01-01T00:00Z")

@@ -21,7 +21,7 @@ from payments.gateways.mock import MockGateway
 from sagas.engine import metrics
 from sagas.models import SagaInstance
 from tests.committed import reserve_stock
-from tests.conftest import facts, signed_in
+from tests.conftest import order_snapshot, signed_in
 from tests.known_bugs import known_bug
 
 
@@ -196,8 +196,8 @@ def scraped(operator):
 
 def test_only_operators_see_the_metrics(api, operator, shelve):
     shelve("book-123", 10)
-    reserve_stock(facts(("book-123", 2)))
-    reserve_stock(facts(("book-123", 1)))
+    reserve_stock(order_snapshot(("book-123", 2)))
+    reserve_stock(order_snapshot(("book-123", 1)))
     assert APIClient().get("/metrics").status_code == 401
     assert api.get("/metrics").json()["code"] == "permission_denied"
     families = scraped(operator)

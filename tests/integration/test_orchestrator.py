@@ -12,7 +12,7 @@ from sagas.models import SagaInstance, State
 from sagas.orchestration.orchestrator import OrderSagaOrchestrator
 from sagas.orchestration.walk import Walk
 from sagas.orchestration.workflow import Local, Remote
-from tests.conftest import facts
+from tests.conftest import order_snapshot
 from tests.known_bugs import known_bug
 
 STATES = [State.ORDER_CREATED, State.STOCK_RESERVED, State.PAYMENT_COMPLETED, State.SHIPPING_ARRANGED]
@@ -69,7 +69,7 @@ def test_what_was_undone_is_what_was_done_reversed(transactional_db, kinds, fail
     workflow = tuple(
         (diary.remote if is_remote else diary.local)(f"step{n}", STATES[n % 4]) for n, is_remote in enumerate(kinds)
     )
-    saga = OrderSagaOrchestrator.start(facts(("book-123", 1)), workflow=workflow)
+    saga = OrderSagaOrchestrator.start(order_snapshot(("book-123", 1)), workflow=workflow)
     done = [name for direction, name in diary if direction == "do"]
     undone = [name for direction, name in diary if direction == "undo"]
     stored = SagaInstance.objects.get(pk=saga.pk)
@@ -92,7 +92,7 @@ def test_a_saga_without_a_sure_answer_waits(transactional_db):
 
     diary = Diary()
     workflow = (diary.local("one", STATES[0]), diary.remote("two", STATES[1], do=call))
-    saga = OrderSagaOrchestrator.start(facts(("book-123", 1)), workflow=workflow)
+    saga = OrderSagaOrchestrator.start(order_snapshot(("book-123", 1)), workflow=workflow)
     saga.refresh_from_db()
     assert (saga.status, saga.current_step) == (STATES[0], "two")
     assert saga.wake_at and saga.attempts == 1
@@ -107,7 +107,7 @@ def test_an_undo_that_fails_waits_and_is_not_given_up(transactional_db):
 
     diary = Diary(fails="two")
     workflow = (diary.remote("one", STATES[0], undo=unavailable), diary.local("two", STATES[1]))
-    saga = OrderSagaOrchestrator.start(facts(("book-123", 1)), workflow=workflow)
+    saga = OrderSagaOrchestrator.start(order_snapshot(("book-123", 1)), workflow=workflow)
     saga.refresh_from_db()
     assert (saga.status, saga.current_step) == (State.COMPENSATION_STARTED, "one")
     assert saga.wake_at
@@ -127,7 +127,7 @@ def test_an_undo_that_fails_is_made_good_before_the_ones_before_it(transactional
         diary.remote("two", STATES[1], undo=undo),
         diary.local("three", STATES[2]),
     )
-    saga = OrderSagaOrchestrator.start(facts(("book-123", 1)), workflow=workflow)
+    saga = OrderSagaOrchestrator.start(order_snapshot(("book-123", 1)), workflow=workflow)
     for _ in range(2):
         assert [name for direction, name in diary if direction == "undo"] == []
         assert claim(saga, early=True)
@@ -145,7 +145,7 @@ def test_who_is_overtaken_writes_nothing(transactional_db):
 
     diary = Diary()
     workflow = (diary.remote("one", STATES[0], do=overtake), diary.local("two", STATES[1]))
-    saga = OrderSagaOrchestrator.start(facts(("book-123", 1)), workflow=workflow)
+    saga = OrderSagaOrchestrator.start(order_snapshot(("book-123", 1)), workflow=workflow)
     assert (saga.fence, saga.owner, saga.status) == (7, "another", State.STARTED), "as the other has it"
     assert ("do", "two") not in diary
     assert SagaInstance.objects.get().log.count() == 1
@@ -157,5 +157,5 @@ def test_the_cursor_is_claimed_before_anything_is_done(transactional_db, monkeyp
     monkeypatch.setattr(Walk, "_claim", lambda self, *to, **rest: happened.append("claim") or claim(self, *to, **rest))
     monkeypatch.setattr(Walk, "settle", lambda self, *rest: happened.append("settle") or settle(self, *rest))
     diary = Diary()
-    OrderSagaOrchestrator.start(facts(("book-123", 1)), workflow=(diary.remote("one", STATES[0]),))
+    OrderSagaOrchestrator.start(order_snapshot(("book-123", 1)), workflow=(diary.remote("one", STATES[0]),))
     assert happened == ["claim", "settle"]

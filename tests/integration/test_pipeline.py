@@ -17,7 +17,7 @@ from sagas.orchestration.workflow import Local
 from shipping.carriers.mock import MockCarrier
 from shipping.models import Shipment
 from tests import committed
-from tests.conftest import available, facts
+from tests.conftest import available, order_snapshot
 from tests.known_bugs import known_bug
 
 CALLS = (
@@ -167,7 +167,7 @@ def test_books_are_locked_together_in_primary_key_order_before_anything_is_writt
 
 def test_services_are_safe_to_call_twice(customer, shelve):
     shelve("book-123", 5)
-    order = facts(("book-123", 2))
+    order = order_snapshot(("book-123", 2))
     for _ in range(2):
         committed.create_order(order)
         committed.reserve_stock(order)

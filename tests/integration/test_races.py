@@ -22,7 +22,7 @@ from payments.locks import lock_payment
 from sagas.locks import lock_saga
 from shipping.locks import lock_shipment
 from tests.committed import add_stock, expire_reservations, reserve_stock
-from tests.conftest import facts
+from tests.conftest import order_snapshot
 from tests.known_bugs import known_bug
 from tests.processes import PATIENCE
 
@@ -144,7 +144,7 @@ def cancelled(api, order_id):
 def test_two_expiries_and_a_buyer_at_once(api, shelve):
     shelve("book-123", 100)
     for _ in range(100):
-        reserve_stock(facts(("book-123", 1)))
+        reserve_stock(order_snapshot(("book-123", 1)))
     Reservation.objects.update(expires_at="2020-01-01T00:00Z")
 
     def expire():

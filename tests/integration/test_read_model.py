@@ -13,7 +13,7 @@ from inventory.projector import catch_up, lag
 from inventory.triggers import create_triggers, drop_triggers
 from orders.models import SagaStyle
 from tests.committed import add_stock, confirm_stock, reserve_stock
-from tests.conftest import facts
+from tests.conftest import order_snapshot
 from tests.integration.test_races import all_at_once
 from tests.known_bugs import known_bug
 from tests.processes import managing, wait_until
@@ -31,7 +31,7 @@ def test_the_list_lags_and_says_by_how_much(api, shelve):
     assert lag()["books"] == 2, "a book that the list does not know at all"
     catch_up()
     add_stock("book-a", 1)
-    reserve_stock(facts(("book-a", 2)))
+    reserve_stock(order_snapshot(("book-a", 2)))
     told = api.get("/inventory").json()
     assert [line["available_quantity"] for line in told["results"]] == [5, 0]
     assert (told["lag"]["books"], told["lag"]["events"]) == (1, 2) and told["lag"]["seconds"] > 0
@@ -45,7 +45,7 @@ def test_a_single_book_is_never_stale_and_is_caught_up_by_looking(api, shelve):
     shelve("book-a", 5)
     shelve("book-b", 5)
     assert api.get("/inventory/book-a").json()["available_quantity"] == 5
-    reserve_stock(facts(("book-a", 2)))
+    reserve_stock(order_snapshot(("book-a", 2)))
     assert api.get("/inventory/book-a").json()["available_quantity"] == 3
     assert rows() == [("book-a", 5, 2, 3, 2)]
 
@@ -54,7 +54,7 @@ def test_the_rows_are_the_same_when_all_are_projected_again(shelve):
     for number in range(7):
         shelve(f"book-{number}", number)
         if number:
-            order = facts((f"book-{number}", 1))
+            order = order_snapshot((f"book-{number}", 1))
             reserve_stock(order)
             confirm_stock(order)
     catch_up()
@@ -153,10 +153,10 @@ def shop(shelve):
     """Three books with some events each, projected."""
     for book_id in ("book-a", "book-b", "book-c"):
         shelve(book_id, 5)
-        order = facts((book_id, 2), style=SagaStyle.ORCHESTRATION)
+        order = order_snapshot((book_id, 2), style=SagaStyle.ORCHESTRATION)
         reserve_stock(order)
         confirm_stock(order)
-        reserve_stock(facts((book_id, 1)))
+        reserve_stock(order_snapshot((book_id, 1)))
     catch_up()
     return state()
 
@@ -272,7 +272,7 @@ def test_a_shop_that_is_busy_meanwhile_has_no_differences(shop, monkeypatch, cap
 
     def sell():
         while not done.is_set():
-            order = facts(("book-a", 1), ("book-b", 1))
+            order = order_snapshot(("book-a", 1), ("book-b", 1))
             add_stock("book-a", 1)
             add_stock("book-b", 1)
             reserve_stock(order)

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core.management import call_command
 
 from cloudmart.kernel.ids import new_id
-from cloudmart.kernel.redaction import conceal, conceal_nothing, concealed
+from cloudmart.kernel.redaction import forget_secrets, redacted, register_secret
 from cloudmart.providers.remote import Accepted, OutcomeUnknown, ProviderUnavailable, Refused
 from orders.models import SagaStyle
 from payments.errors import PaymentDeclined
@@ -16,7 +16,7 @@ from payments.gateways.mock import MockGateway
 from payments.models import Payment
 from sagas.desk import placing as placement
 from sagas.models import SagaInstance
-from tests.conftest import facts, signed_in
+from tests.conftest import order_snapshot, signed_in
 
 TOKEN = "tok_4242-distinctive"
 
@@ -77,19 +77,19 @@ def test_what_is_logged_while_a_saga_is_driven_says_whose_it_is(api, shelve, mon
 
 
 def test_an_order_does_not_show_its_token():
-    assert TOKEN not in repr(facts(("book-123", 1), payment_token=TOKEN))
+    assert TOKEN not in repr(order_snapshot(("book-123", 1), payment_token=TOKEN))
 
 
 def test_short_words_are_no_secrets_and_old_secrets_are_forgotten():
-    conceal_nothing()
-    conceal("a")
-    conceal(TOKEN)
-    assert concealed(f"a card {TOKEN}") == "a card ***"
+    forget_secrets()
+    register_secret("a")
+    register_secret(TOKEN)
+    assert redacted(f"a card {TOKEN}") == "a card ***"
     for number in range(100):
-        conceal(f"secret-{number}")
-    assert concealed(f"{TOKEN} secret-99") == f"{TOKEN} ***"
-    conceal_nothing()
-    assert concealed("secret-99") == "secret-99"
+        register_secret(f"secret-{number}")
+    assert redacted(f"{TOKEN} secret-99") == f"{TOKEN} ***"
+    forget_secrets()
+    assert redacted("secret-99") == "secret-99"
 
 
 def places_of(secret):

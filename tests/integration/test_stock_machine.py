@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 
 from cloudmart.kernel.errors import DomainError
 from cloudmart.kernel.ids import new_id
-from cloudmart.kernel.order import Wanted
+from cloudmart.kernel.order import StockRequest
 from inventory import services
 from inventory.models import Book, InventoryRecord, InventoryView, Reservation, StockEvent
 from inventory.projector import catch_up
@@ -49,7 +49,7 @@ class Hold:
     def is_live(self, now):
         return self.status == "active" and now < self.until
 
-    def has_lapsed(self, now):
+    def is_expired(self, now):
         return self.status == "active" and now >= self.until
 
 
@@ -87,7 +87,7 @@ class Model:
     def hold(self, now, order, basket, drafted_by):
         mine = {book: self.holds[order, book] for book in basket if (order, book) in self.holds}
         for book, hold in mine.items():
-            if hold.has_lapsed(now):
+            if hold.is_expired(now):
                 self.holds[order, book] = replace(hold, status="expired")
         live = {book: hold for book, hold in mine.items() if hold.is_live(now)}
         anew = {book: self._anew(now, book, n, drafted_by) for book, n in basket.items()}
@@ -159,7 +159,7 @@ class Model:
 
     def _sweep(self, now, shelves):
         for key, hold in self.holds.items():
-            if key[1] in shelves and hold.has_lapsed(now):
+            if key[1] in shelves and hold.is_expired(now):
                 self.holds[key] = replace(hold, status="expired")
 
 
@@ -215,14 +215,14 @@ class StockRoom(RuleBasedStateMachine):
     @rule(order=orders, basket=baskets)
     def reserve(self, order, basket):
         self.both(
-            lambda: services.reserve_stock(Wanted(order, basket, "ann")),
+            lambda: services.reserve_stock(StockRequest(order, basket, "ann")),
             lambda: self.model.reserve(self.now, order, basket),
         )
 
     @rule(order=orders, basket=baskets, drafted_by=st.sampled_from((None, *CUSTOMERS)))
     def hold(self, order, basket, drafted_by):
         self.both(
-            lambda: services.hold_stock(Wanted(order, basket, "ann"), drafted_by=drafted_by),
+            lambda: services.hold_stock(StockRequest(order, basket, "ann"), drafted_by=drafted_by),
             lambda: self.model.hold(self.now, order, basket, drafted_by),
         )
 
@@ -233,14 +233,14 @@ class StockRoom(RuleBasedStateMachine):
     @rule(order=orders, basket=baskets)
     def confirm(self, order, basket):
         self.both(
-            lambda: services.confirm_stock(Wanted(order, basket, "ann")),
+            lambda: services.confirm_stock(StockRequest(order, basket, "ann")),
             lambda: self.model.confirm(self.now, order, basket),
         )
 
     @rule(order=orders, basket=baskets)
     def release(self, order, basket):
         self.both(
-            lambda: services.release_stock(Wanted(order, basket, "ann"), "given up"),
+            lambda: services.release_stock(StockRequest(order, basket, "ann"), "given up"),
             lambda: self.model.release(self.now, order, basket),
         )
 

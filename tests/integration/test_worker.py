@@ -32,7 +32,7 @@ from sagas.management.commands import run_worker
 from sagas.models import Event, SagaInstance, SagaStepLog
 from sagas.operations.audit.audit import INVARIANTS
 from tests.committed import reserve_stock
-from tests.conftest import HTTP_CARRIER, HTTP_GATEWAY, facts
+from tests.conftest import HTTP_CARRIER, HTTP_GATEWAY, order_snapshot
 from tests.integration.test_leases import Killed, die, let_lease_run_out, start, state, wake, work
 from tests.integration.test_races import all_at_once
 from tests.known_bugs import known_bug
@@ -55,7 +55,7 @@ def abandon(style, **changes):
     """The id of an order whose driver was killed as it was about to charge; its lease has run out."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(type(gateway()), "charge", lambda *args, **kwargs: die())
-        saga = start(facts(("book-123", 1), style=style, **changes))
+        saga = start(order_snapshot(("book-123", 1), style=style, **changes))
     let_lease_run_out()
     return saga.order_id
 
@@ -230,7 +230,7 @@ def test_two_workers_and_the_request_want_the_same_saga(style, monkeypatch):
         return charge(self, key, **rest)
 
     monkeypatch.setattr(MockGateway, "charge", call)
-    saga = START[style](facts(("book-123", 1), style=style), "")
+    saga = START[style](order_snapshot(("book-123", 1), style=style), "")
     assert sorted(driven) == [False, False, True]
     assert saga.status == "COMPLETED", "who was overtaken tells what the other has made of it"
     assert len(SagaStepLog.objects.filter(step="complete_order")) == (style == SagaStyle.ORCHESTRATION)
@@ -366,7 +366,7 @@ def test_what_is_due_is_found_along_an_index_however_many_rest():
 
 
 def test_a_worker_does_all_that_no_request_waits_for():
-    reserve_stock(facts(("book-123", 2)))
+    reserve_stock(order_snapshot(("book-123", 2)))
     Reservation.objects.update(expires_at="2020-01-01T00:00Z")
     now = DatabaseNow()
     for scope, expires_at in ("old", now), ("new", now + timedelta(hours=1)):

@@ -37,7 +37,7 @@ def test_no_more_is_reserved_than_is_available():
     stock = replay([Stock().add(5), Happened(EventType.STOCK_RESERVED, 0, 3)])
     with pytest.raises(OutOfStock) as refusal:
         stock.reserve(3)
-    assert refusal.value.facts == {"requested": 3, "available": 2}
+    assert refusal.value.details == {"requested": 3, "available": 2}
 
 
 def test_what_is_held_cannot_be_counted_away():

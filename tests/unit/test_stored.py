@@ -2,10 +2,10 @@
 
 import json
 
-from cloudmart.kernel.order import STORED_FACTS, Address, OrderFacts
+from cloudmart.kernel.order import STORED_SNAPSHOT, Address, OrderSnapshot
 from cloudmart.kernel.versioned_json import StoredSchema
 from sagas.models import Event
-from tests.conftest import facts
+from tests.conftest import order_snapshot
 
 PRICES = StoredSchema(
     (
@@ -30,9 +30,9 @@ def test_what_is_stored_is_not_changed_by_reading_it():
 
 
 def test_an_orders_facts_survive_the_database():
-    order = facts(("book-123", 2), was_draft=True)
+    order = order_snapshot(("book-123", 2), was_draft=True)
     stored = json.loads(json.dumps(order.as_json()))
-    assert stored["schema"] == len(STORED_FACTS.upcasts) and OrderFacts.from_json(stored) == order
+    assert stored["schema"] == len(STORED_SNAPSHOT.upcasts) and OrderSnapshot.from_json(stored) == order
 
 
 def before_countries(order):
@@ -42,21 +42,21 @@ def before_countries(order):
 
 
 def test_the_facts_of_an_order_from_before_there_were_drafts_are_understood():
-    order = facts(("book-123", 2))
+    order = order_snapshot(("book-123", 2))
     stored = before_countries(order)
     del stored["schema"], stored["was_draft"], stored["placed_by"]
-    assert OrderFacts.from_json(stored) == order
+    assert OrderSnapshot.from_json(stored) == order
 
 
 def test_an_order_from_before_operators_were_named_was_placed_by_its_customer():
-    stored = before_countries(facts(("book-123", 2), placed_by="operator"))
+    stored = before_countries(order_snapshot(("book-123", 2), placed_by="operator"))
     del stored["placed_by"]
-    assert OrderFacts.from_json({**stored, "schema": 1}).actor == "customer-001"
+    assert OrderSnapshot.from_json({**stored, "schema": 1}).actor == "customer-001"
 
 
 def test_an_order_from_before_addresses_had_a_country_goes_to_its_region():
-    order = facts(("book-123", 2), address=Address("10115", "Invalidenstraße 43", "DE"), was_draft=True)
-    assert OrderFacts.from_json(before_countries(order)) == order and order.region == "DE"
+    order = order_snapshot(("book-123", 2), address=Address("10115", "Invalidenstraße 43", "DE"), was_draft=True)
+    assert OrderSnapshot.from_json(before_countries(order)) == order and order.region == "DE"
 
 
 def test_what_a_fact_says_is_told_without_its_version():

@@ -59,7 +59,7 @@ def test_a_providers_outcomes_fit_our_columns(text, code):
     error = Refused(PaymentDeclined(text, reason=code)).error
     assert isinstance(error, PaymentDeclined)
     assert 0 < len(error.detail) <= 200
-    assert 0 < len(error.facts["reason"]) <= 64
+    assert 0 < len(error.details["reason"]) <= 64
 
 
 @pytest.mark.parametrize("nothing", ["", None])
@@ -69,12 +69,12 @@ def test_a_reason_that_says_nothing_is_the_errors_own_code(nothing):
         "detail": "No.",
         "reason": "payment_declined",
     }
-    assert Refused(PaymentUnavailable()).error.facts == {}
+    assert Refused(PaymentUnavailable()).error.details == {}
 
 
 def test_nothing_else_that_a_refusal_tells_is_kept():
     told = {"reason": 51, "code": "x", "when": NOW, "much": float("nan"), "half": "\ud800"}
-    assert Refused(DomainError("No.", **told)).error.facts == {"reason": "51"}
+    assert Refused(DomainError("No.", **told)).error.details == {"reason": "51"}
 
 
 def test_a_reference_that_is_cut_is_logged(caplog):

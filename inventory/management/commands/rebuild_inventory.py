@@ -31,7 +31,7 @@ class Command(BaseCommand):
             try:
                 shelves = shelves.filter(pk__in=find_books(options["books"]))
             except UnknownBook as refusal:
-                raise CommandError(f"{refusal.detail} {', '.join(refusal.facts['book_ids'])}") from refusal
+                raise CommandError(f"{refusal.detail} {', '.join(refusal.details['book_ids'])}") from refusal
         columns = TextColumn("Events"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
         with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as bar:
             task = bar.add_task("", total=shelves.aggregate(events=Sum("version", default=0))["events"])

@@ -26,7 +26,7 @@ class Command(BaseCommand):
         try:
             lines = lines_of(options["books"])
         except UnknownBook as refusal:
-            raise CommandError(f"{refusal.detail} {', '.join(refusal.facts['book_ids'])}") from refusal
+            raise CommandError(f"{refusal.detail} {', '.join(refusal.details['book_ids'])}") from refusal
         if options["json"]:
             for told in lines:
                 self.stdout.write(json.dumps(told, ensure_ascii=False))

@@ -19,7 +19,7 @@ from inventory.services import adjust_stock
 from orders.models import Customer, Order, SagaStyle
 from payments.models import Payment
 from payments.models import Status as PaymentStatus
-from sagas.desk.placing import OrderRequest, WantedLine, place_order
+from sagas.desk.placing import OrderRequest, RequestedLine, place_order
 from sagas.management.commands.seed import add_books, add_customers
 from sagas.models import Event, SagaInstance
 from sagas.selectors import history_of
@@ -94,7 +94,7 @@ def refill(style: str) -> None:
 def play(story: Story, style: str) -> Told:
     request = OrderRequest(
         customer=Customer.objects.get(pk=CUSTOMER),
-        items=tuple(WantedLine(f"{style}-{name}", quantity) for name, quantity in story.items),
+        items=tuple(RequestedLine(f"{style}-{name}", quantity) for name, quantity in story.items),
         payment_method="credit_card",
         payment_token=story.token,
         address=story.address,
@@ -111,7 +111,7 @@ def play(story: Story, style: str) -> Told:
 def shortages(refusal: DomainError) -> list[str]:
     return [
         f"  {short['book_id']}: {short['requested']} wanted, {short['available']} there"
-        for short in refusal.facts.get("shortages", ())
+        for short in refusal.details.get("shortages", ())
     ]
 
 

@@ -22,7 +22,7 @@ from payments.audit import LIVE as LIVE_CHARGE
 from payments.models import TAKEN, Payment
 from payments.services import BY_THE_SAGA
 from sagas.engine.lease import DUE_SINCE, is_due
-from sagas.models import UNDERWAY, SagaInstance, State
+from sagas.models import UNFINISHED, SagaInstance, State
 from shipping.audit import LIVE as LIVE_PARCEL
 from shipping.models import Shipment
 from shipping.models import Status as ParcelStatus
@@ -73,7 +73,7 @@ def saga_fits_order(sagas: Rows) -> Rows:
 @invariant(SagaInstance, named_by=("order_id",))
 def saga_rests_or_goes_on(sagas: Rows) -> Rows:
     """Every saga is at rest, or is being driven, or knows when it goes on, or was given up with a reason."""
-    return sagas.filter(left_alone(), status__in=UNDERWAY)
+    return sagas.filter(left_alone(), status__in=UNFINISHED)
 
 
 @invariant(COMPLETED)

@@ -8,7 +8,7 @@ from django.db.models import Count, Exists, F, Max, Min, OuterRef, Q, Subquery
 from cloudmart.database.invariants import Rows, invariant
 from cloudmart.models import IdempotencyKey
 from sagas.choreography.bus import RECEIVERS
-from sagas.models import AT_REST, Event, EventReceipt, SagaInstance, SagaStepLog
+from sagas.models import FINISHED, Event, EventReceipt, SagaInstance, SagaStepLog
 from sagas.operations.audit.endings import left_alone
 
 
@@ -33,7 +33,7 @@ def facts_have_no_gap(facts: Rows) -> Rows:
 @invariant(Event, named_by=("aggregate_id", "seq"))
 def facts_are_told(facts: Rows) -> Rows:
     """Once a saga rests, all of its facts have been delivered."""
-    resting = SagaInstance.objects.filter(left_alone(), order_id=OuterRef("aggregate_id"), status__in=AT_REST)
+    resting = SagaInstance.objects.filter(left_alone(), order_id=OuterRef("aggregate_id"), status__in=FINISHED)
     return facts.filter(Exists(resting), delivered_at=None)
 
 
@@ -64,7 +64,7 @@ def saga_ends_after_its_steps(sagas: Rows) -> Rows:
 @invariant(IdempotencyKey.objects.exclude(order_id=None), named_by=("scope",))
 def key_is_answered(keys: Rows) -> Rows:
     """Once a saga rests, the idempotency key that its order was placed with has its answer."""
-    resting = SagaInstance.objects.filter(order_id=OuterRef("order_id"), status__in=AT_REST)
+    resting = SagaInstance.objects.filter(order_id=OuterRef("order_id"), status__in=FINISHED)
     return keys.filter(Exists(resting), status_code=None)
 
 
