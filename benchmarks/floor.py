@@ -52,12 +52,12 @@ STOCK_EVENT = insert(
 SHELF = "UPDATE inventory SET on_hand = %s, reserved = %s, version = %s, changed_at = %s WHERE book_id = %s"
 PAYMENT = insert(
     "payments",
-    "id, order_id, active_key, customer_id, amount, refunded_amount, payment_method, payment_token, status, "
+    "id, order_id, customer_id, amount, refunded_amount, payment_method, payment_token, status, "
     "transaction_id, idempotency_key, failure, created_at, updated_at",
 )
 SHIPMENT = insert(
     "shipments",
-    "id, order_id, active_key, customer_id, postal_code, address, country, carrier, tracking_number, status, "
+    "id, order_id, customer_id, postal_code, address, country, carrier, tracking_number, status, "
     "idempotency_key, failure, created_at, updated_at",
 )
 LOG = "saga_step_logs"
@@ -111,7 +111,7 @@ class BareOrder:
         self._write_shelf("StockReserved", 0, 1, on_hand, reserved + 1, version + 1)
         self._run(
             PAYMENT,
-            *(self._payment, self._order, self._order, CUSTOMER, TOTAL, 0, "credit_card", "", "pending", ""),
+            *(self._payment, self._order, CUSTOMER, TOTAL, 0, "credit_card", "", "pending", ""),
             *(f"charge-{self._payment}", "", now, now),
         )
         self._log(
@@ -127,7 +127,7 @@ class BareOrder:
         self._run(CAPTURED, now, f"txn_{self._payment[:20]}", self._payment)
         self._run(
             SHIPMENT,
-            *(self._shipment, self._order, self._order, CUSTOMER, POSTAL_CODE, ADDRESS, "JP", "mock", "", "pending"),
+            *(self._shipment, self._order, CUSTOMER, POSTAL_CODE, ADDRESS, "JP", "mock", "", "pending"),
             *(f"arrange-{self._shipment}", "", now, now),
         )
         self._log(("process_payment", "done", "PAYMENT_COMPLETED"), ("arrange_shipping", "started", ""))

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db.models import Min, QuerySet
 
 from cloudmart.database.clock import DatabaseNow
-from cloudmart.database.states import move, moved
+from cloudmart.database.states import move, move_all
 from cloudmart.kernel.order import Basket, summed
 from inventory.errors import (
     HeldTooLong,
@@ -107,7 +107,7 @@ def confirm_stock(order: Basket) -> None:
         raise ReservationExpired(book_ids=lapsed)
     for book_id, hold in holds.items():
         shelves.note(book_id, shelves[book_id].confirm(hold.quantity), reservation=hold, actor=order.actor)
-    moved(Reservation, [hold.pk for hold in holds.values()], Status.CONFIRMED)
+    move_all(Reservation, [hold.pk for hold in holds.values()], Status.CONFIRMED)
     shelves.save()
 
 
@@ -256,7 +256,7 @@ def _give_back(shelves: Shelves, holds: Iterable[Reservation], reason: str, acto
         stock = shelves[hold.book_id]
         happened = stock.release(hold.quantity) if hold.status == Status.ACTIVE else stock.put_back(hold.quantity)
         shelves.note(hold.book_id, happened, reservation=hold, reason=reason, actor=actor)
-    moved(Reservation, [hold.pk for hold in returning], Status.RELEASED)
+    move_all(Reservation, [hold.pk for hold in returning], Status.RELEASED)
     shelves.save()
 
 
@@ -300,4 +300,4 @@ def _expire(shelves: Shelves, holds: list[Reservation]) -> None:
         happened = shelves[hold.book_id].expire(hold.quantity)
         shelves.note(hold.book_id, happened, reservation=hold, actor=CLOCK)
     if holds:
-        moved(Reservation, [hold.pk for hold in holds], Status.EXPIRED)
+        move_all(Reservation, [hold.pk for hold in holds], Status.EXPIRED)

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from cloudmart.database.states import move, moved
+from cloudmart.database.states import move
+from cloudmart.kernel.errors import IllegalMove
 from cloudmart.kernel.order import Basket, OrderSnapshot
 from cloudmart.kernel.text import LONGEST_REASON, storable
 from orders.models import Order, OrderItem, Status
@@ -57,19 +58,18 @@ def columns_of(order: OrderSnapshot) -> dict[str, Any]:
 
 def complete_order(order: OrderSnapshot) -> None:
     """Paid, sold and on its way. A second call changes nothing; raises IllegalMove when the order was cancelled."""
-    if not moved(Order, [order.order_id], Status.COMPLETED):
-        _expect(order, Status.COMPLETED)
+    _move_once(order, Status.COMPLETED)
 
 
 def cancel_order(order: Basket, reason: str) -> None:
     """Nothing is held for it any more. A second call changes nothing, not even the reason."""
-    why = storable(reason, LONGEST_REASON)
-    if not moved(Order, [order.order_id], Status.CANCELLED, cancel_reason=why):
-        _expect(order, Status.CANCELLED)
+    _move_once(order, Status.CANCELLED, cancel_reason=storable(reason, LONGEST_REASON))
 
 
-def _expect(order: Basket, status: Status) -> None:
-    """Pass when the order is `status` already; raise IllegalMove when it never can be."""
-    record = Order.objects.get(pk=order.order_id)
-    if record.status != status:
-        move(record, status)
+def _move_once(order: Basket, status: Status, **changes: str) -> None:
+    """Move the order to `status`, unless it has that status already. Raises IllegalMove."""
+    try:
+        move(Order(pk=order.order_id), status, **changes)
+    except IllegalMove:
+        if not Order.objects.filter(pk=order.order_id, status=status).exists():
+            raise

@@ -43,7 +43,7 @@ class ProcessPayment(OrderCommand):
     def post(self, request: Request) -> Response:
         """For operators. Once for each order. 202: the provider gave no sure answer; send it again."""
         asked = ProcessInput.read(request)
-        return told(direct.process(direct.Charge(**asked), self.guard))
+        return told(direct.process(direct.ChargeRequest(**asked), self.guard))
 
 
 class CancelPayment(OrderCommand):

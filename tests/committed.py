@@ -24,7 +24,7 @@ expire_reservations = durable(inventory.expire_reservations)
 create_order = durable(orders.create_order)
 complete_order = durable(orders.complete_order)
 cancel_order = durable(orders.cancel_order)
-hand_over = durable(shipping.hand_over)
+mark_as_shipped = durable(shipping.mark_as_shipped)
 
 
 def lapse(**which: Any) -> None:

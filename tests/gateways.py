@@ -4,7 +4,7 @@ import os
 import signal
 from typing import Any
 
-from cloudmart.providers.remote import Outcome
+from cloudmart.providers.outcomes import Outcome
 from payments.gateways.http import HttpGateway
 
 

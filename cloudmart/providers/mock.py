@@ -1,4 +1,4 @@
-"""What the mock gateway and the mock carrier have in common: a memory of keys, and a diary for tests and demos."""
+"""What the mock gateway and the mock carrier share: outcomes stored by key, and a diary for tests and demos."""
 
 import hashlib
 import threading
@@ -10,35 +10,35 @@ from django.conf import settings
 from cloudmart.kernel.errors import DomainError
 from cloudmart.providers.magic import Fate, Refusal
 from cloudmart.providers.odd_texts import said
-from cloudmart.providers.remote import Accepted, Outcome, Refused, Unknown
+from cloudmart.providers.outcomes import Accepted, Outcome, Refused, Unknown
 
 REMEMBERED_KEYS = 10_000
 
 
 class MockProvider:
-    """Answers a key as it answered it before; the oldest keys are forgotten, and the diary is as short."""
+    """Repeats the stored outcome of a key. The oldest keys and diary entries are forgotten."""
 
     def __init__(self) -> None:
         self.diary: deque[tuple[str, str]] = deque(maxlen=REMEMBERED_KEYS)
-        """(verb, key) of every call, in order."""
-        self._tries: OrderedDict[str, int] = OrderedDict()
+        """(operation, key) of every call, in order."""
+        self._attempts: OrderedDict[str, int] = OrderedDict()
         self._outcomes: OrderedDict[str, Outcome] = OrderedDict()
         self._lock = threading.Lock()
 
     def lookup(self, key: str) -> Outcome:
-        """What became of the request with this key."""
+        """Returns the stored outcome of this key; Unknown if there is none."""
         return self._outcomes.get(key, Unknown("no request with this key has been seen"))
 
-    def _note(self, verb: str, key: str) -> int:
-        """Write the call down; returns which try of this key it is, from 1."""
+    def _record_call(self, operation: str, key: str) -> int:
+        """Returns the number of this attempt with the key, from 1."""
         with self._lock:
-            self.diary.append((verb, key))
-            self._tries[key] = self._tries.get(key, 0) + 1
-            _forget_oldest(self._tries)
-            return self._tries[key]
+            self.diary.append((operation, key))
+            self._attempts[key] = self._attempts.get(key, 0) + 1
+            _forget_oldest(self._attempts)
+            return self._attempts[key]
 
-    def _answer(self, key: str, outcome: Outcome) -> Outcome:
-        """Store and return the outcome of `key`; a refusal that was stored in the meantime stands."""
+    def _store_outcome(self, key: str, outcome: Outcome) -> Outcome:
+        """Returns the outcome of `key`, which is a refusal if one was stored meanwhile."""
         with self._lock:
             if isinstance(known := self._outcomes.get(key), Refused):
                 return known
@@ -58,10 +58,9 @@ def allowed(fate: Fate) -> Fate:
 
 
 def accepted(prefix: str, key: str) -> Accepted:
-    """The same key gives the same reference, in every process."""
+    """The same key has the same reference in every process."""
     return Accepted(said(f"{prefix}_{hashlib.sha256(key.encode()).hexdigest()[:20]}", key))
 
 
-def refused(meaning: type[DomainError], no: Refusal, key: str) -> Refused:
-    """A refusal, and what it means to us."""
-    return Refused(meaning(said(no.detail, key), reason=said(no.reason, key)))
+def refused(error: type[DomainError], refusal: Refusal, key: str) -> Refused:
+    return Refused(error(said(refusal.detail, key), reason=said(refusal.reason, key)))

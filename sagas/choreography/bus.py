@@ -21,7 +21,8 @@ from cloudmart.database.clock import DatabaseNow
 from cloudmart.database.transactions import durable
 from cloudmart.kernel.order import OrderSnapshot
 from cloudmart.kernel.stopping import ShouldStop, never
-from cloudmart.providers.remote import Answer, RemoteOperation, ask, nothing
+from cloudmart.providers.calling import ProviderResponse, call_provider, nothing
+from cloudmart.providers.operation import RemoteOperation
 from sagas.choreography.signals import FACTS, FAILURES, Fact
 from sagas.choreography.story import Story
 from sagas.engine.lease import prolong
@@ -72,7 +73,7 @@ class Receiver:
                 raise LeavingFirst
             order, intent = asked
             still_here = nothing if fence is None else partial(prolong, order.order_id, fence)
-            answer = ask(self.asking, order, intent, before_repeat=still_here)
+            answer = call_provider(self.asking, intent, before_retry=still_here)
             if not self.asking.is_settled_by(answer.outcome):
                 count_answer(order.saga_style, self.consumer, self.direction, answer)
                 raise AnswerAwaited(f"{self.consumer}: {answer.outcome}")
@@ -106,12 +107,12 @@ class Receiver:
 
     @durable
     def _settle(
-        self, operation: RemoteOperation, event: Event, fence: int | None, intent: Any, answer: Answer
+        self, operation: RemoteOperation, event: Event, fence: int | None, intent: Any, answer: ProviderResponse
     ) -> None:
         story = Story.heard_by(self.consumer, event, fence)
         if story.is_old_news:
             return
-        operation.settle(story.order, intent, answer.outcome)
+        operation.settle(intent, answer.outcome)
         self.reaction(story, answer)
         self._sign(story, event)
         transaction.on_commit(partial(count_answer, story.order.saga_style, self.consumer, self.direction, answer))

@@ -65,7 +65,7 @@ def turn_back(order_id: UUID, reason: str, actor: str) -> SagaInstance | None:
     story = Story.of(order_id)
     if story.is_failing:
         return None
-    shipping.begin_cancel(story.order)
+    shipping.cancel.begin(story.order)
     story.saga.cancelled_by = actor
     story.announce(order_cancel_requested, OrderCancelled(reason, reason=reason))
     story.write()
@@ -99,7 +99,7 @@ def _time_out(saga: SagaInstance) -> None:
     story = Story.of(saga.order_id)
     with suppress(AlreadyShipped):
         if not story.is_failing:
-            shipping.begin_cancel(story.order)
+            shipping.cancel.begin(story.order)
             story.announce(order_timed_out, SagaTimedOut())
             story.write()
 

@@ -1,6 +1,7 @@
 """What shipping does when it hears of the others."""
 
-from cloudmart.providers.remote import Accepted, Answer, Refused
+from cloudmart.providers.calling import ProviderResponse
+from cloudmart.providers.outcomes import Accepted, Refused
 from sagas.choreography.bus import reacts_to
 from sagas.choreography.signals import (
     order_cancel_requested,
@@ -23,15 +24,15 @@ def is_held_and_paid(story: Story) -> bool:
 
 
 @reacts_to(stock_reserved, payment_completed, asking=services.arrange, only_if=is_held_and_paid)
-def arrange_when_held_and_paid(story: Story, answer: Answer | None) -> None:
+def arrange_when_held_and_paid(story: Story, answer: ProviderResponse | None) -> None:
     match answer:
-        case Answer(outcome=Accepted(reference)):
-            story.announce(shipping_arranged, tracking_number=reference, tries=answer.tries)
-        case Answer(outcome=Refused(error)):
-            story.announce(shipping_failed, error, tries=answer.tries)
+        case ProviderResponse(outcome=Accepted(reference)):
+            story.announce(shipping_arranged, tracking_number=reference, tries=answer.attempts)
+        case ProviderResponse(outcome=Refused(error)):
+            story.announce(shipping_failed, error, tries=answer.attempts)
 
 
 @reacts_to(stock_unavailable, order_cancel_requested, order_timed_out, asking=services.cancel)
-def call_off_when_given_up(story: Story, answer: Answer | None) -> None:
+def call_off_when_given_up(story: Story, answer: ProviderResponse | None) -> None:
     if not story.tells_any(shipping_failed, shipping_cancelled):
         story.announce(shipping_cancelled)

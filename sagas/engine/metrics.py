@@ -8,7 +8,8 @@ from prometheus_client import Counter, Histogram
 
 from cloudmart.kernel.errors import DomainError
 from cloudmart.kernel.metrics import harmless
-from cloudmart.providers.remote import Accepted, Answer
+from cloudmart.providers.calling import ProviderResponse
+from cloudmart.providers.outcomes import Accepted
 from sagas.models import CANCELLED, Direction, SagaInstance, SagaStepLog, State, StepStatus
 
 ORDERS = Counter(
@@ -114,14 +115,14 @@ def count_log(style: str, log: Iterable[SagaStepLog]) -> None:
 
 
 @harmless
-def count_answer(style: str, step: str, direction: str, answer: Answer) -> None:
+def count_answer(style: str, step: str, direction: str, answer: ProviderResponse) -> None:
     """A provider was asked, in one or more tries."""
-    for attempt, failure in enumerate(answer.failures, start=1):
+    for attempt, failure in enumerate(answer.failed_attempts, start=1):
         seconds = (failure.finished - failure.started).total_seconds()
         _count_try(style, step, direction, StepStatus.FAILED, seconds, attempt)
     seconds = (answer.finished - answer.started).total_seconds()
     outcome = StepStatus.DONE if isinstance(answer.outcome, Accepted) else StepStatus.FAILED
-    _count_try(style, step, direction, outcome, seconds, answer.tries)
+    _count_try(style, step, direction, outcome, seconds, answer.attempts)
 
 
 @harmless

@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from cloudmart.api.admin import ReadOnlyAdmin, ReadOnlyInline, permission_to
 from sagas.models import Event, EventReceipt, SagaAction, SagaInstance, SagaStepLog, Verb
 from sagas.operations.bulk import Message, ask_or_run, run_each
-from sagas.operations.parcels import hand_over
+from sagas.operations.parcels import mark_as_shipped
 from shipping.admin import ShipmentAdmin
 from shipping.models import Shipment
 
@@ -112,7 +112,7 @@ class ParcelAdmin(ShipmentAdmin):
     @admin.action(description="The carrier has fetched the selected parcels", permissions=["ship"])
     def hand_over_to_carrier(self, request: HttpRequest, parcels: QuerySet[Shipment]) -> None:
         def run(order_id: UUID) -> Message:
-            hand_over(order_id)
+            mark_as_shipped(order_id)
             return messages.SUCCESS, f"{order_id} is on its way."
 
         run_each(run, parcels.values_list("order_id", flat=True), self, request)

@@ -10,7 +10,7 @@ from shipping import services as shipping
 
 
 @durable
-def hand_over(order_id: UUID) -> None:
+def mark_as_shipped(order_id: UUID) -> None:
     """The carrier has fetched the parcel of an order that is sold, or of one that is not ours.
 
     Raises SagaRunning, ShipmentNotFound, and IllegalMove unless the parcel was arranged.
@@ -19,4 +19,4 @@ def hand_over(order_id: UUID) -> None:
         saga = lock_saga(order_id)
         if not saga.is_finished:
             raise SagaRunning(f"The order is not sold: its saga is {saga.status}.", order_id=str(order_id))
-    shipping.hand_over(order_id)
+    shipping.mark_as_shipped(order_id)

@@ -4,8 +4,8 @@ Whoever sent the command may repeat it; nobody has to. A worker resumes what nob
 """
 
 import logging
-from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 from django.conf import settings
 from django.db import close_old_connections
@@ -15,9 +15,8 @@ from structlog.contextvars import bound_contextvars
 from cloudmart.database.clock import DatabaseNow
 from cloudmart.database.invariants import Rows
 from cloudmart.database.transactions import durable
-from cloudmart.kernel.guards import guarded
 from cloudmart.kernel.stopping import ShouldStop, never
-from cloudmart.providers.remote import perform
+from cloudmart.providers.calling import perform
 from cloudmart.providers.unsettled import Found, Unsettled
 from payments.unsettled import UNSETTLED as PAYMENTS
 from sagas.desk.guards import check_saga_rests
@@ -59,10 +58,9 @@ def resume(kind: Unsettled, found: Found) -> bool:
     """
     if not _claim(kind, found):
         return False
-    operation = replace(kind.operation, begin=guarded(kind.operation.begin, check_saga_rests))
     with bound_contextvars(order_id=str(found.order_id)):
         try:
-            perform(operation, found)
+            perform(kind.operation, found, first=partial(check_saga_rests, found.order_id))
         except SagaRunning:
             logger.info("%s %s is left to the order's saga", kind.words, found.pk)
         except Exception:

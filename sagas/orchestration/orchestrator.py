@@ -13,7 +13,8 @@ from cloudmart.database.transactions import durable
 from cloudmart.kernel.order import OrderSnapshot
 from cloudmart.kernel.stopping import ShouldStop, never
 from cloudmart.kernel.text import LONGEST_REASON, storable
-from cloudmart.providers.remote import Answer, Refused, ask
+from cloudmart.providers.calling import ProviderResponse, call_provider
+from cloudmart.providers.outcomes import Refused
 from orders.errors import OrderCancelled
 from sagas.engine.driving import driving
 from sagas.engine.lease import give_up, new_saga, prolong, wait
@@ -104,13 +105,13 @@ class OrderSagaOrchestrator:
             if should_stop():
                 durable(give_up)(self.saga, wake_at=DatabaseNow())
                 break
-            answer = ask(call.operation, self._order, call.intent, before_repeat=still_here)
+            answer = call_provider(call.operation, call.intent, before_retry=still_here)
             if not call.operation.is_settled_by(answer.outcome):
                 self._wait(call, answer)
                 break
             call = self._next_call(call, answer)
 
-    def _next_call(self, call: Call | None, answer: Answer | None) -> Call | None:
+    def _next_call(self, call: Call | None, answer: ProviderResponse | None) -> Call | None:
         turned_back = None
         while True:
             try:
@@ -119,7 +120,7 @@ class OrderSagaOrchestrator:
                 turned_back = news
 
     @durable
-    def _walk(self, call: Call | None, answer: Answer | None, turned_back: TurnedBack | None) -> Walk:
+    def _walk(self, call: Call | None, answer: ProviderResponse | None, turned_back: TurnedBack | None) -> Walk:
         walk = Walk(self.saga, self._workflow, self._last_seq, turned_back)
         if call is None or answer is None:
             if self._is_new:
@@ -151,7 +152,7 @@ class OrderSagaOrchestrator:
         return walk
 
     @durable
-    def _wait(self, call: Call, answer: Answer) -> None:
+    def _wait(self, call: Call, answer: ProviderResponse) -> None:
         """Stay where we are: it is not known what the provider did, or an undo has to be tried again.
 
         On the way forward not when a cancellation is wished that nobody has read yet.

@@ -7,7 +7,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from cloudmart.kernel.text import LONGEST_ERROR, storable
-from cloudmart.providers.remote import Answer
+from cloudmart.providers.calling import ProviderResponse
 from sagas.engine.metrics import count_log
 from sagas.models import Direction, SagaInstance, SagaStepLog, StepStatus
 
@@ -51,9 +51,11 @@ class StepLog:
         """From the last line on, the saga is in this state."""
         self._lines[-1].state = state
 
-    def add_answer(self, step: str, direction: Direction, answer: Answer, status: StepStatus, error: str = "") -> None:
+    def add_answer(
+        self, step: str, direction: Direction, answer: ProviderResponse, status: StepStatus, error: str = ""
+    ) -> None:
         """A line for every try that failed in passing, and one for the last."""
-        for attempt, failure in enumerate(answer.failures, start=1):
+        for attempt, failure in enumerate(answer.failed_attempts, start=1):
             self.add(
                 step,
                 direction,
@@ -67,7 +69,7 @@ class StepLog:
             step,
             direction,
             status,
-            attempt=answer.tries,
+            attempt=answer.attempts,
             started=answer.started,
             finished=answer.finished,
             error=answer.error or error,

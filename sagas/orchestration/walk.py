@@ -10,7 +10,8 @@ from django.utils import timezone
 from cloudmart.database.clock import DatabaseNow
 from cloudmart.kernel.errors import DomainError
 from cloudmart.kernel.order import OrderSnapshot
-from cloudmart.providers.remote import Answer, RemoteOperation
+from cloudmart.providers.calling import ProviderResponse
+from cloudmart.providers.operation import RemoteOperation
 from orders.errors import OrderCancelled
 from sagas.engine.lease import NO_LEASE, PROGRESS, is_late, lease, prolonged
 from sagas.engine.resting import Rest, came_to_rest
@@ -163,9 +164,11 @@ class Walk:
 
     # --- The steps ------------------------------------------------------------------------------
 
-    def settle(self, call: Call, answer: Answer, status: StepStatus, error: DomainError | None = None) -> None:
+    def settle(
+        self, call: Call, answer: ProviderResponse, status: StepStatus, error: DomainError | None = None
+    ) -> None:
         """Write what came of the call that this transaction starts from."""
-        call.operation.settle(self._order, call.intent, answer.outcome)
+        call.operation.settle(call.intent, answer.outcome)
         self._log.add_answer(call.step.name, call.direction, answer, status, str(error or ""))
         if error:
             self._turn(error)

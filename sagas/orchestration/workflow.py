@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from cloudmart.kernel.order import Basket, OrderSnapshot
-from cloudmart.providers.remote import RemoteOperation
+from cloudmart.providers.operation import RemoteOperation
 from inventory import services as inventory
 from orders import services as orders
 from payments import services as payments

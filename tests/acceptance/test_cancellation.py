@@ -2,7 +2,7 @@
 
 import pytest
 
-from cloudmart.providers.remote import OutcomeUnknown
+from cloudmart.providers.outcomes import OutcomeUnknown
 from inventory.models import StockEvent
 from orders.models import SagaStyle
 from payments.gateways.mock import MockGateway
@@ -11,7 +11,7 @@ from sagas.desk import cancelling as cancellation
 from sagas.desk.cancelling import cancel_order
 from sagas.models import SagaInstance
 from tests.acceptance.conftest import end_of, events_in, holds, steps_of
-from tests.committed import hand_over
+from tests.committed import mark_as_shipped
 from tests.known_bugs import known_bug
 
 EVERYTHING_UNDONE = ["arrange_shipping", "process_payment", "reserve_stock", "create_order"]
@@ -55,7 +55,7 @@ def test_cancelling_twice_is_cancelling_once(api, bought):
 
 
 def test_a_parcel_that_is_on_its_way_cannot_be_cancelled(api, bought):
-    hand_over(bought)
+    mark_as_shipped(bought)
     answer = api.post(f"/orders/{bought}/cancel", {})
     assert answer.status_code == 409
     assert answer.json()["code"] == "already_shipped"

@@ -6,14 +6,14 @@ import pytest
 from django.core.management import call_command
 
 from cloudmart.database.clock import DatabaseNow
-from cloudmart.providers.remote import OutcomeUnknown, ProviderUnavailable, Unknown
+from cloudmart.providers.outcomes import OutcomeUnknown, ProviderUnavailable, Unknown
 from orders.models import SagaStyle
 from payments.gateways.mock import MockGateway
 from payments.gateways.port import gateway
 from sagas.choreography import inventory as stock_room
 from sagas.models import Event, SagaInstance
 from tests.acceptance.conftest import end_of, events_in, money_kept
-from tests.committed import hand_over
+from tests.committed import mark_as_shipped
 from tests.conftest import signed_in
 from tests.known_bugs import known_bug
 
@@ -154,7 +154,7 @@ def fetched_early(api, shelve, monkeypatch):
         dying.setattr(stock_room.inventory, "confirm_stock", die)
         api.post("/orders", {**ORDER, "saga": SagaStyle.CHOREOGRAPHY})
     saga = SagaInstance.objects.get()
-    hand_over(saga.order_id)
+    mark_as_shipped(saga.order_id)
     SagaInstance.objects.update(lease_until=DatabaseNow())
     return saga
 

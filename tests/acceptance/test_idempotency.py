@@ -11,7 +11,7 @@ from prometheus_client import REGISTRY
 
 from cloudmart.database.clock import DatabaseNow
 from cloudmart.models import IdempotencyKey
-from cloudmart.providers.remote import OutcomeUnknown
+from cloudmart.providers.outcomes import OutcomeUnknown
 from orders.models import Order
 from payments.gateways.port import gateway
 from sagas.choreography import driver

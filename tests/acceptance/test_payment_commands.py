@@ -5,7 +5,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cloudmart.kernel.ids import new_id
-from cloudmart.providers.remote import Accepted, OutcomeUnknown, ProviderUnavailable, Refused, Unknown
+from cloudmart.providers.outcomes import Accepted, OutcomeUnknown, ProviderUnavailable, Refused, Unknown
 from payments.gateways.mock import MockGateway
 from payments.gateways.port import gateway
 from payments.models import Payment, Refund

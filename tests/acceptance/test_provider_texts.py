@@ -9,7 +9,7 @@ from django.core.management import call_command
 from cloudmart.database.clock import DatabaseNow
 from cloudmart.kernel.text import storable
 from cloudmart.providers.odd_texts import WAYS
-from cloudmart.providers.remote import Accepted, OutcomeUnknown, ProviderUnavailable, Refused, Unknown
+from cloudmart.providers.outcomes import Accepted, OutcomeUnknown, ProviderUnavailable, Refused, Unknown
 from cloudmart.sandbox.knobs import Knobs
 from cloudmart.sandbox.server import Sandbox
 from orders.models import Order

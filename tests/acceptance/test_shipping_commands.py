@@ -3,12 +3,12 @@
 import pytest
 
 from cloudmart.kernel.ids import new_id
-from cloudmart.providers.remote import OutcomeUnknown, ProviderUnavailable, Unknown
+from cloudmart.providers.outcomes import OutcomeUnknown, ProviderUnavailable, Unknown
 from shipping.carriers.mock import MockCarrier
 from shipping.carriers.port import carrier
 from shipping.models import Shipment
 from tests.acceptance.test_payment_commands import raising
-from tests.committed import hand_over
+from tests.committed import mark_as_shipped
 from tests.conftest import signed_in
 from tests.integration.test_races import all_at_once
 
@@ -79,7 +79,7 @@ def test_an_order_without_a_parcel_never_gets_one(ask, order_id):
 
 def test_what_the_carrier_has_cannot_be_called_off(ask, order_id):
     ask("arrange", order_id=order_id, shipping_address=TOKYO)
-    hand_over(order_id)
+    mark_as_shipped(order_id)
     answer = ask("cancel", order_id=order_id)
     assert answer.status_code == 409 and answer.json()["code"] == "already_shipped"
 

@@ -8,7 +8,7 @@ from django.test import Client
 
 from cloudmart.database.clock import DatabaseNow
 from cloudmart.providers.http_provider import ProviderMisused
-from cloudmart.providers.remote import OutcomeUnknown, ProviderUnavailable, Unknown
+from cloudmart.providers.outcomes import OutcomeUnknown, ProviderUnavailable, Unknown
 from orders.models import Order
 from payments.gateways.mock import MockGateway
 from payments.models import Payment

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from cloudmart.database.clock import DatabaseNow
-from cloudmart.providers.remote import OutcomeUnknown, ProviderUnavailable, Unknown
+from cloudmart.providers.outcomes import OutcomeUnknown, ProviderUnavailable, Unknown
 from payments.gateways.mock import MockGateway
 from payments.models import Payment
 from sagas.engine.recovery import due

@@ -3,7 +3,7 @@
 import pytest
 from django.utils import timezone
 
-from cloudmart.providers.remote import OutcomeUnknown, Unknown
+from cloudmart.providers.outcomes import OutcomeUnknown, Unknown
 from inventory.models import StockEvent
 from orders.models import Order, SagaStyle
 from payments.gateways.mock import MockGateway

@@ -5,7 +5,7 @@ from threading import Event, Thread
 import pytest
 from django.db import connection, connections
 
-from cloudmart.providers.remote import OutcomeUnknown
+from cloudmart.providers.outcomes import OutcomeUnknown
 from inventory.models import Reservation
 from orders.models import SagaStyle
 from payments.gateways.mock import MockGateway

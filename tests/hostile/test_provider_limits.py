@@ -10,7 +10,7 @@ import pytest
 
 from cloudmart.kernel.ids import new_id
 from cloudmart.providers.http_provider import MAX_RESPONSE
-from cloudmart.providers.remote import Accepted, OutcomeUnknown, ProviderUnavailable
+from cloudmart.providers.outcomes import Accepted, OutcomeUnknown, ProviderUnavailable
 from orders.models import SagaStyle
 from payments.gateways.http import HttpGateway
 from payments.gateways.port import gateway as shop_gateway

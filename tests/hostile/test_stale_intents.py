@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from cloudmart.kernel.ids import new_id
 from cloudmart.kernel.order import Address
-from cloudmart.providers.remote import OutcomeUnknown, Unknown
+from cloudmart.providers.outcomes import OutcomeUnknown, Unknown
 from cloudmart.providers.unsettled import Found
 from orders.models import SagaStyle
 from payments import direct as payments
@@ -32,7 +32,7 @@ HERE = Address("150-0001", "1-2-3 Jingumae")
 
 
 def charge(order_id, **more):
-    payments.process(payments.Charge(order_id, 1000, "credit_card", **more))
+    payments.process(payments.ChargeRequest(order_id, 1000, "credit_card", **more))
 
 
 def charge_in_doubt(order_id):

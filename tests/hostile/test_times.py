@@ -10,7 +10,7 @@ from django.db import connection
 from django.db.models import F
 from django.utils import timezone
 
-from cloudmart.providers.remote import OutcomeUnknown, Unknown
+from cloudmart.providers.outcomes import OutcomeUnknown, Unknown
 from orders.models import SagaStyle
 from payments.gateways.mock import MockGateway
 from sagas.models import Event, SagaInstance

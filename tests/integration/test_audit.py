@@ -17,7 +17,7 @@ from cloudmart.database.options import unlimited_statement_time
 from cloudmart.kernel.ids import new_id
 from cloudmart.kernel.order import Address
 from cloudmart.models import IdempotencyKey
-from cloudmart.providers.remote import OutcomeUnknown, ProviderUnavailable, Unknown
+from cloudmart.providers.outcomes import OutcomeUnknown, ProviderUnavailable, Unknown
 from inventory.models import InventoryRecord, InventoryView, Reservation, StockEvent
 from inventory.projector import catch_up
 from inventory.stock import Happened
@@ -149,7 +149,7 @@ def test_what_another_order_system_does_is_no_offence(shop, monkeypatch):
     for number in range(4):
         order = order_snapshot(("book-123", 2), ("book-456", 1))
         committed.reserve_stock(order)
-        payments.process(payments.Charge(order.order_id, 500, "e_money"))
+        payments.process(payments.ChargeRequest(order.order_id, 500, "e_money"))
         shipping.arrange(shipping.Parcel(order.order_id, Address("150-0001")))
         if number == 1:
             committed.confirm_stock(order)
@@ -161,7 +161,7 @@ def test_what_another_order_system_does_is_no_offence(shop, monkeypatch):
     assert committed.expire_reservations(100) == 2
     committed.adjust_stock("book-123", -3, reason="torn", actor="operator")
     with down(monkeypatch, "charge"):
-        payments.process(payments.Charge(new_id(), 500, "e_money"))
+        payments.process(payments.ChargeRequest(new_id(), 500, "e_money"))
     assert failing() == {}
 
 
@@ -450,7 +450,7 @@ def stock_is_sold_to_a_cancelled_order(shop):
 
 @breaks("cancelled_holds_no_money")
 def a_cancelled_order_is_charged(shop):
-    payments.process(payments.Charge(shop[ORCHESTRATION, "out of stock"], 1100, "e_money"))
+    payments.process(payments.ChargeRequest(shop[ORCHESTRATION, "out of stock"], 1100, "e_money"))
     return shop[ORCHESTRATION, "out of stock"]
 
 
@@ -519,7 +519,7 @@ def nobody_asks_again(model, of_order, **columns):
 def a_direct_charge():
     """The id of an order that is not ours, and is charged."""
     order_id = new_id()
-    payments.process(payments.Charge(order_id, 500, "e_money"))
+    payments.process(payments.ChargeRequest(order_id, 500, "e_money"))
     return order_id
 
 

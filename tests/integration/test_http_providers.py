@@ -17,7 +17,7 @@ from cloudmart.kernel.order import Address
 from cloudmart.providers.http_provider import ProviderMisused
 from cloudmart.providers.magic import DECLINED, Refusal
 from cloudmart.providers.mock import refused
-from cloudmart.providers.remote import Accepted, OutcomeUnknown, ProviderUnavailable, Refused, Unknown
+from cloudmart.providers.outcomes import Accepted, OutcomeUnknown, ProviderUnavailable, Refused, Unknown
 from cloudmart.sandbox import ledger as ledger_file
 from cloudmart.sandbox.knobs import Knobs
 from cloudmart.sandbox.ledger import entries_in, live

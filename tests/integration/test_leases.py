@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from cloudmart.database.clock import DatabaseNow
 from cloudmart.kernel.order import Address
-from cloudmart.providers.remote import OutcomeUnknown, Refused, Unknown
+from cloudmart.providers.outcomes import OutcomeUnknown, Refused, Unknown
 from inventory.models import InventoryRecord
 from orders.models import Order, SagaStyle
 from payments.errors import PaymentDeclined

@@ -13,7 +13,7 @@ from cloudmart.database.clock import DatabaseNow
 from cloudmart.database.transactions import durable
 from cloudmart.kernel import metrics as kernel_metrics
 from cloudmart.kernel.ids import new_id
-from cloudmart.providers.remote import OutcomeUnknown
+from cloudmart.providers.outcomes import OutcomeUnknown
 from inventory import selectors as inventory
 from inventory.errors import OutOfStock
 from orders.models import SagaStyle

@@ -1,12 +1,11 @@
 """The state machine over made-up workflows: for any steps and any failing one, what is undone is what was done."""
 
-from types import SimpleNamespace
-
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cloudmart.kernel.errors import DomainError
-from cloudmart.providers.remote import Accepted, OutcomeUnknown, ProviderUnavailable, Refused, RemoteOperation, Unknown
+from cloudmart.providers.operation import Intent, RemoteOperation
+from cloudmart.providers.outcomes import Accepted, OutcomeUnknown, ProviderUnavailable, Refused, Unknown
 from sagas.engine.lease import claim
 from sagas.models import SagaInstance, State
 from sagas.orchestration.orchestrator import OrderSagaOrchestrator
@@ -33,33 +32,40 @@ class Diary(list):
         return Local(name=name, do=do, undo=lambda order, reason: self.append(("undo", name)), reaches=reaches)
 
     def remote(self, name, reaches, do=None, undo=None):
-        def call(order, intent):
+        def call():
             if name == self.fails:
                 return Refused(DomainError())
             self.append(("do", name))
             return Accepted()
 
-        def call_back(order, intent):
+        def call_back():
             self.append(("undo", name))
             return Accepted()
 
-        forward = operation(do or call, begins=lambda: True)
-        back = operation(undo or call_back, begins=lambda: ("do", name) in self, undoes=True)
+        forward = Operation(do or call, begins=lambda: True)
+        back = Operation(undo or call_back, begins=lambda: ("do", name) in self, undoes=True)
         return Remote(name=name, do=forward, undo=back, reaches=reaches)
 
 
-FRESH = SimpleNamespace(is_fresh=True)
+class Operation(RemoteOperation):
+    """Calls `answer`, and stores nothing."""
 
+    unavailable = DomainError
 
-def operation(call, begins, undoes=False):
-    return RemoteOperation(
-        begin=lambda order: FRESH if begins() else None,
-        call=call,
-        settle=lambda order, intent, outcome: None,
-        lookup=lambda order, intent: Unknown("who knows"),
-        unavailable=DomainError,
-        undoes=undoes,
-    )
+    def __init__(self, answer, begins, undoes=False):
+        self.answer, self.begins, self.undoes = answer, begins, undoes
+
+    def begin(self, order):
+        return Intent(None, is_new=True) if self.begins() else None
+
+    def call(self, intent):
+        return self.answer()
+
+    def settle(self, intent, outcome):
+        pass
+
+    def lookup(self, intent):
+        return Unknown("who knows")
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -87,7 +93,7 @@ def test_what_was_undone_is_what_was_done_reversed(transactional_db, kinds, fail
 
 
 def test_a_saga_without_a_sure_answer_waits(transactional_db):
-    def call(order, intent):
+    def call():
         raise OutcomeUnknown("no answer")
 
     diary = Diary()
@@ -102,7 +108,7 @@ def test_a_saga_without_a_sure_answer_waits(transactional_db):
 
 @known_bug("eventuate-tram-sagas#75", "customers-and-orders#46")
 def test_an_undo_that_fails_waits_and_is_not_given_up(transactional_db):
-    def unavailable(order, intent):
+    def unavailable():
         raise ProviderUnavailable("down")
 
     diary = Diary(fails="two")
@@ -115,7 +121,7 @@ def test_an_undo_that_fails_waits_and_is_not_given_up(transactional_db):
 
 @known_bug("seata#2861", "ftgo-application#107")
 def test_an_undo_that_fails_is_made_good_before_the_ones_before_it(transactional_db):
-    def undo(order, intent):
+    def undo():
         if is_down:
             raise ProviderUnavailable("down")
         diary.append(("undo", "two"))
@@ -139,7 +145,7 @@ def test_an_undo_that_fails_is_made_good_before_the_ones_before_it(transactional
 
 
 def test_who_is_overtaken_writes_nothing(transactional_db):
-    def overtake(order, intent):
+    def overtake():
         SagaInstance.objects.update(fence=7, owner="another")
         return Accepted()
 

@@ -4,7 +4,7 @@ import pytest
 
 from cloudmart.kernel.ids import new_id
 from cloudmart.kernel.order import Address
-from cloudmart.providers.remote import Accepted
+from cloudmart.providers.outcomes import Accepted
 from payments import direct as payments
 from payments.gateways.mock import MockGateway
 from payments.gateways.port import gateway
@@ -15,7 +15,7 @@ from shipping import direct as shipping
 from shipping.carriers.mock import MockCarrier
 from shipping.carriers.port import carrier
 from shipping.models import Shipment
-from tests.committed import hand_over
+from tests.committed import mark_as_shipped
 from tests.conftest import HTTP_CARRIER, HTTP_GATEWAY
 from tests.integration.test_audit import down, failing, place
 from tests.integration.test_audit import shop as stories
@@ -98,8 +98,8 @@ def test_the_books_agree_after_every_story(shop):
 
 def test_what_is_in_doubt_may_have_happened_or_not(shop, order_id, monkeypatch):
     with down(monkeypatch, "charge"):
-        payments.process(payments.Charge(new_id(), 500, "e_money"))
-    paid = payments.process(payments.Charge(new_id(), 500, "e_money"))
+        payments.process(payments.ChargeRequest(new_id(), 500, "e_money"))
+    paid = payments.process(payments.ChargeRequest(new_id(), 500, "e_money"))
     Payment.objects.filter(pk=paid.pk).update(status="pending", transaction_id="")
     with down(monkeypatch, "refund"):
         payments.refund(payments.PartialRefund(order_id, 100, "not done"))
@@ -111,7 +111,7 @@ def test_what_is_in_doubt_may_have_happened_or_not(shop, order_id, monkeypatch):
 
 def test_what_operators_do_is_in_both_books(order_id):
     payments.refund(payments.PartialRefund(order_id, 100, "sorry"))
-    hand_over(order_id)
+    mark_as_shipped(order_id)
     assert failing() == {}
     order_id = place("orchestration")
     shipping.cancel(order_id)

@@ -9,7 +9,7 @@ from django.core.management import call_command
 
 from cloudmart.kernel.ids import new_id
 from cloudmart.kernel.redaction import forget_secrets, redacted, register_secret
-from cloudmart.providers.remote import Accepted, OutcomeUnknown, ProviderUnavailable, Refused
+from cloudmart.providers.outcomes import Accepted, OutcomeUnknown, ProviderUnavailable, Refused
 from orders.models import SagaStyle
 from payments.errors import PaymentDeclined
 from payments.gateways.mock import MockGateway

@@ -9,7 +9,7 @@ PACKAGES = ("cloudmart", "orders", "inventory", "payments", "shipping", "sagas")
 
 MAY_READ_ITS_OWN = {
     "cloudmart/api/authentication.py": "a token's expiry, which knox has written by the same clock",
-    "cloudmart/providers/remote.py": "how long a provider took to answer",
+    "cloudmart/providers/calling.py": "how long a provider took to answer",
     "cloudmart/sandbox/ledger.py": "the providers' own book, which is not in our database",
     "sagas/models.py": "when a receipt was signed and an operator acted: for people, in the order of their ids",
     "sagas/choreography/bus.py": "how long a reaction took",

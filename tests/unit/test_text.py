@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from cloudmart.kernel.errors import DomainError
 from cloudmart.kernel.text import storable
-from cloudmart.providers.remote import Accepted, Answer, Failure, Refused, Unknown
+from cloudmart.providers.calling import FailedAttempt, ProviderResponse
+from cloudmart.providers.outcomes import Accepted, Refused, Unknown
 from payments.errors import PaymentDeclined, PaymentUnavailable
 from tests.factories import BookFactory
 
@@ -54,8 +55,8 @@ def test_every_database_gives_back_what_it_was_given(transactional_db, text):
 def test_a_providers_outcomes_fit_our_columns(text, code):
     assert len(Accepted(text).reference) <= 255
     assert len(Unknown(text).reason) <= 200
-    assert len(Failure(NOW, NOW, text).error) <= 500
-    assert len(Answer(Unknown(""), NOW, NOW, error=text).error) <= 500
+    assert len(FailedAttempt(NOW, NOW, text).error) <= 500
+    assert len(ProviderResponse(Unknown(""), NOW, NOW, error=text).error) <= 500
     error = Refused(PaymentDeclined(text, reason=code)).error
     assert isinstance(error, PaymentDeclined)
     assert 0 < len(error.detail) <= 200
