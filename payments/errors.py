@@ -1,4 +1,4 @@
-"""Why a payment does not happen."""
+"""Why a payment command fails."""
 
 from cloudmart.kernel.errors import DomainError
 
@@ -22,18 +22,18 @@ class PaymentDiffers(DomainError):
 
 
 class RefundExceedsPayment(DomainError):
-    """No more can be refunded than was captured and has not been refunded yet."""
+    """The amount exceeds what is left to refund."""
 
     code = "refund_exceeds_payment"
 
 
 class RefundDiffers(DomainError):
-    """Under this reference another amount was refunded."""
+    """The reference belongs to a refund of another amount."""
 
     code = "reference_reused"
 
 
 class PaymentNotFound(DomainError):
-    """There is no payment for this order."""
+    """The order has no payment."""
 
     code = "payment_not_found"

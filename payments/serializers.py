@@ -1,4 +1,4 @@
-"""A payment as the API shows it."""
+"""Payments in the API."""
 
 from typing import Any
 
@@ -38,7 +38,7 @@ class CancelPaymentInput(StrictSerializer):
 class RefundInput(StrictSerializer):
     order_id = StrictUUIDField()
     amount = StrictIntegerField(**AMOUNT, required=False)
-    reference = CodeField(required=False, help_text="Your name for this refund; asked for twice, it is made once")
+    reference = CodeField(required=False, help_text="Your name for this refund, which is made once")
     reason = TextField(max_length=200, required=False)
 
 

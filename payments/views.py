@@ -1,4 +1,4 @@
-"""Looking at payments; and what operators, or another order system, ask of payments by themselves."""
+"""Reading an order's payment, and the direct commands on it: for operators, or another order system."""
 
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import generics
@@ -20,9 +20,9 @@ UNSETTLED = {Status.PENDING, Status.CANCELLING}
 
 
 @refuses(PaymentNotFound)
-@extend_schema_view(get=extend_schema(summary="Look at an order's payment"))
+@extend_schema_view(get=extend_schema(summary="Read an order's payment"))
 class PaymentDetail(generics.RetrieveAPIView[Payment]):
-    """GET: the order's newest payment, and what of it went back."""
+    """GET: the order's payment with its refunds."""
 
     serializer_class = PaymentOutput
 
@@ -41,47 +41,47 @@ class ProcessPayment(OrderCommand):
     @refuses(PaymentDeclined, PaymentDiffers, IllegalMove)
     @idempotent
     def post(self, request: Request) -> Response:
-        """For operators. Once for each order. 202: the provider gave no sure answer; send it again."""
-        asked = ProcessInput.read(request)
-        return told(direct.process(direct.ChargeRequest(**asked), self.guard))
+        """For operators. An order is charged once. 202: the outcome is not certain yet; send the request again."""
+        body = ProcessInput.read(request)
+        return response_with(direct.process(direct.ChargeRequest(**body), self.guard))
 
 
 class CancelPayment(OrderCommand):
     permission_classes = [Staff.with_permission("payments.cancel_payment")]
 
     @extend_schema(
-        summary="Drop a charge that was not captured",
+        summary="Void a charge that was not captured",
         request=CancelPaymentInput,
         responses={200: PaymentOutput, 202: PaymentOutput},
     )
     @refuses(IllegalMove)
     @idempotent
     def post(self, request: Request) -> Response:
-        """For operators. An order that was never charged is noted as cancelled, and never will be."""
-        asked = CancelPaymentInput.read(request)
-        return told(direct.cancel(asked["order_id"], self.guard))
+        """For operators. An order without a charge gets a cancelled payment, and is never charged."""
+        body = CancelPaymentInput.read(request)
+        return response_with(direct.cancel(body["order_id"], self.guard))
 
 
 class RefundPayment(OrderCommand):
     permission_classes = [Staff.with_permission("payments.refund_payment")]
 
     @extend_schema(
-        summary="Give money back, all of it or some",
+        summary="Refund all or some of a payment",
         request=RefundInput,
         responses={200: PaymentOutput, 202: PaymentOutput},
     )
     @refuses(PaymentNotFound, RefundExceedsPayment, RefundDiffers, IllegalMove)
     @idempotent
     def post(self, request: Request) -> Response:
-        """For operators. Never more than was captured. Once for each `reference`: name each further refund by its own.
+        """For operators. Never more than was captured. One refund for each `reference`: a further one needs its own.
 
-        202: the provider gave no sure answer; send it again.
+        202: the outcome is not certain yet; send the request again.
         """
-        asked = RefundInput.read(request)
-        return told(direct.refund(direct.PartialRefund(**asked), self.guard))
+        body = RefundInput.read(request)
+        return response_with(direct.refund(direct.PartialRefund(**body), self.guard))
 
 
-def told(payment: Payment) -> Response:
-    """The payment; 202 while something about it is not settled."""
-    waits = payment.status in UNSETTLED or any(each.status == RefundStatus.PENDING for each in payment.refunds.all())
-    return Response(PaymentOutput(payment).data, 202 if waits else 200)
+def response_with(payment: Payment) -> Response:
+    """The payment; 202 while it or one of its refunds is not settled."""
+    pending = any(refund.status == RefundStatus.PENDING for refund in payment.refunds.all())
+    return Response(PaymentOutput(payment).data, 202 if pending or payment.status in UNSETTLED else 200)

@@ -1,4 +1,4 @@
-"""Why a parcel does not go, or does not come back."""
+"""Why a shipping command fails."""
 
 from cloudmart.kernel.errors import DomainError
 
@@ -14,7 +14,7 @@ class CarrierUnavailable(ShippingFailed):
 
 
 class AlreadyShipped(DomainError):
-    """The parcel is on its way; it can only be returned."""
+    """The parcel was shipped; it can only be returned."""
 
     code = "already_shipped"
 
@@ -26,6 +26,6 @@ class ShipmentDiffers(DomainError):
 
 
 class ShipmentNotFound(DomainError):
-    """There is no parcel for this order."""
+    """The order has no parcel."""
 
     code = "shipment_not_found"

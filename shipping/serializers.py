@@ -1,4 +1,4 @@
-"""A parcel as the API shows it."""
+"""Parcels in the API."""
 
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers

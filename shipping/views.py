@@ -1,4 +1,4 @@
-"""Looking at parcels; and what operators, or another order system, ask of shipping by themselves."""
+"""Reading an order's parcel, and the direct commands on it: for operators, or another order system."""
 
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import generics
@@ -20,9 +20,9 @@ UNSETTLED = {Status.PENDING, Status.CANCELLING}
 
 
 @refuses(ShipmentNotFound)
-@extend_schema_view(get=extend_schema(summary="Look at an order's parcel"))
+@extend_schema_view(get=extend_schema(summary="Read an order's parcel"))
 class ShipmentDetail(generics.RetrieveAPIView[Shipment]):
-    """GET: the order's newest parcel."""
+    """GET: the order's parcel."""
 
     serializer_class = ShipmentOutput
 
@@ -34,34 +34,34 @@ class ArrangeShipping(OrderCommand):
     permission_classes = [Staff.with_permission("shipping.arrange_shipment")]
 
     @extend_schema(
-        summary="Have an order's parcel fetched",
+        summary="Arrange the delivery of an order's parcel",
         request=ArrangeInput,
         responses={200: ShipmentOutput, 202: ShipmentOutput},
     )
     @refuses(ShippingFailed, ShipmentDiffers, IllegalMove)
     @idempotent
     def post(self, request: Request) -> Response:
-        """For operators. Once for each order. 202: the carrier gave no sure answer; send it again."""
-        asked = ArrangeInput.read(request)
-        return told(direct.arrange(direct.Parcel(address=asked.pop("shipping_address"), **asked), self.guard))
+        """For operators. An order has one parcel. 202: the outcome is not certain yet; send the request again."""
+        body = ArrangeInput.read(request)
+        return response_with(direct.arrange(direct.Parcel(address=body.pop("shipping_address"), **body), self.guard))
 
 
 class CancelShipping(OrderCommand):
     permission_classes = [Staff.with_permission("shipping.cancel_shipment")]
 
     @extend_schema(
-        summary="Call an order's parcel off",
+        summary="Cancel the delivery of an order's parcel",
         request=CancelParcelInput,
         responses={200: ShipmentOutput, 202: ShipmentOutput},
     )
     @refuses(AlreadyShipped)
     @idempotent
     def post(self, request: Request) -> Response:
-        """For operators. An order that has no parcel is noted as cancelled, and never gets one."""
-        asked = CancelParcelInput.read(request)
-        return told(direct.cancel(asked["order_id"], self.guard))
+        """For operators. An order without a parcel gets a cancelled one, so that none is ever sent."""
+        body = CancelParcelInput.read(request)
+        return response_with(direct.cancel(body["order_id"], self.guard))
 
 
-def told(shipment: Shipment) -> Response:
-    """The parcel; 202 while the carrier has not surely answered."""
+def response_with(shipment: Shipment) -> Response:
+    """The parcel; 202 while it is not settled."""
     return Response(ShipmentOutput(shipment).data, 202 if shipment.status in UNSETTLED else 200)

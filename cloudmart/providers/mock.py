@@ -8,8 +8,8 @@ from typing import Any
 from django.conf import settings
 
 from cloudmart.kernel.errors import DomainError
-from cloudmart.providers.magic import Fate, Refusal
-from cloudmart.providers.odd_texts import said
+from cloudmart.providers.magic import Behaviour, Refusal
+from cloudmart.providers.odd_texts import worded
 from cloudmart.providers.outcomes import Accepted, Outcome, Refused, Unknown
 
 REMEMBERED_KEYS = 10_000
@@ -52,15 +52,15 @@ def _forget_oldest(memory: OrderedDict[str, Any]) -> None:
         memory.popitem(last=False)
 
 
-def allowed(fate: Fate) -> Fate:
-    """Returns the fate if ALLOW_MAGIC_TOKENS is set; else that of an ordinary value."""
-    return fate if settings.ALLOW_MAGIC_TOKENS else Fate()
+def allowed(behaviour: Behaviour) -> Behaviour:
+    """Returns the behaviour if ALLOW_MAGIC_TOKENS is set; else that of an ordinary value."""
+    return behaviour if settings.ALLOW_MAGIC_TOKENS else Behaviour()
 
 
 def accepted(prefix: str, key: str) -> Accepted:
     """The same key has the same reference in every process."""
-    return Accepted(said(f"{prefix}_{hashlib.sha256(key.encode()).hexdigest()[:20]}", key))
+    return Accepted(worded(f"{prefix}_{hashlib.sha256(key.encode()).hexdigest()[:20]}", key))
 
 
 def refused(error: type[DomainError], refusal: Refusal, key: str) -> Refused:
-    return Refused(error(said(refusal.detail, key), reason=said(refusal.reason, key)))
+    return Refused(error(worded(refusal.detail, key), reason=worded(refusal.reason, key)))

@@ -3,7 +3,7 @@
 import time
 from uuid import UUID
 
-from cloudmart.providers.magic import Refusal, fate_of_token
+from cloudmart.providers.magic import Refusal, behaviour_of_token
 from cloudmart.providers.mock import MockProvider, accepted, allowed, refused
 from cloudmart.providers.outcomes import Outcome, OutcomeUnknown, ProviderUnavailable, Refused
 from payments.errors import PaymentDeclined
@@ -18,14 +18,14 @@ class MockGateway(MockProvider):
         attempt = self._record_call("charge", key)
         if isinstance(known := self.lookup(key), Refused):
             return known
-        fate = allowed(fate_of_token(token))
-        if fate.refusal:
-            return self._store_outcome(key, refused(PaymentDeclined, fate.refusal, key))
-        if attempt <= fate.not_taken:
+        behaviour = allowed(behaviour_of_token(token))
+        if behaviour.refusal:
+            return self._store_outcome(key, refused(PaymentDeclined, behaviour.refusal, key))
+        if attempt <= behaviour.not_taken:
             raise ProviderUnavailable(f"attempt {attempt}")
-        time.sleep(fate.slow)
+        time.sleep(behaviour.slow)
         outcome = self._store_outcome(key, accepted("txn", key))
-        if attempt <= fate.lost:
+        if attempt <= behaviour.lost:
             raise OutcomeUnknown(f"attempt {attempt}")
         return outcome
 

@@ -109,7 +109,7 @@ class ParcelAdmin(ShipmentAdmin):
 
     has_ship_permission = permission_to("shipping.ship_shipment")
 
-    @admin.action(description="The carrier has fetched the selected parcels", permissions=["ship"])
+    @admin.action(description="Mark the selected parcels as shipped", permissions=["ship"])
     def hand_over_to_carrier(self, request: HttpRequest, parcels: QuerySet[Shipment]) -> None:
         def run(order_id: UUID) -> Message:
             mark_as_shipped(order_id)

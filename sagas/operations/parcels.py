@@ -1,4 +1,4 @@
-"""A parcel is fetched once its order is sold: until then the order's saga may have to call it off."""
+"""A parcel is shipped once its order is completed: until then the order's saga may have to cancel it."""
 
 from contextlib import suppress
 from uuid import UUID
@@ -11,7 +11,7 @@ from shipping import services as shipping
 
 @durable
 def mark_as_shipped(order_id: UUID) -> None:
-    """The carrier has fetched the parcel of an order that is sold, or of one that is not ours.
+    """Mark the parcel of a completed order, or of an order of another system, as shipped.
 
     Raises SagaRunning, ShipmentNotFound, and IllegalMove unless the parcel was arranged.
     """

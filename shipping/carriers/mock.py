@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from cloudmart.kernel.order import Address
-from cloudmart.providers.magic import Refusal, fate_of_postal_code
+from cloudmart.providers.magic import Refusal, behaviour_of_postal_code
 from cloudmart.providers.mock import MockProvider, accepted, allowed, refused
 from cloudmart.providers.outcomes import Outcome, ProviderUnavailable, Refused
 from shipping.errors import ShippingFailed
@@ -20,10 +20,10 @@ class MockCarrier(MockProvider):
         attempt = self._record_call("arrange", key)
         if isinstance(known := self.lookup(key), Refused):
             return known
-        fate = allowed(fate_of_postal_code(address.postal_code))
-        if fate.refusal:
-            return self._store_outcome(key, refused(ShippingFailed, fate.refusal, key))
-        if attempt <= fate.not_taken:
+        behaviour = allowed(behaviour_of_postal_code(address.postal_code))
+        if behaviour.refusal:
+            return self._store_outcome(key, refused(ShippingFailed, behaviour.refusal, key))
+        if attempt <= behaviour.not_taken:
             raise ProviderUnavailable(f"attempt {attempt}")
         return self._store_outcome(key, accepted("trk", key))
 

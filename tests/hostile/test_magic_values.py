@@ -7,7 +7,7 @@ import sys
 import pytest
 from django.core.management import CommandError, call_command
 
-from cloudmart.providers.magic import LONGEST, fate_of_token
+from cloudmart.providers.magic import LONGEST, behaviour_of_token
 from orders.models import SagaStyle
 from tests.processes import ROOT
 
@@ -60,4 +60,4 @@ def test_the_demo_does_not_begin_without_them(settings):
 
 @pytest.mark.parametrize(("token", "seconds"), [("tok_slow_5000", 5), ("tok_slow_99999", LONGEST)])
 def test_nobody_is_slower_than_the_slowest(token, seconds):
-    assert fate_of_token(token).slow == seconds
+    assert behaviour_of_token(token).slow == seconds

@@ -13,7 +13,6 @@ INVARIANTS = (
     *inventory.audit.INVARIANTS,
     *orders.audit.INVARIANTS,
     *payments.audit.INVARIANTS,
-    *shipping.audit.INVARIANTS,
     *endings.INVARIANTS,
     *records.INVARIANTS,
     *intents.INVARIANTS,
