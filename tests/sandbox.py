@@ -16,7 +16,7 @@ from tests.processes import PATIENCE, ROOT, bare
 
 @dataclass(frozen=True, slots=True)
 class RunningSandbox:
-    """Where it is, and how to make trouble."""
+    """The sandbox's address and ledger, and its knobs."""
 
     url: str
     ledger: Path
@@ -30,14 +30,14 @@ class RunningSandbox:
         httpx.put(f"{self.url}/knobs/{provider}", json=knobs, trust_env=False).raise_for_status()
 
     def kill(self) -> None:
-        """As kill -9 does."""
+        """Send SIGKILL."""
         self.process.kill()
         self.process.wait(timeout=PATIENCE)
 
 
 @contextmanager
 def run_sandbox(ledger: Path, port: int = 0) -> Iterator[RunningSandbox]:
-    """manage.py run_sandbox on 127.0.0.1, on any free port unless told, from when it listens until the block ends."""
+    """Run manage.py run_sandbox on 127.0.0.1, on a free port by default, until the block ends."""
     process = subprocess.Popen(
         [sys.executable, "manage.py", "run_sandbox", "--port", str(port), "--ledger", str(ledger)],
         cwd=ROOT,
@@ -46,9 +46,9 @@ def run_sandbox(ledger: Path, port: int = 0) -> Iterator[RunningSandbox]:
         text=True,
     )
     try:
-        told = re.search(r"is on (http://\S+),", process.stdout.readline() if process.stdout else "")
-        assert told, "the sandbox did not start"
-        yield RunningSandbox(told[1], ledger, process)
+        listening = re.search(r"is on (http://\S+),", process.stdout.readline() if process.stdout else "")
+        assert listening, "the sandbox did not start"
+        yield RunningSandbox(listening[1], ledger, process)
     finally:
         process.terminate()
         process.communicate(timeout=PATIENCE)

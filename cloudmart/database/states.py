@@ -58,7 +58,7 @@ def settle(record: HasMoves, to: str, superseded_by: Iterable[str] = (), **chang
     if not _moved(model, [record.pk], to, **changes):
         status = model._default_manager.values_list("status", flat=True).get(pk=record.pk)
         if status not in {to, *model.after(to), *superseded_by}:
-            raise IllegalMove(record=model.__name__, id=str(record.pk), status=status, to=to)
+            raise IllegalMove(record=model.__name__, id=str(record.pk), stored_status=status, to=to)
 
 
 def _moved(model: type[HasMoves], pks: Collection[Any], to: str, **changes: Any) -> int:

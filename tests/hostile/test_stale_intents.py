@@ -1,4 +1,4 @@
-"""A direct command whose process dies in mid call: a worker drives what it has begun to its end."""
+"""A worker resumes the intent of a direct command whose process died during the provider call."""
 
 import sqlite3
 from contextlib import closing
@@ -36,7 +36,7 @@ def charge(order_id, **more):
 
 
 def charge_in_doubt(order_id):
-    """A charge that came to the gateway, whose answers were lost: it can still be dropped."""
+    """A charge whose responses were all lost: it can still be voided."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(type(gateway()), "charge", raising(OutcomeUnknown("silence")))
         patch.setattr(type(gateway()), "lookup", lambda self, key: Unknown("nobody knows"))
@@ -59,7 +59,7 @@ COMMANDS = {
     "parcel": (lambda order_id: None, arrange, "parcels", {"arranged"}),
     "call_off": (arrange, shipping.cancel, "call-offs", {"cancelled"}),
 }
-"""By kind of intent: what comes before the command, the command, where it asks, and the statuses it ends in."""
+"""By kind of intent: what precedes the command, the command, the path that it posts to, and the final statuses."""
 
 
 def statuses():
@@ -78,7 +78,7 @@ def work():
 
 @pytest.fixture
 def order_id(transactional_db):
-    """Of an order that no saga knows."""
+    """The id of an order without a saga."""
     return new_id()
 
 
@@ -92,7 +92,7 @@ def empty_ledger(outside):
 
 @pytest.mark.parametrize("instant", ["before", "after"])
 @pytest.mark.parametrize("kind", COMMANDS)
-def test_a_killed_command_is_driven_to_its_end(empty_ledger, order_id, operator, kind, instant):
+def test_a_worker_settles_the_intent_of_a_killed_command(empty_ledger, order_id, operator, kind, instant):
     prepare, command, path, ends = COMMANDS[kind]
     prepare(order_id)
     boundary = f"{instant} POST {path}"
@@ -107,7 +107,7 @@ def test_a_killed_command_is_driven_to_its_end(empty_ledger, order_id, operator,
     assert set(scraped(operator)["cloudmart_unsettled_intents"].values()) == {0}
 
 
-def test_a_declined_charge_that_nobody_waits_for_is_declined(order_id, monkeypatch, settings):
+def test_a_worker_records_a_decline(order_id, monkeypatch, settings):
     settings.PROVIDER_TEXTS = "plain"
     with monkeypatch.context() as down:
         down.setattr(MockGateway, "charge", raising(OutcomeUnknown("silence")))
@@ -118,14 +118,14 @@ def test_a_declined_charge_that_nobody_waits_for_is_declined(order_id, monkeypat
     assert (payment.status, payment.failure, payment.payment_token) == ("declined", "expired_card", "")
 
 
-def test_an_intent_is_left_to_its_client_until_it_is_stale(order_id, monkeypatch):
+def test_a_worker_does_not_resume_an_intent_before_it_is_stale(order_id, monkeypatch):
     charge_in_doubt(order_id)
     work()
     assert statuses() == {"pending"} and findings() == {}
 
 
 @pytest.mark.parametrize("style", SagaStyle)
-def test_an_intent_of_a_saga_under_way_is_left_to_it(customer, shelve, monkeypatch, style):
+def test_a_worker_does_not_resume_the_intent_of_a_running_saga(customer, shelve, monkeypatch, style):
     shelve("book-123", 5)
     monkeypatch.setattr(MockGateway, "charge", raising(OutcomeUnknown("silence")))
     START[style](order_snapshot(("book-123", 1), style=style), "")
@@ -134,8 +134,8 @@ def test_an_intent_of_a_saga_under_way_is_left_to_it(customer, shelve, monkeypat
 
 
 @pytest.mark.parametrize("style", SagaStyle)
-def test_an_intent_that_a_saga_takes_up_meanwhile_is_left_to_it(customer, shelve, monkeypatch, style):
-    """Between the look for stale intents and the resumption of this one, the saga has begun to undo its order."""
+def test_a_worker_does_not_resume_an_intent_that_a_saga_resumes_meanwhile(customer, shelve, monkeypatch, style):
+    """The saga begins to undo its order between the selection of stale intents and the resumption of this one."""
     shelve("book-123", 5)
     with monkeypatch.context() as down:
         down.setattr(MockGateway, "charge", raising(OutcomeUnknown("silence")))
@@ -147,7 +147,7 @@ def test_an_intent_that_a_saga_takes_up_meanwhile_is_left_to_it(customer, shelve
     assert not gateway().diary and statuses() == {"pending"}
 
 
-def test_workers_at_once_ask_once(order_id):
+def test_concurrent_workers_call_the_provider_once(order_id):
     charge_in_doubt(order_id)
     let_time_pass()
     gateway().diary.clear()
@@ -155,17 +155,17 @@ def test_workers_at_once_ask_once(order_id):
     assert [verb for verb, _ in gateway().diary] == ["charge"] and statuses() == {"captured"}
 
 
-def test_one_that_raises_stops_no_other_and_is_not_tried_again_at_once(transactional_db, monkeypatch, lines):
+def test_an_intent_that_raises_stops_no_other_and_is_not_retried_at_once(transactional_db, monkeypatch, lines):
     charges = [new_id() for _ in range(3)]
     for each in charges:
         charge_in_doubt(each)
     let_time_pass()
     take = MockGateway.charge
 
-    def poison(self, key, *, order_id, **asked):
+    def poison(self, key, *, order_id, **body):
         if order_id == charges[0]:
             raise RuntimeError("poison")
-        return take(self, key, order_id=order_id, **asked)
+        return take(self, key, order_id=order_id, **body)
 
     monkeypatch.setattr(MockGateway, "charge", poison)
     assert (resume_stale(), resume_stale()) == (3, 0)
@@ -175,7 +175,7 @@ def test_one_that_raises_stops_no_other_and_is_not_tried_again_at_once(transacti
     assert findings() == {}, "it was tried a short time ago"
 
 
-def test_what_stays_in_doubt_is_asked_for_again_and_again(order_id, monkeypatch):
+def test_an_intent_in_doubt_is_retried_until_it_is_settled(order_id, monkeypatch):
     charge_in_doubt(order_id)
     key = Payment.objects.get().idempotency_key
     with monkeypatch.context() as down:

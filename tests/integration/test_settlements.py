@@ -135,7 +135,7 @@ def test_a_late_acceptance_of_a_voided_charge_is_an_error_of_the_command(order_i
     during("charge", lambda: payments.cancel(order_id))
     with pytest.raises(IllegalMove) as raised:
         payments.process(request_of)
-    assert (raised.value.details["status"], raised.value.details["to"]) == ("cancelled", "captured")
+    assert (raised.value.details["stored_status"], raised.value.details["to"]) == ("cancelled", "captured")
     assert Payment.objects.get().status == "cancelled"
 
 
