@@ -100,9 +100,9 @@ def perform(operation: RemoteOperation[Subject, Any], subject: Subject, first: C
     the intent stays, and the next caller continues it under its key. Raises what `first`, `begin` and `settle` raise.
     """
     try:
-        intent = _begin(operation, subject, first)
+        intent = begin_operation(operation, subject, first)
     except IntegrityError:  # another caller has just begun it
-        intent = _begin(operation, subject, first)
+        intent = begin_operation(operation, subject, first)
     if intent is None:
         return
     outcome = call_provider(operation, intent).outcome
@@ -112,7 +112,7 @@ def perform(operation: RemoteOperation[Subject, Any], subject: Subject, first: C
 
 
 @durable
-def _begin(
+def begin_operation(
     operation: RemoteOperation[Subject, Any], subject: Subject, first: Callable[[], None]
 ) -> Intent[Any] | None:
     first()

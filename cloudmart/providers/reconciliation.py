@@ -9,7 +9,7 @@ from cloudmart.database.invariants import Finding, Rows
 
 
 @runtime_checkable
-class KeepsLedger(Protocol):
+class HasLedger(Protocol):
     """An adapter that can read its provider's whole ledger, as the sandbox's can."""
 
     def ledger(self) -> Mapping[str, int]:
@@ -29,7 +29,7 @@ class Reconciliation:
 
     @property
     def is_possible(self) -> bool:
-        return isinstance(self.provider(), KeepsLedger)
+        return isinstance(self.provider(), HasLedger)
 
     def look(self, limit: int) -> Finding:
         """Returns at most `limit` keys that differ in two comparisons: in one, they may be work in progress."""
@@ -44,7 +44,7 @@ class Reconciliation:
 
     def _differing(self) -> Iterator[str]:
         provider = self.provider()
-        left = dict(provider.ledger()) if isinstance(provider, KeepsLedger) else {}
+        left = dict(provider.ledger()) if isinstance(provider, HasLedger) else {}
         for key, least, most in self.records().iterator():
             if not least <= left.pop(key, 0) <= most:
                 yield key

@@ -183,7 +183,7 @@ def test_after_a_crash_a_repeat_leads_to_the_order_that_was_begun(order, monkeyp
     def die(*args, **kwargs):
         raise Killed
 
-    monkeypatch.setattr(orchestrator, "ask", die)
+    monkeypatch.setattr(orchestrator, "call_provider", die)
     monkeypatch.setattr(driver, "tell", die)
     with pytest.raises(Killed):
         order()

@@ -237,7 +237,7 @@ def test_a_ledger_outlives_its_process(payments, ledger, path):
     reopened.close()
 
 
-def test_sixteen_at_once_are_one_charge(path):
+def test_sixteen_concurrent_requests_are_one_charge(path):
     """The file itself enforces the key: these providers share nothing else."""
     ledgers = [Ledger(path) for _ in range(16)]
     providers = [Provider("payments", ledger, Board(Knobs())) for ledger in ledgers]
