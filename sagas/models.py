@@ -9,7 +9,7 @@ from cloudmart.database.fields import CharField, DatabaseTimeField
 from cloudmart.kernel.ids import new_id
 from cloudmart.kernel.order import SAGA
 from cloudmart.kernel.text import LONGEST_CODE, LONGEST_ERROR, LONGEST_REASON
-from cloudmart.kernel.versioned_json import StoredSchema
+from cloudmart.kernel.versioned_json import VersionedJson
 
 
 class State(models.TextChoices):
@@ -189,7 +189,7 @@ def _as_it_was(payload: dict[str, Any]) -> dict[str, Any]:
     return payload
 
 
-STORED_PAYLOAD = StoredSchema((_as_it_was,))
+STORED_PAYLOAD = VersionedJson((_as_it_was,))
 
 
 class Event(models.Model):

@@ -72,7 +72,7 @@ class Story:
     @property
     def given_back(self) -> Basket:
         """The order's books, as whoever has it undone gives them back."""
-        return self.order.handled_by(self.saga.undone_by(self.saga.failure))
+        return self.order.with_actor(self.saga.undone_by(self.saga.failure))
 
     def announce(self, fact: Fact, error: DomainError | None = None, **payload: Any) -> None:
         """`fact` has happened: it is recorded when this transaction commits. A failure brings its error."""

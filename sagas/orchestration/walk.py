@@ -207,7 +207,7 @@ class Walk:
                 self._log.add(step.name, Direction.UNDO, StepStatus.SKIPPED)
             elif step.undo:
                 began = timezone.now()
-                basket = self._order.handled_by(self._saga.undone_by(self.failure))
+                basket = self._order.with_actor(self._saga.undone_by(self.failure))
                 step.undo(basket, (self.failure or {}).get("detail", ""))
                 self._log.add(step.name, Direction.UNDO, StepStatus.DONE, started=began)
         self.cursor = Cursor(State.FAILED)

@@ -3,11 +3,11 @@
 import json
 
 from cloudmart.kernel.order import STORED_SNAPSHOT, Address, OrderSnapshot
-from cloudmart.kernel.versioned_json import StoredSchema
+from cloudmart.kernel.versioned_json import VersionedJson
 from sagas.models import Event
 from tests.conftest import order_snapshot
 
-PRICES = StoredSchema(
+PRICES = VersionedJson(
     (
         lambda old: {**old, "currency": "JPY"},
         lambda old: {"price": {"amount": old["amount"], "currency": old["currency"]}},
