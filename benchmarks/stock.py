@@ -36,7 +36,7 @@ from inventory import services  # noqa: E402
 from inventory.models import Book, InventoryRecord, Reservation, StockEvent  # noqa: E402
 from inventory.rebuild import replayed  # noqa: E402
 from inventory.selectors import inventory_at  # noqa: E402
-from inventory.stock import EventType, Happened, Stock  # noqa: E402
+from inventory.stock import EventType, Stock, StockChange  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[1]
 BEGINNING = datetime(2020, 1, 1, tzinfo=UTC)
@@ -55,7 +55,7 @@ def sales(book_id: str, events: int) -> Iterator[StockEvent]:
         if stock.reserved:
             happened = stock.confirm(1)
         else:
-            happened = stock.reserve(1) if stock.available else Happened(EventType.STOCK_ADDED, 1000, 0)
+            happened = stock.reserve(1) if stock.available else StockChange(EventType.STOCK_ADDED, 1000, 0)
         stock = stock.after(happened)
         yield StockEvent(
             shelf_id=book_id,

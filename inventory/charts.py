@@ -1,4 +1,4 @@
-"""A book's stock over time, drawn as an SVG: on hand, reserved and available, each a line that goes in steps."""
+"""A book's stock over time as an SVG chart: step lines of the copies on hand, reserved and available."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,15 +10,15 @@ from inventory.models import StockEvent
 from inventory.stock import Stock
 
 LEFT, TOP, WIDTH, HEIGHT = 60, 34, 880, 240
-"""Where the lines are, in units of the picture."""
+"""The area of the lines, in units of the picture."""
 
 MARKS = 4
-"""Steps of the time's axis."""
+"""Intervals on the time axis."""
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A number of the stock, and its colour."""
+    """One line of the chart."""
 
     name: str
     colour: str
@@ -34,7 +34,7 @@ LINES = (
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """Where a moment and a number of copies are in the picture."""
+    """Converts times and numbers of copies to coordinates."""
 
     first: datetime
     last: datetime
@@ -48,7 +48,7 @@ class Scale:
 
 
 def stock_chart(events: Sequence[StockEvent]) -> str:
-    """The stock after each of these events, oldest first; nothing when there are too few to draw."""
+    """The chart of these events, oldest first; empty when there are fewer than two."""
     if len(events) < 2:
         return ""
     most = max(event.on_hand_after for event in events) or 1
@@ -69,7 +69,7 @@ def stock_chart(events: Sequence[StockEvent]) -> str:
 
 
 def _points(events: Sequence[StockEvent], line: Line, scale: Scale) -> str:
-    """A number stays what it is until the next event changes it."""
+    """Steps: each value lasts until the next event."""
     points: list[str] = []
     before: float | None = None
     for event in events:

@@ -1,4 +1,4 @@
-"""Why the stock room says no."""
+"""The errors of the stock."""
 
 from cloudmart.kernel.errors import DomainError
 
@@ -10,54 +10,54 @@ class UnknownBook(DomainError):
 
 
 class OutOfStock(DomainError):
-    """Not enough copies on the shelf."""
+    """Fewer copies are available than were asked for."""
 
     code = "out_of_stock"
 
 
 class PriceChanged(DomainError):
-    """A book's price is not the one that was expected."""
+    """A book no longer costs what the order expected."""
 
     code = "price_changed"
 
 
 class ReservationExpired(DomainError):
-    """The hold ran out before it was confirmed."""
+    """The reservation has expired."""
 
     code = "reservation_expired"
 
 
 class HeldTooLong(DomainError):
-    """The customer's drafts have held the book for as long as they may."""
+    """The customer's drafts have reserved the book for the longest time allowed."""
 
     code = "held_too_long"
 
 
 class ReservationDiffers(DomainError):
-    """The order holds another number of copies of this book."""
+    """The order has reserved another number of copies of this book."""
 
     code = "reservation_differs"
 
 
 class ReservationEnded(DomainError):
-    """What the order held was given back, has expired or is sold."""
+    """The order's reservation was released, has expired or is sold."""
 
     code = "reservation_ended"
 
 
 class ReferenceReused(DomainError):
-    """Under this reference something else was done to this book's stock."""
+    """This reference belongs to another change of the book's stock."""
 
     code = "reference_reused"
 
 
 class TooMuchStock(DomainError):
-    """No shelf holds that many copies."""
+    """The stock of a book cannot be that large."""
 
     code = "too_much_stock"
 
 
 class StockIsReserved(DomainError):
-    """Copies that are held for orders cannot be taken off the shelf."""
+    """Copies that are reserved for orders cannot be removed from stock."""
 
     code = "stock_is_reserved"

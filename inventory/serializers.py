@@ -1,4 +1,4 @@
-"""A book's stock as the API shows it."""
+"""Requests and responses of the stock API."""
 
 from datetime import datetime
 from typing import Any
@@ -37,9 +37,9 @@ MOST_AT_ONCE = 1_000_000
     {"type": "integer", "minimum": -MOST_AT_ONCE, "maximum": MOST_AT_ONCE, "not": {"const": 0}, "examples": [-2]}
 )
 class DeltaField(StrictIntegerField):
-    """How many copies more, or fewer, there are than was thought."""
+    """The difference between the counted and the recorded copies, not zero."""
 
-    default_error_messages = {"nothing": "A count that changes nothing needs no adjustment."}
+    default_error_messages = {"nothing": "The delta must not be zero."}
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(min_value=-MOST_AT_ONCE, max_value=MOST_AT_ONCE, **kwargs)
@@ -70,7 +70,7 @@ class ReleaseInput(StrictSerializer):
         min_length=1,
         max_length=settings.MAX_LINES_PER_ORDER,
         required=False,
-        help_text="Without them everything that is held",
+        help_text="If left out, all reservations of the order",
     )
     reason = TextField(max_length=200, required=False, default="released")
 
@@ -84,18 +84,18 @@ class ExtendInput(StrictSerializer):
 class AddStockInput(StrictSerializer):
     quantity = StrictIntegerField(min_value=1, max_value=MOST_AT_ONCE)
     reason = TextField(max_length=200, required=False)
-    reference = CodeField(required=False, help_text="Your name for the delivery; the same one counts once")
+    reference = CodeField(required=False, help_text="Your name for the delivery; it counts once")
 
 
 @extend_schema_serializer(examples=[COUNT])
 class AdjustStockInput(StrictSerializer):
     delta = DeltaField()
     reason = TextField(max_length=200)
-    reference = CodeField(required=False, help_text="Your name for the count; the same one counts once")
+    reference = CodeField(required=False, help_text="Your name for the count; it counts once")
 
 
 class HoldOutput(serializers.ModelSerializer[Reservation]):
-    """A live reservation, without whose it is."""
+    """A live reservation, without its order."""
 
     class Meta:
         model = Reservation
@@ -124,7 +124,7 @@ class HeldOutput(serializers.ModelSerializer[Reservation]):
 
 @extend_schema_field(MOMENT_SCHEMA)
 class MomentInput(serializers.DateTimeField):
-    """A moment that every database can hold; UTC unless it names another offset."""
+    """A time that every database can store; UTC unless it has another offset."""
 
     def to_internal_value(self, value: Any) -> datetime:
         if isinstance(value, str) and value != value.strip():
@@ -136,7 +136,7 @@ class MomentInput(serializers.DateTimeField):
 
 
 class WhenInput(StrictSerializer):
-    as_of = MomentInput(required=False, help_text="Show the stock as it was then")
+    as_of = MomentInput(required=False, help_text="Show the stock at this time")
 
 
 class StockEventOutput(serializers.ModelSerializer[StockEvent]):
@@ -157,7 +157,7 @@ class StockEventOutput(serializers.ModelSerializer[StockEvent]):
 
 @extend_schema_serializer(examples=[answered("A copy is held", STOCK_EVENT_TOLD)])
 class OperatorStockEventOutput(StockEventOutput):
-    """One change of a book's stock, and who made it, why, and for whom; the last five for operators only."""
+    """One change of a book's stock. The last five fields are for operators only."""
 
     order_id = serializers.UUIDField(required=False, allow_null=True)
     reservation_id = serializers.UUIDField(required=False, allow_null=True)
@@ -171,7 +171,7 @@ class OperatorStockEventOutput(StockEventOutput):
 
 @extend_schema_serializer(examples=[answered("One book", HOLDS_TOLD)])
 class HoldsOutput(serializers.Serializer[Any]):
-    """Everything that was ever held for an order, as it stands now."""
+    """All reservations of an order, in any status."""
 
     order_id = serializers.UUIDField()
     reservations = HeldOutput(many=True)
@@ -197,7 +197,7 @@ class OperatorInventoryOutput(StockOutput):
 
 
 class InventoryThenOutput(serializers.Serializer[Any]):
-    """A book's stock at a moment of the past, after `version` events."""
+    """A book's stock at a time in the past, after `version` events."""
 
     book_id = serializers.CharField()
     title = serializers.CharField()
@@ -212,7 +212,7 @@ class InventoryThenOutput(serializers.Serializer[Any]):
     examples=[answered("Now", STOCK_AND_HOLDS_TOLD), answered("As of a moment", STOCK_THEN_TOLD)]
 )
 class InventoryNowOrThenOutput(InventoryThenOutput):
-    """With `as_of` and `version` when a moment was asked for; else with `price` and `reservations`."""
+    """With `as_of`: `as_of` and `version`. Without: `price` and `reservations`."""
 
     price = serializers.IntegerField(required=False)
     reservations = ReservationOutput(many=True, required=False)

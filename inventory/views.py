@@ -1,4 +1,4 @@
-"""Looking at the stock; and what operators, or another order system, ask of the stock room by itself."""
+"""Stock over HTTP: reads for everybody, commands for operators and other order systems."""
 
 from typing import Any
 
@@ -31,7 +31,7 @@ from inventory.errors import (
 from inventory.filters import InventoryFilter, StockEventFilter
 from inventory.models import InventoryView, StockEvent
 from inventory.pages import LaggingPages
-from inventory.selectors import books_listed, events_of, holds_of, inventory_at, inventory_of
+from inventory.selectors import books_listed, events_of, inventory_at, inventory_of, reservations_of
 from inventory.serializers import (
     AddStockInput,
     AdjustStockInput,
@@ -52,7 +52,7 @@ from inventory.serializers import (
 
 @extend_schema_view(get=extend_schema(summary="List books with their stock"))
 class InventoryList(generics.ListAPIView[InventoryView]):
-    """GET: all books, with their copies in all, held and to be had; `lag` says what the list does not know yet."""
+    """GET: all books with their total, reserved and available copies; `lag` says how far the list is behind."""
 
     serializer_class = StockOutput
     pagination_class = LaggingPages
@@ -66,13 +66,15 @@ class InventoryList(generics.ListAPIView[InventoryView]):
 
 class Inventory(APIView):
     @extend_schema(
-        summary="Look at a book's stock, now or then", parameters=[WhenInput], responses=InventoryNowOrThenOutput
+        summary="Look at a book's stock, now or at a time in the past",
+        parameters=[WhenInput],
+        responses=InventoryNowOrThenOutput,
     )
     @refuses(UnknownBook)
     def get(self, request: Request, book_id: str) -> Response:
-        """Copies in all, held and to be had; only operators see whose reservations there are.
+        """Total, reserved and available copies. Only operators see which orders have reservations.
 
-        With `as_of`, as the stock was at that moment; what was held counts until the history says it was given back.
+        With `as_of`, the stock at that time. Reservations count until the history has returned their copies.
         """
         if moment := WhenInput.read_query(request).get("as_of"):
             return Response(InventoryThenOutput(inventory_at(book_id, moment)).data)
@@ -82,10 +84,10 @@ class Inventory(APIView):
 
 @refuses(UnknownBook)
 @extend_schema_view(
-    get=extend_schema(summary="List what happened to a book's stock, newest first", responses=OperatorStockEventOutput)
+    get=extend_schema(summary="List the events of a book's stock, newest first", responses=OperatorStockEventOutput)
 )
 class StockEvents(generics.ListAPIView[StockEvent]):
-    """Each change, with the stock after it. Only operators see whose it was, who made it and why."""
+    """Each change, with the stock after it. Only operators see its order, actor and reason."""
 
     pagination_class = CursorPages
     queryset = StockEvent.objects.none()
@@ -101,7 +103,7 @@ class StockEvents(generics.ListAPIView[StockEvent]):
 
 
 def wanted(request: Request, asked: dict[str, Any]) -> StockRequest:
-    """What a request names of an order. Raises OrderTooLarge."""
+    """The books and quantities that the request names. Raises OrderTooLarge."""
     quantities = summed((item["book_id"], item["quantity"]) for item in asked.get("items", []))
     check_size(quantities)
     return StockRequest(asked["order_id"], quantities, actor_of(request.user))
@@ -110,59 +112,59 @@ def wanted(request: Request, asked: dict[str, Any]) -> StockRequest:
 class Reserve(OrderCommand):
     permission_classes = [Staff.with_permission("inventory.reserve_stock")]
 
-    @extend_schema(summary="Hold books for an order", request=ReserveInput, responses={200: HoldsOutput})
+    @extend_schema(summary="Reserve books for an order", request=ReserveInput, responses={200: HoldsOutput})
     @refuses(OrderTooLarge, UnknownBook, OutOfStock, ReservationDiffers, ReservationEnded)
     @idempotent_transaction
     def post(self, request: Request) -> Response:
-        """For operators. All of them, or none; until `expires_at`. Asked for twice, they are held once."""
-        basket = wanted(request, ReserveInput.read(request))
-        self.guard(basket.order_id)
-        services.reserve_stock(basket)
-        return Response(HoldsOutput(holds_of(basket.order_id)).data)
+        """For operators. Reserves all books until `expires_at`, or none. A second request changes nothing."""
+        stock_request = wanted(request, ReserveInput.read(request))
+        self.guard(stock_request.order_id)
+        services.reserve_stock(stock_request)
+        return Response(HoldsOutput(reservations_of(stock_request.order_id)).data)
 
 
 class Release(APIView):
     permission_classes = [Staff.with_permission("inventory.release_stock")]
 
     @extend_schema(
-        summary="Give back what is held for an order",
+        summary="Release an order's reservations",
         request=ReleaseInput,
         responses={200: HoldsOutput},
     )
     @refuses(OrderTooLarge, UnknownBook, ReservationDiffers, ReservationEnded)
     @idempotent_transaction
     def post(self, request: Request) -> Response:
-        """For operators. What is not held any more, or never was, needs nothing; what is sold stays sold."""
+        """For operators. Books without a live reservation are no error; books that are sold stay sold."""
         asked = ReleaseInput.read(request)
-        services.release_holds(wanted(request, asked), asked["reason"])
-        return Response(HoldsOutput(holds_of(asked["order_id"])).data)
+        services.release_reservations(wanted(request, asked), asked["reason"])
+        return Response(HoldsOutput(reservations_of(asked["order_id"])).data)
 
 
 class Extend(APIView):
     permission_classes = [Staff.with_permission("inventory.extend_holds")]
 
-    @extend_schema(summary="Hold for longer what is held for an order", request=ExtendInput, responses=HoldsOutput)
+    @extend_schema(summary="Extend an order's reservations", request=ExtendInput, responses=HoldsOutput)
     @refuses(ReservationExpired)
     @idempotent_transaction
     def post(self, request: Request) -> Response:
-        """For operators. For as long again as a new hold, from now; but not without end."""
+        """For operators. They last as long as new ones from now, up to a limit in all."""
         order_id = ExtendInput.read(request)["order_id"]
-        services.extend_holds(order_id)
-        return Response(HoldsOutput(holds_of(order_id)).data)
+        services.extend_reservations(order_id)
+        return Response(HoldsOutput(reservations_of(order_id)).data)
 
 
 class AddStock(APIView):
     permission_classes = [Staff.with_permission("inventory.add_stock")]
 
     @extend_schema(
-        summary="New copies arrive",
+        summary="Add copies that have arrived",
         request=AddStockInput,
         responses={200: OperatorInventoryOutput},
     )
     @refuses(UnknownBook, TooMuchStock, ReferenceReused)
     @idempotent_transaction
     def post(self, request: Request, book_id: str) -> Response:
-        """For operators. Name the delivery by a `reference`, and it counts once however often it is sent."""
+        """For operators. A delivery with a `reference` counts once, however often it is sent."""
         asked = AddStockInput.read(request)
         services.add_stock(book_id, asked.pop("quantity"), actor=actor_of(request.user), **asked)
         return Response(OperatorInventoryOutput(inventory_of(book_id)).data)
@@ -172,14 +174,14 @@ class AdjustStock(APIView):
     permission_classes = [Staff.with_permission("inventory.adjust_stock")]
 
     @extend_schema(
-        summary="Correct a stock that was counted",
+        summary="Correct the stock after a count",
         request=AdjustStockInput,
         responses={200: OperatorInventoryOutput},
     )
     @refuses(UnknownBook, StockIsReserved, TooMuchStock, ReferenceReused)
     @idempotent_transaction
     def post(self, request: Request, book_id: str) -> Response:
-        """For operators. Copies that are held cannot be taken away. A count named by a `reference` counts once."""
+        """For operators. Reserved copies cannot be removed. A correction with a `reference` counts once."""
         asked = AdjustStockInput.read(request)
         services.adjust_stock(book_id, asked.pop("delta"), actor=actor_of(request.user), **asked)
         return Response(OperatorInventoryOutput(inventory_of(book_id)).data)

@@ -192,7 +192,7 @@ def test_a_hold_is_given_back_when_its_line_cannot_be_added(api, draft, monkeypa
         raise ConnectionError("the desk has burnt down")
 
     with monkeypatch.context() as broken:
-        broken.setattr(process.drafts, "put_line", fail)
+        broken.setattr(process.drafts, "set_line", fail)
         assert add(api, draft).status_code == 500
     assert available("book-123") == 100 and api.get(draft).json()["items"] == []
     assert add(api, draft).status_code == 200

@@ -4,10 +4,11 @@ import pytest
 
 from cloudmart.kernel.ids import new_id
 from inventory.models import InventoryRecord, Reservation, StockEvent
-from inventory.stock import MOST_COPIES, replay
+from inventory.stock import MOST_COPIES
 from tests.committed import confirm_stock, lapse
 from tests.conftest import available, order_snapshot, signed_in
 from tests.integration.test_races import all_at_once
+from tests.ledger import replayed_stock
 
 
 @pytest.fixture
@@ -24,8 +25,7 @@ def shelves(shelve):
     shelve("book-789", 5)
     yield
     for record in InventoryRecord.objects.all():
-        events = StockEvent.objects.filter(shelf=record).order_by("version")
-        assert replay(event.happened for event in events) == record.stock
+        assert replayed_stock(record.pk) == record.stock
 
 
 @pytest.fixture

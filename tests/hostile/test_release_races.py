@@ -7,13 +7,13 @@ from cloudmart.database.transactions import durable
 from cloudmart.kernel.ids import new_id
 from cloudmart.kernel.order import StockRequest
 from inventory.models import InventoryRecord, Reservation
-from inventory.services import extend_holds, release_holds
+from inventory.services import extend_reservations, release_reservations
 from tests.committed import reserve_stock
 from tests.integration.test_races import ROUNDS, all_at_once
 
 BOOKS = ("book-a", "book-b", "book-c")
-give_back_all = durable(lambda order_id: release_holds(StockRequest(order_id, {}, "operator"), "returned"))
-extend_all = durable(extend_holds)
+give_back_all = durable(lambda order_id: release_reservations(StockRequest(order_id, {}, "operator"), "returned"))
+extend_all = durable(extend_reservations)
 
 
 @pytest.fixture(autouse=True)

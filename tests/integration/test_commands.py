@@ -87,7 +87,7 @@ def test_stock_is_added_and_shown(shelve):
     shelve("book-456", 3)
     for _ in range(2):
         told = run("add_stock", "book-123", "7", reason="second print", reference="d-1")
-    assert told == "book-123: 7 on the shelf, 7 to be had\n"
+    assert told == "book-123: 7 on hand, 7 available\n"
     assert json.loads(run("add_stock", "book-123", "1", json=True))["total_quantity"] == 8
     lines = [json.loads(line) for line in run("show_stock", json=True).splitlines()]
     assert [(line["book_id"], line["available_quantity"]) for line in lines] == [("book-123", 8), ("book-456", 3)]

@@ -9,11 +9,11 @@ from django.db.models import Sum
 
 from cloudmart.database.clock import DatabaseNow
 from inventory.models import InventoryRecord, Reservation, StockEvent
-from inventory.stock import replay
 from orders.models import SagaStyle
 from tests.committed import expire_reservations, lapse, reserve_stock
 from tests.conftest import order_snapshot
 from tests.integration.test_races import all_at_once, buyer
+from tests.ledger import replayed_stock
 from tests.processes import managing, wait_until
 
 BOOKS = tuple(f"book-{number}" for number in range(5))
@@ -37,8 +37,7 @@ def still_held():
 
 def assert_ledger_and_holds_agree():
     for record in InventoryRecord.objects.all():
-        events = list(StockEvent.objects.filter(shelf=record).order_by("version"))
-        assert replay(event.happened for event in events) == record.stock
+        assert replayed_stock(record.pk) == record.stock
         held = record.reservations.filter(status="active").aggregate(copies=Sum("quantity", default=0))
         assert record.reserved == held["copies"]
     expired = StockEvent.objects.filter(type="ReservationExpired").values_list("reservation_id", flat=True)

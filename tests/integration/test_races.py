@@ -13,9 +13,8 @@ from rest_framework.test import APIClient
 
 from cloudmart.database.transactions import durable
 from inventory.locks import lock_stock
-from inventory.models import InventoryRecord, InventoryView, Reservation, StockEvent
+from inventory.models import InventoryRecord, InventoryView, Reservation
 from inventory.projector import catch_up
-from inventory.stock import replay
 from orders.locks import lock_order
 from orders.models import Order, OrderItem, SagaStyle
 from payments.locks import lock_payment
@@ -24,6 +23,7 @@ from shipping.locks import lock_shipment
 from tests.committed import add_stock, expire_reservations, reserve_stock
 from tests.conftest import order_snapshot
 from tests.known_bugs import known_bug
+from tests.ledger import replayed_stock
 from tests.processes import PATIENCE
 
 ORDER = {"book_id": "book-123", "quantity": 1, "payment_method": "credit_card"}
@@ -69,8 +69,7 @@ def buyer(api, style, *book_ids):
 def assert_books_balance(received):
     """Every shelf is what its ledger says, nothing is held, and on hand + sold = received."""
     for record in InventoryRecord.objects.all():
-        events = StockEvent.objects.filter(shelf=record).order_by("version")
-        assert replay(event.happened for event in events) == record.stock
+        assert replayed_stock(record.pk) == record.stock
         sold = OrderItem.objects.filter(book_id=record.pk, order__status="completed").count()
         assert record.on_hand + sold == received and record.reserved == 0
 

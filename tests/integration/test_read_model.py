@@ -137,7 +137,7 @@ def test_many_projectors_and_writers_at_once(shelve):
 
 def test_the_projector_follows_until_it_is_told_to_stop(shelve):
     shelve("book-a", 5)
-    with managing("project_inventory", "--follow", "--pause", "0.01") as projector:
+    with managing("project_inventory", "--follow", "--interval", "0.01") as projector:
         wait_until(lambda: rows() == [("book-a", 5, 0, 5, 1)])
         add_stock("book-a", 1)
         wait_until(lambda: rows() == [("book-a", 6, 0, 6, 2)])

@@ -18,7 +18,7 @@ from cloudmart.kernel.order import StockRequest
 from inventory import services
 from inventory.models import Book, InventoryRecord, InventoryView, Reservation, StockEvent
 from inventory.projector import catch_up
-from inventory.stock import EventType, Happened, Stock
+from inventory.stock import EventType, Stock, StockChange
 from tests.clock import database_clock
 
 SEQUENCES = 100 if connection.vendor != "sqlite" else 2000 if "CI" in os.environ else 300
@@ -43,7 +43,7 @@ class Hold:
     status: str
     since: datetime
     until: datetime
-    drafted_by: str | None = None
+    draft_of: str | None = None
     released: datetime | None = field(default=None, compare=False)
 
     def is_live(self, now):
@@ -84,14 +84,14 @@ class Model:
         for book, n in wanted.items():
             self.holds[order, book] = Hold(n, "active", now, now + shop.RESERVATION_TTL)
 
-    def hold(self, now, order, basket, drafted_by):
+    def hold(self, now, order, basket, draft_of):
         mine = {book: self.holds[order, book] for book in basket if (order, book) in self.holds}
         for book, hold in mine.items():
             if hold.is_expired(now):
                 self.holds[order, book] = replace(hold, status="expired")
         live = {book: hold for book, hold in mine.items() if hold.is_live(now)}
-        anew = {book: self._anew(now, book, n, drafted_by) for book, n in basket.items()}
-        kept = {book: replace(hold, copies=basket[book]) for book, hold in live.items()} if drafted_by else {}
+        anew = {book: self._anew(now, book, n, draft_of) for book, n in basket.items()}
+        kept = {book: replace(hold, copies=basket[book]) for book, hold in live.items()} if draft_of else {}
         if any(not hold.is_live(now) for book, hold in anew.items() if book not in kept):
             raise Refused("held_too_long")
         self._find_room(now, basket, {book: hold.copies for book, hold in live.items()})
@@ -131,20 +131,20 @@ class Model:
     def expire(self, now):
         self._sweep(now, BOOKS)
 
-    def _anew(self, now, book, copies, drafted_by):
-        if drafted_by is None:
+    def _anew(self, now, book, copies, draft_of):
+        if draft_of is None:
             return Hold(copies, "active", now, now + shop.RESERVATION_TTL)
         lately = now - shop.RESERVATION_TTL
         begun = [
             hold.since
             for (_, held), hold in self.holds.items()
-            if (held, hold.drafted_by) == (book, drafted_by)
+            if (held, hold.draft_of) == (book, draft_of)
             if hold.status != "confirmed" and hold.until > lately
             if hold.status != "released" or hold.released > lately
         ]
         since = min(begun, default=now)
         until = min(now + shop.RESERVATION_TTL, since + shop.RESERVATION_CAP)
-        return Hold(copies, "active", since, until, drafted_by)
+        return Hold(copies, "active", since, until, draft_of)
 
     def _find_room(self, now, wanted, held=None):
         def is_short():
@@ -219,16 +219,16 @@ class StockRoom(RuleBasedStateMachine):
             lambda: self.model.reserve(self.now, order, basket),
         )
 
-    @rule(order=orders, basket=baskets, drafted_by=st.sampled_from((None, *CUSTOMERS)))
-    def hold(self, order, basket, drafted_by):
+    @rule(order=orders, basket=baskets, draft_of=st.sampled_from((None, *CUSTOMERS)))
+    def hold(self, order, basket, draft_of):
         self.both(
-            lambda: services.hold_stock(StockRequest(order, basket, "ann"), drafted_by=drafted_by),
-            lambda: self.model.hold(self.now, order, basket, drafted_by),
+            lambda: services.set_reserved_quantities(StockRequest(order, basket, "ann"), draft_of=draft_of),
+            lambda: self.model.hold(self.now, order, basket, draft_of),
         )
 
     @rule(order=orders)
     def extend(self, order):
-        self.both(lambda: services.extend_holds(order), lambda: self.model.extend(self.now, order))
+        self.both(lambda: services.extend_reservations(order), lambda: self.model.extend(self.now, order))
 
     @rule(order=orders, basket=baskets)
     def confirm(self, order, basket):
@@ -288,7 +288,7 @@ class StockRoom(RuleBasedStateMachine):
             known = len(self.history[book]) - 1
             new = StockEvent.objects.filter(shelf=book, version__gt=known).order_by("version").values_list(*columns)
             for _, version, kind, on_hand_delta, reserved_delta, *after in new:
-                stock = self.history[book][-1].after(Happened(EventType(kind), on_hand_delta, reserved_delta))
+                stock = self.history[book][-1].after(StockChange(EventType(kind), on_hand_delta, reserved_delta))
                 assert stock == Stock(*after, version)
                 self.history[book].append(stock)
 
