@@ -1,4 +1,4 @@
-"""Why the order desk says no."""
+"""The errors of orders and drafts."""
 
 from cloudmart.kernel.errors import DomainError
 
@@ -16,13 +16,13 @@ class UnknownCoupon(DomainError):
 
 
 class NoShippingAddress(DomainError):
-    """The order names no shipping address, and the customer has none on file."""
+    """Neither the order nor the customer has a shipping address."""
 
     code = "no_shipping_address"
 
 
 class RegionDiffers(DomainError):
-    """The region that was stated is not the country that the order goes to."""
+    """The region is not the country of the shipping address."""
 
     code = "region_differs"
 
@@ -34,19 +34,19 @@ class OrderNotFound(DomainError):
 
 
 class OrderCancelled(DomainError):
-    """The order was cancelled while it was being carried out."""
+    """The order was cancelled."""
 
     code = "order_cancelled"
 
 
 class OrderIsDraft(DomainError):
-    """The order is a draft still; nothing is held, paid or sent for it by hand before it is confirmed."""
+    """The order is a draft; reserve, charge and ship only after it is confirmed."""
 
     code = "order_is_draft"
 
 
 class OrderNotDraft(DomainError):
-    """The order has been placed or cancelled; its books are no longer to be changed."""
+    """The order is no draft: it was placed or cancelled."""
 
     code = "order_not_draft"
 
@@ -58,13 +58,13 @@ class OrderChanged(DomainError):
 
 
 class OrderIsEmpty(DomainError):
-    """There is no book in the order."""
+    """The order has no books."""
 
     code = "order_is_empty"
 
 
 class TooManyDrafts(DomainError):
-    """The customer has as many open drafts as they may."""
+    """The customer has the most open drafts allowed."""
 
     code = "too_many_drafts"
 
@@ -76,6 +76,6 @@ class ItemNotFound(DomainError):
 
 
 class NoPaymentMethod(DomainError):
-    """Neither the draft nor its confirmation says how it is paid."""
+    """Neither the draft nor its confirmation has a payment method."""
 
     code = "no_payment_method"

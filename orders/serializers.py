@@ -1,4 +1,6 @@
-"""An order as the API shows it."""
+"""Orders in responses."""
+
+from typing import Any
 
 from django.conf import settings
 from drf_spectacular.utils import extend_schema_serializer
@@ -15,7 +17,10 @@ class OrderItemOutput(serializers.Serializer[OrderItem]):
     quantity = serializers.IntegerField()
     line_total = serializers.IntegerField()
     held_until = serializers.DateTimeField(
-        allow_null=True, help_text="Of a draft: until when the copies are held; null when they no longer are"
+        allow_null=True,
+        default=None,
+        read_only=True,
+        help_text="Of a draft: the end of the reservation; null once it has expired",
     )
 
 
@@ -26,7 +31,7 @@ class AddressOutput(serializers.Serializer[Order]):
 
 
 @extend_schema_serializer(examples=[answered("One book", ORDER_TOLD)])
-class OrderOutput(serializers.Serializer[Order]):
+class OrderOutput(serializers.Serializer[Any]):
     """Amounts are in minor units of `currency`."""
 
     order_id = serializers.UUIDField(source="id")
@@ -34,7 +39,10 @@ class OrderOutput(serializers.Serializer[Order]):
     status = serializers.ChoiceField(Status.choices)
     items = OrderItemOutput(many=True, source="lines")
     expired_books = serializers.ListField(
-        child=serializers.CharField(), help_text="Of a draft: the books that are held no longer"
+        child=serializers.CharField(),
+        default=list,
+        read_only=True,
+        help_text="Of a draft: the books that are no longer reserved",
     )
     subtotal = serializers.IntegerField()
     discount = serializers.IntegerField()

@@ -1,4 +1,4 @@
-"""What the order desk can do to an order."""
+"""Commands on orders. Each runs in its caller's transaction."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from orders.models import Order, OrderItem, Status
 
 
 def create_order(order: OrderSnapshot) -> None:
-    """Write the order down as placed. A second call changes nothing."""
+    """Inserts the placed order. A second call changes nothing."""
     if not Order.objects.filter(pk=order.order_id).exists():
         record = record_of(order)
         record.save(force_insert=True)
@@ -17,7 +17,7 @@ def create_order(order: OrderSnapshot) -> None:
 
 
 def record_of(order: OrderSnapshot) -> Order:
-    """The order's row and its lines, as they are when it is placed; not saved."""
+    """The row of a placed order and its lines, not saved."""
     record = Order(
         id=order.order_id,
         customer_id=order.customer_id,
@@ -39,7 +39,7 @@ def record_of(order: OrderSnapshot) -> Order:
 
 
 def columns_of(order: OrderSnapshot) -> dict[str, Any]:
-    """What its row says of how much it costs, and how it is paid, sent and carried out."""
+    """The columns of an order that are taken from its snapshot when it is placed."""
     totals = order.totals
     return {
         "subtotal": totals.subtotal,
@@ -56,20 +56,20 @@ def columns_of(order: OrderSnapshot) -> dict[str, Any]:
 
 
 def complete_order(order: OrderSnapshot) -> None:
-    """Paid, sold and on its way. A second call changes nothing; raises IllegalMove when the order was cancelled."""
+    """Marks the order as completed. A second call changes nothing. Raises IllegalMove if the order was cancelled."""
     if not moved(Order, [order.order_id], Status.COMPLETED):
-        _expect(order, Status.COMPLETED)
+        _check_status(order, Status.COMPLETED)
 
 
 def cancel_order(order: Basket, reason: str) -> None:
-    """Nothing is held for it any more. A second call changes nothing, not even the reason."""
+    """Marks the order as cancelled. A second call changes nothing, not even the reason."""
     why = storable(reason, LONGEST_REASON)
     if not moved(Order, [order.order_id], Status.CANCELLED, cancel_reason=why):
-        _expect(order, Status.CANCELLED)
+        _check_status(order, Status.CANCELLED)
 
 
-def _expect(order: Basket, status: Status) -> None:
-    """Pass when the order is `status` already; raise IllegalMove when it never can be."""
+def _check_status(order: Basket, status: Status) -> None:
+    """Raises IllegalMove unless the order has this status."""
     record = Order.objects.get(pk=order.order_id)
     if record.status != status:
         move(record, status)

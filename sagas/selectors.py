@@ -1,26 +1,13 @@
 """What can be told of a saga, the same for both styles."""
 
-from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
 from cloudmart.kernel.viewers import sees_everything
-from inventory.selectors import live_holds
-from orders.models import Order, Status
 from orders.selectors import find_order
 from sagas.choreography.signals import FACTS
 from sagas.errors import SagaNotFound
 from sagas.models import Event, SagaInstance, SagaStepLog, State
-
-
-def look_at_holds(orders: Iterable[Order]) -> None:
-    """The items of the drafts among these orders learn until when they are held."""
-    drafts = {order.pk: order for order in orders if order.status == Status.DRAFT}
-    holds = live_holds(drafts) if drafts else {}
-    for draft in drafts.values():
-        for item in draft.lines:
-            hold = holds.get((draft.pk, item.book_id))
-            item.held_until = hold.expires_at if hold and hold.quantity == item.quantity else None
 
 
 def find_saga(order_id: UUID) -> SagaInstance:

@@ -1,6 +1,6 @@
 """What crosses the line between HTTP and the sagas."""
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from django.conf import settings
 from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
@@ -32,7 +32,7 @@ from cloudmart.api.fields import (
 from cloudmart.api.permissions import check_permission
 from cloudmart.kernel.order import PaymentMethod
 from cloudmart.kernel.viewers import actor_of, customer_of, sees_everything
-from orders.drafts import Wishes
+from orders.drafts import DraftChanges
 from orders.errors import UnknownCustomer
 from orders.models import Customer, Order, SagaStyle
 from orders.selectors import find_customer
@@ -75,8 +75,8 @@ class OrderOptionsInput(StrictSerializer):
     saga = serializers.ChoiceField(SagaStyle.choices, required=False)
 
     @property
-    def wishes(self) -> Wishes:
-        """Of what was said, what a draft keeps."""
+    def changes(self) -> DraftChanges:
+        """The fields that a draft keeps."""
         asked = self.validated_data
         names = {
             "payment_method": "payment_method",
@@ -85,7 +85,7 @@ class OrderOptionsInput(StrictSerializer):
             "coupon": "coupon",
             "saga": "saga_style",
         }
-        return {name: asked[said] or "" for said, name in names.items() if said in asked}
+        return cast(DraftChanges, {name: asked[said] or "" for said, name in names.items() if said in asked})
 
 
 @extend_schema_serializer(examples=ORDERS)

@@ -32,7 +32,8 @@ from orders.selectors import find_order
 from orders.views import OrderList
 from sagas.desk.cancelling import CANCELLED_BY_CUSTOMER, CANCELLED_BY_SHOP
 from sagas.desk.doubt import naming_order
-from sagas.desk.draft_serializers import DraftInput
+from sagas.desk.draft_serializers import DraftInput, DraftOutput
+from sagas.desk.draft_view import draft_views
 from sagas.desk.drafts import cancel_draft
 from sagas.desk.permissions import MayCancelOrder
 from sagas.desk.placing import place_order
@@ -53,7 +54,7 @@ from sagas.desk.serializers import (
 from sagas.errors import SagaAbandoned, SagaNotFound, SagaRunning
 from sagas.models import SagaInstance, Verb
 from sagas.operations.commands import command
-from sagas.selectors import look_at_holds, saga_status
+from sagas.selectors import saga_status
 from shipping.errors import AlreadyShipped
 
 AT_THE_DESK = (
@@ -71,13 +72,12 @@ NAMING_BOOKS = {"items", *SHORT_FORM, "payment_token"}
 
 
 class Orders(OrderList):
+    serializer_class = DraftOutput
     style: SagaStyle | None = None
     """None: the request says which, or the settings."""
 
     def paginate_queryset(self, queryset: Any) -> Any:
-        page = super().paginate_queryset(queryset)
-        look_at_holds(page or [])
-        return page
+        return draft_views(super().paginate_queryset(queryset) or [])
 
     @extend_schema(
         summary="Place an order, or open a draft",
@@ -111,7 +111,7 @@ class Orders(OrderList):
     def open_draft(self, request: Request) -> Response:
         asked = DraftInput(data=request.data)
         asked.is_valid(raise_exception=True)
-        draft = open_draft(buyer(request.user, asked.validated_data.get("customer_id")), asked.wishes)
+        draft = open_draft(buyer(request.user, asked.validated_data.get("customer_id")), asked.changes)
         return told(draft, None, 201, where=f"/orders/{draft.pk}")
 
 
