@@ -1,4 +1,4 @@
-"""Services of stock room and order desk, each call in a transaction of its own; and time, for holds and leases."""
+"""Services of the contexts, each call in its own transaction; and expiry of reservations and leases."""
 
 from datetime import timedelta
 from typing import Any
@@ -27,12 +27,12 @@ cancel_order = durable(orders.cancel_order)
 hand_over = durable(shipping.hand_over)
 
 
-def lapse(**which: Any) -> None:
-    """The clock passes these holds, or all."""
+def let_reservations_expire(**which: Any) -> None:
+    """Sets the expiry of these reservations, or of all, to one second ago."""
     Reservation.objects.filter(**which).update(expires_at=DatabaseNow() - timedelta(seconds=1))
 
 
 def let_a_worker_drive_it_on() -> None:
-    """Every lease expires, and a worker resumes what is due."""
+    """Expires every lease, and has a worker resume what is due."""
     SagaInstance.objects.update(lease_until=DatabaseNow(), wake_at=None)
     call_command("run_worker", once=True)

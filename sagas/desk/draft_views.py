@@ -37,7 +37,7 @@ from sagas.desk.responses import ON_THE_WAY, answer_with
 from sagas.desk.serializers import ItemInput, NoInput, OrderAndSagaOutput
 
 
-@extend_schema_view(get=extend_schema(summary="Look at an order or a draft"))
+@extend_schema_view(get=extend_schema(summary="Look at an order or a draft", responses=OrderOutput))
 @refuses(OrderNotFound)
 class OrderOrDraft(OrderDetail):
     """GET: the order; of a draft also the end of each reservation, and the books whose reservation has expired."""
@@ -48,7 +48,11 @@ class OrderOrDraft(OrderDetail):
     def get_object(self):  # type: ignore[no-untyped-def]
         return draft_view(super().get_object())
 
-    @extend_schema(summary="Change a draft's payment method, address, coupon or saga style", request=DraftChangesInput)
+    @extend_schema(
+        summary="Change a draft's payment method, address, coupon or saga style",
+        request=DraftChangesInput,
+        responses=OrderOutput,
+    )
     @refuses(OrderNotFound, OrderNotDraft, UnknownCoupon, RegionDiffers)
     @idempotent_transaction
     def patch(self, request: Request, order_id: UUID) -> Response:

@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema
+from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema, extend_schema_view
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -29,6 +29,7 @@ from orders.errors import (
 )
 from orders.models import SagaStyle
 from orders.selectors import find_order
+from orders.serializers import OrderOutput
 from orders.views import OrderList
 from sagas.desk.cancelling import CANCELLED_BY_CUSTOMER, CANCELLED_BY_SHOP
 from sagas.desk.doubt import naming_order
@@ -71,6 +72,7 @@ NAMING_BOOKS = {"items", *SHORT_FORM, "payment_token"}
 """A request with any of these is meant to place an order; without them it opens a draft."""
 
 
+@extend_schema_view(get=extend_schema(summary="List orders, newest first", responses=OrderOutput(many=True)))
 class Orders(OrderList):
     serializer_class = DraftOutput
     style: SagaStyle | None = None

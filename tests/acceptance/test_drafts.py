@@ -1,4 +1,4 @@
-"""The interactive order: books in and out of a draft, each held as it is added; confirmed, in both styles, or not."""
+"""Drafts: books are added, reserved and removed; the draft is confirmed in either style, cancelled or deleted."""
 
 from datetime import timedelta
 
@@ -13,7 +13,7 @@ from sagas.desk import drafts as process
 from sagas.models import SagaInstance
 from sagas.operations.audit.audit import audit
 from tests.acceptance.conftest import BERLIN, end_of, events_in, holds, money_kept, parcels_on_their_way, steps_of
-from tests.committed import expire_reservations, lapse, reserve_stock
+from tests.committed import expire_reservations, let_reservations_expire, reserve_stock
 from tests.conftest import available, order_snapshot, signed_in
 from tests.factories import BookFactory, CustomerFactory
 from tests.integration.test_races import all_at_once
@@ -22,7 +22,7 @@ from tests.known_bugs import known_bug
 
 @pytest.fixture(autouse=True)
 def audited(transactional_db):
-    """Whatever a test does, the books balance after it."""
+    """Checks every invariant after each test."""
     yield
     assert not [finding for finding in audit(limit=5) if not finding.holds]
 
@@ -54,10 +54,10 @@ def id_of(draft):
     return draft.rpartition("/")[2]
 
 
-# --- The walk ---------------------------------------------------------------------------------------
+# --- From opening to completion ---------------------------------------------------------------------
 
 
-def test_the_walk_of_the_interactive_order(api, clerk, style, shelve):
+def test_a_draft_from_opening_to_completion(api, clerk, style, shelve):
     shelve("book-123", 0)
     shown = []
 
@@ -96,7 +96,7 @@ def test_the_walk_of_the_interactive_order(api, clerk, style, shelve):
         assert (then["total_quantity"], then["reserved_quantity"], then["available_quantity"]) == numbers
 
 
-def test_a_confirmed_draft_ends_like_an_order_placed_at_once(api, place, draft, style, status_of):
+def test_a_confirmed_draft_ends_like_an_order_placed_directly(api, place, draft, style, status_of):
     add(api, draft)
     add(api, draft, "book-456", 1)
     drafted = api.post(f"{draft}/confirm", {"coupon": "WELCOME10"}).json()
@@ -126,17 +126,17 @@ def test_a_confirmed_draft_that_fails_leaves_nothing_behind(api, draft, more, st
     assert end_of(id_of(draft)) == ("cancelled", 0, 0, [("book-123", 100, 0), ("book-456", 5, 0)])
 
 
-def test_a_completed_draft_is_cancelled_as_any_order(api, draft):
+def test_a_completed_draft_is_cancelled_like_any_order(api, draft):
     add(api, draft)
     api.post(f"{draft}/confirm")
     assert api.post(f"{draft}/cancel").status_code == 200
     assert end_of(id_of(draft)) == ("cancelled", 0, 0, [("book-123", 100, 0), ("book-456", 5, 0)])
 
 
-# --- Putting it together ----------------------------------------------------------------------------
+# --- Items ------------------------------------------------------------------------------------------
 
 
-def test_a_draft_is_reckoned_as_it_grows(api, draft):
+def test_the_totals_of_a_draft_follow_its_items(api, draft):
     assert api.get(draft).json()["total"] == 0
     add(api, draft, quantity=1)
     add(api, draft, quantity=2)
@@ -155,7 +155,7 @@ def test_a_draft_is_reckoned_as_it_grows(api, draft):
     assert order["status"] == "draft" and "saga_status" not in order
 
 
-def test_a_quantity_is_changed_up_and_down(api, draft):
+def test_a_quantity_is_raised_and_lowered(api, draft):
     add(api, draft, "book-456", 1)
     since = Reservation.objects.get().expires_at
     for quantity in (5, 2, 2, 1):
@@ -163,7 +163,7 @@ def test_a_quantity_is_changed_up_and_down(api, draft):
             order = api.put(f"{draft}/items/book-456", {"quantity": quantity}).json()
             assert items(order) == [("book-456", quantity, 500)]
             assert available("book-456") == 5 - quantity
-    assert Reservation.objects.get().expires_at == since, "changing a hold does not prolong it"
+    assert Reservation.objects.get().expires_at == since, "changing the quantity does not extend the reservation"
     deltas = StockEvent.objects.filter(shelf="book-456", order_id=id_of(draft)).order_by("version")
     assert list(deltas.values_list("reserved_delta", flat=True)) == [1, 4, -3, -1]
     refused = api.put(f"{draft}/items/book-456", {"quantity": 6})
@@ -171,7 +171,7 @@ def test_a_quantity_is_changed_up_and_down(api, draft):
     assert items(api.get(draft).json()) == [("book-456", 1, 500)]
 
 
-def test_a_book_that_was_taken_out_can_be_put_in_again(api, draft):
+def test_a_removed_book_can_be_added_again(api, draft):
     add(api, draft)
     for _ in range(2):
         assert items(api.delete(f"{draft}/items/book-123").json()) == []
@@ -180,14 +180,14 @@ def test_a_book_that_was_taken_out_can_be_put_in_again(api, draft):
     assert api.post(f"{draft}/confirm").status_code == 200
 
 
-def test_what_cannot_be_held_is_not_added(api, draft):
+def test_a_book_out_of_stock_is_not_added(api, draft):
     refused = add(api, draft, "book-456", 6)
     assert refused.status_code == 409 and refused.json()["code"] == "out_of_stock"
     assert refused.json()["shortages"] == [{"book_id": "book-456", "requested": 6, "available": 5}]
     assert api.get(draft).json()["items"] == [] and not Reservation.objects.exists()
 
 
-def test_a_hold_is_given_back_when_its_line_cannot_be_added(api, draft, monkeypatch):
+def test_a_reservation_is_rolled_back_when_its_line_cannot_be_added(api, draft, monkeypatch):
     def fail(*args):
         raise ConnectionError("the desk has burnt down")
 
@@ -214,7 +214,7 @@ def test_a_hold_is_given_back_when_its_line_cannot_be_added(api, draft, monkeypa
         ("post", "/extend", {"by": 1}, 400, "invalid"),
     ],
 )
-def test_what_a_draft_refuses(api, draft, method, path, body, status, code):
+def test_a_refused_change_leaves_the_draft_as_it_was(api, draft, method, path, body, status, code):
     add(api, draft)
     before = api.get(draft).json()
     answer = getattr(api, method)(f"{draft}{path}", body)
@@ -222,7 +222,7 @@ def test_what_a_draft_refuses(api, draft, method, path, body, status, code):
     assert api.get(draft).json() == before and available("book-123") == 98
 
 
-def test_a_draft_has_limits(api, draft, settings):
+def test_the_size_of_a_draft_is_limited(api, draft, settings):
     settings.MAX_LINES_PER_ORDER, settings.MAX_QUANTITY_PER_LINE = 1, 3
     add(api, draft)
     for refused in (add(api, draft), add(api, draft, "book-456", 1)):
@@ -235,13 +235,13 @@ def test_a_draft_has_limits(api, draft, settings):
 @pytest.mark.parametrize(
     ("body", "field"), [({"payment_method": "cash"}, "payment_method"), ({"colour": "red"}, "colour")]
 )
-def test_a_draft_that_is_not_understood_is_refused(api, body, field):
+def test_an_invalid_draft_is_refused(api, body, field):
     answer = api.post("/orders", body)
     assert answer.status_code == 400 and {error["field"] for error in answer.json()["errors"]} == {field}
     assert not Order.objects.exists()
 
 
-def test_who_pays_by_a_token_has_forgotten_the_books(api):
+def test_a_payment_token_without_books_opens_no_draft(api):
     answer = api.post("/orders", {"payment_method": "credit_card", "payment_token": "tok_ok"})
     assert {error["field"] for error in answer.json()["errors"]} == {"book_id", "quantity"}
     assert api.post("/saga/start", {"payment_method": "credit_card"}).status_code == 400
@@ -259,7 +259,7 @@ def test_an_operator_opens_a_draft_for_a_customer(clerk, api):
 # --- Confirming -------------------------------------------------------------------------------------
 
 
-def test_what_a_draft_needs_to_be_confirmed(api, draft):
+def test_an_incomplete_draft_is_not_confirmed(api, draft):
     assert api.post(f"{draft}/confirm").json()["code"] == "order_is_empty"
     nameless = api.post("/orders", {})["Location"]
     add(api, nameless)
@@ -273,13 +273,13 @@ def test_what_a_draft_needs_to_be_confirmed(api, draft):
     )
 
 
-def test_an_order_that_was_placed_at_once_is_not_confirmed(api, place, draft):
+def test_an_order_that_was_placed_directly_is_not_confirmed(api, place, draft):
     path = place(("book-123", 1))["Location"]
     refused = api.post(f"{path}/confirm", {"payment_method": "e_money"})
     assert refused.status_code == 409 and refused.json()["code"] == "order_not_draft"
 
 
-def test_a_price_that_has_changed_is_shown_before_it_is_charged(api, draft):
+def test_a_changed_price_is_refused_on_confirmation(api, draft):
     add(api, draft)
     BookFactory._meta.model.objects.filter(pk="book-123").update(price=1200)
     refused = api.post(f"{draft}/confirm")
@@ -289,7 +289,7 @@ def test_a_price_that_has_changed_is_shown_before_it_is_charged(api, draft):
     assert api.post(f"{draft}/confirm").json()["subtotal"] == 2400
 
 
-def test_confirmed_twice_it_is_placed_once(api, draft):
+def test_a_draft_confirmed_twice_is_placed_once(api, draft):
     add(api, draft)
     answers = [api.post(f"{draft}/confirm") for _ in range(2)]
     assert [answer.status_code for answer in answers] == [200, 200] and answers[0].json() == answers[1].json()
@@ -298,7 +298,7 @@ def test_confirmed_twice_it_is_placed_once(api, draft):
 
 @known_bug("medusa#13301", "medusa PR#15527")
 @pytest.mark.parametrize("keyed", [False, True])
-def test_confirmed_eight_times_at_once_it_is_placed_once(api, draft, keyed):
+def test_eight_simultaneous_confirmations_place_one_order(api, draft, keyed):
     add(api, draft)
 
     def confirm():
@@ -317,7 +317,7 @@ def test_confirmed_eight_times_at_once_it_is_placed_once(api, draft, keyed):
 
 
 def signed_in_again(api):
-    """A client of its own, with the same token."""
+    """Another client with the same token."""
     client = type(api)()
     client.credentials(**api._credentials)
     return client
@@ -325,7 +325,7 @@ def signed_in_again(api):
 
 @known_bug("medusa#14758")
 @pytest.mark.parametrize("keyed", [False, True])
-def test_a_confirmation_that_was_cut_short_does_not_stand_in_the_way(api, draft, keyed, monkeypatch):
+def test_an_interrupted_confirmation_can_be_repeated(api, draft, keyed, monkeypatch):
     def confirm():
         return api.post(f"{draft}/confirm", headers={"Idempotency-Key": "k"} if keyed else {})
 
@@ -343,7 +343,7 @@ def test_a_confirmation_that_was_cut_short_does_not_stand_in_the_way(api, draft,
     assert end_of(id_of(draft)) == ("completed", 2200, 1, [("book-123", 98, 0), ("book-456", 5, 0)])
 
 
-def test_confirming_and_cancelling_and_changing_at_once_agree(api, style, shelve):
+def test_simultaneous_confirmation_cancellation_and_change_are_consistent(api, style, shelve):
     shelve("book-123", 100)
     for _ in range(5):
         draft = api.post("/orders", {"saga": style, "payment_method": "credit_card"})["Location"]
@@ -369,7 +369,7 @@ def test_confirming_and_cancelling_and_changing_at_once_agree(api, style, shelve
     assert (record.on_hand, record.reserved) == (100 - sold, 0)
 
 
-def test_a_draft_that_changes_while_it_is_confirmed_is_not_placed(api, draft, monkeypatch):
+def test_a_draft_that_changes_during_confirmation_is_not_placed(api, draft, monkeypatch):
     add(api, draft)
     check = process.check_prices
 
@@ -396,9 +396,9 @@ def test_a_key_makes_adding_and_confirming_safe_to_repeat(api, draft):
     assert [answer.status_code for answer in confirmed] == [200, 200]
 
 
-def test_a_key_keeps_the_refusal_of_a_draft_that_stays(api, draft):
+def test_a_key_keeps_a_refused_confirmation(api, draft):
     add(api, draft, "book-456", 5)
-    lapse()
+    let_reservations_expire()
     reserve_stock(order_snapshot(("book-456", 1)))
     answers = [api.post(f"{draft}/confirm", headers={"Idempotency-Key": "k"}) for _ in range(2)]
     assert [answer.json()["code"] for answer in answers] == ["out_of_stock"] * 2
@@ -414,10 +414,10 @@ def test_a_key_makes_opening_and_deleting_a_draft_safe_to_repeat(api):
     assert api.delete(path).status_code == 404
 
 
-# --- Giving up --------------------------------------------------------------------------------------
+# --- Cancelling and deleting ------------------------------------------------------------------------
 
 
-def test_a_draft_is_cancelled_and_stays_on_record(api, draft, status_of):
+def test_a_cancelled_draft_is_kept(api, draft, status_of):
     add(api, draft)
     for _ in range(2):
         answer = api.put(f"{draft}/cancel", {"reason": "changed her mind"})
@@ -428,7 +428,7 @@ def test_a_draft_is_cancelled_and_stays_on_record(api, draft, status_of):
     assert status_of(id_of(draft))["code"] == "saga_not_found"
 
 
-def test_a_deleted_draft_is_forgotten_and_gives_its_books_back(api, draft):
+def test_a_deleted_draft_releases_its_books(api, draft):
     add(api, draft)
     assert api.delete(draft).status_code == 204
     assert api.get(draft).status_code == 404 and available("book-123") == 100
@@ -436,7 +436,7 @@ def test_a_deleted_draft_is_forgotten_and_gives_its_books_back(api, draft):
 
 
 @pytest.mark.parametrize("how", ["confirm", "cancel"])
-def test_what_is_no_draft_any_more_is_not_changed(api, draft, how):
+def test_a_placed_or_cancelled_draft_is_not_changed(api, draft, how):
     add(api, draft)
     api.post(f"{draft}/{how}")
     before = api.get(draft).json()
@@ -455,14 +455,14 @@ def test_what_is_no_draft_any_more_is_not_changed(api, draft, how):
     assert api.get(draft).json() == before
 
 
-# --- The clock --------------------------------------------------------------------------------------
+# --- Expiry -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("swept", [False, True])
-def test_a_draft_whose_holds_have_run_out_says_so_and_takes_them_again(api, draft, swept):
+def test_confirming_a_draft_renews_its_expired_reservations(api, draft, swept):
     add(api, draft)
     add(api, draft, "book-456", 5)
-    lapse(shelf="book-456")
+    let_reservations_expire(shelf="book-456")
     if swept:
         expire_reservations(10)
     order = api.get(draft).json()
@@ -481,10 +481,10 @@ def test_a_draft_whose_holds_have_run_out_says_so_and_takes_them_again(api, draf
     ]
 
 
-def test_a_hold_that_has_run_out_and_is_gone_is_named_and_the_draft_stays(api, draft):
+def test_an_expired_reservation_that_is_out_of_stock_keeps_the_draft(api, draft):
     add(api, draft)
     add(api, draft, "book-456", 5)
-    lapse()
+    let_reservations_expire()
     reserve_stock(order_snapshot(("book-456", 3)))
     refused = api.post(f"{draft}/confirm")
     assert refused.status_code == 409 and refused.json()["code"] == "out_of_stock"
@@ -495,7 +495,7 @@ def test_a_hold_that_has_run_out_and_is_gone_is_named_and_the_draft_stays(api, d
     assert end_of(id_of(draft))[3] == [("book-123", 98, 0), ("book-456", 3, 3)]
 
 
-def test_confirming_holds_for_the_whole_time_that_a_saga_may_take(api, draft, settings, monkeypatch):
+def test_confirming_renews_the_reservations_for_their_whole_lifetime(api, draft, settings, monkeypatch):
     add(api, draft)
     Reservation.objects.update(expires_at=DatabaseNow() + timedelta(seconds=1))
     take_over = process._take_over
@@ -508,7 +508,7 @@ def test_confirming_holds_for_the_whole_time_that_a_saga_may_take(api, draft, se
     assert api.post(f"{draft}/confirm").status_code == 200
 
 
-def test_a_draft_is_extended_while_it_lives_up_to_a_cap(api, draft, settings):
+def test_a_live_draft_is_extended_up_to_a_cap(api, draft, settings):
     add(api, draft)
     soon = database_now() + timedelta(seconds=5)
     Reservation.objects.update(expires_at=soon)
@@ -521,13 +521,13 @@ def test_a_draft_is_extended_while_it_lives_up_to_a_cap(api, draft, settings):
     assert Reservation.objects.get().expires_at == began + settings.RESERVATION_CAP
     api.post(f"{draft}/extend")
     assert Reservation.objects.get().expires_at == began + settings.RESERVATION_CAP
-    lapse()
+    let_reservations_expire()
     refused = api.post(f"{draft}/extend")
     assert refused.status_code == 409 and refused.json()["code"] == "reservation_expired"
     assert refused.json()["book_ids"] == ["book-123"]
 
 
-def test_the_columns_of_an_order_are_not_what_a_client_may_say(api, draft):
+def test_a_client_cannot_set_other_columns_of_an_order(api, draft):
     for name in ("status", "total", "customer", "created_at", "was_draft", "payment_token"):
         assert api.patch(draft, {name: "x"}).status_code == 400
 
@@ -542,7 +542,7 @@ BEFOREHAND = {
 
 
 @pytest.mark.parametrize("path", BEFOREHAND)
-def test_nothing_is_paid_or_called_off_before_the_draft_is_confirmed(api, clerk, draft, path):
+def test_direct_commands_are_refused_before_the_draft_is_confirmed(api, clerk, draft, path):
     add(api, draft)
     refused = clerk.post(path, {"order_id": id_of(draft), **BEFOREHAND[path]})
     assert refused.status_code == 409 and refused.json()["code"] == "order_is_draft"
@@ -551,7 +551,7 @@ def test_nothing_is_paid_or_called_off_before_the_draft_is_confirmed(api, clerk,
 
 
 @pytest.mark.parametrize("path", ["/payments/process", "/shipping/arrange"])
-def test_a_draft_that_was_given_up_is_not_paid_or_sent(api, clerk, draft, path):
+def test_a_cancelled_draft_is_not_paid_or_shipped(api, clerk, draft, path):
     add(api, draft)
     assert api.post(f"{draft}/cancel").status_code == 200
     refused = clerk.post(path, {"order_id": id_of(draft), **BEFOREHAND[path]})

@@ -8,7 +8,7 @@ from uuid import UUID
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from tests.committed import lapse
+from tests.committed import let_reservations_expire
 
 BOOK = "book-123"
 Act = Callable[[], Any]
@@ -101,5 +101,9 @@ STORIES = (
     CANCELLED,
     Story("was a draft", prepare=confirm),
     Story("finds the gateway down later", later_knobs={"payments": {"unavailable": 4}}, may_be_undone=True),
-    Story("is held for too short a time", meanwhile=lambda order_id: lapse(order_id=order_id), may_be_undone=True),
+    Story(
+        "is held for too short a time",
+        meanwhile=lambda order_id: let_reservations_expire(order_id=order_id),
+        may_be_undone=True,
+    ),
 )

@@ -9,7 +9,7 @@ from orders.models import Order, SagaStyle
 from payments.gateways.mock import MockGateway
 from sagas.models import SagaInstance
 from shipping.carriers.mock import MockCarrier
-from tests.committed import lapse, let_a_worker_drive_it_on
+from tests.committed import let_a_worker_drive_it_on, let_reservations_expire
 from tests.conftest import signed_in
 from tests.factories import CustomerFactory
 
@@ -86,7 +86,7 @@ def test_an_order_whose_hold_expires_before_its_books_are_sold_is_undone_by_its_
     arrange = MockCarrier.arrange
 
     def too_late(*args, **kwargs):
-        lapse()
+        let_reservations_expire()
         return arrange(*args, **kwargs)
 
     monkeypatch.setattr(MockCarrier, "arrange", too_late)

@@ -26,7 +26,7 @@ from sagas.models import SagaInstance
 from sagas.operations.audit.audit import audit
 from sagas.operations.backlog import lag_seconds
 from tests.clock import application_clock
-from tests.committed import confirm_stock, expire_reservations, lapse, reserve_stock
+from tests.committed import confirm_stock, expire_reservations, let_reservations_expire, reserve_stock
 from tests.conftest import available, order_snapshot
 from tests.known_bugs import known_bug
 from tests.processes import database_url, run_python
@@ -116,7 +116,7 @@ def test_a_worker_with_a_wrong_clock_takes_nothing_from_anybody(place, unfinishe
 def test_a_worker_with_a_wrong_clock_does_what_is_due_and_writes_when_that_was(place, skew, work):
     place()
     reserve_stock(order_snapshot(("book-123", 1)))
-    lapse()
+    let_reservations_expire()
     IdempotencyKey.objects.update(expires_at=database_now() - timedelta(seconds=1))
     work(skew)
     assert not Reservation.objects.filter(status="active").exists() and not IdempotencyKey.objects.exists()
@@ -163,7 +163,7 @@ def test_a_server_that_is_ahead_takes_no_copies_from_those_who_hold_them(place):
 def test_a_server_that_is_behind_sells_no_hold_that_has_expired(place):
     held = order_snapshot(("book-123", 5))
     reserve_stock(held)
-    lapse()
+    let_reservations_expire()
     with application_clock(BEHIND):
         with pytest.raises(ReservationExpired):
             confirm_stock(held)

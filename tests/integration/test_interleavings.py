@@ -17,7 +17,7 @@ from sagas.choreography.bus import Receiver
 from sagas.models import Event, SagaInstance
 from shipping.carriers.mock import MockCarrier
 from shipping.models import Shipment
-from tests.committed import lapse
+from tests.committed import let_reservations_expire
 from tests.conftest import available, order_snapshot
 from tests.known_bugs import known_bug
 
@@ -177,7 +177,7 @@ def test_a_hold_that_expires_before_it_is_confirmed_gives_everything_back(shelve
     arrange = MockCarrier.arrange
 
     def arrange_late(self, key, **parcel):
-        lapse()
+        let_reservations_expire()
         return arrange(self, key, **parcel)
 
     monkeypatch.setattr(MockCarrier, "arrange", arrange_late)

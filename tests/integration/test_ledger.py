@@ -28,7 +28,7 @@ from inventory.models import InventoryRecord, LedgerIsAppendOnly, Reservation, S
 from inventory.stock import MOST_COPIES
 from tests import committed
 from tests.clock import database_clock
-from tests.committed import lapse
+from tests.committed import let_reservations_expire
 from tests.conftest import available, order_snapshot
 from tests.factories import BookFactory
 from tests.known_bugs import known_bug
@@ -141,24 +141,24 @@ def reserve_for_another_order(order):
 
 
 REFUSALS = {
-    "reserve: out of stock": (lapse, reserve_for_another_order, OutOfStock),
+    "reserve: out of stock": (let_reservations_expire, reserve_for_another_order, OutOfStock),
     "reserve: another quantity": (
         lambda: None,
         lambda order: services.reserve_stock(part_of(order, a=2, b=3)),
         ReservationDiffers,
     ),
     "reserve: expired": (
-        lambda: lapse(shelf="book-b"),
+        lambda: let_reservations_expire(shelf="book-b"),
         lambda order: services.reserve_stock(part_of(order, a=2, b=2)),
         ReservationEnded,
     ),
     "set quantities: out of stock": (
-        lapse,
+        let_reservations_expire,
         lambda order: services.set_reserved_quantities(order_snapshot(("book-a", 5), ("book-b", 6))),
         OutOfStock,
     ),
     "set quantities: out of stock for an order with reservations": (
-        lapse,
+        let_reservations_expire,
         lambda order: services.set_reserved_quantities(part_of(order, a=5, b=6)),
         OutOfStock,
     ),
@@ -175,12 +175,12 @@ REFUSALS = {
         IllegalMove,
     ),
     "extend: expired": (
-        lambda: lapse(shelf="book-b"),
+        lambda: let_reservations_expire(shelf="book-b"),
         lambda order: services.extend_reservations(order.order_id),
         ReservationExpired,
     ),
     "confirm: expired": (
-        lambda: lapse(shelf="book-b"),
+        lambda: let_reservations_expire(shelf="book-b"),
         lambda order: services.confirm_stock(order),
         ReservationExpired,
     ),
@@ -201,17 +201,17 @@ REFUSALS = {
         ReferenceReused,
     ),
     "adjust: reserved": (
-        lambda: lapse(shelf="book-a"),
+        lambda: let_reservations_expire(shelf="book-a"),
         lambda order: services.adjust_stock("book-b", -4, reason="counted", actor="operator"),
         StockIsReserved,
     ),
     "adjust: fewer than there are": (
-        lapse,
+        let_reservations_expire,
         lambda order: services.adjust_stock("book-b", -6, reason="counted", actor="operator"),
         StockIsReserved,
     ),
     "adjust: too much": (
-        lapse,
+        let_reservations_expire,
         lambda order: services.adjust_stock("book-b", MOST_COPIES, reason="counted", actor="operator"),
         TooMuchStock,
     ),

@@ -1,4 +1,4 @@
-"""Many buyers at once, through the whole stack but the socket: threads, each with a connection of its own."""
+"""Simultaneous buyers, through the whole stack except the socket: threads, each with its own connection."""
 
 import os
 from collections import Counter
@@ -28,11 +28,11 @@ from tests.processes import PATIENCE
 
 ORDER = {"book_id": "book-123", "quantity": 1, "payment_method": "credit_card"}
 ROUNDS = 2 if connection.vendor == "sqlite" else 20 if "CI" in os.environ else 5
-"""SQLite lets one writer in at a time: there is little to race for."""
+"""SQLite allows one writer at a time, so there are few races."""
 
 
 def all_at_once(jobs):
-    """Run the jobs in a thread each, started together; their results."""
+    """Runs each job in a thread, started together. Returns their results."""
     start, results = Barrier(len(jobs)), [None] * len(jobs)
 
     def run(number, job):
@@ -53,7 +53,7 @@ def all_at_once(jobs):
 
 
 def buyer(api, style, *book_ids):
-    """A client of its own with the customer's token, that will order a copy of each book."""
+    """Returns a function that orders a copy of each book, with its own client and the customer's token."""
     client = APIClient()
     client.credentials(**api._credentials)
     items = [{"book_id": book_id, "quantity": 1} for book_id in book_ids]
@@ -67,7 +67,7 @@ def buyer(api, style, *book_ids):
 
 
 def assert_books_balance(received):
-    """Every shelf is what its ledger says, nothing is held, and on hand + sold = received."""
+    """Asserts that stock equals its ledger, nothing is reserved, and on hand + sold = received."""
     for record in InventoryRecord.objects.all():
         assert replayed_stock(record.pk) == record.stock
         sold = OrderItem.objects.filter(book_id=record.pk, order__status="completed").count()
@@ -76,7 +76,7 @@ def assert_books_balance(received):
 
 @known_bug("medusa#16569", "medusa PR#13931", "MySQL: lost update")
 @pytest.mark.parametrize("style", SagaStyle)
-def test_fifty_buyers_of_ten_copies_while_the_read_model_knows_of_none(api, shelve, style):
+def test_ten_of_fifty_buyers_get_the_ten_copies_while_the_read_model_lags(api, shelve, style):
     shelve("book-123", 0)
     catch_up()
     for round_ in range(1, ROUNDS + 1):
@@ -90,7 +90,7 @@ def test_fifty_buyers_of_ten_copies_while_the_read_model_knows_of_none(api, shel
 
 @known_bug("SQL: order of locks")
 @pytest.mark.parametrize("style", SagaStyle)
-def test_crossed_baskets(api, shelve, style):
+def test_crossed_orders_of_two_books_do_not_deadlock(api, shelve, style):
     copies = 12 * ROUNDS
     shelve("book-a", copies)
     shelve("book-b", copies)
@@ -105,7 +105,7 @@ def test_crossed_baskets(api, shelve, style):
 @known_bug("SQL: locks without an index")
 @pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite lets one writer in at a time")
 @pytest.mark.parametrize("style", SagaStyle)
-def test_who_holds_one_order_holds_up_no_other(api, shelve, style):
+def test_the_locks_of_one_order_do_not_block_another(api, shelve, style):
     shelve("book-123", 10)
     shelve("book-456", 10)
     order_id = api.post("/orders", {**ORDER, "saga": style}).json()["order_id"]
@@ -140,7 +140,7 @@ def cancelled(api, order_id):
     return client.post(f"/orders/{order_id}/cancel").status_code
 
 
-def test_two_expiries_and_a_buyer_at_once(api, shelve):
+def test_two_simultaneous_expiries_and_buyers_agree(api, shelve):
     shelve("book-123", 100)
     for _ in range(100):
         reserve_stock(order_snapshot(("book-123", 1)))
@@ -148,8 +148,8 @@ def test_two_expiries_and_a_buyer_at_once(api, shelve):
 
     def expire():
         total = 0
-        while (given_back := expire_reservations(10)) is not None:
-            total += given_back
+        while (count := expire_reservations(10)) is not None:
+            total += count
         return total
 
     jobs = [expire, expire, *[buyer(api, "orchestration", "book-123") for _ in range(5)]]
@@ -159,7 +159,7 @@ def test_two_expiries_and_a_buyer_at_once(api, shelve):
     assert_books_balance(received=100)
 
 
-def test_two_cancellations_at_once_refund_once(api, shelve):
+def test_simultaneous_cancellations_refund_once(api, shelve):
     shelve("book-123", 10)
     for style in SagaStyle:
         body = {"book_id": "book-123", "quantity": 1, "payment_method": "e_money", "saga": style}

@@ -17,7 +17,7 @@ commands = st.lists(
 
 
 @given(commands)
-def test_whatever_happens_the_shelf_covers_what_is_held_and_the_replay_agrees(commands):
+def test_stock_covers_its_reservations_and_equals_its_replay(commands):
     stock, events = Stock(), []
     for command, copies in commands:
         if command in {"confirm", "release", "expire"} and copies > stock.reserved:
@@ -34,14 +34,14 @@ def test_whatever_happens_the_shelf_covers_what_is_held_and_the_replay_agrees(co
     assert stock.version == len(events)
 
 
-def test_no_more_is_reserved_than_is_available():
+def test_at_most_the_available_copies_are_reserved():
     stock = stock_after([Stock().add(5), StockChange(EventType.STOCK_RESERVED, 0, 3)])
     with pytest.raises(OutOfStock) as refusal:
         stock.reserve(3)
     assert refusal.value.details == {"requested": 3, "available": 2}
 
 
-def test_what_is_held_cannot_be_counted_away():
+def test_reserved_copies_cannot_be_removed_by_an_adjustment():
     stock = stock_after([Stock().add(5), StockChange(EventType.STOCK_RESERVED, 0, 3)])
     assert stock.after(stock.adjust(-2)).available == 0
     with pytest.raises(StockIsReserved):
