@@ -1,4 +1,4 @@
-"""System checks: settings under which our promises would not hold."""
+"""System checks: settings under which the guarantees of CloudMart do not hold."""
 
 import sqlite3
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ def check_databases(**kwargs: Any) -> list[CheckMessage]:
 
 
 def problems_of(database: dict[str, Any]) -> list[CheckMessage]:
-    """What is dangerous about one entry of DATABASES."""
+    """Returns the problems of one entry of DATABASES."""
     problems: list[CheckMessage] = []
     options = database.get("OPTIONS", {})
     if database.get("ATOMIC_REQUESTS"):
@@ -32,18 +32,18 @@ def problems_of(database: dict[str, Any]) -> list[CheckMessage]:
         problems.append(Error("MySQL must run READ COMMITTED: other levels lose updates.", id="cloudmart.E002"))
     if database["ENGINE"].endswith("sqlite3") and options.get("transaction_mode") != "IMMEDIATE":
         problems.append(
-            Error("SQLite needs transaction_mode IMMEDIATE: else writers do not queue.", id="cloudmart.E003")
+            Error("SQLite needs transaction_mode IMMEDIATE: otherwise writers do not queue.", id="cloudmart.E003")
         )
     return problems
 
 
 @register(Tags.database)
 def check_character_sets(databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
-    """A character set that is not the whole of Unicode refuses orders because of a name or an address."""
+    """Without the whole of Unicode, orders fail because of the characters of a name or an address."""
     return [
         Error(
             f"The character set of the database {name!r} is {found}: it must be utf8mb4.",
-            hint="Before its first `migrate`: ALTER DATABASE … CHARACTER SET utf8mb4. Tables that exist keep theirs.",
+            hint="Before its first `migrate`: ALTER DATABASE … CHARACTER SET utf8mb4. Existing tables keep theirs.",
             id="cloudmart.E009",
         )
         for name in databases or ()
@@ -52,7 +52,7 @@ def check_character_sets(databases: Sequence[str] | None = None, **kwargs: Any) 
 
 
 def character_set_of(database: str) -> str:
-    """Returns what a new table of this MySQL database gets unless it says otherwise."""
+    """Returns the default character set of new tables in this MySQL database."""
     with connections[database].cursor() as cursor:
         cursor.execute(
             "SELECT default_character_set_name FROM information_schema.schemata WHERE schema_name = DATABASE()"
@@ -72,7 +72,7 @@ def check_sqlite_in_production(**kwargs: Any) -> list[CheckMessage]:
 
 @register(deploy=True)
 def check_providers(**kwargs: Any) -> list[CheckMessage]:
-    """A mock takes no money and sends nothing, and says that it has."""
+    """A mock reports success without taking money or sending a parcel."""
     return [
         Error(
             f"{port} is a mock: orders complete without {what}.", hint="See docs/operations.md.", id="cloudmart.E008"
@@ -91,12 +91,12 @@ def check_home_region(**kwargs: Any) -> list[CheckMessage]:
 
 @register()
 def check_order_limits(**kwargs: Any) -> list[CheckMessage]:
-    """At the highest price, and with a tax of 100 %."""
-    dearest = 2 * HIGHEST_PRICE * settings.MAX_QUANTITY_PER_LINE * settings.MAX_LINES_PER_ORDER
-    if dearest < 2**53:
+    """Checks the total of the largest order at the highest price and a tax of 100 %."""
+    largest_total = 2 * HIGHEST_PRICE * settings.MAX_QUANTITY_PER_LINE * settings.MAX_LINES_PER_ORDER
+    if largest_total < 2**53:
         return []
     limits = "MAX_QUANTITY_PER_LINE times MAX_LINES_PER_ORDER"
-    return [Error(f"{limits} allows totals that JSON's readers cannot tell apart.", id="cloudmart.E011")]
+    return [Error(f"{limits} allows totals above 2^53, which JSON parsers round.", id="cloudmart.E011")]
 
 
 @register()
@@ -107,25 +107,27 @@ def check_saga_settings(**kwargs: Any) -> list[CheckMessage]:
     if settings.PROVIDER_TRIES < 1:
         problems.append(Error("PROVIDER_TRIES must be at least 1.", id="cloudmart.E005"))
     if settings.RESERVATION_TTL.total_seconds() < 60:
-        problems.append(Error("RESERVATION_TTL under a minute expires holds of running orders.", id="cloudmart.E006"))
+        problems.append(
+            Error("RESERVATION_TTL under a minute lets reservations of running orders expire.", id="cloudmart.E006")
+        )
     if settings.SAGA_DEADLINE >= settings.RESERVATION_TTL:
         problems.append(
             Error(
-                "SAGA_DEADLINE must be less than RESERVATION_TTL: late orders lose their holds.",
+                "SAGA_DEADLINE must be less than RESERVATION_TTL: otherwise late orders lose their reservations.",
                 id="cloudmart.E007",
             )
         )
     if settings.LEASE.total_seconds() <= settings.PROVIDER_DEADLINE:
         problems.append(
             Warning(
-                "LEASE should be longer than PROVIDER_DEADLINE: drivers are taken for dead in mid call.",
+                "LEASE should be longer than PROVIDER_DEADLINE: otherwise it expires during a provider call.",
                 id="cloudmart.W003",
             )
         )
     if settings.STALE_INTENT.total_seconds() <= (settings.PROVIDER_TRIES + 1) * settings.PROVIDER_DEADLINE:
         problems.append(
             Warning(
-                "STALE_INTENT should be longer than asking a provider may take: workers ask at the same time.",
+                "STALE_INTENT should be longer than a provider call and its retries: else workers repeat the call.",
                 id="cloudmart.W004",
             )
         )

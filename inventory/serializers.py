@@ -11,13 +11,13 @@ from cloudmart.api.examples import (
     COUNT,
     DELIVERY,
     HOLD_ONE_BOOK,
-    HOLDS_TOLD,
-    STOCK_AND_HOLDS_TOLD,
-    STOCK_EVENT_TOLD,
-    STOCK_THEN_TOLD,
-    STOCK_TOLD,
-    THE_ORDER,
-    answered,
+    RESERVATIONS_EXAMPLE,
+    STOCK_AT_TIME_EXAMPLE,
+    STOCK_EVENT_EXAMPLE,
+    STOCK_EXAMPLE,
+    STOCK_WITH_RESERVATIONS_EXAMPLE,
+    WHOLE_ORDER,
+    response_example,
 )
 from cloudmart.api.fields import (
     CodeField,
@@ -62,7 +62,7 @@ class ReserveInput(StrictSerializer):
     items = serializers.ListField(child=LineInput(), min_length=1, max_length=settings.MAX_LINES_PER_ORDER)
 
 
-@extend_schema_serializer(examples=[HOLD_ONE_BOOK, THE_ORDER])
+@extend_schema_serializer(examples=[HOLD_ONE_BOOK, WHOLE_ORDER])
 class ReleaseInput(StrictSerializer):
     order_id = StrictUUIDField()
     items = serializers.ListField(
@@ -75,7 +75,7 @@ class ReleaseInput(StrictSerializer):
     reason = TextField(max_length=200, required=False, default="released")
 
 
-@extend_schema_serializer(examples=[THE_ORDER])
+@extend_schema_serializer(examples=[WHOLE_ORDER])
 class ExtendInput(StrictSerializer):
     order_id = StrictUUIDField()
 
@@ -155,7 +155,7 @@ class StockEventOutput(serializers.ModelSerializer[StockEvent]):
         ]
 
 
-@extend_schema_serializer(examples=[answered("A copy is held", STOCK_EVENT_TOLD)])
+@extend_schema_serializer(examples=[response_example("A copy is held", STOCK_EVENT_EXAMPLE)])
 class OperatorStockEventOutput(StockEventOutput):
     """One change of a book's stock, and who made it, why, and for whom; the last five for operators only."""
 
@@ -169,7 +169,7 @@ class OperatorStockEventOutput(StockEventOutput):
         fields = [*StockEventOutput.Meta.fields, "order_id", "reservation_id", "reference", "reason", "actor"]
 
 
-@extend_schema_serializer(examples=[answered("One book", HOLDS_TOLD)])
+@extend_schema_serializer(examples=[response_example("One book", RESERVATIONS_EXAMPLE)])
 class HoldsOutput(serializers.Serializer[Any]):
     """Everything that was ever held for an order, as it stands now."""
 
@@ -177,7 +177,7 @@ class HoldsOutput(serializers.Serializer[Any]):
     reservations = HeldOutput(many=True)
 
 
-@extend_schema_serializer(examples=[answered("A book", STOCK_TOLD)])
+@extend_schema_serializer(examples=[response_example("A book", STOCK_EXAMPLE)])
 class StockOutput(serializers.Serializer[Any]):
     book_id = serializers.CharField()
     title = serializers.CharField()
@@ -191,7 +191,9 @@ class InventoryOutput(StockOutput):
     reservations = HoldOutput(many=True)
 
 
-@extend_schema_serializer(examples=[answered("A book of which a copy is held", STOCK_AND_HOLDS_TOLD)])
+@extend_schema_serializer(
+    examples=[response_example("A book of which a copy is held", STOCK_WITH_RESERVATIONS_EXAMPLE)]
+)
 class OperatorInventoryOutput(StockOutput):
     reservations = ReservationOutput(many=True)
 
@@ -209,7 +211,10 @@ class InventoryThenOutput(serializers.Serializer[Any]):
 
 
 @extend_schema_serializer(
-    examples=[answered("Now", STOCK_AND_HOLDS_TOLD), answered("As of a moment", STOCK_THEN_TOLD)]
+    examples=[
+        response_example("Now", STOCK_WITH_RESERVATIONS_EXAMPLE),
+        response_example("As of a moment", STOCK_AT_TIME_EXAMPLE),
+    ]
 )
 class InventoryNowOrThenOutput(InventoryThenOutput):
     """With `as_of` and `version` when a moment was asked for; else with `price` and `reservations`."""

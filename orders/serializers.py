@@ -4,7 +4,7 @@ from django.conf import settings
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
-from cloudmart.api.examples import ORDER_TOLD, answered
+from cloudmart.api.examples import ORDER_EXAMPLE, response_example
 from orders.models import Order, OrderItem, PaymentMethod, SagaStyle, Status
 
 
@@ -25,7 +25,7 @@ class AddressOutput(serializers.Serializer[Order]):
     country = serializers.CharField(source="region")
 
 
-@extend_schema_serializer(examples=[answered("One book", ORDER_TOLD)])
+@extend_schema_serializer(examples=[response_example("One book", ORDER_EXAMPLE)])
 class OrderOutput(serializers.Serializer[Order]):
     """Amounts are in minor units of `currency`."""
 

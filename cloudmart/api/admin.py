@@ -1,4 +1,4 @@
-"""How operators see what must not be changed by hand."""
+"""Base classes of the admin pages for rows that must not be edited by hand."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,7 +8,7 @@ from django.http import HttpRequest
 
 
 def permission_to(permission: str) -> Callable[[Any, HttpRequest], bool]:
-    """A `has_…_permission` method, for an action of the admin that needs this permission."""
+    """Returns a `has_…_permission` method for an admin action that needs `permission`."""
 
     def has_permission(self: Any, request: HttpRequest) -> bool:
         return request.user.has_perm(permission)
@@ -17,7 +17,7 @@ def permission_to(permission: str) -> Callable[[Any, HttpRequest], bool]:
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):
-    """Look, search and filter; no add, no change, no delete."""
+    """A page on which rows can be read, searched and filtered, but not added, changed or deleted."""
 
     def has_add_permission(self, request: Any, obj: Any = None) -> bool:
         return False
@@ -30,7 +30,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):
 
 
 class ReadOnlyInline(admin.TabularInline):
-    """Rows that belong to another, to look at."""
+    """Read-only rows on the page of the row that they belong to."""
 
     extra = 0
     can_delete = False

@@ -1,4 +1,4 @@
-"""Commands on one service's part of an order."""
+"""The base class of views that command one service's part of an order."""
 
 from rest_framework.views import APIView
 
@@ -6,6 +6,6 @@ from cloudmart.kernel.guards import Guard, unguarded
 
 
 class OrderCommand(APIView):
-    """A view that asks its guard in the first transaction of the command. Whoever mounts the view names the guard."""
+    """A view that calls its guard in the first transaction of the command. The URLconf sets the guard."""
 
     guard: Guard = staticmethod(unguarded)

@@ -1,6 +1,7 @@
-"""How long a request drives its order: until its budget is spent, or, where the client prefers that, not at all.
+"""The request deadline: how long a request drives its order.
 
-What is left then is the workers' to do, and the answer is 202 (RFC 7240, `Prefer: respond-async`).
+It ends after REQUEST_BUDGET, or at once for a client that sends `Prefer: respond-async` (RFC 7240). A worker then
+continues the order, and the response is 202.
 """
 
 import re
@@ -24,7 +25,7 @@ Handler = Callable[..., Response]
 
 
 def request_deadline(request: Request | HttpRequest) -> ShouldStop:
-    """When whoever drives a saga in this request has to leave it to the workers, from now on."""
+    """Returns a `should_stop` that becomes true when this request must leave its saga to the workers."""
     if prefers_async(request):
         return always
     end = monotonic() + settings.REQUEST_BUDGET
@@ -32,20 +33,20 @@ def request_deadline(request: Request | HttpRequest) -> ShouldStop:
 
 
 def prefers_async(request: Request | HttpRequest) -> bool:
-    """Whether the client would rather look for the outcome later than wait for it."""
+    """Returns True if the client prefers a 202 over waiting for the outcome."""
     preferences = QUOTED.sub("", request.headers.get(PREFER, "")).split(",")
     return any(re.split("[;=]", each)[0].strip().lower() == RESPOND_ASYNC for each in preferences)
 
 
 def may_respond_async(handler: Handler) -> Handler:
-    """Say of a 202 that this is what the client has preferred; and note, for the documentation, that it may."""
+    """Adds Preference-Applied to a 202 that the client prefers. Marks the handler for the documentation."""
 
     @wraps(handler)
     def handle(view: Any, request: Request, *args: Any, **kwargs: Any) -> Response:
-        answer = handler(view, request, *args, **kwargs)
-        if answer.status_code == 202 and prefers_async(request):
-            answer[APPLIED] = RESPOND_ASYNC
-        return answer
+        response = handler(view, request, *args, **kwargs)
+        if response.status_code == 202 and prefers_async(request):
+            response[APPLIED] = RESPOND_ASYNC
+        return response
 
     handle.may_respond_async = True  # type: ignore[attr-defined]
     return handle

@@ -22,14 +22,14 @@ _building = Lock()
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """The description as it is sent, and its entity tag."""
+    """The description as JSON, and its entity tag."""
 
     content: bytes
     etag: str
 
 
 def document() -> Document:
-    """Returns the description. One thread builds it, for the generator cannot work in several at a time."""
+    """Returns the description. A lock lets one thread build it: the generator is not thread-safe."""
     with _building:
         return _built()
 
@@ -42,7 +42,7 @@ def _built() -> Document:
 
 
 class SchemaDocument(APIView):
-    """GET: open to everybody. A client revalidates its copy each time; one that is up to date is answered 304."""
+    """GET: open to everybody. A client revalidates its copy each time; the response is 304 if the copy is current."""
 
     authentication_classes = []
     permission_classes = [AllowAny]

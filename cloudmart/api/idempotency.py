@@ -24,7 +24,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from cloudmart.api.catalogue import CATALOGUE
-from cloudmart.api.problems import CONTENT_TYPE, identified, refused
+from cloudmart.api.problems import CONTENT_TYPE, problem_response, with_request_id
 from cloudmart.database.clock import READ_AT, DatabaseNow
 from cloudmart.database.transactions import beginning_with, durable
 from cloudmart.kernel.errors import DomainError
@@ -228,7 +228,7 @@ def _with_key(
             return claim.earlier_answer() or _again()
         except DomainError as refusal:
             if claim.order_id is None:
-                claim.keep(refused(refusal)) if is_final(refusal) else claim.drop()
+                claim.keep(problem_response(refusal)) if is_final(refusal) else claim.drop()
             raise
 
     return honours_key(handle)
@@ -258,7 +258,7 @@ def _replay(known: IdempotencyKey) -> Response:
     body = json.loads(known.body or "null")
     if (known.status_code or 0) < 400:
         return Response(body, known.status_code, headers=headers)
-    return Response(identified(body), known.status_code, headers=headers, content_type=CONTENT_TYPE)
+    return Response(with_request_id(body), known.status_code, headers=headers, content_type=CONTENT_TYPE)
 
 
 def _as_text(header: str) -> str:

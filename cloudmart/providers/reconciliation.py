@@ -31,7 +31,7 @@ class Reconciliation:
     def is_possible(self) -> bool:
         return isinstance(self.provider(), KeepsLedger)
 
-    def look(self, limit: int) -> Finding:
+    def check(self, limit: int) -> Finding:
         """Name at most `limit` keys under which the books differ, twice: once may be what is just being done."""
         began = perf_counter()
         differing = set(self._differing())

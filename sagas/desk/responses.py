@@ -6,7 +6,7 @@ from django.dispatch import receiver
 from rest_framework.response import Response
 
 from cloudmart.api.idempotency import store
-from cloudmart.api.problems import refused
+from cloudmart.api.problems import problem_response
 from cloudmart.kernel.errors import OrderInDoubt
 from cloudmart.kernel.order import OrderSnapshot
 from inventory.errors import ReservationDiffers, ReservationEnded, ReservationExpired
@@ -65,5 +65,5 @@ def store_answer(rest: Rest, **kwargs: Any) -> None:
         try:
             answer = answer_to_placing(rest.order, rest.state, rest.failure)
         except SagaFailed as refusal:
-            answer = refused(refusal)
+            answer = problem_response(refusal)
         store(rest.answers_key, answer, rest.order.order_id)

@@ -7,17 +7,17 @@ from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
 from cloudmart.api.examples import (
-    A_BOOK_MORE,
+    ABANDONMENT,
     CANCELLATION,
     COMPENSATION,
-    GIVING_UP,
-    ONE_BOOK_PLACED,
+    ITEM_ADDITIONS,
     ORDERS,
+    PLACED_ORDER,
     RESUMPTION,
     RETRY,
-    SAGA_TOLD,
-    answered,
-    asked,
+    SAGA_EXAMPLE,
+    request_example,
+    response_example,
 )
 from cloudmart.api.fields import (
     AddressField,
@@ -47,7 +47,7 @@ SHORT_FORM = ("book_id", "quantity", "price")
 """Of an order for one book."""
 
 
-@extend_schema_serializer(examples=A_BOOK_MORE)
+@extend_schema_serializer(examples=ITEM_ADDITIONS)
 class ItemInput(StrictSerializer):
     book_id = CodeField()
     quantity = QuantityField()
@@ -155,7 +155,7 @@ def buyer(user: Any, customer_id: str | None) -> Customer:
     return find_customer(customer_id)
 
 
-@extend_schema_serializer(examples=[ONE_BOOK_PLACED])
+@extend_schema_serializer(examples=[PLACED_ORDER])
 class OrderAndSagaOutput(OrderOutput):
     """An order, and where its saga stands: null when it has none, because it is, or was, a draft."""
 
@@ -195,12 +195,12 @@ class CompensateInput(StrictSerializer):
     reason = TextField(max_length=200, required=False, default=STOPPED)
 
 
-@extend_schema_serializer(examples=GIVING_UP)
+@extend_schema_serializer(examples=ABANDONMENT)
 class GiveUpInput(StrictSerializer):
     reason = TextField(max_length=200, help_text="The customer can read it")
 
 
-@extend_schema_serializer(examples=[asked("Nothing more", {})])
+@extend_schema_serializer(examples=[request_example("Nothing more", {})])
 class NoInput(StrictSerializer):
     """A command that says all in its path."""
 
@@ -225,7 +225,7 @@ class ActionOutput(serializers.ModelSerializer[SagaAction]):
         fields = ["verb", "actor", "reason", "at", "outcome"]
 
 
-@extend_schema_serializer(examples=[answered("Payment declined", SAGA_TOLD)])
+@extend_schema_serializer(examples=[response_example("Payment declined", SAGA_EXAMPLE)])
 class SagaStatusOutput(serializers.Serializer[Any]):
     """An order's saga: where it stands, the states that it has been in, every step and undo, every fact."""
 

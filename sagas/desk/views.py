@@ -9,7 +9,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from cloudmart.api.deadlines import may_respond_async, request_deadline
-from cloudmart.api.examples import DRAFTS, ONE_BOOK_PLACED, ORDERS
+from cloudmart.api.examples import DRAFTS, ORDERS, PLACED_ORDER
 from cloudmart.api.fields import StrictSerializer
 from cloudmart.api.idempotency import claim_of, honours_key, idempotent, idempotent_transaction
 from cloudmart.api.permissions import Staff
@@ -83,7 +83,7 @@ class Orders(OrderList):
         summary="Place an order, or open a draft",
         request=PolymorphicProxySerializer("OrderOrDraftInput", [OrderInput, DraftInput], None),
         responses={201: OrderAndSagaOutput, 202: OrderAndSagaOutput},
-        examples=[*ORDERS, *DRAFTS, ONE_BOOK_PLACED],
+        examples=[*ORDERS, *DRAFTS, PLACED_ORDER],
     )
     @refuses(*AT_THE_DESK, TooManyDrafts, *ON_THE_WAY)
     @may_respond_async

@@ -156,7 +156,7 @@ def wait(saga: SagaInstance, why: str, *, unless: Q | None = None, attention_aft
 
 def pause_after(tries: int) -> timedelta:
     """How long a saga waits that was tried so often in vain."""
-    longest = min(settings.SAGA_PAUSE * 2 ** min(tries - 1, 30), settings.SAGA_LONGEST_PAUSE)
+    longest = min(settings.SAGA_BACKOFF * 2 ** min(tries - 1, 30), settings.SAGA_MAX_BACKOFF)
     return longest * random.uniform(0.5, 1)
 
 

@@ -14,7 +14,7 @@ from django.template.response import TemplateResponse
 
 from cloudmart.api.admin import ReadOnlyAdmin
 from cloudmart.api.deadlines import request_deadline
-from cloudmart.api.problems import in_words
+from cloudmart.api.problems import operator_message
 from cloudmart.kernel.order import OrderSnapshot
 from cloudmart.kernel.viewers import actor_of
 from sagas.desk.cancelling import CANCELLED_BY_SHOP
@@ -121,5 +121,5 @@ def run_each(
         try:
             level, said = run(order_id)
         except Exception as error:
-            level, said = messages.ERROR, f"{order_id}: {in_words(error)}"
+            level, said = messages.ERROR, f"{order_id}: {operator_message(error)}"
         admin.message_user(request, said, level)

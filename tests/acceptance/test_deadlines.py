@@ -79,7 +79,7 @@ def test_who_is_in_time_goes_on(doubtful):
 
 
 def test_who_waits_wakes_at_the_deadline_at_the_latest(api, shelve, style, settings, monkeypatch):
-    settings.SAGA_PAUSE = settings.SAGA_LONGEST_PAUSE = timedelta(hours=1)
+    settings.SAGA_BACKOFF = settings.SAGA_MAX_BACKOFF = timedelta(hours=1)
     monkeypatch.setattr(MockGateway, "lookup", lambda self, key: Unknown("nobody knows"))
     shelve("book-123", 3)
     assert api.post("/orders", {**ORDER, "saga": style, "payment_token": "tok_timeout_9"}).status_code == 202

@@ -402,7 +402,7 @@ def test_in_the_admin_what_fails_for_one_order_stops_no_other(site, place, shelv
     told = confirm(site, "cancel")
     assert sorted(told) == sorted(
         [f"{each} is FAILED." for each in orders if each != poisoned]
-        + [text for text in told if text.startswith(f"{poisoned}: Something went wrong on our side.")]
+        + [text for text in told if text.startswith(f"{poisoned}: An unexpected error occurred.")]
     )
     assert any(line["level"] == "error" and "unheard-of" in line.get("exception", "") for line in lines())
 

@@ -195,7 +195,7 @@ def shop(
 ) -> Shop:
     shelve(BOOK, 100_000)
     settings.AUDIT_GRACE = timedelta(0)
-    settings.LEASE = settings.SAGA_PAUSE = settings.SAGA_LONGEST_PAUSE = timedelta(hours=1)
+    settings.LEASE = settings.SAGA_BACKOFF = settings.SAGA_MAX_BACKOFF = timedelta(hours=1)
     with closing(sqlite3.connect(outside.ledger, timeout=30)) as ledger, ledger:
         ledger.execute("DELETE FROM entries")
         ledger.execute("DELETE FROM requests")

@@ -134,7 +134,7 @@ def strike(customer, operator, outside, shelve, settings) -> Callable[[int], int
     shelve("book-123", 100_000)
     settings.AUDIT_GRACE = timedelta(0)
     settings.LEASE, settings.STALE_INTENT = timedelta(seconds=1), timedelta(seconds=1)
-    settings.SAGA_PAUSE = settings.SAGA_LONGEST_PAUSE = timedelta(seconds=0.5)
+    settings.SAGA_BACKOFF = settings.SAGA_MAX_BACKOFF = timedelta(seconds=0.5)
     with closing(sqlite3.connect(outside.ledger, timeout=30)) as ledger, ledger:
         ledger.execute("DELETE FROM entries")
         ledger.execute("DELETE FROM requests")

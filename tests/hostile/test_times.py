@@ -35,7 +35,7 @@ def place(api, shelve, style):
 
 def assert_in_order():
     for invariant in (facts_are_told_after_they_happen, saga_ends_after_its_steps):
-        finding = invariant.look(5)
+        finding = invariant.check(5)
         assert finding.holds, finding
     assert not Event.objects.filter(delivered_at=None).exists()
     for saga in SagaInstance.objects.all():

@@ -192,7 +192,7 @@ def test_a_call_that_outlasts_every_lease_comes_to_its_end(order, monkeypatch, s
 
 def test_a_wish_that_comes_in_mid_call_is_not_slept_over(order, style, monkeypatch, settings):
     """Told facts are told in their order, so that there a wish has to wait until the call before it is settled."""
-    settings.SAGA_PAUSE = settings.SAGA_LONGEST_PAUSE = timedelta(hours=1)
+    settings.SAGA_BACKOFF = settings.SAGA_MAX_BACKOFF = timedelta(hours=1)
     placed = order()
 
     def wish(self, key, **kwargs):

@@ -98,7 +98,7 @@ def test_processes_that_share_a_folder_are_added_up(tmp_path):
         )
     told = run(
         "from prometheus_client import generate_latest",
-        "from cloudmart.api.metrics import counted",
-        "print(generate_latest(counted()).decode())",
+        "from cloudmart.api.metrics import counter_registry",
+        "print(generate_latest(counter_registry()).decode())",
     )
     assert 'cloudmart_stock_shortages_total{stage="desk"} 3.0' in told

@@ -48,7 +48,7 @@ def shop(customer, shelve):
 
 def findings():
     """What is wrong with our books; the sandbox has seen other tests' orders too."""
-    return [finding for invariant in INVARIANTS if not (finding := invariant.look(5)).holds]
+    return [finding for invariant in INVARIANTS if not (finding := invariant.check(5)).holds]
 
 
 def abandon(style, **changes):
@@ -165,7 +165,7 @@ def test_who_only_did_not_hear_of_the_end_has_it_wait_for_nothing(style, monkeyp
 
 
 def test_the_waits_double_up_to_a_limit_and_never_vanish(settings):
-    settings.SAGA_PAUSE, settings.SAGA_LONGEST_PAUSE = timedelta(seconds=2), timedelta(seconds=300)
+    settings.SAGA_BACKOFF, settings.SAGA_MAX_BACKOFF = timedelta(seconds=2), timedelta(seconds=300)
     for tries, longest in (1, 2), (2, 4), (5, 32), (8, 256), (9, 300), (10_000, 300):
         pauses = [pause_after(tries).total_seconds() for _ in range(200)]
         assert longest / 2 <= min(pauses) < max(pauses) <= longest

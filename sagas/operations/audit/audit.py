@@ -26,7 +26,7 @@ RECONCILIATIONS = (payments.audit.RECONCILIATION, shipping.audit.RECONCILIATION)
 def audit(limit: int) -> Iterator[Finding]:
     """What comes of looking at each, with at most `limit` offenders by name; and at the providers that let us look."""
     for invariant in INVARIANTS:
-        yield invariant.look(limit)
+        yield invariant.check(limit)
     for reconciliation in RECONCILIATIONS:
         if reconciliation.is_possible:
-            yield reconciliation.look(limit)
+            yield reconciliation.check(limit)
