@@ -11,7 +11,7 @@ from pathlib import Path
 
 import httpx
 
-from tests.processes import PATIENCE, ROOT, bare
+from tests.processes import ROOT, TIMEOUT, isolated
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class RunningSandbox:
     def kill(self) -> None:
         """As kill -9 does."""
         self.process.kill()
-        self.process.wait(timeout=PATIENCE)
+        self.process.wait(timeout=TIMEOUT)
 
 
 @contextmanager
@@ -41,7 +41,7 @@ def run_sandbox(ledger: Path, port: int = 0) -> Iterator[RunningSandbox]:
     process = subprocess.Popen(
         [sys.executable, "manage.py", "run_sandbox", "--port", str(port), "--ledger", str(ledger)],
         cwd=ROOT,
-        env=bare(dict(os.environ)),
+        env=isolated(dict(os.environ)),
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -51,4 +51,4 @@ def run_sandbox(ledger: Path, port: int = 0) -> Iterator[RunningSandbox]:
         yield RunningSandbox(told[1], ledger, process)
     finally:
         process.terminate()
-        process.communicate(timeout=PATIENCE)
+        process.communicate(timeout=TIMEOUT)

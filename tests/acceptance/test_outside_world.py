@@ -9,7 +9,7 @@ from cloudmart.sandbox.ledger import entries_in, live
 from inventory.models import InventoryRecord
 from tests.acceptance.conftest import decline_of, end_of
 from tests.conftest import signed_in
-from tests.processes import PATIENCE
+from tests.processes import TIMEOUT
 
 
 @pytest.fixture(autouse=True)
@@ -84,7 +84,7 @@ def test_what_is_heard_twice_is_done_once(place, booked, outside, operator):
     outside.turn("payments", duplicate=1000)
     outside.turn("carrier", duplicate=1000)
     order_id = place(("book-123", 1)).json()["order_id"]
-    deadline = monotonic() + PATIENCE
+    deadline = monotonic() + TIMEOUT
     while retry.post(f"/saga/{order_id}/retry").json()["status"] != "COMPLETED":
         assert monotonic() < deadline
     assert booked(order_id) == [("charge", 1100), ("parcel", 1)]

@@ -15,7 +15,7 @@ from tests.crash.boundaries import COMMIT, Fate, run
 from tests.crash.conftest import FIGURES, SEED, Figure, some, time_passes, unfinished
 from tests.crash.stories import CANCELLED, HAPPY, LOST, LOST_ONCE, REFUSED, STORIES, UNDONE, WAITING
 from tests.known_bugs import known_bug
-from tests.processes import PATIENCE, managing
+from tests.processes import TIMEOUT, running_command
 
 
 @contextmanager
@@ -112,6 +112,6 @@ def test_the_command_recovers_what_was_killed(shop, monkeypatch):
     attempt.cut_short(Fate(passed.index("before POST parcels") + 1))
     assert unfinished()
     time_passes()
-    with managing("run_worker", "--once") as worker:
-        assert worker.wait(timeout=PATIENCE) == 0
+    with running_command("run_worker", "--once") as worker:
+        assert worker.wait(timeout=TIMEOUT) == 0
     attempt.check(HAPPY.end)

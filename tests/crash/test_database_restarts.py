@@ -24,7 +24,7 @@ from orders.models import SagaStyle
 from tests.conftest import HTTP_CARRIER, HTTP_GATEWAY
 from tests.crash.conftest import REMARKS, SAMPLE, SEED
 from tests.known_bugs import known_bug
-from tests.processes import PATIENCE, ROOT, free_port, listens, managing, run_python, serving
+from tests.processes import ROOT, TIMEOUT, free_port, listens, run_python, running_command, serving
 from tests.sandbox import run_sandbox
 
 pytestmark = pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite has no server to kill")
@@ -38,7 +38,7 @@ UP = (2, 5) if IS_WHOLE else (1, 2)
 COMPLETED, DECLINED = 201, 402
 PASSING = {202, 409, 503}
 TOKENS = {"tok_ok": COMPLETED, "tok_timeout_1": COMPLETED, "tok_insufficient_funds": DECLINED}
-BUDGET = 20 * PATIENCE if IS_WHOLE else 2 * PATIENCE
+BUDGET = 20 * TIMEOUT if IS_WHOLE else 2 * TIMEOUT
 """Seconds in which all orders have to be placed."""
 
 
@@ -77,11 +77,11 @@ def server():
             yield server
         finally:
             server.kill()
-            holder.communicate(timeout=PATIENCE)
+            holder.communicate(timeout=TIMEOUT)
 
 
 def wait_while(condition):
-    deadline = monotonic() + PATIENCE
+    deadline = monotonic() + TIMEOUT
     while condition():
         assert monotonic() < deadline, "it takes too long"
 
@@ -152,8 +152,8 @@ def test_the_database_server_is_killed_again_and_again(server, shop, orders):
 
     with ExitStack() as stack:
         stack.enter_context(serving(port, shop))
-        stack.enter_context(managing("run_worker", **shop))
-        clients = stack.enter_context(httpx.Client(timeout=PATIENCE, trust_env=False, limits=NONE_KEPT))
+        stack.enter_context(running_command("run_worker", **shop))
+        clients = stack.enter_context(httpx.Client(timeout=TIMEOUT, trust_env=False, limits=NONE_KEPT))
         threads = stack.enter_context(ThreadPoolExecutor(CLIENTS + 1))
         trouble = threads.submit(make_trouble)
         try:

@@ -16,7 +16,7 @@ from payments.gateways.http import HttpGateway
 from payments.gateways.port import gateway as shop_gateway
 from tests.conftest import HTTP_GATEWAY
 from tests.known_bugs import known_bug
-from tests.processes import PATIENCE
+from tests.processes import TIMEOUT
 from tests.raw_server import raw_server, response
 
 pytestmark = pytest.mark.any_database
@@ -79,7 +79,7 @@ def charge(gateway):
 @pytest.fixture
 def short_deadline(settings):
     """What keeps a call from going on is its deadline, and not the timeout of a read."""
-    settings.PROVIDER_READ_TIMEOUT, settings.PROVIDER_DEADLINE = PATIENCE, 0.3
+    settings.PROVIDER_READ_TIMEOUT, settings.PROVIDER_DEADLINE = TIMEOUT, 0.3
 
 
 @known_bug("httpx#1450")
@@ -88,14 +88,14 @@ def test_a_byte_now_and_then_does_not_hold_the_caller(gateway_at, short_deadline
     with raw_server(drip, pause=0.1) as server:
         with pytest.raises(OutcomeUnknown, match="ReadTimeout"):
             charge(gateway_at(server.url))
-        assert server.hung_up.wait(PATIENCE), "the server could say all that it wanted"
+        assert server.client_disconnected.wait(TIMEOUT), "the server could say all that it wanted"
 
 
 def test_a_read_ends_at_the_deadline_too(gateway_at, short_deadline):
-    with raw_server(lambda: [DONE], pause=PATIENCE) as server:
+    with raw_server(lambda: [DONE], pause=TIMEOUT) as server:
         with pytest.raises(OutcomeUnknown, match="ReadTimeout"):
             charge(gateway_at(server.url))
-        assert server.hung_up.wait(PATIENCE)
+        assert server.client_disconnected.wait(TIMEOUT)
 
 
 @pytest.mark.parametrize("flood", FLOODS.values(), ids=FLOODS)
@@ -109,7 +109,7 @@ def test_an_endless_response_is_not_read(gateway_at, flood):
             assert tracemalloc.get_traced_memory()[1] < MEMORY
         finally:
             tracemalloc.stop()
-        assert server.hung_up.wait(PATIENCE) and server.sent < BUFFERS
+        assert server.client_disconnected.wait(TIMEOUT) and server.sent < BUFFERS
 
 
 @known_bug("HTTP.jl#1178")
@@ -207,4 +207,4 @@ def test_an_order_goes_on_without_such_a_gateway(api, shelve, settings, short_de
             answer = api.post("/orders", {**order, "saga": style})
         assert answer.status_code == 202 and answer.json()["status"] == "pending"
         assert len(server.requests) == 2, "the charge, and the look-up"
-        assert server.hung_up.wait(PATIENCE)
+        assert server.client_disconnected.wait(TIMEOUT)

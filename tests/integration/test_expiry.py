@@ -14,7 +14,7 @@ from orders.models import SagaStyle
 from tests.committed import expire_reservations, lapse, reserve_stock
 from tests.conftest import order_snapshot
 from tests.integration.test_races import all_at_once, buyer
-from tests.processes import managing, wait_until
+from tests.processes import running_command, wait_until
 
 BOOKS = tuple(f"book-{number}" for number in range(5))
 LAPSED_EACH = 40
@@ -58,7 +58,7 @@ def test_three_at_once_give_each_hold_back_once(lapsed):
 
 
 def test_killed_in_the_middle_it_does_no_harm(lapsed):
-    with managing("expire_reservations", "--batch", "1") as expiry:
+    with running_command("expire_reservations", "--batch", "1") as expiry:
         wait_until(lambda: still_held() < lapsed)
         expiry.send_signal(signal.SIGKILL)
         expiry.wait(timeout=60)

@@ -27,7 +27,7 @@ from payments.gateways.http import HttpGateway
 from shipping.carriers.http import HttpCarrier
 from shipping.errors import ShippingFailed
 from tests.integration.test_races import all_at_once
-from tests.processes import PATIENCE, listens
+from tests.processes import TIMEOUT, listens
 from tests.raw_server import raw_server, response
 from tests.sandbox import run_sandbox
 
@@ -86,7 +86,7 @@ def arrange(carrier, key, address=TOKYO):
 
 def sure(lookup):
     """What a lookup says once it is sure, however long the sandbox takes."""
-    deadline = monotonic() + PATIENCE
+    deadline = monotonic() + TIMEOUT
     while monotonic() < deadline:
         with suppress(OutcomeUnknown):
             if not isinstance(outcome := lookup(), Unknown):
@@ -96,7 +96,7 @@ def sure(lookup):
 
 def until_running(gateway, key):
     """Come back when the sandbox is at work on this key."""
-    deadline = monotonic() + PATIENCE
+    deadline = monotonic() + TIMEOUT
     with pytest.raises(OutcomeUnknown, match="409"):
         while monotonic() < deadline:
             gateway.lookup(key)
@@ -195,7 +195,7 @@ def test_a_lookup_in_trouble_is_not_sure(gateway, key, outside):
 
 
 def test_who_takes_too_long_is_still_at_it(hasty, gateway, key, entered, outside):
-    outside.turn("payments", latency=PATIENCE * 1000)
+    outside.turn("payments", latency=TIMEOUT * 1000)
     with pytest.raises(OutcomeUnknown, match="ReadTimeout"):
         charge(hasty, key)
     for ask in (lambda: charge(gateway, key), lambda: gateway.lookup(key)):
@@ -369,7 +369,7 @@ def test_a_sandbox_that_is_killed_remembers_what_it_did_and_nothing_else(setting
             sandbox.turn("payments", drop_after=1)
             with pytest.raises(OutcomeUnknown):
                 charge(gateway, done)
-            sandbox.turn("payments", latency=PATIENCE * 1000)
+            sandbox.turn("payments", latency=TIMEOUT * 1000)
             with ThreadPoolExecutor() as threads, pytest.raises(OutcomeUnknown):
                 dying = threads.submit(charge, gateway, undone)
                 until_running(gateway, undone)
@@ -389,7 +389,7 @@ def test_a_sandbox_ends_when_it_is_asked_to(tmp_path, how):
     ledger = tmp_path / "ledger.sqlite3"
     with run_sandbox(ledger) as sandbox:
         sandbox.process.send_signal(how)
-        assert sandbox.process.wait(timeout=PATIENCE) == 0
+        assert sandbox.process.wait(timeout=TIMEOUT) == 0
         assert not listens(sandbox.port)
         assert [path.name for path in tmp_path.iterdir()] == [ledger.name], "nothing is left to be recovered"
 

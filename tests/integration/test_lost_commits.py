@@ -14,7 +14,7 @@ from sagas.engine.recovery import due, recover
 from sagas.models import SagaInstance
 from sagas.operations.audit.audit import audit
 from shipping.models import Shipment
-from tests.cutting_proxy import CuttingProxy, through
+from tests.cutting_proxy import CuttingProxy, connected_through
 from tests.known_bugs import known_bug
 
 pytestmark = pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite has no connection to lose")
@@ -49,7 +49,7 @@ def test_whichever_commit_is_lost_the_order_is_placed_once(api, shelve, settings
     for cut in count(1):
         key = {"Idempotency-Key": f"key-{cut}"}
         proxy.arm(cut, before=before)
-        with through(proxy):
+        with connected_through(proxy):
             first = api.post("/orders", body, headers=key)
         if not proxy.has_cut:
             break

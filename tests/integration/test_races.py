@@ -24,7 +24,7 @@ from shipping.locks import lock_shipment
 from tests.committed import add_stock, expire_reservations, reserve_stock
 from tests.conftest import order_snapshot
 from tests.known_bugs import known_bug
-from tests.processes import PATIENCE
+from tests.processes import TIMEOUT
 
 ORDER = {"book_id": "book-123", "quantity": 1, "payment_method": "credit_card"}
 ROUNDS = 2 if connection.vendor == "sqlite" else 20 if "CI" in os.environ else 5
@@ -121,11 +121,11 @@ def test_who_holds_one_order_holds_up_no_other(api, shelve, style):
         lock_shipment(UUID(order_id))
         lock_stock(["book-123"])
         is_held.set()
-        assert is_done.wait(PATIENCE)
+        assert is_done.wait(TIMEOUT)
 
     def go_on():
         try:
-            assert is_held.wait(PATIENCE)
+            assert is_held.wait(TIMEOUT)
             connection.cursor().execute("SET SESSION innodb_lock_wait_timeout = 1")
             call_command("run_worker", once=True)
             return [buyer(api, style, "book-456")(), cancelled(api, other_id)]

@@ -16,7 +16,7 @@ from tests.committed import add_stock, confirm_stock, reserve_stock
 from tests.conftest import order_snapshot
 from tests.integration.test_races import all_at_once
 from tests.known_bugs import known_bug
-from tests.processes import managing, wait_until
+from tests.processes import running_command, wait_until
 
 NOTHING_BEHIND = {"books": 0, "events": 0, "seconds": 0}
 
@@ -137,7 +137,7 @@ def test_many_projectors_and_writers_at_once(shelve):
 
 def test_the_projector_follows_until_it_is_told_to_stop(shelve):
     shelve("book-a", 5)
-    with managing("project_inventory", "--follow", "--pause", "0.01") as projector:
+    with running_command("project_inventory", "--follow", "--pause", "0.01") as projector:
         wait_until(lambda: rows() == [("book-a", 5, 0, 5, 1)])
         add_stock("book-a", 1)
         wait_until(lambda: rows() == [("book-a", 6, 0, 6, 2)])

@@ -14,7 +14,7 @@ from orders.models import Customer
 from tests.factories import CustomerFactory
 from tests.integration.test_races import all_at_once
 from tests.known_bugs import known_bug
-from tests.processes import PATIENCE
+from tests.processes import TIMEOUT
 
 DEADLOCK = OperationalError(1213, "Deadlock found")
 ON_A_SERVER = pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite has no connections and row locks")
@@ -127,7 +127,7 @@ def test_a_deadlock_inside_a_savepoint_takes_the_whole_transaction_again(transac
             tries.append(first)
             first()
             if len(tries) == 1:
-                each_has_one.wait(PATIENCE)
+                each_has_one.wait(TIMEOUT)
             with transaction.atomic():
                 second()
             return len(tries)
@@ -149,7 +149,7 @@ def test_who_waits_for_a_lock_too_long_leaves_nothing_of_the_transaction(transac
     def hold():
         mark_other()
         is_held.set()
-        assert is_to_be_freed.wait(PATIENCE)
+        assert is_to_be_freed.wait(TIMEOUT)
 
     @durable
     def write():
@@ -160,7 +160,7 @@ def test_who_waits_for_a_lock_too_long_leaves_nothing_of_the_transaction(transac
         mark_other()
 
     def write_meanwhile():
-        assert is_held.wait(PATIENCE)
+        assert is_held.wait(TIMEOUT)
         connection.cursor().execute("SET SESSION innodb_lock_wait_timeout = 1")
         write()
 

@@ -36,7 +36,7 @@ from tests.conftest import HTTP_CARRIER, HTTP_GATEWAY, order_snapshot
 from tests.integration.test_leases import Killed, die, let_lease_run_out, start, state, wake, work
 from tests.integration.test_races import all_at_once
 from tests.known_bugs import known_bug
-from tests.processes import PATIENCE, managing, wait_until
+from tests.processes import TIMEOUT, running_command, wait_until
 
 STYLES = pytest.mark.parametrize("style", SagaStyle)
 
@@ -245,7 +245,7 @@ def worker(outside):
     """Starts manage.py run_worker, with a lease of a second, on the sandbox or on a troublesome adapter for it."""
 
     def worker(*arguments, payment_gateway=HTTP_GATEWAY, **env):
-        return managing(
+        return running_command(
             "run_worker",
             *arguments,
             LEASE="1",
@@ -276,11 +276,11 @@ def test_a_worker_that_slept_past_its_lease_has_no_effect_when_it_wakes(style, w
         wait_until_stopped(sleeper)
         wait_until(lambda: due(1) != [])
         with worker("--once") as other:
-            assert other.wait(timeout=PATIENCE) == 0
+            assert other.wait(timeout=TIMEOUT) == 0
         assert statuses() == {"completed"}
         before = state()
         sleeper.send_signal(signal.SIGCONT)
-        said, _ = sleeper.communicate(timeout=PATIENCE)
+        said, _ = sleeper.communicate(timeout=TIMEOUT)
     assert sleeper.returncode == 0 and "overtaken" in said
     assert state() == before and SagaInstance.objects.get().fence == 3
     assert booked(outside, order_id) == ["charge", "parcel"]
@@ -293,10 +293,10 @@ def test_a_worker_that_slept_past_its_lease_has_no_effect_when_it_wakes(style, w
 def test_a_worker_that_is_killed_in_mid_call_is_followed_by_another(style, when, worker, outside):
     order_id = abandon(style)
     with worker("--once", payment_gateway=f"tests.gateways.Killing{when}") as killed:
-        assert killed.wait(timeout=PATIENCE) == -signal.SIGKILL
+        assert killed.wait(timeout=TIMEOUT) == -signal.SIGKILL
     wait_until(lambda: due(1) != [])
     with worker("--once") as other:
-        assert other.wait(timeout=PATIENCE) == 0
+        assert other.wait(timeout=TIMEOUT) == 0
     assert statuses() == {"completed"}
     assert booked(outside, order_id) == ["charge", "parcel"]
     assert findings() == []
@@ -309,7 +309,7 @@ def test_a_worker_that_is_told_to_stop_finishes_its_step_and_leaves(style, worke
         wait_until_stopped(leaving)
         leaving.send_signal(signal.SIGTERM)
         leaving.send_signal(signal.SIGCONT)
-        assert leaving.wait(timeout=PATIENCE) == 0
+        assert leaving.wait(timeout=TIMEOUT) == 0
     left = SagaInstance.objects.get(fence=2)
     assert left.status == "PAYMENT_COMPLETED" and (left.owner, left.lease_until) == ("", None)
     assert booked(outside, left.order_id) == ["charge"]

@@ -1,4 +1,4 @@
-"""Dangerous settings are named by system checks."""
+"""System checks report dangerous settings."""
 
 import pytest
 
@@ -17,7 +17,7 @@ SQLITE = {"ENGINE": "django.db.backends.sqlite3", "NAME": "shop.sqlite3"}
 
 
 @pytest.mark.parametrize("url", [MYSQL, SQLITE])
-def test_our_own_options_are_safe(url):
+def test_the_default_options_are_safe(url):
     assert problems_of(database_from(url, max_age=60)) == []
 
 
@@ -49,12 +49,12 @@ def test_settings_of_the_saga_are_checked(settings):
     assert found == ["cloudmart.E004", "cloudmart.E005", "cloudmart.E006", "cloudmart.E007"]
 
 
-def test_a_saga_turns_back_before_its_holds_expire(settings):
+def test_the_saga_deadline_must_be_shorter_than_the_reservation_ttl(settings):
     settings.SAGA_DEADLINE = settings.RESERVATION_TTL
     assert [check.id for check in check_saga_settings()] == ["cloudmart.E007"]
 
 
-def test_a_lease_is_longer_than_a_call_and_an_intent_stale_after_all_tries(settings):
+def test_lease_and_stale_intent_must_be_longer_than_provider_calls(settings):
     settings.PROVIDER_DEADLINE = settings.LEASE.total_seconds()
     assert [check.id for check in check_saga_settings()] == ["cloudmart.W003", "cloudmart.W004"]
     settings.PROVIDER_DEADLINE = settings.STALE_INTENT.total_seconds() / (settings.PROVIDER_TRIES + 1)
@@ -69,7 +69,7 @@ def test_a_shop_without_a_country_is_an_error(settings, region):
     assert [check.id for check in check_home_region()] == ["cloudmart.E010"]
 
 
-def test_an_order_that_may_cost_more_than_a_number_can_say_is_an_error(settings):
+def test_limits_that_allow_totals_beyond_2_to_the_53_are_an_error(settings):
     assert check_order_limits() == []
     settings.MAX_QUANTITY_PER_LINE = 10_000
     assert [check.id for check in check_order_limits()] == ["cloudmart.E011"]
