@@ -1,8 +1,8 @@
-"""The floor: what one happy orchestrated order does to the tables, as bare SQL in the same three commits.
+"""The floor: the writes of one successful orchestrated order, as bare SQL in the same three commits.
 
-No Python server with our tables and our promises can be faster than this, so it is what the API is compared with.
-There are no checks in it, no HTTP and no ORM: only the rows that have to be written, and the locks that have to be
-held. It has to follow the models: a new column that has no default makes it fail.
+No Python server with these tables and guarantees can be faster, so the API is compared with it. It has no checks, no
+HTTP and no ORM: only the rows that must be written and the locks that must be held. It must follow the models: a new
+column without a default makes it fail.
 """
 
 import json
@@ -22,11 +22,11 @@ CUSTOMER, POSTAL_CODE, ADDRESS = "customer-001", "150-0001", "東京都渋谷区
 PRICE, TAX, TOTAL = 1000, 100, 1100
 HOLD = timedelta(minutes=15)
 HEAD_START = 0.5
-"""Seconds for the clients to connect, before all of them begin at once."""
+"""Seconds for the clients to connect, before all of them start at once."""
 
 
 def insert(table: str, columns: str, rows: int = 1) -> str:
-    """An INSERT of so many rows."""
+    """Returns an INSERT of this number of rows."""
     row = f"({', '.join(['%s'] * len(columns.split(',')))})"
     return f"INSERT INTO {table} ({columns}) VALUES {', '.join([row] * rows)}"
 
@@ -80,7 +80,7 @@ COMPLETED = "UPDATE orders SET status = 'completed', updated_at = %s WHERE id = 
 
 
 class BareOrder:
-    """One copy of one book, ordered with as few statements as our tables allow."""
+    """An order of one copy of one book, with as few statements as the tables allow."""
 
     def __init__(self, connection: Any, book_id: str) -> None:
         self._connection, self._cursor, self._book_id = connection, connection.cursor(), book_id
@@ -88,7 +88,7 @@ class BareOrder:
         self._seq = 0
 
     def place(self) -> None:
-        """All three transactions."""
+        """Runs the three transactions."""
         self._open_and_hold()
         self._pay()
         self._ship_and_complete()
@@ -151,7 +151,7 @@ class BareOrder:
             raise RuntimeError(f"changed nothing: {sql}")
 
     def _lock_shelf(self) -> tuple[int, int, int]:
-        """Copies on hand, copies reserved, and the version of this book's stock."""
+        """Locks the stock of the book. Returns its copies on hand, reserved copies and version."""
         self._run(LOCK_SHELF, self._book_id)
         on_hand, reserved, version = self._cursor.fetchone()
         return on_hand, reserved, version
@@ -168,7 +168,7 @@ class BareOrder:
         self._run(CURSOR, to, next_step, utc_now(), finished, self._saga, state, step)
 
     def _log(self, *lines: tuple[str, str, str]) -> None:
-        """Lines of (step, status, state), in one statement."""
+        """Writes log lines of (step, status, state) in one statement."""
         values: list[Any] = []
         for step, status, state in lines:
             self._seq += 1
@@ -195,14 +195,14 @@ class BareOrder:
 
 
 def utc_now() -> datetime:
-    """As our tables keep it: UTC, without saying so."""
+    """Returns the time in UTC without a time zone, as the tables store it."""
     return datetime.now(UTC).replace(tzinfo=None)
 
 
 def order_for(url: str, books: int, begin: float, end: float) -> list[float]:
-    """One client: order random ones of so many books between two moments of time.monotonic.
+    """Runs one client, which orders random books from `begin` to `end` on time.monotonic.
 
-    Returns how many milliseconds each order took.
+    Returns the milliseconds of each order.
     """
     connection = connect(url)
     connection.autocommit(False)
@@ -216,7 +216,7 @@ def order_for(url: str, books: int, begin: float, end: float) -> list[float]:
 
 
 def measure_floor(url: str, books: int, clients: int, seconds: float) -> Window:
-    """One window of so many seconds; every client is a process with one connection."""
+    """Measures one window; every client is a process with one connection."""
     with ProcessPoolExecutor(clients, multiprocessing.get_context("fork")) as pool:
         begin = time.monotonic() + HEAD_START
         running = [pool.submit(order_for, url, books, begin, begin + seconds) for _ in range(clients)]

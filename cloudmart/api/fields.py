@@ -1,6 +1,7 @@
 """Serializer fields that accept exactly what they document."""
 
 import re
+from collections import defaultdict
 from typing import Any
 from uuid import UUID
 
@@ -143,24 +144,26 @@ class AddressParts(StrictSerializer):
 
 def address_schemas() -> list[dict[str, Any]]:
     """Returns the OpenAPI schemas of the forms of an address. Each address matches exactly one."""
-    home, kinds = home_country(), {postal_code_of(country) for country in COUNTRIES}
-    countries = {kind: sorted(each for each in COUNTRIES if postal_code_of(each) == kind) for kind in kinds}
-    return [
-        *([text_schema(text_with(POSTAL_CODES[home]), maxLength=LONGEST_ADDRESS)] if home in POSTAL_CODES else []),
-        *(
-            {
-                "type": "object",
-                "properties": {
-                    "postal_code": text_schema(kind),
-                    "address": text_schema(TEXT, maxLength=LONGEST_ADDRESS),
-                    "country": {"type": "string", "enum": countries[kind]},
-                },
-                "required": ["postal_code"] if home in countries[kind] else ["postal_code", "country"],
-                "additionalProperties": False,
-            }
-            for kind in sorted(kinds)
-        ),
-    ]
+    home, countries = home_country(), defaultdict(list)
+    for country in sorted(COUNTRIES):
+        countries[postal_code_of(country)].append(country)
+    line = text_schema(text_with(POSTAL_CODES[home]), maxLength=LONGEST_ADDRESS) if home in POSTAL_CODES else None
+    parts = [parts_schema(pattern, countries[pattern], home) for pattern in sorted(countries)]
+    return [line, *parts] if line else parts
+
+
+def parts_schema(pattern: str, countries: list[str], home: str) -> dict[str, Any]:
+    """Returns the OpenAPI schema of `AddressParts` for the countries with this pattern of postal codes."""
+    return {
+        "type": "object",
+        "properties": {
+            "postal_code": text_schema(pattern),
+            "address": text_schema(TEXT, maxLength=LONGEST_ADDRESS),
+            "country": {"type": "string", "enum": countries},
+        },
+        "required": ["postal_code"] if home in countries else ["postal_code", "country"],
+        "additionalProperties": False,
+    }
 
 
 def text_with(pattern: str) -> str:

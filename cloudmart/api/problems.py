@@ -32,33 +32,41 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response:
 
 def problem_response(error: Exception, context: dict[str, Any] | None = None) -> Response:
     """Returns the problem response for `error`, without the id of the request."""
-    context = context or {}
-    if isinstance(error, DomainError):
-        return Response(**problem(error.code, error.detail, **error.details))
     if isinstance(error, OrderInDoubt):
         return order_in_doubt_response(error.order_id, problem_response(error.cause, context))
-    if isinstance(error, exceptions.NotAuthenticated | exceptions.AuthenticationFailed):
+    if context and isinstance(error, exceptions.NotAuthenticated | exceptions.AuthenticationFailed):
         try:
             throttle_unauthenticated(context["request"], context["view"])
         except exceptions.Throttled as too_many:
             error = too_many
     if isinstance(error, Http404):
         error = exceptions.NotFound()
-    if isinstance(error, exceptions.ValidationError):
-        return Response(**problem("invalid", errors=_field_errors(error)))
-    if (found := database_problem(error)) is not None:
+    if found := _known_problem(error):
         return Response(**found)
-    if isinstance(error, IntegrityError):
-        logger.warning("conflict", exc_info=error)
-        return Response(**problem("conflict"))
-    if (standard := drf_exception_handler(error, context)) is not None:
-        code = getattr(error, "default_code", "error")
-        response = Response(**problem(code, str(getattr(error, "detail", error))))
-        for header in ("WWW-Authenticate", "Retry-After", "Allow"):
-            if header in standard.headers:
-                response[header] = standard.headers[header]
-        return response
+    if (standard := drf_exception_handler(error, context or {})) is not None:
+        return _as_problem(error, standard)
     return Response(**internal_error(error))
+
+
+def _known_problem(error: Exception) -> dict[str, Any] | None:
+    """Returns the problem of an error of the domain, the input or the database; None for any other error."""
+    if isinstance(error, DomainError):
+        return problem(error.code, error.detail, **error.details)
+    if isinstance(error, exceptions.ValidationError):
+        return problem("invalid", errors=_field_errors(error))
+    found = database_problem(error)
+    if found is None and isinstance(error, IntegrityError):
+        logger.warning("conflict", exc_info=error)
+        return problem("conflict")
+    return found
+
+
+def _as_problem(error: Exception, standard: Response) -> Response:
+    """Returns the problem of an exception of DRF, with the headers of DRF's own response."""
+    response = Response(**problem(getattr(error, "default_code", "error"), str(getattr(error, "detail", error))))
+    for header in {"WWW-Authenticate", "Retry-After", "Allow"} & standard.headers.keys():
+        response[header] = standard.headers[header]
+    return response
 
 
 def database_problem(error: BaseException | None) -> dict[str, Any] | None:
