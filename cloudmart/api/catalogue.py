@@ -158,7 +158,7 @@ CATALOGUE = {
         503,
         "Send the request again after Retry-After seconds, with its Idempotency-Key if it had one. Without a key, "
         "look up the `order_id` first, if there is one: do not place that order again.",
-        "The database is too busy.",
+        "The server is too busy.",
         retry_after=1,
     ),
     "charset_not_supported": Problem(

@@ -33,7 +33,7 @@ class DomainError(Exception):
 
 
 class IllegalMove(DomainError):
-    """Its present status does not allow that."""
+    """The present status does not allow this change."""
 
     code = "illegal_move"
 

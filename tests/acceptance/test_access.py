@@ -92,11 +92,11 @@ def test_only_operators_see_the_orders_of_reservations(api, operator, shelve):
     shelve("book-789", 10)
     order = order_snapshot(("book-789", 2))
     reserve_stock(order)
-    seen = api.get("/inventory/book-789").json()
-    assert (seen["total_quantity"], seen["reserved_quantity"], seen["available_quantity"]) == (10, 2, 8)
-    assert [set(hold) for hold in seen["reservations"]] == [{"quantity", "expires_at"}]
-    seen = signed_in(operator).get("/inventory/book-789").json()
-    assert seen["reservations"][0]["order_id"] == str(order.order_id)
+    stock = api.get("/inventory/book-789").json()
+    assert (stock["total_quantity"], stock["reserved_quantity"], stock["available_quantity"]) == (10, 2, 8)
+    assert [set(hold) for hold in stock["reservations"]] == [{"quantity", "expires_at"}]
+    stock = signed_in(operator).get("/inventory/book-789").json()
+    assert stock["reservations"][0]["order_id"] == str(order.order_id)
     assert api.get("/inventory/nothing").status_code == 404
     assert APIClient().get("/inventory/book-789").status_code == 401
 

@@ -248,13 +248,13 @@ ACTIONS = {
     (SagaInstance, "resume"): "sagas.resume_saga",
     (Shipment, "hand_over_to_carrier"): "shipping.ship_shipment",
 }
-OURS = [model for app in APPS for model in apps.get_app_config(app).get_models()]
+MODELS = [model for app in APPS for model in apps.get_app_config(app).get_models()]
 
 
 def test_the_table_lists_every_admin_action(rf, operator):
     request = rf.get("/admin/")
     request.user = operator
-    offered = {(model, name) for model in OURS for name in admin.site._registry[model].get_actions(request)}
+    offered = {(model, name) for model in MODELS for name in admin.site._registry[model].get_actions(request)}
     assert {(model, name) for model, name in offered if name != "delete_selected"} == set(ACTIONS)
 
 
@@ -298,7 +298,7 @@ def test_each_admin_action_needs_exactly_its_own_permission(api, customer, opera
 def test_staff_without_permissions_see_nothing_in_the_admin(transactional_db):
     client = Client()
     client.force_login(staff_with())
-    for model in OURS:
+    for model in MODELS:
         assert client.get(f"/admin/{model._meta.app_label}/{model._meta.model_name}/").status_code == 403
     assert "/admin/" not in re.findall(r'<th scope="row"><a href="([^"]*)', client.get("/admin/").content.decode())
 

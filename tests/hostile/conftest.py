@@ -36,7 +36,7 @@ class Shop:
     folder: Path
     """For its temporary files."""
 
-    def ask(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
+    def request(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
         """Sends a request over a new connection. Returns the status and content of the response."""
         connection = HTTPConnection("127.0.0.1", self.port, timeout=TIMEOUT)
         content = body if body is None or isinstance(body, bytes) else json.dumps(body)
@@ -52,7 +52,7 @@ class Shop:
     def order(self) -> tuple[int, Any]:
         """Orders one copy of a book with plenty of stock."""
         order = {"book_id": "made-up-0000001", "quantity": 1, "payment_method": "e_money"}
-        return self.ask("POST", "/orders", order, Authorization=f"Bearer {self.token}")
+        return self.request("POST", "/orders", order, Authorization=f"Bearer {self.token}")
 
     def connect(self, *lines: bytes) -> socket.socket:
         """Returns a connection over which these lines of an unfinished request were sent."""

@@ -52,8 +52,8 @@ def test_orders_time_out_and_probes_respond_while_writes_hang(shop):
         with no_writes():
             orders = [clients.submit(shop.order) for _ in range(6)]
             while not all(order.done() for order in orders):
-                assert shop.ask("GET", "/healthz")[0] == 200
+                assert shop.request("GET", "/healthz")[0] == 200
             assert [order.result()[0] for order in orders] == [503] * 6
-            assert shop.ask("GET", "/readyz")[0] == 503
-        wait_until(lambda: shop.ask("GET", "/readyz")[0] == 200)
+            assert shop.request("GET", "/readyz")[0] == 503
+        wait_until(lambda: shop.request("GET", "/readyz")[0] == 200)
         assert shop.order()[0] == 201

@@ -51,7 +51,7 @@ def connections_to(port: int) -> int:
 def test_slow_bodies_occupy_no_thread(shop):
     with ExitStack() as clients:
         slow = [clients.enter_context(shop.connect(*SLOW_BODY)) for _ in range(24)]
-        assert shop.ask("GET", "/healthz")[0] == 200
+        assert shop.request("GET", "/healthz")[0] == 200
         assert shop.order()[0] == 201
         assert {status_of(client) for client in slow} == {b"408"}
 
@@ -62,7 +62,7 @@ def test_silent_connections_are_closed_and_block_nobody(shop):
     with ExitStack() as clients:
         silent = [clients.enter_context(shop.connect()) for _ in range(1000)]
         halfway = [clients.enter_context(shop.connect(b"GET / HTTP/1.1", b"Host: loc")) for _ in range(400)]
-        assert shop.ask("GET", "/healthz")[0] == 200
+        assert shop.request("GET", "/healthz")[0] == 200
         assert shop.order()[0] == 201
         for client in [*silent, *halfway]:
             client.settimeout(20)  # ten times REQUEST_HEADER_TIMEOUT
@@ -88,7 +88,7 @@ def test_connections_beyond_the_limit_wait(tmp_path):
 
 def test_a_client_that_does_not_read_is_dropped(tmp_path):
     with open_shop(tmp_path, WEB_WORKERS="1", REQUEST_HEADER_TIMEOUT="60") as shop, ExitStack() as clients:
-        assert shop.ask("GET", "/healthz")[0] == 200
+        assert shop.request("GET", "/healthz")[0] == 200
         for _ in range(5):
             client = clients.enter_context(socket.socket())
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -103,7 +103,7 @@ def test_http_2_is_not_supported(shop):
     with shop.connect(b"PRI * HTTP/2.0", b"", b"SM", b"") as client:
         assert status_of(client) in {b"400", b"505", b""}
     upgrade = {"Connection": "Upgrade, HTTP2-Settings", "Upgrade": "h2c", "HTTP2-Settings": "AAMAAABkAARAAAAAAAIAAAAA"}
-    assert shop.ask("GET", "/healthz", **upgrade)[0] == 200
+    assert shop.request("GET", "/healthz", **upgrade)[0] == 200
 
 
 FORM = {"Content-Type": "multipart/form-data; boundary=part"}
@@ -144,21 +144,21 @@ def test_the_size_of_a_chunked_body_is_limited(shop):
     assert sorted(shop.folder.rglob("*")) == files
     order = {"Transfer-Encoding": "chunked", "Authorization": f"Bearer {shop.token}"}
     body = b'{"book_id": "made-up-0000001", "quantity": 1, "payment_method": "e_money"}'
-    assert shop.ask("POST", "/orders", b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body), **order)[0] == 201
+    assert shop.request("POST", "/orders", b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body), **order)[0] == 201
 
 
 @known_bug("CVE-2015-0219")
 def test_a_header_with_an_underscore_is_not_taken_for_the_proxys(tmp_path):
     with open_shop(tmp_path, TRUSTED_PROXIES="1", THROTTLE_STRANGERS="5/min", WEB_WORKERS="1") as shop:
-        spoofed = [shop.ask("GET", "/orders", X_Forwarded_For=f"10.0.0.{n}")[0] for n in range(10)]
+        spoofed = [shop.request("GET", "/orders", X_Forwarded_For=f"10.0.0.{n}")[0] for n in range(10)]
         assert spoofed == [401] * 5 + [429] * 5
-        assert shop.ask("GET", "/orders", **{"X-Forwarded-For": "10.0.0.1"})[0] == 401
+        assert shop.request("GET", "/orders", **{"X-Forwarded-For": "10.0.0.1"})[0] == 401
 
 
 @known_bug("drf-spectacular#1123")
 def test_concurrent_requests_for_the_schema_succeed_and_use_little_memory(tmp_path):
     def status_of_copy(number: int) -> int:
-        return int(shop.ask("GET", f"/schema?x={number}")[0])
+        return int(shop.request("GET", f"/schema?x={number}")[0])
 
     with open_shop(tmp_path, WEB_WORKERS="1", REQUEST_QUEUE_TIMEOUT="60", RESPONSE_READ_TIMEOUT="60") as shop:
         (process,) = shop.workers()

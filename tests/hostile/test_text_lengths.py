@@ -9,7 +9,7 @@ from cloudmart.database.fields import CharField
 from cloudmart.kernel.ids import new_id
 from sagas.models import SagaInstance
 
-OURS = [
+MODELS = [
     model
     for name in ("cloudmart", "orders", "inventory", "payments", "shipping", "sagas")
     for model in apps.get_app_config(name).get_models()
@@ -22,7 +22,7 @@ def texts_of(model):
     return [field for field in model._meta.local_fields if isinstance(field, models.CharField)]
 
 
-@pytest.mark.parametrize("model", OURS, ids=lambda model: model.__name__)
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
 def test_every_text_column_uses_the_field_whose_length_is_enforced(model):
     assert [field.name for field in texts_of(model) if not isinstance(field, CharField)] == []
 

@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 
 from cloudmart.kernel.redaction import forget_secrets, redacted
-from tests.integration.test_server import ask
+from tests.integration.test_server import request
 from tests.processes import free_port, run_python, serving
 
 pytestmark = pytest.mark.any_database
@@ -96,7 +96,7 @@ def test_the_server_logs_no_token(tmp_path):
     port = free_port()
     with serving(port, environment) as server:
         for url in URLS:
-            ask(port, "GET", url)
+            request(port, "GET", url)
         server.terminate()
         logged = server.communicate(timeout=60)[0]
     assert logged.count('"event": "request"') >= len(URLS) - 1, "all but the static file"

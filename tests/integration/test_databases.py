@@ -18,7 +18,7 @@ from tests.factories import BookFactory, CustomerFactory
 from tests.known_bugs import known_bug
 
 ORDER = {"book_id": "book-123", "quantity": 1, "payment_method": "credit_card"}
-OURS = [
+MODELS = [
     model
     for name in ("cloudmart", "orders", "inventory", "payments", "shipping", "sagas")
     for model in apps.get_app_config(name).get_models()
@@ -110,7 +110,7 @@ def test_the_database_allows_one_row_per_order(order_everything, style, model):
 
 @known_bug("MySQL: no partial unique index")
 def test_no_constraint_needs_a_partial_index():
-    constraints = [each for model in OURS for each in model._meta.constraints]
+    constraints = [each for model in MODELS for each in model._meta.constraints]
     unique = [each for each in constraints if isinstance(each, models.UniqueConstraint)]
     assert unique and not [each.name for each in unique if each.condition]
 
@@ -135,7 +135,7 @@ def test_similar_references_are_different_references(shelve):
 
 @known_bug("SQLite: decimals")
 def test_amounts_are_integers():
-    fields = [field for model in OURS for field in model._meta.get_fields()]
+    fields = [field for model in MODELS for field in model._meta.get_fields()]
     assert not [field for field in fields if isinstance(field, models.DecimalField | models.FloatField)]
 
 

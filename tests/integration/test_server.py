@@ -28,7 +28,7 @@ def environment(tmp_path):
     }
 
 
-def ask(port, method, path, token="", body=None):
+def request(port, method, path, token="", body=None):
     """Sends a request over a new connection. Returns the status and text of the response."""
     connection = HTTPConnection("127.0.0.1", port, timeout=30)
     headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
@@ -59,18 +59,18 @@ def test_metrics_sum_over_the_processes_of_the_server(tmp_path, environment):
     manage("seed", "--demo-users", "--books", "1")
     operator, customer, port = manage("issue_token", "operator"), manage("issue_token", "tanaka"), free_port()
     with serving(port, environment) as server:
-        assert ask(port, "GET", "/readyz") == (200, '{"status":"ready"}')
-        declined = ask(port, "POST", "/orders", customer, DECLINED)
+        assert request(port, "GET", "/readyz") == (200, '{"status":"ready"}')
+        declined = request(port, "POST", "/orders", customer, DECLINED)
         assert declined[0] == 402
         placed = 0
         while placed < 200 and (placed < 5 or len(counting(tmp_path)) < 2):
-            assert ask(port, "POST", "/orders", customer, ORDER)[0] == 201
+            assert request(port, "POST", "/orders", customer, ORDER)[0] == 201
             placed += 1
         assert len(counting(tmp_path)) == 2, "both processes have placed orders"
         for _ in range(10):
-            status, text = ask(port, "GET", "/metrics", operator)
+            status, text = request(port, "GET", "/metrics", operator)
             assert status == 200 and outcomes(text) == {"completed": placed, "failed": 1}
-        assert ask(port, "GET", "/metrics", customer)[0] == 403
+        assert request(port, "GET", "/metrics", customer)[0] == 403
         (folder,) = {path.parent for path in tmp_path.glob("*/counter_*.db")}
         assert folder.stat().st_mode & 0o077 == 0, "other users cannot read it"
         server.terminate()

@@ -47,7 +47,7 @@ def scope(path: str = "/", *headers: tuple[bytes, bytes]) -> dict[str, Any]:
     }
 
 
-async def ask(app: Front, *messages: dict[str, Any], **request: Any) -> list[dict[str, Any]]:
+async def messages_from(app: Front, *messages: dict[str, Any], **request: Any) -> list[dict[str, Any]]:
     """Returns what the app sends to a client from which only these messages come."""
     incoming, sent = list(messages), []
 
@@ -70,21 +70,21 @@ def problem_in(sent: list[dict[str, Any]]) -> tuple[int, str]:
 
 
 def test_a_body_in_parts_is_joined():
-    start, body = asyncio.run(ask(front(), part(b"one", more=True), part(b"two")))
+    start, body = asyncio.run(messages_from(front(), part(b"one", more=True), part(b"two")))
     assert (start["status"], start["headers"], body["body"]) == (200, [(b"x-length", b"6")], b"onetwo")
 
 
 def test_a_body_that_is_too_long_is_not_read_further():
     unread = part(b"unread")
-    sent = asyncio.run(ask(front(), part(b"x" * 8, more=True), part(b"x" * 8, more=True), unread))
+    sent = asyncio.run(messages_from(front(), part(b"x" * 8, more=True), part(b"x" * 8, more=True), unread))
     assert sent[0]["headers"] == [(b"x-length", b"16")], "the application sees that it is too long"
     announced = scope("/", (b"content-length", b"11"))
-    sent = asyncio.run(ask(front(), unread, scope=announced))
+    sent = asyncio.run(messages_from(front(), unread, scope=announced))
     assert sent[0]["headers"] == [(b"x-length", b"11")] and sent[1]["body"] == b""
 
 
 def test_a_body_that_does_not_arrive_in_time_is_408():
-    unfinished = ask(front(body_time=0), part(b"x", more=True))
+    unfinished = messages_from(front(body_time=0), part(b"x", more=True))
     sent = asyncio.run(asyncio.wait_for(unfinished, TIMEOUT))
     assert problem_in(sent) == (408, "request_timeout")
     assert (b"cache-control", b"no-store") in sent[0]["headers"]
@@ -93,14 +93,14 @@ def test_a_body_that_does_not_arrive_in_time_is_408():
 def test_bodies_beyond_the_total_limit_are_rejected_until_others_are_done():
     async def fill() -> None:
         app = front(bodies_size=11)
-        waiting = asyncio.create_task(ask(app, part(b"x" * 9, more=True)))
+        waiting = asyncio.create_task(messages_from(app, part(b"x" * 9, more=True)))
         await asyncio.sleep(0)
-        assert problem_in(await ask(app, part(b"x" * 9))) == (503, "busy")
-        assert (await ask(app, part(b"x" * 6)))[0]["status"] == 200, "only the part beyond small_body counts"
+        assert problem_in(await messages_from(app, part(b"x" * 9))) == (503, "busy")
+        assert (await messages_from(app, part(b"x" * 6)))[0]["status"] == 200, "only the part beyond small_body counts"
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting
-        assert (await ask(app, part(b"x" * 9)))[0]["status"] == 200
+        assert (await messages_from(app, part(b"x" * 9)))[0]["status"] == 200
 
     asyncio.run(fill())
 
@@ -108,17 +108,17 @@ def test_bodies_beyond_the_total_limit_are_rejected_until_others_are_done():
 def test_a_small_body_is_received_at_the_total_limit():
     async def fill() -> None:
         app = front(bodies_size=7)
-        waiting = asyncio.create_task(ask(app, part(b"x" * 9, more=True)))
+        waiting = asyncio.create_task(messages_from(app, part(b"x" * 9, more=True)))
         await asyncio.sleep(0)
-        assert problem_in(await ask(app, part(b"xxx"))) == (503, "busy")
-        assert (await ask(app, part(b"x", more=True), part(b"x")))[0]["status"] == 200
+        assert problem_in(await messages_from(app, part(b"xxx"))) == (503, "busy")
+        assert (await messages_from(app, part(b"x", more=True), part(b"x")))[0]["status"] == 200
         waiting.cancel()
 
     asyncio.run(fill())
 
 
 def test_nothing_is_sent_to_a_client_that_has_disconnected():
-    assert asyncio.run(ask(front(), part(b"x", more=True), {"type": "http.disconnect"})) == []
+    assert asyncio.run(messages_from(front(), part(b"x", more=True), {"type": "http.disconnect"})) == []
 
 
 def test_a_request_waits_for_a_thread_for_a_limited_time_and_a_probe_not_at_all():
@@ -132,12 +132,12 @@ def test_a_request_waits_for_a_thread_for_a_limited_time_and_a_probe_not_at_all(
 
     async def crowd() -> None:
         app = front(slow, queue_time=0)
-        first = asyncio.create_task(ask(app, part(b""), scope=scope("/slow")))
+        first = asyncio.create_task(messages_from(app, part(b""), scope=scope("/slow")))
         await asyncio.sleep(0)
         try:
-            assert problem_in(await ask(app, part(b""), scope=scope("/next"))) == (503, "busy")
-            assert (await ask(app, scope=scope("/healthz")))[0]["status"] == 200
-            assert (await ask(app, scope=scope("/readyz")))[0]["status"] == 200
+            assert problem_in(await messages_from(app, part(b""), scope=scope("/next"))) == (503, "busy")
+            assert (await messages_from(app, scope=scope("/healthz")))[0]["status"] == 200
+            assert (await messages_from(app, scope=scope("/readyz")))[0]["status"] == 200
         finally:
             release.set()
         assert (await first)[0]["status"] == 200
@@ -156,7 +156,7 @@ def test_a_probe_that_takes_too_long_is_503(path):
 
     async def probe() -> None:
         try:
-            hanging = ask(front(stuck, probe_time=0), scope=scope(path))
+            hanging = messages_from(front(stuck, probe_time=0), scope=scope(path))
             assert problem_in(await asyncio.wait_for(hanging, TIMEOUT)) == (503, "busy")
         finally:
             release.set()
@@ -176,10 +176,10 @@ def test_a_header_with_an_underscore_is_dropped_and_repeated_ones_are_joined():
 
 
 def test_the_front_leaves_no_file_open():
-    asyncio.run(ask(front(), part(b"")))
+    asyncio.run(messages_from(front(), part(b"")))
     before = len(os.listdir("/proc/self/fd"))
     for _ in range(3):
-        asyncio.run(ask(front(), part(b"")))
+        asyncio.run(messages_from(front(), part(b"")))
     assert len(os.listdir("/proc/self/fd")) == before
 
 
@@ -194,5 +194,5 @@ def test_the_applications_response_is_closed():
         start_response("200 OK", [])
         return Response([b"a", b"b"])
 
-    assert asyncio.run(ask(front(application), part(b"")))[1]["body"] == b"ab"
+    assert asyncio.run(messages_from(front(application), part(b"")))[1]["body"] == b"ab"
     assert closed

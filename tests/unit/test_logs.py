@@ -51,9 +51,9 @@ def test_statements_with_their_values_are_never_logged():
 
 @pytest.mark.parametrize(("chosen", "stream"), [({}, "stderr"), ({"LOG_STREAM": "stdout"}, "stdout")])
 def test_a_commands_output_is_not_mixed_with_the_log(chosen, stream):
-    code = 'import logging; logging.getLogger("shop").warning("logged"); print("asked for")'
+    code = 'import logging; logging.getLogger("shop").warning("logged"); print("output")'
     environment = {name: value for name, value in os.environ.items() if name != "LOG_STREAM"} | chosen
     done = run_python("manage.py", "shell", "--verbosity", "0", "--command", code, env=environment)
     assert "logged" in getattr(done, stream)
     if stream == "stderr":
-        assert done.stdout == "asked for\n"
+        assert done.stdout == "output\n"
