@@ -64,8 +64,9 @@ def _known_problem(error: Exception) -> dict[str, Any] | None:
 def _as_problem(error: Exception, standard: Response) -> Response:
     """Returns the problem of an exception of DRF, with the headers of DRF's own response."""
     response = Response(**problem(getattr(error, "default_code", "error"), str(getattr(error, "detail", error))))
-    for header in {"WWW-Authenticate", "Retry-After", "Allow"} & standard.headers.keys():
-        response[header] = standard.headers[header]
+    for header in ("WWW-Authenticate", "Retry-After", "Allow"):
+        if header in standard.headers:
+            response[header] = standard.headers[header]
     return response
 
 
