@@ -20,7 +20,7 @@ COPY . .
 USER cloudmart
 
 EXPOSE 8000
-# Whether it lives, not whether its database does. A 400 to a host name that ALLOWED_HOSTS leaves out is a sign of life.
+# Liveness of the process, not of its database. A 400, for a host name that is not in ALLOWED_HOSTS, counts as alive.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s --retries=3 CMD ["python", "-c", \
   "import http.client as h; c = h.HTTPConnection('127.0.0.1', 8000, timeout=4); c.request('GET', '/healthz'); exit(c.getresponse().status >= 500)"]
 CMD ["bin/serve", "0.0.0.0", "8000"]

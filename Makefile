@@ -9,28 +9,28 @@ help: ## List the targets
 run: ## Serve CloudMart with demo data on http://127.0.0.1:8000 (PORT=...)
 	@bin/run
 
-demo: ## Show orders going through both saga styles, in the terminal
+demo: ## Show orders in both saga styles, in the terminal
 	@bin/prepare
 	@ALLOW_MAGIC_TOKENS=true .venv/bin/python manage.py demo
 
 test: ## Run the tests on SQLite and on a throwaway MariaDB or MySQL (ARGS="-k stock")
 	@bin/test $(ARGS)
 
-crash-test: ## Kill orders at every commit and every provider call, and desks 200 times, on SQLite and on a throwaway server
+crash-test: ## Kill orders at every commit and provider call, and processes 200 times, on SQLite and on a throwaway server
 	@CRASH_SAMPLE=all bin/test tests/crash $(ARGS)
 
-fuzz: ## Hold the API against its own description (ARGS=120: so many random requests an operation)
+fuzz: ## Test the API against its own description (ARGS=120: 120 random requests per operation)
 	@bin/fuzz $(ARGS)
 
 lint: ## Check style, types, imports, migrations and docker-compose.yml
 	@bin/lint
 
-format: ## Format the code, and mend what the linter can mend
+format: ## Format the code, and fix what the linter can fix
 	@bin/setup dev
 	@.venv/bin/ruff format
 	@.venv/bin/ruff check --fix
 
-lock: ## Renew requirements.lock after a change of requirements.txt (ARGS=--upgrade: all versions)
+lock: ## Update requirements.lock after a change of requirements.txt (ARGS=--upgrade: all versions)
 	@bin/setup dev
 	@.venv/bin/uv pip compile requirements.txt --universal --python-version 3.11 --generate-hashes --no-annotate \
 	  --custom-compile-command "make lock" --output-file requirements.lock --quiet $(ARGS)
@@ -38,7 +38,7 @@ lock: ## Renew requirements.lock after a change of requirements.txt (ARGS=--upgr
 bench: ## Measure orders per second on a throwaway MariaDB or MySQL (ARGS="--rounds 5")
 	@bin/bench $(ARGS)
 
-bench-stock: ## Measure long histories and many expired holds
+bench-stock: ## Measure long histories and many expired reservations
 	@bin/bench stock $(ARGS)
 
 bench-audit: ## Measure the audit of a million orders (ARGS="--orders 100000")

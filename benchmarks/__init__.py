@@ -1,1 +1,1 @@
-"""How fast CloudMart takes orders, beside the fastest that its database could. See README.md."""
+"""Measures the speed of CloudMart against that of its database. See README.md."""

@@ -1,4 +1,4 @@
-"""Measures orders per second of both saga styles, beside the floor of the same run: python -m benchmarks."""
+"""Measures orders per second of both saga styles and of the floor: python -m benchmarks."""
 
 import argparse
 import os
@@ -24,7 +24,7 @@ WARM_UP = 2
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A window, what the database did in it, and the largest worker's memory after it (MB)."""
+    """A window, the database's counters during it, and the largest worker's memory after it (MB)."""
 
     window: Window
     counts: Counts
@@ -33,7 +33,7 @@ class Sample:
 
 @dataclass(slots=True)
 class Case:
-    """One load on one spread of books, measured once in every round."""
+    """One load on one spread of books. Every round measures it once."""
 
     load: str
     spread: str
@@ -47,20 +47,20 @@ class Case:
         return sum(sample.window.not_2xx for sample in self.samples)
 
     def share_of(self, floor: "Case") -> float:
-        """How much of the floor's throughput this one has: the median of the rounds' shares."""
+        """Returns this case's share of the floor's throughput: the median over the rounds."""
         pairs = zip(self.samples, floor.samples, strict=True)
         return median(mine.window.orders_per_second / best.window.orders_per_second for mine, best in pairs)
 
 
 class Benchmark:
-    """The measurement of all cases, in turn."""
+    """Measures all cases in turn."""
 
     def __init__(self, options: argparse.Namespace, url: str, watch: Watch, server: Server, token: str) -> None:
         self._options, self._url, self._watch, self._server, self._token = options, url, watch, server, token
         self.cases = [Case(load, spread) for spread in SPREADS for load in LOADS]
 
     def run(self) -> None:
-        """Every round takes the cases in turn, and every other round backwards, so that drift hits all alike."""
+        """Measures all cases in every round. Every other round is reversed, so that drift affects all alike."""
         for style in LOADS[1:]:
             measure_api(self._server, self._token, style, BOOKS, self._options.clients, WARM_UP)
         for number in range(self._options.rounds):
@@ -82,7 +82,7 @@ class Benchmark:
 
 
 def prepare() -> str:
-    """Tables, books, a customer and her user; returns the user's API token."""
+    """Creates tables, books, and a customer with a user. Returns the user's API token."""
     manage("migrate", "--verbosity", "0")
     manage("seed", "--books", str(BOOKS), "--copies", str(COPIES), "--demo-users")
     return manage("issue_token", "tanaka").strip()
@@ -95,7 +95,7 @@ HEADINGS = (
 
 
 def row(case: Case, floor: Case) -> tuple[str, ...]:
-    """A line of the table: medians of the rounds, except for the sum of answers that were not 2xx."""
+    """Returns a row of the table: medians of the rounds, except for the sum of responses that were not 2xx."""
     is_floor = case is floor
     return (
         case.spread,
@@ -113,7 +113,7 @@ def row(case: Case, floor: Case) -> tuple[str, ...]:
 
 
 def table(cases: list[Case]) -> str:
-    """All cases as text; the first two columns to the left, numbers to the right."""
+    """Returns all cases as text, with the numbers aligned to the right."""
     floors = {case.spread: case for case in cases if case.load == "floor"}
     rows = [HEADINGS, *(row(case, floors[case.spread]) for case in cases)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -130,15 +130,15 @@ def options_from(arguments: list[str]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def end_gently(*_: Any) -> None:
-    """SIGTERM ends us like Ctrl-C does, so that the server is ended too."""
+def exit_on_sigterm(*_: Any) -> None:
+    """Ends the process like Ctrl-C does, so that the server is stopped too."""
     sys.exit(143)
 
 
 def main() -> int:
-    """0 when every copy is accounted for and every answer was 2xx, else 1."""
+    """Returns 0 if every copy is accounted for and every response was 2xx, else 1."""
     options = options_from(sys.argv[1:])
-    signal.signal(signal.SIGTERM, end_gently)
+    signal.signal(signal.SIGTERM, exit_on_sigterm)
     url = os.environ.get("DATABASE_URL", "")
     watch = Watch(url)
     watch.refuse_filled_database()
@@ -148,8 +148,8 @@ def main() -> int:
         benchmark.run()
     print(table(benchmark.cases))
     problems = watch.problems()
-    if refused := sum(case.not_2xx for case in benchmark.cases):
-        problems.append(f"{refused} answers that were not 2xx")
+    if failed := sum(case.not_2xx for case in benchmark.cases):
+        problems.append(f"{failed} responses that were not 2xx")
     print("\n".join(problems) or "Every copy is accounted for.")
     return 1 if problems else 0
 

@@ -1,6 +1,6 @@
-"""Measures the audit of a large shop: seconds and memory of `manage.py audit` over so many orders.
+"""Measures the time and memory of `manage.py audit` over many orders.
 
-python -m benchmarks.audit, on the empty database that DATABASE_URL names.
+Run python -m benchmarks.audit with the DATABASE_URL of an empty database.
 """
 
 import argparse
@@ -27,7 +27,8 @@ from inventory.projector import catch_up  # noqa: E402
 from orders.models import Customer, Order, OrderItem, SagaStyle  # noqa: E402
 from payments.models import Payment, Refund  # noqa: E402
 from sagas.desk.cancelling import cancel_order  # noqa: E402
-from sagas.desk.placing import OrderRequest, RequestedLine, place_order  # noqa: E402
+from sagas.desk.placing import place_order  # noqa: E402
+from sagas.desk.requests import OrderRequest, RequestedLine  # noqa: E402
 from sagas.management.commands.seed import add_books, add_customers  # noqa: E402
 from sagas.models import Event, EventReceipt, SagaInstance, SagaStepLog  # noqa: E402
 from shipping.models import Shipment  # noqa: E402
@@ -35,17 +36,17 @@ from shipping.models import Shipment  # noqa: E402
 ROOT = Path(__file__).resolve().parents[1]
 BOOK, CUSTOMER = "sample", "customer"
 TOKENS = ("tok_ok",) * 7 + ("tok_timeout_1", "tok_insufficient_funds")
-"""How the sample's orders are paid; one more is cancelled once it is complete, and one goes where no carrier does."""
+"""The payment tokens of the sample's orders. One more order is cancelled when completed, and one cannot be shipped."""
 TABLES = (
     *(Book, InventoryRecord, InventoryView, StockEvent, Reservation, Order, OrderItem, Payment, Refund, Shipment),
     *(SagaInstance, SagaStepLog, Event, EventReceipt),
 )
 BATCH = 1000
-"""Copies of the whole sample that are made in one statement."""
+"""Copies of the whole sample that one statement creates."""
 
 
 def make_sample() -> int:
-    """A shop of one book and a few orders, in both styles, with every usual ending; returns how many."""
+    """Creates a shop of one book and a few orders, in both styles and with every usual end. Returns their number."""
     add_books([(BOOK, "A sample", 1000, 100)])
     add_customers([(CUSTOMER, "A customer", "customer@example.com", "150-0001", "東京都")])
     for style in SagaStyle.values:
@@ -72,14 +73,14 @@ def order(style: str, token: str = "", postal_code: str = "150-0001") -> SagaIns
 
 
 def multiply(copies: int) -> None:
-    """Copy every row of the sample so often, each copy under ids of its own."""
+    """Copies every row of the sample `copies` times, each with new ids."""
     with unlimited_statement_time(), connection.cursor() as cursor:
         cursor.execute("CREATE TABLE copies (number INTEGER PRIMARY KEY)")
         cursor.executemany("INSERT INTO copies VALUES (%s)", [(number,) for number in range(1, copies + 1)])
         for table in TABLES:
             name = table._meta.db_table
             cursor.execute(f"CREATE TABLE sample AS SELECT * FROM {name}")
-            fields = [field for field in table._meta.local_concrete_fields if not is_counted(field)]
+            fields = [field for field in table._meta.local_concrete_fields if not is_auto_increment(field)]
             columns, values = ", ".join(field.column for field in fields), ", ".join(map(copied, fields))
             for first in range(1, copies + 1, BATCH):
                 cursor.execute(
@@ -94,13 +95,12 @@ def multiply(copies: int) -> None:
             cursor.execute("ANALYZE")
 
 
-def is_counted(field: models.Field) -> bool:
-    """Whether the database numbers it."""
+def is_auto_increment(field: models.Field) -> bool:
     return isinstance(field, models.AutoField | models.BigAutoField)
 
 
 def copied(field: models.Field) -> str:
-    """The column of a copy, in SQL: an id, or another name that nothing else may have, is made from its number."""
+    """Returns the SQL for a column of a copy. An id or another unique value is derived from the copy's number."""
     column, is_mysql = field.column, connection.vendor == "mysql"
     if isinstance(field.target_field if field.is_relation else field, models.UUIDField):
         parts = ["LPAD(HEX(number), 8, '0')" if is_mysql else "PRINTF('%08x', number)", f"SUBSTR({column}, 9)"]
@@ -113,7 +113,7 @@ def copied(field: models.Field) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="benchmarks.audit", description=__doc__)
-    parser.add_argument("--orders", type=int, default=1_000_000, help="at least so many (default: 1,000,000)")
+    parser.add_argument("--orders", type=int, default=1_000_000, help="minimum number of orders (default: 1,000,000)")
     options = parser.parse_args()
     if connection.introspection.table_names():
         raise SystemExit("This database has tables already. Give the benchmark an empty one.")
@@ -122,9 +122,9 @@ def main() -> None:
     multiply(-(-options.orders // make_sample()))
     for table in Order, StockEvent, SagaStepLog, Event:
         print(f"{table.objects.count():,} {table._meta.verbose_name_plural}")
-    began = time.perf_counter()
+    started = time.perf_counter()
     audit = subprocess.run([sys.executable, "manage.py", "audit"], cwd=ROOT, text=True, stdout=subprocess.PIPE)
-    seconds = time.perf_counter() - began
+    seconds = time.perf_counter() - started
     memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     print(audit.stdout, end="")
     print(f"{seconds:.1f} s, {memory:.0f} MB")

@@ -1,4 +1,4 @@
-"""The database under measurement: a connection to it, its counters, and whether every copy is accounted for."""
+"""The measured database: a connection, its counters, and a check that every copy is accounted for."""
 
 import time
 from dataclasses import dataclass
@@ -23,10 +23,10 @@ BOOKS_THAT_DO_NOT_ADD_UP = """
 
 
 def connect(url: str) -> Any:
-    """A connection to what a DATABASE_URL (mysql://USER:PASSWORD@HOST:PORT/NAME) names, READ COMMITTED."""
+    """Connects to a DATABASE_URL (mysql://USER:PASSWORD@HOST:PORT/NAME) at READ COMMITTED."""
     parts = urlsplit(url)
     if parts.scheme != "mysql":
-        raise SystemExit("The benchmarks need a DATABASE_URL that begins with mysql://; bin/bench brings one.")
+        raise SystemExit("The benchmarks need a DATABASE_URL that begins with mysql://; bin/bench provides one.")
     return MySQLdb.connect(
         host=parts.hostname,
         port=parts.port or 3306,
@@ -40,7 +40,7 @@ def connect(url: str) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What the server had done by some moment, without our own watching."""
+    """Counters of the server, without the statements of the `Watch` itself."""
 
     orders: int
     statements: int
@@ -53,7 +53,7 @@ class Counts:
 
 
 class Watch:
-    """A connection that only looks."""
+    """A connection that only reads."""
 
     def __init__(self, url: str) -> None:
         self._connection = connect(url)
@@ -64,24 +64,24 @@ class Watch:
         if self._number("SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE()"):
             raise SystemExit("This database has tables already. Give the benchmarks an empty one; bin/bench does.")
 
-    def counts_when_finished(self, patience: float = 30) -> Counts:
-        """The counts as soon as no order is on its way any more; waits at most `patience` seconds for that."""
-        deadline = time.monotonic() + patience
+    def counts_when_finished(self, timeout: float = 30) -> Counts:
+        """Waits until every order is finished. Returns the counters. Raises SystemExit after `timeout` seconds."""
+        deadline = time.monotonic() + timeout
         before = -1
         while (orders := self._number("SELECT COUNT(*) FROM orders")) != before or self.unfinished():
             if time.monotonic() > deadline:
-                raise SystemExit(f"{self.unfinished()} orders did not end within {patience:g} seconds.")
+                raise SystemExit(f"{self.unfinished()} orders did not finish within {timeout:g} seconds.")
             before = orders
             time.sleep(0.2)
         statements, commits = (self._counter("GLOBAL", name) - self._counter("SESSION", name) for name in COUNTERS)
         return Counts(orders, statements, commits)
 
     def unfinished(self) -> int:
-        """Orders whose saga has not come to rest."""
+        """Returns the number of orders whose saga is not finished."""
         return self._number("SELECT COUNT(*) FROM saga_instances WHERE status NOT IN ('COMPLETED', 'FAILED')")
 
     def problems(self) -> list[str]:
-        """What is wrong with the stock, now that no order is on its way; empty when every copy is accounted for."""
+        """Returns the errors in the stock after all orders are finished; empty if every copy is accounted for."""
         checks = {
             "books where sold + on hand is not what was received": self._number(BOOKS_THAT_DO_NOT_ADD_UP),
             "copies still reserved": self._number("SELECT SUM(reserved) FROM inventory"),

@@ -1,8 +1,8 @@
-"""The floor: what one happy orchestrated order does to the tables, as bare SQL in the same three commits.
+"""The floor: the writes of one successful orchestrated order, as bare SQL in the same three commits.
 
-No Python server with our tables and our promises can be faster than this, so it is what the API is compared with.
-There are no checks in it, no HTTP and no ORM: only the rows that have to be written, and the locks that have to be
-held. It has to follow the models: a new column that has no default makes it fail.
+No Python server with these tables and guarantees can be faster, so the API is compared with it. It has no checks, no
+HTTP and no ORM: only the rows that must be written and the locks that must be held. It must follow the models: a new
+column without a default makes it fail.
 """
 
 import json
@@ -22,18 +22,18 @@ CUSTOMER, POSTAL_CODE, ADDRESS = "customer-001", "150-0001", "東京都渋谷区
 PRICE, TAX, TOTAL = 1000, 100, 1100
 HOLD = timedelta(minutes=15)
 HEAD_START = 0.5
-"""Seconds for the clients to connect, before all of them begin at once."""
+"""Seconds for the clients to connect, before all of them start at once."""
 
 
 def insert(table: str, columns: str, rows: int = 1) -> str:
-    """An INSERT of so many rows."""
+    """Returns an INSERT of this number of rows."""
     row = f"({', '.join(['%s'] * len(columns.split(',')))})"
     return f"INSERT INTO {table} ({columns}) VALUES {', '.join([row] * rows)}"
 
 
 SAGA = insert(
     "saga_instances",
-    "id, saga_type, order_id, status, current_step, payload, answers_key, attempts, owner, fence, "
+    "id, saga_type, order_id, status, current_step, payload, idempotency_scope, attempts, owner, fence, "
     "created_at, updated_at",
 )
 ORDER = insert(
@@ -52,16 +52,16 @@ STOCK_EVENT = insert(
 SHELF = "UPDATE inventory SET on_hand = %s, reserved = %s, version = %s, changed_at = %s WHERE book_id = %s"
 PAYMENT = insert(
     "payments",
-    "id, order_id, active_key, customer_id, amount, refunded_amount, payment_method, payment_token, status, "
+    "id, order_id, customer_id, amount, refunded_amount, payment_method, payment_token, status, "
     "transaction_id, idempotency_key, failure, created_at, updated_at",
 )
 SHIPMENT = insert(
     "shipments",
-    "id, order_id, active_key, customer_id, postal_code, address, country, carrier, tracking_number, status, "
+    "id, order_id, customer_id, postal_code, address, country, carrier, tracking_number, status, "
     "idempotency_key, failure, created_at, updated_at",
 )
 LOG = "saga_step_logs"
-LOG_COLUMNS = "saga_id, seq, step, direction, attempt, status, state, detail, error, started, finished"
+LOG_COLUMNS = "saga_id, seq, step, direction, attempt, status, state, error, started, finished"
 
 CURSOR = (
     "UPDATE saga_instances SET status = %s, current_step = %s, updated_at = %s, finished_at = %s, wake_at = NULL, "
@@ -80,7 +80,7 @@ COMPLETED = "UPDATE orders SET status = 'completed', updated_at = %s WHERE id = 
 
 
 class BareOrder:
-    """One copy of one book, ordered with as few statements as our tables allow."""
+    """An order of one copy of one book, with as few statements as the tables allow."""
 
     def __init__(self, connection: Any, book_id: str) -> None:
         self._connection, self._cursor, self._book_id = connection, connection.cursor(), book_id
@@ -88,7 +88,7 @@ class BareOrder:
         self._seq = 0
 
     def place(self) -> None:
-        """All three transactions."""
+        """Runs the three transactions."""
         self._open_and_hold()
         self._pay()
         self._ship_and_complete()
@@ -111,7 +111,7 @@ class BareOrder:
         self._write_shelf("StockReserved", 0, 1, on_hand, reserved + 1, version + 1)
         self._run(
             PAYMENT,
-            *(self._payment, self._order, self._order, CUSTOMER, TOTAL, 0, "credit_card", "", "pending", ""),
+            *(self._payment, self._order, CUSTOMER, TOTAL, 0, "credit_card", "", "pending", ""),
             *(f"charge-{self._payment}", "", now, now),
         )
         self._log(
@@ -127,7 +127,7 @@ class BareOrder:
         self._run(CAPTURED, now, f"txn_{self._payment[:20]}", self._payment)
         self._run(
             SHIPMENT,
-            *(self._shipment, self._order, self._order, CUSTOMER, POSTAL_CODE, ADDRESS, "JP", "mock", "", "pending"),
+            *(self._shipment, self._order, CUSTOMER, POSTAL_CODE, ADDRESS, "JP", "mock", "", "pending"),
             *(f"arrange-{self._shipment}", "", now, now),
         )
         self._log(("process_payment", "done", "PAYMENT_COMPLETED"), ("arrange_shipping", "started", ""))
@@ -151,7 +151,7 @@ class BareOrder:
             raise RuntimeError(f"changed nothing: {sql}")
 
     def _lock_shelf(self) -> tuple[int, int, int]:
-        """Copies on hand, copies reserved, and the version of this book's stock."""
+        """Locks the stock of the book. Returns its copies on hand, reserved copies and version."""
         self._run(LOCK_SHELF, self._book_id)
         on_hand, reserved, version = self._cursor.fetchone()
         return on_hand, reserved, version
@@ -168,13 +168,13 @@ class BareOrder:
         self._run(CURSOR, to, next_step, utc_now(), finished, self._saga, state, step)
 
     def _log(self, *lines: tuple[str, str, str]) -> None:
-        """Lines of (step, status, state), in one statement."""
+        """Writes log lines of (step, status, state) in one statement."""
         values: list[Any] = []
         for step, status, state in lines:
             self._seq += 1
             now = utc_now()
             finished = None if status == "started" else now
-            values += [self._saga, self._seq, step, "do", 1, status, state, "{}", "", now, finished]
+            values += [self._saga, self._seq, step, "do", 1, status, state, "", now, finished]
         self._run(insert(LOG, LOG_COLUMNS, len(lines)), *values)
 
     def _payload(self) -> str:
@@ -195,14 +195,14 @@ class BareOrder:
 
 
 def utc_now() -> datetime:
-    """As our tables keep it: UTC, without saying so."""
+    """Returns the time in UTC without a time zone, as the tables store it."""
     return datetime.now(UTC).replace(tzinfo=None)
 
 
 def order_for(url: str, books: int, begin: float, end: float) -> list[float]:
-    """One client: order random ones of so many books between two moments of time.monotonic.
+    """Runs one client, which orders random books from `begin` to `end` on time.monotonic.
 
-    Returns how many milliseconds each order took.
+    Returns the milliseconds of each order.
     """
     connection = connect(url)
     connection.autocommit(False)
@@ -216,7 +216,7 @@ def order_for(url: str, books: int, begin: float, end: float) -> list[float]:
 
 
 def measure_floor(url: str, books: int, clients: int, seconds: float) -> Window:
-    """One window of so many seconds; every client is a process with one connection."""
+    """Measures one window; every client is a process with one connection."""
     with ProcessPoolExecutor(clients, multiprocessing.get_context("fork")) as pool:
         begin = time.monotonic() + HEAD_START
         running = [pool.submit(order_for, url, books, begin, begin + seconds) for _ in range(clients)]

@@ -28,11 +28,11 @@ function response(status)
 end
 
 function done(summary, latency)
-  local refused = 0
-  for _, thread in ipairs(threads) do refused = refused + thread:get("not_2xx") end
+  local not_2xx = 0
+  for _, thread in ipairs(threads) do not_2xx = not_2xx + thread:get("not_2xx") end
   local errors = summary.errors
   io.write(string.format(
-    '{"answers": %d, "not_2xx": %d, "broken": %d, "duration": %d, "p50": %d, "p95": %d, "p99": %d}\n',
-    summary.requests, refused, errors.connect + errors.read + errors.write + errors.timeout, summary.duration,
+    '{"responses": %d, "not_2xx": %d, "broken": %d, "duration": %d, "p50": %d, "p95": %d, "p99": %d}\n',
+    summary.requests, not_2xx, errors.connect + errors.read + errors.write + errors.timeout, summary.duration,
     latency:percentile(50), latency:percentile(95), latency:percentile(99)))
 end

@@ -1,4 +1,4 @@
-"""Measures the stock room: a book with a long history beside one with a short, and many holds that expire at once.
+"""Measures the stock: a book with a long history beside one with a short, and many reservations that expire at once.
 
 python -m benchmarks.stock, on the empty database that DATABASE_URL names.
 """
@@ -31,12 +31,13 @@ from benchmarks.window import percentile  # noqa: E402
 from cloudmart.database.transactions import durable  # noqa: E402
 from cloudmart.kernel.errors import DomainError  # noqa: E402
 from cloudmart.kernel.ids import new_id  # noqa: E402
-from cloudmart.kernel.order import Wanted  # noqa: E402
+from cloudmart.kernel.order import StockRequest  # noqa: E402
 from inventory import services  # noqa: E402
+from inventory.locks import lock_stock  # noqa: E402
 from inventory.models import Book, InventoryRecord, Reservation, StockEvent  # noqa: E402
 from inventory.rebuild import replayed  # noqa: E402
 from inventory.selectors import inventory_at  # noqa: E402
-from inventory.stock import EventType, Happened, Stock  # noqa: E402
+from inventory.stock import EventType, Stock, StockChange  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[1]
 BEGINNING = datetime(2020, 1, 1, tzinfo=UTC)
@@ -49,20 +50,20 @@ confirm_stock = durable(services.confirm_stock)
 
 
 def sales(book_id: str, events: int) -> Iterator[StockEvent]:
-    """A history of so many events, a second apart: a thousand copies come, then single ones are reserved and sold."""
+    """A history of events, a second apart: a thousand copies arrive, then single ones are reserved and sold."""
     stock = Stock()
     for number in range(events):
         if stock.reserved:
-            happened = stock.confirm(1)
+            change = stock.confirm(1)
         else:
-            happened = stock.reserve(1) if stock.available else Happened(EventType.STOCK_ADDED, 1000, 0)
-        stock = stock.after(happened)
+            change = stock.reserve(1) if stock.available else StockChange(EventType.STOCK_ADDED, 1000, 0)
+        stock = stock.after(change)
         yield StockEvent(
             shelf_id=book_id,
             version=stock.version,
-            type=happened.type,
-            on_hand_delta=happened.on_hand_delta,
-            reserved_delta=happened.reserved_delta,
+            type=change.type,
+            on_hand_delta=change.on_hand_delta,
+            reserved_delta=change.reserved_delta,
             on_hand_after=stock.on_hand,
             reserved_after=stock.reserved,
             happened_at=BEGINNING + timedelta(seconds=number),
@@ -84,7 +85,7 @@ def add_book(book_id: str, copies: int = 0) -> None:
 
 
 def add_history(book_id: str, events: int) -> None:
-    """A book, with so many events behind it."""
+    """Adds a book with this number of events."""
     add_book(book_id)
     for batch in in_batches(sales(book_id, events)):
         durable(StockEvent.objects.bulk_create)(batch)
@@ -98,7 +99,7 @@ def add_history(book_id: str, events: int) -> None:
 
 
 def reserve(book_id: str) -> Callable[[], None]:
-    order = Wanted(new_id(), {book_id: 1}, "benchmark")
+    order = StockRequest(new_id(), {book_id: 1}, "benchmark")
 
     def act() -> None:
         reserve_stock(order)
@@ -125,7 +126,7 @@ def statements(act: Callable[[], object]) -> int:
 
 
 def compare_histories(events: int, times: int) -> None:
-    """Each in turn, so that drift hits both alike."""
+    """Measures both in turn, so that drift affects both alike."""
     print(f"\nA book with {events:,} events beside one with 10", file=sys.stderr)
     add_history(SHORT, 10)
     add_history(LONG, events)
@@ -145,28 +146,28 @@ def compare_histories(events: int, times: int) -> None:
     print(f"replayed at {replay.newest / (time.perf_counter() - began):,.0f} events a second")
 
 
-# --- Many holds that expire at once -----------------------------------------------------------------
+# --- Many reservations that expire at once ----------------------------------------------------------
 
 
-def hold_much(books: int, holds: int) -> None:
-    """So many holds over so many books, all of which the clock has passed."""
+def reserve_much(books: int, reservations: int) -> None:
+    """Adds this number of expired reservations, spread over the books."""
     for number in range(books):
-        add_book(f"held-{number:04}", copies=holds // books)
-        durable(hold_all)(f"held-{number:04}", holds // books)
+        add_book(f"held-{number:04}", copies=reservations // books)
+        durable(reserve_all)(f"held-{number:04}", reservations // books)
 
 
-def hold_all(book_id: str, copies: int) -> None:
-    shelves = services.Shelves([book_id])
+def reserve_all(book_id: str, copies: int) -> None:
+    stock = lock_stock([book_id])
     past = timezone.now() - timedelta(minutes=1)
     rows = [Reservation(order_id=new_id(), shelf_id=book_id, quantity=1, expires_at=past) for _ in range(copies)]
     for row in rows:
-        shelves.note(book_id, shelves[book_id].reserve(1), reservation=row)
+        stock.append(book_id, stock[book_id].reserve(1), reservation=row)
     Reservation.objects.bulk_create(rows)
-    shelves.save()
+    stock.save()
 
 
 class Buyer(Thread):
-    """Buys copies of books that are full of holds, one after the other, until it is told to stop."""
+    """Buys copies of fully reserved books, one after the other, until `stop` is set."""
 
     def __init__(self, books: int, stop: Event) -> None:
         super().__init__()
@@ -176,7 +177,7 @@ class Buyer(Thread):
 
     def run(self) -> None:
         while not self.stop.is_set():
-            order = Wanted(new_id(), {f"held-{random.randrange(self.books):04}": 1}, "benchmark")
+            order = StockRequest(new_id(), {f"held-{random.randrange(self.books):04}": 1}, "benchmark")
             try:
                 self.waits.append(milliseconds(lambda: (reserve_stock(order), confirm_stock(order))))  # noqa: B023
             except DomainError:
@@ -186,15 +187,15 @@ class Buyer(Thread):
         connections.close_all()
 
 
-def expire_much(books: int, holds: int) -> None:
-    print(f"\n{holds:,} expired holds over {books:,} books, {BUYERS} buyers meanwhile", file=sys.stderr)
-    hold_much(books, holds)
+def expire_much(books: int, reservations: int) -> None:
+    print(f"\n{reservations:,} expired reservations over {books:,} books, {BUYERS} buyers meanwhile", file=sys.stderr)
+    reserve_much(books, reservations)
     stop = Event()
     buyers = [Buyer(books, stop) for _ in range(BUYERS)]
     for buyer in buyers:
         buyer.start()
     began = time.perf_counter()
-    told = subprocess.run(
+    lines = subprocess.run(
         [sys.executable, "manage.py", "expire_reservations", "--verbosity", "2"],
         cwd=ROOT,
         capture_output=True,
@@ -206,21 +207,21 @@ def expire_much(books: int, holds: int) -> None:
     for buyer in buyers:
         buyer.join()
     waits = sorted(wait for buyer in buyers for wait in buyer.waits)
-    batches = sorted(float(line.split()[-2]) * 1000 for line in told[:-1])
+    batches = sorted(float(line.split()[-2]) * 1000 for line in lines[:-1])
     memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-    print(f"{told[-1]} in {seconds:.1f} s, {len(batches)} batches; {memory:.0f} MB at most")
+    print(f"{lines[-1]} in {seconds:.1f} s, {len(batches)} batches; {memory:.0f} MB at most")
     print(f"batch ms: median {median(batches):.0f}, longest {batches[-1]:.0f}")
     print(f"buyers: {len(waits)} bought, {sum(len(buyer.errors) for buyer in buyers)} errors; ", end="")
     print(f"wait ms: median {median(waits):.1f}, p99 {percentile(waits, 0.99):.0f}, longest {waits[-1]:.0f}")
-    print(f"still held: {Reservation.objects.filter(status='active', shelf__book__id__startswith='held').count()}")
+    print(f"still reserved: {Reservation.objects.filter(status='active', shelf__book__id__startswith='held').count()}")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="benchmarks.stock", description=__doc__)
-    parser.add_argument("--events", type=int, default=1_000_000, help="of the long history (default: 1,000,000)")
-    parser.add_argument("--times", type=int, default=300, help="that each act is measured (default: 300)")
+    parser.add_argument("--events", type=int, default=1_000_000, help="in the long history (default: 1,000,000)")
+    parser.add_argument("--times", type=int, default=300, help="measurements of each act (default: 300)")
     parser.add_argument("--holds", type=int, default=100_000, help="that expire at once (default: 100,000)")
-    parser.add_argument("--books", type=int, default=1000, help="that they are of (default: 1000)")
+    parser.add_argument("--books", type=int, default=1000, help="books that they are spread over (default: 1000)")
     options = parser.parse_args()
     if connection.introspection.table_names():
         raise SystemExit("This database has tables already. Give the benchmark an empty one.")

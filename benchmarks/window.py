@@ -1,4 +1,4 @@
-"""What one window of a measurement has seen."""
+"""The result of one window of a measurement."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,17 +6,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Throughput and waiting times of one load, for a few seconds."""
+    """Throughput and response times of one load."""
 
     orders_per_second: float
     p50: float
-    """Milliseconds from sending an order to its whole answer, for the median order; p95 and p99 likewise."""
+    """Milliseconds until the complete response, for the median order; p95 and p99 likewise."""
     p95: float
     p99: float
     not_2xx: int = 0
-    """Answers with another status, and requests without any answer."""
+    """Responses with another status, and requests without a response."""
 
 
 def percentile(ascending: Sequence[float], share: float) -> float:
-    """The value that `share` (0 to 1) of these are not above."""
+    """Returns the value that `share` (0 to 1) of these do not exceed."""
     return ascending[min(len(ascending) - 1, int(len(ascending) * share))]

@@ -1,4 +1,4 @@
-"""What every context shares, as operators see it."""
+"""The admin of the models that every context shares."""
 
 from django.contrib import admin
 

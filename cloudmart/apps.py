@@ -1,4 +1,4 @@
-"""The site: what every context shares."""
+"""The app of the site: what every context shares."""
 
 from django.apps import AppConfig
 from django.urls import register_converter
@@ -8,7 +8,7 @@ class CloudmartConfig(AppConfig):
     name = "cloudmart"
 
     def ready(self) -> None:
-        """Register the checks of dangerous settings, and what a path can name."""
+        """Registers the system checks and the path converters."""
         from cloudmart import checks  # noqa: F401
         from cloudmart.api.paths import CodeConverter
 

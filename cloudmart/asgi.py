@@ -11,9 +11,9 @@ from django.urls import get_resolver
 
 from cloudmart.wsgi import application as django
 
-get_resolver().url_patterns  # noqa: B018, it imports every view now, and not during the first requests
+get_resolver().url_patterns  # noqa: B018, imports every view before the first request
 
-from cloudmart.front import Front, Limits  # it needs Django to be set up
+from cloudmart.front import Front, Limits  # needs Django to be set up
 
 application = Front(
     django,

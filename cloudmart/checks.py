@@ -1,7 +1,7 @@
-"""System checks: settings under which our promises would not hold."""
+"""System checks: settings under which the guarantees of CloudMart do not hold."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.conf import settings
@@ -13,37 +13,32 @@ from cloudmart.kernel.countries import COUNTRIES, home_country
 from cloudmart.kernel.money import HIGHEST_PRICE
 from cloudmart.providers.mock import MockProvider
 
-SAFE_SQLITE = (3, 51, 3)
 STYLES = ("orchestration", "choreography")
 
 
 @register(Tags.database)
 def check_databases(**kwargs: Any) -> list[CheckMessage]:
-    return [problem for alias in settings.DATABASES for problem in problems_of(settings.DATABASES[alias])]
+    return [problem for database in settings.DATABASES.values() for problem in problems_of(database)]
 
 
-def problems_of(database: dict[str, Any]) -> list[CheckMessage]:
-    """What is dangerous about one entry of DATABASES."""
-    problems: list[CheckMessage] = []
-    options = database.get("OPTIONS", {})
+def problems_of(database: dict[str, Any]) -> Iterator[CheckMessage]:
+    """Yields the problems of one entry of DATABASES."""
+    engine, options = database["ENGINE"], database.get("OPTIONS", {})
     if database.get("ATOMIC_REQUESTS"):
-        problems.append(Error("ATOMIC_REQUESTS would hold locks across provider calls.", id="cloudmart.E001"))
-    if database["ENGINE"].endswith("mysql") and options.get("isolation_level") != "read committed":
-        problems.append(Error("MySQL must run READ COMMITTED: other levels lose updates.", id="cloudmart.E002"))
-    if database["ENGINE"].endswith("sqlite3") and options.get("transaction_mode") != "IMMEDIATE":
-        problems.append(
-            Error("SQLite needs transaction_mode IMMEDIATE: else writers do not queue.", id="cloudmart.E003")
-        )
-    return problems
+        yield Error("ATOMIC_REQUESTS would hold locks across provider calls.", id="cloudmart.E001")
+    if engine.endswith("mysql") and options.get("isolation_level") != "read committed":
+        yield Error("MySQL must run READ COMMITTED: other levels lose updates.", id="cloudmart.E002")
+    if engine.endswith("sqlite3") and options.get("transaction_mode") != "IMMEDIATE":
+        yield Error("SQLite needs transaction_mode IMMEDIATE: otherwise writers do not queue.", id="cloudmart.E003")
 
 
 @register(Tags.database)
 def check_character_sets(databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
-    """A character set that is not the whole of Unicode refuses orders because of a name or an address."""
+    """Without the whole of Unicode, orders fail because of the characters of a name or an address."""
     return [
         Error(
             f"The character set of the database {name!r} is {found}: it must be utf8mb4.",
-            hint="Before its first `migrate`: ALTER DATABASE … CHARACTER SET utf8mb4. Tables that exist keep theirs.",
+            hint="Before its first `migrate`: ALTER DATABASE … CHARACTER SET utf8mb4. Existing tables keep theirs.",
             id="cloudmart.E009",
         )
         for name in databases or ()
@@ -52,7 +47,7 @@ def check_character_sets(databases: Sequence[str] | None = None, **kwargs: Any) 
 
 
 def character_set_of(database: str) -> str:
-    """Returns what a new table of this MySQL database gets unless it says otherwise."""
+    """Returns the default character set of new tables in this MySQL database."""
     with connections[database].cursor() as cursor:
         cursor.execute(
             "SELECT default_character_set_name FROM information_schema.schemata WHERE schema_name = DATABASE()"
@@ -61,18 +56,16 @@ def character_set_of(database: str) -> str:
 
 
 @register(Tags.database, deploy=True)
-def check_sqlite_in_production(**kwargs: Any) -> list[CheckMessage]:
-    if not settings.DATABASES["default"]["ENGINE"].endswith("sqlite3"):
-        return []
-    problems: list[CheckMessage] = [Warning("SQLite is for development; use MySQL or MariaDB.", id="cloudmart.W001")]
-    if sqlite3.sqlite_version_info < SAFE_SQLITE:
-        problems.append(Warning("SQLite before 3.51.3 can, rarely, corrupt a WAL database.", id="cloudmart.W002"))
-    return problems
+def check_sqlite_in_production(**kwargs: Any) -> Iterator[CheckMessage]:
+    if settings.DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+        yield Warning("SQLite is for development; use MySQL or MariaDB.", id="cloudmart.W001")
+        if sqlite3.sqlite_version_info < (3, 51, 3):
+            yield Warning("SQLite before 3.51.3 can, rarely, corrupt a WAL database.", id="cloudmart.W002")
 
 
 @register(deploy=True)
 def check_providers(**kwargs: Any) -> list[CheckMessage]:
-    """A mock takes no money and sends nothing, and says that it has."""
+    """A mock reports success without taking money or sending a parcel."""
     return [
         Error(
             f"{port} is a mock: orders complete without {what}.", hint="See docs/operations.md.", id="cloudmart.E008"
@@ -83,50 +76,26 @@ def check_providers(**kwargs: Any) -> list[CheckMessage]:
 
 
 @register()
-def check_home_region(**kwargs: Any) -> list[CheckMessage]:
-    if home_country() in COUNTRIES:
-        return []
-    return [Error("HOME_REGION must be an ISO 3166-1 alpha-2 code, like JP.", id="cloudmart.E010")]
+def check_shop_settings(**kwargs: Any) -> Iterator[CheckMessage]:
+    if home_country() not in COUNTRIES:
+        yield Error("HOME_REGION must be an ISO 3166-1 alpha-2 code, like JP.", id="cloudmart.E010")
+    highest_total_without_tax = HIGHEST_PRICE * settings.MAX_QUANTITY_PER_LINE * settings.MAX_LINES_PER_ORDER
+    if 2 * highest_total_without_tax >= 2**53:  # at a tax of 100 %
+        limits = "MAX_QUANTITY_PER_LINE times MAX_LINES_PER_ORDER"
+        yield Error(f"{limits} allows totals above 2^53, which JSON parsers round.", id="cloudmart.E011")
 
 
 @register()
-def check_order_limits(**kwargs: Any) -> list[CheckMessage]:
-    """At the highest price, and with a tax of 100 %."""
-    dearest = 2 * HIGHEST_PRICE * settings.MAX_QUANTITY_PER_LINE * settings.MAX_LINES_PER_ORDER
-    if dearest < 2**53:
-        return []
-    limits = "MAX_QUANTITY_PER_LINE times MAX_LINES_PER_ORDER"
-    return [Error(f"{limits} allows totals that JSON's readers cannot tell apart.", id="cloudmart.E011")]
-
-
-@register()
-def check_saga_settings(**kwargs: Any) -> list[CheckMessage]:
-    problems: list[CheckMessage] = []
+def check_saga_settings(**kwargs: Any) -> Iterator[CheckMessage]:
     if settings.SAGA_STYLE not in STYLES:
-        problems.append(Error(f"SAGA_STYLE must be one of {', '.join(STYLES)}.", id="cloudmart.E004"))
+        yield Error(f"SAGA_STYLE must be one of {', '.join(STYLES)}.", id="cloudmart.E004")
     if settings.PROVIDER_TRIES < 1:
-        problems.append(Error("PROVIDER_TRIES must be at least 1.", id="cloudmart.E005"))
+        yield Error("PROVIDER_TRIES must be at least 1.", id="cloudmart.E005")
     if settings.RESERVATION_TTL.total_seconds() < 60:
-        problems.append(Error("RESERVATION_TTL under a minute expires holds of running orders.", id="cloudmart.E006"))
+        yield Error("RESERVATION_TTL under a minute lets reservations of running orders expire.", id="cloudmart.E006")
     if settings.SAGA_DEADLINE >= settings.RESERVATION_TTL:
-        problems.append(
-            Error(
-                "SAGA_DEADLINE must be less than RESERVATION_TTL: late orders lose their holds.",
-                id="cloudmart.E007",
-            )
-        )
+        yield Error("SAGA_DEADLINE must be less than RESERVATION_TTL: late orders lose books.", id="cloudmart.E007")
     if settings.LEASE.total_seconds() <= settings.PROVIDER_DEADLINE:
-        problems.append(
-            Warning(
-                "LEASE should be longer than PROVIDER_DEADLINE: drivers are taken for dead in mid call.",
-                id="cloudmart.W003",
-            )
-        )
+        yield Warning("LEASE should exceed PROVIDER_DEADLINE: it expires during a provider call.", id="cloudmart.W003")
     if settings.STALE_INTENT.total_seconds() <= (settings.PROVIDER_TRIES + 1) * settings.PROVIDER_DEADLINE:
-        problems.append(
-            Warning(
-                "STALE_INTENT should be longer than asking a provider may take: workers ask at the same time.",
-                id="cloudmart.W004",
-            )
-        )
-    return problems
+        yield Warning("STALE_INTENT should exceed a provider call with its retries.", id="cloudmart.W004")

@@ -1,9 +1,8 @@
-"""The front of the web server: it receives each request whole, within limits, before a thread works on it.
+"""The front of the web server: it receives each request in full, within limits, before a thread works on it.
 
-A client that sends slowly, too much or nothing costs a connection for a while, and never a thread. The server beneath
+A client that sends slowly, too much or nothing occupies a connection for a while, but never a thread. The web server
 limits the time for the header and the number of connections; the front limits the time and the size of the body, and
-the time that a request waits for a thread. Each probe has a thread of its own, so that it is answered while all
-others are busy.
+the time that a request waits for a thread. Each probe has its own thread, so that it responds while others are busy.
 """
 
 import asyncio
@@ -16,7 +15,7 @@ from io import BytesIO
 from typing import Any
 from wsgiref.types import WSGIApplication, WSGIEnvironment
 
-from cloudmart.api.problems import plain, problem
+from cloudmart.api.problems import json_response, problem
 from cloudmart.process import drop_clients_that_do_not_read
 
 Scope = dict[str, Any]
@@ -28,40 +27,40 @@ PROBES = ("/healthz", "/readyz")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What one process allows; sizes are in bytes, times in seconds."""
+    """The limits of one process; sizes are in bytes, times in seconds."""
 
     threads: int
     body_size: int
-    """Of one request. The application refuses a longer one by its Content-Length; nobody reads it."""
+    """Of one request. The application rejects a longer one by its Content-Length, without reading it."""
     small_body: int
-    """Up to this size a body is always received; beyond it, it counts towards `bodies_size`."""
+    """A body up to this size is always received. Only what exceeds it counts towards `bodies_size`."""
     bodies_size: int
-    """What counts of all requests that are received or worked on at a time."""
+    """The limit for all bodies in memory together."""
     body_time: float
     """From the end of the header to the end of the body."""
     queue_time: float
     """Until a thread is free."""
     probe_time: float
-    """Until a probe is answered."""
+    """Until a probe has its response."""
     unread_time: float
-    """For which a client may leave what it was sent unread."""
+    """For which a client may leave data unread."""
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """A whole HTTP response."""
+class Response:
+    """A complete HTTP response."""
 
     status: int
     headers: list[tuple[bytes, bytes]]
     content: bytes
 
 
-class Refused(Exception):
-    """The front answers by itself, with the problem of this code."""
+class RequestRejected(Exception):
+    """The front responds with the problem of this code, without the application."""
 
 
 class ClientGone(Exception):
-    """The client hung up before its request was complete."""
+    """The client disconnected before its request was complete."""
 
 
 class Front:
@@ -72,22 +71,22 @@ class Front:
         self._threads = Threads(application, limits.threads, limits.queue_time)
         self._probes = {path: Threads(application, 1, limits.probe_time) for path in PROBES}
         self._bodies_size = 0
-        self._has_begun = False
+        self._has_started = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if not self._has_begun:
-            self._has_begun = True
+        if not self._has_started:
+            self._has_started = True
             drop_clients_that_do_not_read(self._limits.unread_time)
         try:
-            answer = await self._answer(environ_of(scope), receive)
-        except Refused as refusal:
-            answer = refused(str(refusal))
+            response = await self._respond(environ_of(scope), receive)
+        except RequestRejected as rejection:
+            response = problem_response(str(rejection))
         except ClientGone:
             return
-        await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
-        await send({"type": "http.response.body", "body": answer.content})
+        await send({"type": "http.response.start", "status": response.status, "headers": response.headers})
+        await send({"type": "http.response.body", "body": response.content})
 
-    async def _answer(self, environ: WSGIEnvironment, receive: Receive) -> Answer:
+    async def _respond(self, environ: WSGIEnvironment, receive: Receive) -> Response:
         if probe := self._probes.get(environ["PATH_INFO"]):
             async with within(self._limits.probe_time, otherwise="busy"):
                 return await probe.run(environ)
@@ -100,7 +99,7 @@ class Front:
             self._bodies_size -= self._counted(body)
 
     async def _receive(self, body: bytearray, environ: WSGIEnvironment, receive: Receive) -> None:
-        """Fill `body`, and note its length; of a body that is too long nothing more is read."""
+        """Fills `body` and sets CONTENT_LENGTH. Stops reading a body that is too long."""
         if int(environ.get("CONTENT_LENGTH") or 0) > self._limits.body_size:
             return
         more = True
@@ -112,7 +111,7 @@ class Front:
             body += message.get("body", b"")
             self._bodies_size = others + self._counted(body)
             if self._counted(body) and self._bodies_size > self._limits.bodies_size:
-                raise Refused("busy")
+                raise RequestRejected("busy")
             more = message.get("more_body", False)
         environ["CONTENT_LENGTH"] = str(len(body))
         environ["wsgi.input"] = BytesIO(body)
@@ -123,35 +122,37 @@ class Front:
 
 
 class Threads:
-    """Runs a WSGI application, so many requests at a time."""
+    """Runs a WSGI application in a fixed number of threads."""
 
     def __init__(self, application: WSGIApplication, count: int, queue_time: float) -> None:
         self._application, self._queue_time = application, queue_time
         self._pool = ThreadPoolExecutor(count, thread_name_prefix="request")
         self._free = asyncio.Semaphore(count)
 
-    async def run(self, environ: WSGIEnvironment) -> Answer:
-        """Returns what the application answers. Raises Refused if no thread becomes free in time."""
+    async def run(self, environ: WSGIEnvironment) -> Response:
+        """Returns the application's response. Raises RequestRejected if no thread becomes free in time."""
         async with within(self._queue_time, otherwise="busy"):
             await self._free.acquire()
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, answer_of, self._application, environ)
+            return await asyncio.get_running_loop().run_in_executor(
+                self._pool, run_application, self._application, environ
+            )
         finally:
             self._free.release()
 
 
 @asynccontextmanager
 async def within(seconds: float, *, otherwise: str) -> AsyncIterator[None]:
-    """Raises Refused with the code `otherwise` when the block has not ended after so many seconds."""
+    """Raises RequestRejected with the code `otherwise` if the block takes longer than `seconds`."""
     try:
         async with asyncio.timeout(seconds):
             yield
     except TimeoutError:
-        raise Refused(otherwise) from None
+        raise RequestRejected(otherwise) from None
 
 
 def environ_of(scope: Scope) -> WSGIEnvironment:
-    """The request as a WSGI application reads it (PEP 3333), its body not yet received.
+    """Returns the WSGI environment of a request (PEP 3333) without its body.
 
     Headers with an underscore in their name are dropped: a WSGI application cannot tell `X_Forwarded_For`, which
     anybody can send, from `X-Forwarded-For`, which a trusted proxy sends.
@@ -176,19 +177,19 @@ def environ_of(scope: Scope) -> WSGIEnvironment:
     }
     for header, value in scope["headers"]:
         if b"_" not in header:
-            name, text = key_of(header), value.decode("latin-1")
+            name, text = environ_key(header), value.decode("latin-1")
             environ[name] = f"{environ[name]},{text}" if name in environ else text
     return environ
 
 
-def key_of(header: bytes) -> str:
-    """The name of a header in an environ."""
+def environ_key(header: bytes) -> str:
+    """Returns the key of a header in the WSGI environment."""
     name = header.decode("latin-1").upper().replace("-", "_")
     return name if name in {"CONTENT_TYPE", "CONTENT_LENGTH"} else f"HTTP_{name}"
 
 
-def answer_of(application: WSGIApplication, environ: WSGIEnvironment) -> Answer:
-    """Runs the application to the end of its response."""
+def run_application(application: WSGIApplication, environ: WSGIEnvironment) -> Response:
+    """Runs the application and reads its complete response."""
     status = 500
     headers: list[tuple[bytes, bytes]] = []
     content: list[bytes] = []
@@ -205,12 +206,12 @@ def answer_of(application: WSGIApplication, environ: WSGIEnvironment) -> Answer:
     finally:
         if hasattr(response, "close"):
             response.close()
-    return Answer(status, headers, b"".join(content))
+    return Response(status, headers, b"".join(content))
 
 
-def refused(code: str) -> Answer:
-    """The problem of this code, as the application would answer it."""
-    response = plain(problem(code))
+def problem_response(code: str) -> Response:
+    """Returns the problem response that the application would send for this code."""
+    response = json_response(problem(code))
     headers = {**response.headers, "Cache-Control": "no-store", "Connection": "close"}
     fields = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
-    return Answer(response.status_code, fields, response.content)
+    return Response(response.status_code, fields, response.content)

@@ -1,7 +1,7 @@
-"""How a log line looks, whoever writes it: a JSON object, or text for the eye; with all that is bound around it.
+"""The format of log lines: JSON objects or readable text, with the bound context variables.
 
-Reads LOG_FORMAT from the environment, not from the settings: the web server's master, which never loads those, writes
-its lines in the same form.
+Reads LOG_FORMAT from the environment, not from the settings: the web server's master process never loads those, and
+uses the same format.
 """
 
 import os
@@ -34,7 +34,7 @@ structlog.configure(
 
 
 def logging_config(level: str, stream: str) -> dict[str, Any]:
-    """Django's LOGGING: everything from `level` on goes to `stream`, which is stdout or stderr."""
+    """Returns Django's LOGGING. Records of `level` and above go to `stream`, which is stdout or stderr."""
     return {
         "version": 1,
         "disable_existing_loggers": False,
@@ -46,15 +46,15 @@ def logging_config(level: str, stream: str) -> dict[str, Any]:
         "root": {"handlers": ["stream"], "level": level},
         "loggers": {
             "django": {"handlers": []},
-            "django.request": {"level": "ERROR", "filters": ["has_traceback"]},  # else the request's line says it all
+            "django.request": {"level": "ERROR", "filters": ["has_traceback"]},  # RequestLog logs every request
             "django.server": {"handlers": [], "propagate": True, "level": "WARNING"},
-            "django.db.backends": {"level": "INFO"},  # at DEBUG it writes what is stored, tokens included
+            "django.db.backends": {"level": "INFO"},  # at DEBUG it logs stored values, including tokens
         },
     }
 
 
 def formatter() -> structlog.stdlib.ProcessorFormatter:
-    """For structlog's records and for all others. Raises ValueError when LOG_FORMAT is neither json nor console."""
+    """Returns the formatter of all records. Raises ValueError if LOG_FORMAT is neither json nor console."""
     return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=ADDED_TO_EVERY_LINE,
         processors=[
@@ -67,7 +67,7 @@ def formatter() -> structlog.stdlib.ProcessorFormatter:
 
 
 def without_secrets(logger: Any, method: str, line: EventDict) -> EventDict:
-    """A structlog processor: no text of a line shows a secret, be it a message, a traceback or a path."""
+    """A structlog processor that redacts every text of a line, including its traceback."""
     line["event"] = str(line["event"])
     return {key: redacted(value) if isinstance(value, str) else value for key, value in line.items()}
 

@@ -1,4 +1,4 @@
-"""What every context shares in the database: the idempotency keys of the HTTP API."""
+"""The model that every context shares: the idempotency keys of the HTTP API."""
 
 from datetime import datetime
 
@@ -8,10 +8,10 @@ from cloudmart.database.fields import CharField
 
 
 class IdempotencyKey(models.Model):
-    """One use of an Idempotency-Key by one principal, and the answer that a repeat gets."""
+    """One use of an Idempotency-Key by one principal, and the response that a repeat gets."""
 
     read_at: datetime
-    """Not stored: what time it was by the database's clock when it was looked up."""
+    """Not stored: the time by the database's clock at which the row was read."""
 
     scope = CharField(max_length=64, unique=True, help_text="SHA-256 over principal and key, in hex")
     fingerprint = CharField(max_length=64, help_text="SHA-256 over method, path and canonical body, in hex")
@@ -30,5 +30,5 @@ class IdempotencyKey(models.Model):
 
     @property
     def is_open_order(self) -> bool:
-        """Whether it leads to an order that has not ended: such a key outlives its time."""
+        """Returns True if its order is not finished. Such a key does not expire."""
         return self.order_id is not None and self.status_code is None

@@ -1,4 +1,4 @@
-"""Tasks that a process repeats until it is told to stop."""
+"""Tasks that a process repeats until it receives a stop signal."""
 
 import logging
 import signal
@@ -19,16 +19,16 @@ STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT}
 
 @dataclass(frozen=True, slots=True)
 class PeriodicTask:
-    """A piece of work that is repeated."""
+    """Work that is repeated at an interval."""
 
     name: str
     work: Callable[[ShouldStop], int]
     """Returns how many items it processed."""
     interval: float
-    """Seconds until the next run after one that found nothing to do."""
+    """Seconds between a run that processed nothing and the next run."""
 
     def run(self, should_stop: ShouldStop = never) -> int | None:
-        """Runs the work once. Returns None if it failed, and logs why: the next run may find the database back."""
+        """Runs the work once. Logs an error and returns None: the next run may succeed."""
         close_old_connections()
         forget_secrets()
         try:
@@ -40,7 +40,7 @@ class PeriodicTask:
         return None
 
     def repeat(self, stop: Event) -> None:
-        """Repeats the work until `stop` is set. A run that fails is followed by the interval, then the next."""
+        """Repeats the work until `stop` is set. After a failed run it waits for the interval."""
         while not stop.is_set():
             if not self.run(stop.is_set):
                 stop.wait(self.interval)

@@ -1,4 +1,4 @@
-"""What a process of the web server asks of the operating system. Linux has it; elsewhere nothing is done."""
+"""Calls to the operating system for the processes of the web server. They do nothing except on Linux."""
 
 import ctypes
 import multiprocessing
@@ -18,7 +18,7 @@ OPEN_FILES = "/proc/self/fd"
 def end_with_parent() -> None:
     """Has the kernel kill this process when its parent dies, so that no orphan keeps the port.
 
-    A process whose parent died before it could ask for that ends at once.
+    Ends the process at once if the parent is already dead.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -28,13 +28,13 @@ def end_with_parent() -> None:
 
 
 def drop_clients_that_do_not_read(seconds: float) -> None:
-    """Has the kernel drop a connection when the other side has not taken what was sent to it for so long.
+    """Has the kernel drop a connection whose client has not read the sent data for `seconds`.
 
-    The time is set on the sockets that this process listens on; the connections that they accept inherit it.
+    The time is set on the listening sockets of this process; accepted connections inherit it.
     """
     if sys.platform == "linux":
         for descriptor in map(int, os.listdir(OPEN_FILES)):
-            with suppress(OSError):  # it is closed by now
+            with suppress(OSError):  # already closed
                 if S_ISSOCK(os.fstat(descriptor).st_mode):
                     _drop_unread(descriptor, seconds)
 

@@ -32,12 +32,8 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = env.bool("HSTS_WHOLE_DOMA
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [csp.NONE],
-        "script-src": [csp.SELF],
-        "style-src": [csp.SELF],
+        **{key: [csp.SELF] for key in ("script-src", "style-src", "font-src", "connect-src", "form-action")},
         "img-src": [csp.SELF, "data:"],
-        "font-src": [csp.SELF],
-        "connect-src": [csp.SELF],
-        "form-action": [csp.SELF],
         "frame-ancestors": [csp.NONE],
         "base-uri": [csp.NONE],
     }
@@ -54,8 +50,8 @@ IDEMPOTENCY_KEY_TTL = timedelta(seconds=env.int("IDEMPOTENCY_KEY_TTL", default=2
 LEASE = timedelta(seconds=env.float("LEASE", default=15))
 SAGA_DEADLINE = timedelta(seconds=env.float("SAGA_DEADLINE", default=10 * 60))
 REQUEST_BUDGET = env.float("REQUEST_BUDGET", default=10)
-SAGA_PAUSE = timedelta(seconds=env.float("SAGA_PAUSE", default=2))
-SAGA_LONGEST_PAUSE = timedelta(seconds=env.float("SAGA_LONGEST_PAUSE", default=5 * 60))
+SAGA_BACKOFF = timedelta(seconds=env.float("SAGA_BACKOFF", default=2))
+SAGA_MAX_BACKOFF = timedelta(seconds=env.float("SAGA_MAX_BACKOFF", default=5 * 60))
 ATTENTION_AFTER = env.int("ATTENTION_AFTER", default=5)
 STALE_INTENT = timedelta(seconds=env.float("STALE_INTENT", default=60))
 AUDIT_GRACE = timedelta(seconds=env.int("AUDIT_GRACE", default=60))
@@ -114,8 +110,8 @@ MIDDLEWARE = [
     "cloudmart.api.requests.RequestLog",
     "csp.middleware.CSPMiddleware",
     "cloudmart.api.caching.no_store",
-    "cloudmart.api.bodies.utf8_required",
-    "cloudmart.api.bodies.bounded",
+    "cloudmart.api.bodies.require_utf8",
+    "cloudmart.api.bodies.limit_body_size",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -136,9 +132,9 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-            ],
+            ]
         },
-    },
+    }
 ]
 
 ROOT_URLCONF = "cloudmart.urls"
@@ -175,7 +171,6 @@ AUTH_PASSWORD_VALIDATORS = [
 
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
-USE_TZ = True
 
 STATIC_URL = "static/"
 WHITENOISE_USE_FINDERS = True
@@ -197,7 +192,7 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_THROTTLE_CLASSES": [
         "rest_framework.throttling.UserRateThrottle",
-        "cloudmart.api.throttling.StrangerThrottle",
+        "cloudmart.api.throttling.AnonymousThrottle",
     ],
     "DEFAULT_THROTTLE_RATES": {
         "user": env.str("THROTTLE_USERS", default="600/min") or None,
@@ -244,9 +239,6 @@ SPECTACULAR_SETTINGS = {
     },
 }
 
-REST_KNOX = {
-    "AUTH_HEADER_PREFIX": "Bearer",
-    "TOKEN_TTL": timedelta(days=env.int("TOKEN_TTL_DAYS", default=30)),
-}
+REST_KNOX = {"AUTH_HEADER_PREFIX": "Bearer", "TOKEN_TTL": timedelta(days=env.int("TOKEN_TTL_DAYS", default=30))}
 
 LOGGING = logging_config(level=env("LOG_LEVEL", default="INFO"), stream=env("LOG_STREAM", default="stdout"))

@@ -1,4 +1,4 @@
-"""Every path of the site. Commands that cross contexts come from sagas, queries from their own context."""
+"""The paths of the site. Commands that cross contexts are in sagas, queries are in their own context."""
 
 from django.contrib import admin
 from django.urls import include, path

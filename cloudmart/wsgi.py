@@ -1,4 +1,4 @@
-"""Django as a WSGI application. The web server loads it behind the front: see asgi.py."""
+"""Django as a WSGI application. The web server loads it through asgi.py."""
 
 import os
 

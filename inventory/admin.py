@@ -1,4 +1,4 @@
-"""Books and stock as operators see them."""
+"""Books and stock in the admin."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ class BookAdmin(admin.ModelAdmin):
         return ["id"] if obj else []
 
     def save_model(self, request: Any, obj: Book, form: Any, change: bool) -> None:
-        """A new book gets its empty shelf with it."""
+        """Creates the stock of a new book with it."""
         super().save_model(request, obj, form, change)
         InventoryRecord.objects.get_or_create(book=obj)
 
@@ -42,7 +42,7 @@ class InventoryRecordAdmin(ReadOnlyAdmin):
         )
 
     def history_view(self, request: Any, object_id: str, extra_context: Any = None) -> Any:
-        """All that happened to the book's stock, with who and why, newest first; and a chart of it."""
+        """The book's stock events, newest first, with a chart."""
         record = InventoryRecord.objects.filter(pk=object_id).first()
         stock = record.stock if record else Stock()
         paginator = Paginator(range(stock.version, 0, -1), EVENTS_ON_A_PAGE)

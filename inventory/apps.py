@@ -7,5 +7,5 @@ class InventoryConfig(AppConfig):
     name = "inventory"
 
     def ready(self) -> None:
-        """Have what is held now told with the metrics."""
+        """Registers the metrics of live reservations."""
         from inventory import metrics  # noqa: F401

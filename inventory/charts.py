@@ -1,40 +1,27 @@
-"""A book's stock over time, drawn as an SVG: on hand, reserved and available, each a line that goes in steps."""
+"""A book's stock over time as an SVG chart: step lines of the copies on hand, reserved and available."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.template.loader import render_to_string
 
 from inventory.models import StockEvent
-from inventory.stock import Stock
 
 LEFT, TOP, WIDTH, HEIGHT = 60, 34, 880, 240
-"""Where the lines are, in units of the picture."""
+"""The area of the lines, in units of the picture."""
 
 MARKS = 4
-"""Steps of the time's axis."""
+"""Intervals on the time axis."""
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A number of the stock, and its colour."""
-
-    name: str
-    colour: str
-    of: Callable[[Stock], int]
-
-
-LINES = (
-    Line("on hand", "#417690", lambda stock: stock.on_hand),
-    Line("available", "#2e7d32", lambda stock: stock.available),
-    Line("reserved", "#d9822b", lambda stock: stock.reserved),
-)
+LINES = {"on_hand": "#417690", "available": "#2e7d32", "reserved": "#d9822b"}
+"""The colour of each number of a Stock that is drawn."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """Where a moment and a number of copies are in the picture."""
+    """Converts times and numbers of copies to coordinates."""
 
     first: datetime
     last: datetime
@@ -48,7 +35,7 @@ class Scale:
 
 
 def stock_chart(events: Sequence[StockEvent]) -> str:
-    """The stock after each of these events, oldest first; nothing when there are too few to draw."""
+    """The chart of these events, oldest first; empty when there are fewer than two."""
     if len(events) < 2:
         return ""
     most = max(event.on_hand_after for event in events) or 1
@@ -59,8 +46,13 @@ def stock_chart(events: Sequence[StockEvent]) -> str:
         "left": LEFT,
         "right": LEFT + WIDTH,
         "lines": [
-            {"line": line, "points": _points(events, line, scale), "key": LEFT + 120 * place}
-            for place, line in enumerate(LINES)
+            {
+                "name": number.replace("_", " "),
+                "colour": colour,
+                "points": _points(events, number, scale),
+                "key": LEFT + 120 * place,
+            }
+            for place, (number, colour) in enumerate(LINES.items())
         ],
         "copies": [{"y": scale.y(copies), "text": f"{copies:,}"} for copies in sorted({0, most // 2, most})],
         "times": [{"x": scale.x(moment), "text": text} for moment, text in _times(scale)],
@@ -68,12 +60,12 @@ def stock_chart(events: Sequence[StockEvent]) -> str:
     return render_to_string("inventory/stock_chart.svg", context)
 
 
-def _points(events: Sequence[StockEvent], line: Line, scale: Scale) -> str:
-    """A number stays what it is until the next event changes it."""
+def _points(events: Sequence[StockEvent], number: str, scale: Scale) -> str:
+    """Steps: each value lasts until the next event."""
     points: list[str] = []
     before: float | None = None
     for event in events:
-        x, y = scale.x(event.happened_at), scale.y(line.of(event.stock_after))
+        x, y = scale.x(event.happened_at), scale.y(getattr(event.stock_after, number))
         points += [f"{x:.1f},{before:.1f}"] if before is not None else []
         points.append(f"{x:.1f},{y:.1f}")
         before = y

@@ -1,63 +1,43 @@
-"""Why the stock room says no."""
+"""The errors of the stock."""
 
 from cloudmart.kernel.errors import DomainError
 
 
-class UnknownBook(DomainError):
+class UnknownBook(DomainError, code="book_not_found"):
     """There is no such book."""
 
-    code = "book_not_found"
+
+class OutOfStock(DomainError, code="out_of_stock"):
+    """Fewer copies are available than were asked for."""
 
 
-class OutOfStock(DomainError):
-    """Not enough copies on the shelf."""
-
-    code = "out_of_stock"
+class PriceChanged(DomainError, code="price_changed"):
+    """A book no longer costs what the order expected."""
 
 
-class PriceChanged(DomainError):
-    """A book's price is not the one that was expected."""
-
-    code = "price_changed"
+class ReservationExpired(DomainError, code="reservation_expired"):
+    """The reservation has expired."""
 
 
-class ReservationExpired(DomainError):
-    """The hold ran out before it was confirmed."""
-
-    code = "reservation_expired"
+class HeldTooLong(DomainError, code="held_too_long"):
+    """The customer's drafts have reserved the book for the longest time allowed."""
 
 
-class HeldTooLong(DomainError):
-    """The customer's drafts have held the book for as long as they may."""
-
-    code = "held_too_long"
+class ReservationDiffers(DomainError, code="reservation_differs"):
+    """The order has reserved another number of copies of this book."""
 
 
-class ReservationDiffers(DomainError):
-    """The order holds another number of copies of this book."""
-
-    code = "reservation_differs"
+class ReservationEnded(DomainError, code="reservation_ended"):
+    """The order's reservation was released, has expired or is sold."""
 
 
-class ReservationEnded(DomainError):
-    """What the order held was given back, has expired or is sold."""
-
-    code = "reservation_ended"
+class ReferenceReused(DomainError, code="reference_reused"):
+    """This reference belongs to another change of the book's stock."""
 
 
-class ReferenceReused(DomainError):
-    """Under this reference something else was done to this book's stock."""
-
-    code = "reference_reused"
+class TooMuchStock(DomainError, code="too_much_stock"):
+    """The stock of a book cannot be that large."""
 
 
-class TooMuchStock(DomainError):
-    """No shelf holds that many copies."""
-
-    code = "too_much_stock"
-
-
-class StockIsReserved(DomainError):
-    """Copies that are held for orders cannot be taken off the shelf."""
-
-    code = "stock_is_reserved"
+class StockIsReserved(DomainError, code="stock_is_reserved"):
+    """Copies that are reserved for orders cannot be removed from stock."""

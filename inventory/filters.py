@@ -1,4 +1,4 @@
-"""Which books a list shows."""
+"""Filters of the lists of books and stock events."""
 
 from typing import Any
 
@@ -14,15 +14,17 @@ TRUE, FALSE = "true", "false"
 
 class InventoryFilter(FilterSet):
     in_stock = ChoiceFilter(
-        choices=[(TRUE, TRUE), (FALSE, FALSE)], method="keep_in_stock", label="Whether a copy is to be had"
+        choices=[(TRUE, TRUE), (FALSE, FALSE)],
+        method="keep_in_stock",
+        label="Only books with available copies, or without",
     )
     title = TextFilter(field_name="title", lookup_expr="icontains", label="Part of the title")
 
-    def keep_in_stock(self, shelves: QuerySet[Any], name: str, value: str) -> QuerySet[Any]:
-        return shelves.filter(available_quantity__gt=0) if value == TRUE else shelves.filter(available_quantity=0)
+    def keep_in_stock(self, books: QuerySet[Any], name: str, value: str) -> QuerySet[Any]:
+        return books.filter(available_quantity__gt=0) if value == TRUE else books.filter(available_quantity=0)
 
 
 class StockEventFilter(FilterSet):
     type = ChoiceFilter(choices=[(kind.value, kind.value) for kind in EventType])
-    happened_from = MomentFilter(field_name="happened_at", lookup_expr="gte", label="Then or later")
-    happened_to = MomentFilter(field_name="happened_at", lookup_expr="lt", label="Before then")
+    happened_from = MomentFilter(field_name="happened_at", lookup_expr="gte", label="At this time or later")
+    happened_to = MomentFilter(field_name="happened_at", lookup_expr="lt", label="Before this time")

@@ -1,17 +1,108 @@
 """The only place that locks stock: in primary-key order, before anything that depends on it is read."""
 
 from collections.abc import Iterable
+from datetime import datetime, timedelta
+from functools import cached_property
+from uuid import UUID
 
-from cloudmart.database.clock import READ_AT
-from inventory.errors import UnknownBook
-from inventory.models import InventoryRecord
+from django.db.models import QuerySet
+
+from cloudmart.kernel.text import LONGEST_REASON, storable
+from inventory.models import InventoryRecord, Reservation, StockEvent
+from inventory.stock import Stock, StockChange
+
+TICK = timedelta(microseconds=1)
 
 
-def lock_stock(book_ids: Iterable[str]) -> dict[str, InventoryRecord]:
-    """The locked rows by book, with the time in `read_at`. Raises UnknownBook with every code that has none."""
-    wanted = set(book_ids)
-    rows = InventoryRecord.objects.select_for_update().filter(pk__in=wanted).order_by("pk")
-    locked = {row.pk: row for row in rows.annotate(**READ_AT)}
-    if missing := sorted(wanted - locked.keys()):
-        raise UnknownBook(book_ids=missing)
-    return locked
+def lock_stock(book_ids: Iterable[str]) -> "LockedStock":
+    """Locks the stock of these books. Raises UnknownBook with every unknown code."""
+    return LockedStock(InventoryRecord.objects.select_for_update().order_by("pk").by_code(book_ids))
+
+
+def lock_reservations(
+    reservations: QuerySet[Reservation], book_ids: Iterable[str] = ()
+) -> tuple["LockedStock", list[Reservation]]:
+    """Locks the stock of these reservations and books. Returns the stock, and the reservations as read under lock.
+
+    The stock of a reservation that another transaction inserts before the lock is granted is locked afterwards, out of
+    order. That can deadlock; the caller's transaction then runs again.
+    """
+    stock, found = lock_stock(book_ids), list(reservations)
+    while missing := {reservation.book_id for reservation in found if reservation.book_id not in stock}:
+        stock = stock.joined(lock_stock(missing))
+        found = list(reservations.all())
+    return stock, found
+
+
+class LockedStock:
+    """The locked stock of some books. `append` adds events; `save` writes them and the new balances."""
+
+    def __init__(self, rows: dict[str, InventoryRecord]) -> None:
+        self._rows = rows
+        self._stock = {book_id: row.stock for book_id, row in rows.items()}
+        self._events: list[StockEvent] = []
+
+    def joined(self, other: "LockedStock") -> "LockedStock":
+        """The stock of both, as it was locked."""
+        return LockedStock({**self._rows, **other._rows})
+
+    def __contains__(self, book_id: str) -> bool:
+        return book_id in self._rows
+
+    def __getitem__(self, book_id: str) -> Stock:
+        return self._stock[book_id]
+
+    @cached_property
+    def now(self) -> datetime:
+        """The time by which the transaction decides, and which it writes."""
+        return max(row.read_at for row in self._rows.values())
+
+    def reservations_of(self, order_id: UUID) -> dict[str, Reservation]:
+        """The order's reservations of these books, in any status, by book."""
+        reservations = Reservation.objects.filter(order_id=order_id, shelf__in=self._rows)
+        return {reservation.book_id: reservation for reservation in reservations}
+
+    def append(
+        self,
+        book_id: str,
+        change: StockChange,
+        *,
+        reservation: Reservation | None = None,
+        reference: str | None = None,
+        reason: str = "",
+        actor: str = "",
+    ) -> None:
+        """Applies `change` to the book's stock, and adds its event."""
+        stock = self._stock[book_id] = self._stock[book_id].after(change)
+        self._events.append(
+            StockEvent(
+                shelf_id=book_id,
+                version=stock.version,
+                type=change.type,
+                on_hand_delta=change.on_hand_delta,
+                reserved_delta=change.reserved_delta,
+                on_hand_after=stock.on_hand,
+                reserved_after=stock.reserved,
+                reservation_id=reservation.pk if reservation else None,
+                order_id=reservation.order_id if reservation else None,
+                reference=reference,
+                reason=storable(reason, LONGEST_REASON),
+                actor=actor,
+                happened_at=self._next_moment(book_id),
+            )
+        )
+
+    def save(self) -> None:
+        StockEvent.objects.bulk_create(self._events)
+        for book_id in sorted({event.shelf_id for event in self._events}):
+            stock, changed_at = self._stock[book_id], self._rows[book_id].changed_at
+            InventoryRecord.objects.filter(pk=book_id).update(
+                on_hand=stock.on_hand, reserved=stock.reserved, version=stock.version, changed_at=changed_at
+            )
+        self._events = []
+
+    def _next_moment(self, book_id: str) -> datetime:
+        """Now, or one tick after the book's previous event if the clock was set back."""
+        row = self._rows[book_id]
+        row.changed_at = max(self.now, row.changed_at + TICK) if row.changed_at else self.now
+        return row.changed_at

@@ -1,4 +1,4 @@
-"""What is held now, read from the database whenever somebody looks at the metrics."""
+"""Live reservations as metrics, read from the database at each scrape."""
 
 from collections.abc import Iterable
 
@@ -7,14 +7,14 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from cloudmart.kernel.metrics import READ_AT_SCRAPE
-from inventory.selectors import held_now
+from inventory.selectors import count_live_reservations
 
 
 class LiveReservations(Collector):
     def collect(self) -> Iterable[Metric]:
-        reservations, copies = held_now()
-        yield GaugeMetricFamily("cloudmart_live_reservations", "Holds that have not run out.", reservations)
-        yield GaugeMetricFamily("cloudmart_live_reserved_copies", "Copies in holds that have not run out.", copies)
+        reservations, copies = count_live_reservations()
+        yield GaugeMetricFamily("cloudmart_live_reservations", "Live reservations.", reservations)
+        yield GaugeMetricFamily("cloudmart_live_reserved_copies", "Copies in live reservations.", copies)
 
 
 READ_AT_SCRAPE.register(LiveReservations())

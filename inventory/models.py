@@ -1,22 +1,25 @@
-"""Books, their stock, what is held for orders, and every change that there ever was."""
+"""Books, their stock, the reservations for orders, and the ledger of all stock changes."""
 
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Self
 
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 
-from cloudmart.database.clock import DatabaseNow
+from cloudmart.database.clock import READ_AT, DatabaseNow
 from cloudmart.database.fields import DOT_SEGMENTS, CharField, CodeField, IsNot, is_code
 from cloudmart.database.states import HasMoves
 from cloudmart.kernel.ids import new_id
 from cloudmart.kernel.money import HIGHEST_PRICE
 from cloudmart.kernel.text import LONGEST_REASON
-from inventory.stock import EventType, Happened, Stock
+from inventory.errors import UnknownBook
+from inventory.stock import EventType, Stock, StockChange
 
+NOW = DatabaseNow()
 COMMANDS = ("reserve", "release", "extend")
-"""Below /inventory these are paths of their own, and no book is found there."""
+"""Paths below /inventory, which are therefore no book codes."""
 
 
 class Book(models.Model):
@@ -38,17 +41,29 @@ class Book(models.Model):
         return f"{self.id} {self.title}"
 
 
+class InventoryQuerySet(models.QuerySet["InventoryRecord"]):
+    def by_code(self, book_ids: Iterable[str]) -> dict[str, "InventoryRecord"]:
+        """Returns the rows of these books, with `read_at`. Raises UnknownBook with every unknown code."""
+        wanted = set(book_ids)
+        found = {row.pk: row for row in self.filter(pk__in=wanted).annotate(**READ_AT)}
+        if missing := sorted(wanted - found.keys()):
+            raise UnknownBook(book_ids=missing)
+        return found
+
+
 class InventoryRecord(models.Model):
-    """The snapshot of a book's stock after its last event. Locked before any change of that stock."""
+    """The snapshot of a book's stock after its last event. It is locked before any change of that stock."""
 
     read_at: datetime
-    """Not stored: what time it was by the database's clock when it was read to be sold or changed."""
+    """Not stored: the database's time of the SELECT; see READ_AT."""
 
     book = models.OneToOneField(Book, primary_key=True, on_delete=models.PROTECT, related_name="inventory")
     on_hand = models.PositiveIntegerField(default=0)
     reserved = models.PositiveIntegerField(default=0)
     version = models.PositiveBigIntegerField(default=0)
-    changed_at = models.DateTimeField(null=True, help_text="When its last event happened")
+    changed_at = models.DateTimeField(null=True, help_text="Time of the last event")
+
+    objects = InventoryQuerySet.as_manager()
 
     class Meta:
         db_table = "inventory"
@@ -74,14 +89,24 @@ class InventoryRecord(models.Model):
 
 
 class Status(models.TextChoices):
-    ACTIVE = "active"  #: Held for an order; falls back on the shelf at `expires_at`.
-    CONFIRMED = "confirmed"  #: Sold; it has left the shelf.
-    RELEASED = "released"  #: Given back by its order, held or sold.
-    EXPIRED = "expired"  #: Given back by the clock.
+    ACTIVE = "active"  #: Reserved for an order until `expires_at`.
+    CONFIRMED = "confirmed"  #: Sold, and no longer in stock.
+    RELEASED = "released"  #: Returned to stock by its order, before or after the sale.
+    EXPIRED = "expired"  #: Returned to stock after `expires_at`.
+
+
+class ReservationQuerySet(models.QuerySet["Reservation"]):
+    def live(self, now: datetime | DatabaseNow = NOW) -> Self:
+        """Reservations that can be confirmed."""
+        return self.filter(status=Status.ACTIVE, expires_at__gt=now)
+
+    def past_expiry(self, now: datetime | DatabaseNow = NOW) -> Self:
+        """Reservations past their expiry whose copies are not yet returned to stock."""
+        return self.filter(status=Status.ACTIVE, expires_at__lte=now)
 
 
 class Reservation(HasMoves):
-    """Copies of one book that are held for one order."""
+    """Copies of one book that are reserved for one order."""
 
     MOVES = {
         Status.ACTIVE: {Status.ACTIVE, Status.CONFIRMED, Status.RELEASED, Status.EXPIRED},
@@ -97,11 +122,11 @@ class Reservation(HasMoves):
     )
     quantity = models.PositiveIntegerField()
     status = CharField(max_length=16, choices=Status.choices, default=Status.ACTIVE)
-    held_since = models.DateTimeField(default=DatabaseNow, help_text="Without an end in between")
-    held_for = CodeField(
-        max_length=64, null=True, blank=True, help_text="The customer in whose draft it is held, or was at last"
-    )
+    held_since = models.DateTimeField(default=DatabaseNow, help_text="Start of the uninterrupted reservation")
+    held_for = CodeField(max_length=64, null=True, blank=True, help_text="The customer whose draft reserved it last")
     expires_at = models.DateTimeField()
+
+    objects = ReservationQuerySet.as_manager()
 
     class Meta:
         db_table = "reservations"
@@ -122,36 +147,33 @@ class Reservation(HasMoves):
         return self.shelf_id
 
     def is_live(self, now: datetime) -> bool:
-        """Whether it can be confirmed."""
+        """Returns True if it can be confirmed."""
         return self.status == Status.ACTIVE and self.expires_at > now
 
-    def is_expired(self, now: datetime) -> bool:
-        """Whether the clock has passed it, and nobody has given it back yet."""
+    def is_past_expiry(self, now: datetime) -> bool:
+        """Returns True if it is past its expiry and its copies are not yet returned to stock."""
         return self.status == Status.ACTIVE and self.expires_at <= now
 
 
 class LedgerIsAppendOnly(Exception):
-    """What happened to the stock is never changed."""
+    """Stock events are never updated or deleted."""
+
+
+def refuse(*args: Any, **kwargs: Any) -> NoReturn:
+    raise LedgerIsAppendOnly
 
 
 class LedgerQuerySet(models.QuerySet["StockEvent"]):
-    def update(self, **kwargs: Any) -> NoReturn:
-        raise LedgerIsAppendOnly
-
-    def bulk_update(self, *args: Any, **kwargs: Any) -> NoReturn:
-        raise LedgerIsAppendOnly
+    update = bulk_update = delete = refuse
 
     def bulk_create(self, objs: Any, *args: Any, **kwargs: Any) -> Any:
         if kwargs.get("update_conflicts"):
             raise LedgerIsAppendOnly
         return super().bulk_create(objs, *args, **kwargs)
 
-    def delete(self) -> NoReturn:
-        raise LedgerIsAppendOnly
-
 
 class StockEvent(models.Model):
-    """One change of one book's stock: never updated, never deleted; database triggers refuse it too."""
+    """One change of one book's stock. Database triggers too prevent updates and deletes."""
 
     shelf = models.ForeignKey(
         InventoryRecord, on_delete=models.PROTECT, related_name="events", db_column="book_id", db_index=False
@@ -164,12 +186,10 @@ class StockEvent(models.Model):
     reserved_after = models.PositiveIntegerField()
     reservation_id = models.UUIDField(null=True)
     order_id = models.UUIDField(null=True, db_index=True)
-    reference = CodeField(
-        max_length=64, null=True, help_text="Whoever asked has named it so; asked twice, it happens once"
-    )
+    reference = CodeField(max_length=64, null=True, help_text="The client's name for the change, which is made once")
     reason = CharField(max_length=LONGEST_REASON, blank=True)
     actor = CharField(max_length=150, blank=True)
-    happened_at = models.DateTimeField(default=DatabaseNow, help_text="Later than the book's event before")
+    happened_at = models.DateTimeField(default=DatabaseNow, help_text="Later than the book's previous event")
 
     objects = LedgerQuerySet.as_manager()
 
@@ -190,12 +210,11 @@ class StockEvent(models.Model):
             raise LedgerIsAppendOnly
         super().save(*args, **kwargs)
 
-    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
-        raise LedgerIsAppendOnly
+    delete = refuse
 
     @property
-    def happened(self) -> Happened:
-        return Happened(EventType(self.type), self.on_hand_delta, self.reserved_delta)
+    def change(self) -> StockChange:
+        return StockChange(EventType(self.type), self.on_hand_delta, self.reserved_delta)
 
     @property
     def stock_after(self) -> Stock:
@@ -203,7 +222,7 @@ class StockEvent(models.Model):
 
 
 class InventoryView(models.Model):
-    """The read model of a book's stock as of `version`: it may lag behind the ledger. Only the projector writes it."""
+    """The read model of a book's stock as of `version`; it may lag behind the ledger. Only the projector writes it."""
 
     book = models.OneToOneField(
         Book, primary_key=True, on_delete=models.CASCADE, related_name="view", db_constraint=False
@@ -212,7 +231,7 @@ class InventoryView(models.Model):
     reserved = models.PositiveIntegerField(default=0)
     available = models.PositiveIntegerField(default=0)
     version = models.PositiveBigIntegerField(default=0)
-    changed_at = models.DateTimeField(null=True, help_text="When the last event that it knows of happened")
+    changed_at = models.DateTimeField(null=True, help_text="Time of the last projected event")
 
     class Meta:
         db_table = "inventory_view"

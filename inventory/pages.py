@@ -1,4 +1,4 @@
-"""Pages of the read model, which say how far it lags behind."""
+"""Pages of the read model, with its lag."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from inventory.projector import lag
 
 
 class LaggingPages(NumberedPages):
-    """Beside the page: with how many books the list is behind, by how many events, and for how many seconds."""
+    """Adds `lag`: by how many books, events and seconds the list is behind."""
 
     def get_paginated_response(self, data: Any) -> Response:
         page = super().get_paginated_response(data)
@@ -17,12 +17,12 @@ class LaggingPages(NumberedPages):
         return page
 
     def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
-        """OpenAPI's view of a page."""
+        """The OpenAPI schema of a page."""
         page: dict[str, Any] = super().get_paginated_response_schema(schema)
         page["required"] = [*page["required"], "lag"]
         page["properties"]["lag"] = {
             "type": "object",
-            "description": "What the list does not know yet: of so many books so many events, the oldest so long ago",
+            "description": "What the list does not show yet: books, events, and seconds since the oldest event",
             "properties": {
                 "books": {"type": "integer", "minimum": 0, "example": 1},
                 "events": {"type": "integer", "minimum": 0, "example": 2},

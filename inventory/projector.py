@@ -1,8 +1,8 @@
-"""The read model: the row of each book follows that book's own history, by its version.
+"""Projects the stock ledger to the read model, book by book, by version.
 
-No position in the ledger as a whole is kept. Ids of events become visible in another order than they were given out
-in, and a cursor over them would pass over what commits late; but the versions of one book have no gap, and its shelf
-tells the newest. A row that is behind takes the balances after its book's newest event, however many it has missed.
+There is no cursor over the whole ledger: event ids become visible out of order, and a cursor would skip events that
+commit late. The versions of one book have no gap, and its `inventory` row has the newest one. A row that is behind
+takes the balances of its book's newest event.
 """
 
 from collections.abc import Iterable
@@ -16,32 +16,32 @@ from cloudmart.database.transactions import joining
 from inventory.models import InventoryRecord, InventoryView, StockEvent
 
 BATCH = 500
-"""Books that one transaction brings up to date."""
+"""Books updated in one transaction."""
 
 KNOWN = Coalesce(F("book__view__version"), 0)
-"""The version that the read model knows of a book."""
+"""The version of a book in the read model."""
 
 
-def shelves_behind(book_ids: Iterable[str] | None = None) -> QuerySet[InventoryRecord]:
-    """The shelves of which the read model does not know all, or nothing: of these books, or of all."""
-    shelves = InventoryRecord.objects.filter(Q(book__view=None) | Q(book__view__version__lt=F("version")))
-    return shelves if book_ids is None else shelves.filter(pk__in=list(book_ids))
+def records_behind(book_ids: Iterable[str] | None = None) -> QuerySet[InventoryRecord]:
+    """The `inventory` rows that the read model lags behind or lacks, of these books or of all."""
+    behind = InventoryRecord.objects.filter(Q(book__view=None) | Q(book__view__version__lt=F("version")))
+    return behind if book_ids is None else behind.filter(pk__in=list(book_ids))
 
 
 def catch_up(book_ids: Iterable[str] | None = None) -> int:
-    """Now the read model knows all that had happened to these books, or to all; returns how many rows that changed.
+    """Brings the read model of these books, or of all, up to date. Returns the number of changed rows.
 
-    A few books at a time, each time in a transaction; all in one where one is open. Any number may do this at once.
+    Each batch is a transaction of its own, unless one is open. Several processes may do this at once.
     """
-    behind = list(shelves_behind(book_ids).order_by("pk").values_list("pk", flat=True))
-    return sum(joining(_bring_up)(behind[start : start + BATCH]) for start in range(0, len(behind), BATCH))
+    behind = list(records_behind(book_ids).order_by("pk").values_list("pk", flat=True))
+    return sum(joining(_update)(behind[start : start + BATCH]) for start in range(0, len(behind), BATCH))
 
 
 def lag() -> dict[str, Any]:
-    """How many books the read model is behind with, by how many events, and for how many seconds."""
+    """By how many books, events and seconds the read model is behind."""
     missed = StockEvent.objects.filter(shelf=OuterRef("pk"), version=OuterRef("known") + 1)
     behind = (
-        shelves_behind()
+        records_behind()
         .annotate(known=KNOWN, since=Subquery(missed.values("happened_at")))
         .aggregate(
             books=Count("pk"),
@@ -53,10 +53,10 @@ def lag() -> dict[str, Any]:
     return {**behind, "seconds": max(0.0, longest.total_seconds()) if longest else 0.0}
 
 
-def _bring_up(book_ids: list[str]) -> int:
-    """Each row by compare-and-set, so that none goes back when somebody else was faster; returns how many it changed.
+def _update(book_ids: list[str]) -> int:
+    """Updates each row by compare-and-set, so that no row goes back to an older version. Returns the changed rows.
 
-    A shelf that is at a version of which the ledger has no event is left as it is: rebuilding names it.
+    A book whose version has no event in the ledger is left as it is; `rebuild_inventory` reports it.
     """
     rows = InventoryView.objects
     known = set(rows.filter(pk__in=book_ids).values_list("pk", flat=True))

@@ -1,4 +1,4 @@
-"""The ledger replayed: what snapshots and read model must be, told from nothing but the events."""
+"""Replays the ledger, compares snapshots and read model with it, and restores them from it."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -9,13 +9,13 @@ from django.db.models.functions import Coalesce
 from cloudmart.database.transactions import durable
 from inventory.locks import lock_stock
 from inventory.models import InventoryRecord, InventoryView, StockEvent
-from inventory.stock import EventType, Happened, Stock
+from inventory.stock import EventType, Stock, StockChange
 
 PAGE = 20_000
-"""Events that are read at a time."""
+"""Events read at a time."""
 
 BOOKS = 500
-"""Books that are looked at together, when they have fewer events than a page."""
+"""The most books in a batch."""
 
 Columns = tuple[str, int, str, int, int, int, int]
 COLUMNS = ("shelf_id", "version", "type", "on_hand_delta", "reserved_delta", "on_hand_after", "reserved_after")
@@ -23,36 +23,38 @@ COLUMNS = ("shelf_id", "version", "type", "on_hand_delta", "reserved_delta", "on
 
 @dataclass(slots=True)
 class Replay:
-    """What the events of one book, one after the other, lead to."""
+    """The replay of one book's events."""
 
     book_id: str
     snapshot: Stock
     view: Stock | None
-    """As the read model knows it; None when it has no row."""
+    """The stock in the read model; None when it has no row."""
     newest: int
-    """The version of the last event that there is."""
+    """The version of the last event."""
     stock: Stock = field(default_factory=Stock)
     fault: str = ""
-    """Where the ledger first contradicts itself: nothing can be restored from it."""
+    """The first contradiction in the ledger; with one, nothing can be restored from it."""
     differences: list[str] = field(default_factory=list)
-    """Where snapshot or read model say something else than the ledger."""
+    """Where snapshot or read model differ from the ledger."""
 
     def __post_init__(self) -> None:
         self._compare_view(0)
 
-    def hear(self, version: int, happened: Happened, after: Stock) -> None:
-        """The next event, and the stock that it says to have led to."""
+    def apply(self, version: int, change: StockChange, after: Stock) -> None:
+        """Applies the next event; `after` is the stock recorded in it."""
         try:
-            self.stock = self.stock.after(happened)
+            self.stock = self.stock.after(change)
         except ValueError as error:
             self.fault = self.fault or f"event {version}: {error}"
         if self.stock != after:
-            self.fault = self.fault or f"event {version} says {told(after)}, those up to it {told(self.stock)}"
+            self.fault = (
+                self.fault or f"event {version} says {describe(after)}, the events up to it {describe(self.stock)}"
+            )
             self.stock = after
         self._compare_view(version)
 
-    def end(self) -> "Replay":
-        """There are no more events."""
+    def finish(self) -> "Replay":
+        """Compares the snapshot, and a read model that is ahead, with the final stock."""
         self._compare("the snapshot", self.snapshot)
         if self.view and self.view.version > self.newest:
             self._compare("the read model", self.view)
@@ -68,30 +70,30 @@ class Replay:
 
     def _compare(self, whose: str, stock: Stock) -> None:
         if stock != self.stock:
-            self.differences.append(f"{whose} says {told(stock)}, the ledger {told(self.stock)}")
+            self.differences.append(f"{whose} says {describe(stock)}, the ledger {describe(self.stock)}")
 
 
-def told(stock: Stock) -> str:
+def describe(stock: Stock) -> str:
     return f"{stock.on_hand} on hand and {stock.reserved} reserved after {stock.version} events"
 
 
 def replayed(
-    shelves: QuerySet[InventoryRecord], progress: Callable[[int], None] = lambda events: None
+    records: QuerySet[InventoryRecord], progress: Callable[[int], None] = lambda events: None
 ) -> Iterator[Replay]:
-    """These books replayed, by their codes. A book that changes meanwhile is told as it was at one moment."""
-    for batch in _batches(shelves):
+    """Replays these books, in the order of their codes, each as it was at one moment."""
+    for batch in _batches(records):
         replays = {replay.book_id: replay for replay in batch}
         for book_id, version, kind, on_hand_delta, reserved_delta, on_hand, reserved in _events(batch):
-            happened = Happened(EventType(kind), on_hand_delta, reserved_delta)
-            replays[book_id].hear(version, happened, Stock(on_hand, reserved, version))
+            change = StockChange(EventType(kind), on_hand_delta, reserved_delta)
+            replays[book_id].apply(version, change, Stock(on_hand, reserved, version))
         for replay in batch:
-            yield replay.end()
+            yield replay.finish()
         progress(sum(replay.newest for replay in batch))
 
 
 @durable
 def restore(book_id: str) -> None:
-    """Snapshot and read model become what the ledger says. Raises ValueError when that contradicts itself."""
+    """Restores snapshot and read model from the ledger. Raises ValueError when the ledger contradicts itself."""
     lock_stock([book_id])
     (replay,) = replayed(InventoryRecord.objects.filter(pk=book_id))
     if replay.fault:
@@ -102,10 +104,10 @@ def restore(book_id: str) -> None:
     InventoryView.objects.filter(pk=book_id).update(**numbers, available=stock.available)
 
 
-def _batches(shelves: QuerySet[InventoryRecord]) -> Iterator[list[Replay]]:
-    """A few books at a time, with about a page of events together; each batch is read in one statement."""
+def _batches(records: QuerySet[InventoryRecord]) -> Iterator[list[Replay]]:
+    """Batches of books with about a page of events, each read in one statement."""
     newest = StockEvent.objects.filter(shelf=OuterRef("pk")).order_by("-version").values("version")[:1]
-    sizes = shelves.order_by("pk").values_list("pk", "version")
+    sizes = records.order_by("pk").values_list("pk", "version")
     for book_ids in _packed(sizes.iterator()):
         rows = InventoryRecord.objects.filter(pk__in=book_ids).annotate(
             newest=Coalesce(Subquery(newest), 0),
@@ -138,7 +140,7 @@ def _packed(sizes: Iterable[tuple[str, int]]) -> Iterator[list[str]]:
 
 
 def _events(batch: list[Replay]) -> Iterator[Columns]:
-    """The events of these books up to the newest that each was found with, a page at a time."""
+    """The events of these books up to each one's `newest`, a page at a time."""
     ledger = StockEvent.objects.order_by("shelf_id", "version").values_list(*COLUMNS)
     if len(batch) > 1:
         newest = {replay.book_id: replay.newest for replay in batch}

@@ -1,4 +1,4 @@
-"""A book's stock as the API shows it."""
+"""Requests and responses of the stock API."""
 
 from datetime import datetime
 from typing import Any
@@ -7,18 +7,7 @@ from django.conf import settings
 from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
-from cloudmart.api.examples import (
-    COUNT,
-    DELIVERY,
-    HOLD_ONE_BOOK,
-    HOLDS_TOLD,
-    STOCK_AND_HOLDS_TOLD,
-    STOCK_EVENT_TOLD,
-    STOCK_THEN_TOLD,
-    STOCK_TOLD,
-    THE_ORDER,
-    answered,
-)
+from cloudmart.api import examples
 from cloudmart.api.fields import (
     CodeField,
     QuantityField,
@@ -37,9 +26,9 @@ MOST_AT_ONCE = 1_000_000
     {"type": "integer", "minimum": -MOST_AT_ONCE, "maximum": MOST_AT_ONCE, "not": {"const": 0}, "examples": [-2]}
 )
 class DeltaField(StrictIntegerField):
-    """How many copies more, or fewer, there are than was thought."""
+    """The difference between the counted and the recorded copies, not zero."""
 
-    default_error_messages = {"nothing": "A count that changes nothing needs no adjustment."}
+    default_error_messages = {"nothing": "The delta must not be zero."}
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(min_value=-MOST_AT_ONCE, max_value=MOST_AT_ONCE, **kwargs)
@@ -56,13 +45,13 @@ class LineInput(StrictSerializer):
     quantity = QuantityField()
 
 
-@extend_schema_serializer(examples=[HOLD_ONE_BOOK])
+@extend_schema_serializer(examples=[examples.HOLD_ONE_BOOK])
 class ReserveInput(StrictSerializer):
     order_id = StrictUUIDField()
     items = serializers.ListField(child=LineInput(), min_length=1, max_length=settings.MAX_LINES_PER_ORDER)
 
 
-@extend_schema_serializer(examples=[HOLD_ONE_BOOK, THE_ORDER])
+@extend_schema_serializer(examples=[examples.HOLD_ONE_BOOK, examples.WHOLE_ORDER])
 class ReleaseInput(StrictSerializer):
     order_id = StrictUUIDField()
     items = serializers.ListField(
@@ -70,32 +59,32 @@ class ReleaseInput(StrictSerializer):
         min_length=1,
         max_length=settings.MAX_LINES_PER_ORDER,
         required=False,
-        help_text="Without them everything that is held",
+        help_text="If left out, all reservations of the order",
     )
     reason = TextField(max_length=200, required=False, default="released")
 
 
-@extend_schema_serializer(examples=[THE_ORDER])
+@extend_schema_serializer(examples=[examples.WHOLE_ORDER])
 class ExtendInput(StrictSerializer):
     order_id = StrictUUIDField()
 
 
-@extend_schema_serializer(examples=[DELIVERY])
+@extend_schema_serializer(examples=[examples.DELIVERY])
 class AddStockInput(StrictSerializer):
     quantity = StrictIntegerField(min_value=1, max_value=MOST_AT_ONCE)
     reason = TextField(max_length=200, required=False)
-    reference = CodeField(required=False, help_text="Your name for the delivery; the same one counts once")
+    reference = CodeField(required=False, help_text="Your name for the delivery; it counts once")
 
 
-@extend_schema_serializer(examples=[COUNT])
+@extend_schema_serializer(examples=[examples.COUNT])
 class AdjustStockInput(StrictSerializer):
     delta = DeltaField()
     reason = TextField(max_length=200)
-    reference = CodeField(required=False, help_text="Your name for the count; the same one counts once")
+    reference = CodeField(required=False, help_text="Your name for the count; it counts once")
 
 
 class HoldOutput(serializers.ModelSerializer[Reservation]):
-    """A live reservation, without whose it is."""
+    """A live reservation, without its order."""
 
     class Meta:
         model = Reservation
@@ -124,7 +113,7 @@ class HeldOutput(serializers.ModelSerializer[Reservation]):
 
 @extend_schema_field(MOMENT_SCHEMA)
 class MomentInput(serializers.DateTimeField):
-    """A moment that every database can hold; UTC unless it names another offset."""
+    """A time that every database can store; UTC unless it has another offset."""
 
     def to_internal_value(self, value: Any) -> datetime:
         if isinstance(value, str) and value != value.strip():
@@ -136,7 +125,7 @@ class MomentInput(serializers.DateTimeField):
 
 
 class WhenInput(StrictSerializer):
-    as_of = MomentInput(required=False, help_text="Show the stock as it was then")
+    as_of = MomentInput(required=False, help_text="Show the stock at this time")
 
 
 class StockEventOutput(serializers.ModelSerializer[StockEvent]):
@@ -155,9 +144,9 @@ class StockEventOutput(serializers.ModelSerializer[StockEvent]):
         ]
 
 
-@extend_schema_serializer(examples=[answered("A copy is held", STOCK_EVENT_TOLD)])
+@extend_schema_serializer(examples=[examples.response_example("A copy is held", examples.STOCK_EVENT_EXAMPLE)])
 class OperatorStockEventOutput(StockEventOutput):
-    """One change of a book's stock, and who made it, why, and for whom; the last five for operators only."""
+    """One change of a book's stock. The last five fields are for operators only."""
 
     order_id = serializers.UUIDField(required=False, allow_null=True)
     reservation_id = serializers.UUIDField(required=False, allow_null=True)
@@ -169,15 +158,15 @@ class OperatorStockEventOutput(StockEventOutput):
         fields = [*StockEventOutput.Meta.fields, "order_id", "reservation_id", "reference", "reason", "actor"]
 
 
-@extend_schema_serializer(examples=[answered("One book", HOLDS_TOLD)])
+@extend_schema_serializer(examples=[examples.response_example("One book", examples.RESERVATIONS_EXAMPLE)])
 class HoldsOutput(serializers.Serializer[Any]):
-    """Everything that was ever held for an order, as it stands now."""
+    """All reservations of an order, in any status."""
 
     order_id = serializers.UUIDField()
     reservations = HeldOutput(many=True)
 
 
-@extend_schema_serializer(examples=[answered("A book", STOCK_TOLD)])
+@extend_schema_serializer(examples=[examples.response_example("A book", examples.STOCK_EXAMPLE)])
 class StockOutput(serializers.Serializer[Any]):
     book_id = serializers.CharField()
     title = serializers.CharField()
@@ -191,13 +180,15 @@ class InventoryOutput(StockOutput):
     reservations = HoldOutput(many=True)
 
 
-@extend_schema_serializer(examples=[answered("A book of which a copy is held", STOCK_AND_HOLDS_TOLD)])
+@extend_schema_serializer(
+    examples=[examples.response_example("A book of which a copy is held", examples.STOCK_WITH_RESERVATIONS_EXAMPLE)]
+)
 class OperatorInventoryOutput(StockOutput):
     reservations = ReservationOutput(many=True)
 
 
 class InventoryThenOutput(serializers.Serializer[Any]):
-    """A book's stock at a moment of the past, after `version` events."""
+    """A book's stock at a time in the past, after `version` events."""
 
     book_id = serializers.CharField()
     title = serializers.CharField()
@@ -209,10 +200,13 @@ class InventoryThenOutput(serializers.Serializer[Any]):
 
 
 @extend_schema_serializer(
-    examples=[answered("Now", STOCK_AND_HOLDS_TOLD), answered("As of a moment", STOCK_THEN_TOLD)]
+    examples=[
+        examples.response_example("Now", examples.STOCK_WITH_RESERVATIONS_EXAMPLE),
+        examples.response_example("As of a moment", examples.STOCK_AT_TIME_EXAMPLE),
+    ]
 )
 class InventoryNowOrThenOutput(InventoryThenOutput):
-    """With `as_of` and `version` when a moment was asked for; else with `price` and `reservations`."""
+    """With `as_of`: `as_of` and `version`. Without: `price` and `reservations`."""
 
     price = serializers.IntegerField(required=False)
     reservations = ReservationOutput(many=True, required=False)

@@ -1,4 +1,4 @@
-"""Database triggers that refuse to change or delete what stands in the stock ledger."""
+"""Database triggers that prevent updates and deletes of stock events."""
 
 from typing import Any
 

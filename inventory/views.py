@@ -1,4 +1,4 @@
-"""Looking at the stock; and what operators, or another order system, ask of the stock room by itself."""
+"""Stock over HTTP: reads for everybody, commands for operators and other order systems."""
 
 from typing import Any
 
@@ -9,15 +9,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from cloudmart.api.commands import OrderCommand
-from cloudmart.api.idempotency import idempotent_transaction
+from cloudmart.api.commands import TransactionCommand, described
 from cloudmart.api.pagination import CursorPages
 from cloudmart.api.permissions import Staff
 from cloudmart.api.schema import refuses
 from cloudmart.kernel.limits import OrderTooLarge, check_size
 from cloudmart.kernel.order import StockRequest, summed
-from cloudmart.kernel.viewers import actor_of, sees_everything
-from inventory import services
+from cloudmart.kernel.viewers import sees_everything
+from inventory import serializers, services
 from inventory.errors import (
     OutOfStock,
     ReferenceReused,
@@ -31,30 +30,14 @@ from inventory.errors import (
 from inventory.filters import InventoryFilter, StockEventFilter
 from inventory.models import InventoryView, StockEvent
 from inventory.pages import LaggingPages
-from inventory.selectors import books_listed, events_of, holds_of, inventory_at, inventory_of
-from inventory.serializers import (
-    AddStockInput,
-    AdjustStockInput,
-    ExtendInput,
-    HoldsOutput,
-    InventoryNowOrThenOutput,
-    InventoryOutput,
-    InventoryThenOutput,
-    OperatorInventoryOutput,
-    OperatorStockEventOutput,
-    ReleaseInput,
-    ReserveInput,
-    StockEventOutput,
-    StockOutput,
-    WhenInput,
-)
+from inventory.selectors import books_listed, events_of, inventory_at, inventory_of, reservations_of
 
 
 @extend_schema_view(get=extend_schema(summary="List books with their stock"))
 class InventoryList(generics.ListAPIView[InventoryView]):
-    """GET: all books, with their copies in all, held and to be had; `lag` says what the list does not know yet."""
+    """GET: all books with their total, reserved and available copies; `lag` says how far the list is behind."""
 
-    serializer_class = StockOutput
+    serializer_class = serializers.StockOutput
     pagination_class = LaggingPages
     filterset_class = InventoryFilter
     ordering_fields = ("book_id", "title", "price", "available_quantity")
@@ -66,26 +49,30 @@ class InventoryList(generics.ListAPIView[InventoryView]):
 
 class Inventory(APIView):
     @extend_schema(
-        summary="Look at a book's stock, now or then", parameters=[WhenInput], responses=InventoryNowOrThenOutput
+        summary="Look at a book's stock, now or at a time in the past",
+        parameters=[serializers.WhenInput],
+        responses=serializers.InventoryNowOrThenOutput,
     )
     @refuses(UnknownBook)
     def get(self, request: Request, book_id: str) -> Response:
-        """Copies in all, held and to be had; only operators see whose reservations there are.
+        """Total, reserved and available copies. Only operators see which orders have reservations.
 
-        With `as_of`, as the stock was at that moment; what was held counts until the history says it was given back.
+        With `as_of`, the stock at that time. Reservations count until the history has returned their copies.
         """
-        if moment := WhenInput.read_query(request).get("as_of"):
-            return Response(InventoryThenOutput(inventory_at(book_id, moment)).data)
-        shape = OperatorInventoryOutput if sees_everything(request.user) else InventoryOutput
+        if moment := serializers.WhenInput.read_query(request).get("as_of"):
+            return Response(serializers.InventoryThenOutput(inventory_at(book_id, moment)).data)
+        shape = serializers.OperatorInventoryOutput if sees_everything(request.user) else serializers.InventoryOutput
         return Response(shape(inventory_of(book_id)).data)
 
 
 @refuses(UnknownBook)
 @extend_schema_view(
-    get=extend_schema(summary="List what happened to a book's stock, newest first", responses=OperatorStockEventOutput)
+    get=extend_schema(
+        summary="List the events of a book's stock, newest first", responses=serializers.OperatorStockEventOutput
+    )
 )
 class StockEvents(generics.ListAPIView[StockEvent]):
-    """Each change, with the stock after it. Only operators see whose it was, who made it and why."""
+    """Each change, with the stock after it. Only operators see its order, actor and reason."""
 
     pagination_class = CursorPages
     queryset = StockEvent.objects.none()
@@ -93,93 +80,78 @@ class StockEvents(generics.ListAPIView[StockEvent]):
     ordering_fields = ("version",)
     ordering = ("-version",)
 
-    def get_serializer_class(self) -> type[StockEventOutput]:
-        return OperatorStockEventOutput if sees_everything(self.request.user) else StockEventOutput
+    def get_serializer_class(self) -> type[serializers.StockEventOutput]:
+        is_operator = sees_everything(self.request.user)
+        return serializers.OperatorStockEventOutput if is_operator else serializers.StockEventOutput
 
     def get_queryset(self) -> QuerySet[StockEvent]:
         return events_of(self.kwargs["book_id"])
 
 
-def wanted(request: Request, asked: dict[str, Any]) -> StockRequest:
-    """What a request names of an order. Raises OrderTooLarge."""
+def wanted(asked: dict[str, Any], actor: str) -> StockRequest:
+    """The books and quantities that the request names. Raises OrderTooLarge."""
     quantities = summed((item["book_id"], item["quantity"]) for item in asked.get("items", []))
     check_size(quantities)
-    return StockRequest(asked["order_id"], quantities, actor_of(request.user))
+    return StockRequest(asked["order_id"], quantities, actor)
 
 
-class Reserve(OrderCommand):
+@described("Reserve books for an order", OrderTooLarge, UnknownBook, OutOfStock, ReservationDiffers, ReservationEnded)
+class Reserve(TransactionCommand):
+    """For operators. Reserves all books until `expires_at`, or none. A second request changes nothing."""
+
     permission_classes = [Staff.with_permission("inventory.reserve_stock")]
+    input, output = serializers.ReserveInput, serializers.HoldsOutput
 
-    @extend_schema(summary="Hold books for an order", request=ReserveInput, responses={200: HoldsOutput})
-    @refuses(OrderTooLarge, UnknownBook, OutOfStock, ReservationDiffers, ReservationEnded)
-    @idempotent_transaction
-    def post(self, request: Request) -> Response:
-        """For operators. All of them, or none; until `expires_at`. Asked for twice, they are held once."""
-        basket = wanted(request, ReserveInput.read(request))
-        self.guard(basket.order_id)
-        services.reserve_stock(basket)
-        return Response(HoldsOutput(holds_of(basket.order_id)).data)
+    def act(self, asked: dict[str, Any], actor: str) -> dict[str, Any]:
+        stock_request = wanted(asked, actor)
+        self.guard(stock_request.order_id)
+        services.reserve_stock(stock_request)
+        return reservations_of(stock_request.order_id)
 
 
-class Release(APIView):
+@described("Release an order's reservations", OrderTooLarge, UnknownBook, ReservationDiffers, ReservationEnded)
+class Release(TransactionCommand):
+    """For operators. Books without a live reservation are no error; books that are sold stay sold."""
+
     permission_classes = [Staff.with_permission("inventory.release_stock")]
+    input, output = serializers.ReleaseInput, serializers.HoldsOutput
 
-    @extend_schema(
-        summary="Give back what is held for an order",
-        request=ReleaseInput,
-        responses={200: HoldsOutput},
-    )
-    @refuses(OrderTooLarge, UnknownBook, ReservationDiffers, ReservationEnded)
-    @idempotent_transaction
-    def post(self, request: Request) -> Response:
-        """For operators. What is not held any more, or never was, needs nothing; what is sold stays sold."""
-        asked = ReleaseInput.read(request)
-        services.release_holds(wanted(request, asked), asked["reason"])
-        return Response(HoldsOutput(holds_of(asked["order_id"])).data)
+    def act(self, asked: dict[str, Any], actor: str) -> dict[str, Any]:
+        services.release_reservations(wanted(asked, actor), asked["reason"])
+        return reservations_of(asked["order_id"])
 
 
-class Extend(APIView):
+@described("Extend an order's reservations", ReservationExpired)
+class Extend(TransactionCommand):
+    """For operators. They last as long as new ones from now, up to a limit in all."""
+
     permission_classes = [Staff.with_permission("inventory.extend_holds")]
+    input, output = serializers.ExtendInput, serializers.HoldsOutput
 
-    @extend_schema(summary="Hold for longer what is held for an order", request=ExtendInput, responses=HoldsOutput)
-    @refuses(ReservationExpired)
-    @idempotent_transaction
-    def post(self, request: Request) -> Response:
-        """For operators. For as long again as a new hold, from now; but not without end."""
-        order_id = ExtendInput.read(request)["order_id"]
-        services.extend_holds(order_id)
-        return Response(HoldsOutput(holds_of(order_id)).data)
+    def act(self, asked: dict[str, Any], actor: str) -> dict[str, Any]:
+        services.extend_reservations(asked["order_id"])
+        return reservations_of(asked["order_id"])
 
 
-class AddStock(APIView):
+@described("Add copies that have arrived", UnknownBook, TooMuchStock, ReferenceReused)
+class AddStock(TransactionCommand):
+    """For operators. A delivery with a `reference` counts once, however often it is sent."""
+
     permission_classes = [Staff.with_permission("inventory.add_stock")]
+    input, output = serializers.AddStockInput, serializers.OperatorInventoryOutput
 
-    @extend_schema(
-        summary="New copies arrive",
-        request=AddStockInput,
-        responses={200: OperatorInventoryOutput},
-    )
-    @refuses(UnknownBook, TooMuchStock, ReferenceReused)
-    @idempotent_transaction
-    def post(self, request: Request, book_id: str) -> Response:
-        """For operators. Name the delivery by a `reference`, and it counts once however often it is sent."""
-        asked = AddStockInput.read(request)
-        services.add_stock(book_id, asked.pop("quantity"), actor=actor_of(request.user), **asked)
-        return Response(OperatorInventoryOutput(inventory_of(book_id)).data)
+    def act(self, asked: dict[str, Any], actor: str, book_id: str) -> dict[str, Any]:
+        services.add_stock(book_id, asked.pop("quantity"), actor=actor, **asked)
+        return inventory_of(book_id)
 
 
-class AdjustStock(APIView):
+@described("Correct the stock after a count", UnknownBook, StockIsReserved, TooMuchStock, ReferenceReused)
+class AdjustStock(TransactionCommand):
+    """For operators. Reserved copies cannot be removed. A correction with a `reference` counts once."""
+
     permission_classes = [Staff.with_permission("inventory.adjust_stock")]
+    input, output = serializers.AdjustStockInput, serializers.OperatorInventoryOutput
 
-    @extend_schema(
-        summary="Correct a stock that was counted",
-        request=AdjustStockInput,
-        responses={200: OperatorInventoryOutput},
-    )
-    @refuses(UnknownBook, StockIsReserved, TooMuchStock, ReferenceReused)
-    @idempotent_transaction
-    def post(self, request: Request, book_id: str) -> Response:
-        """For operators. Copies that are held cannot be taken away. A count named by a `reference` counts once."""
-        asked = AdjustStockInput.read(request)
-        services.adjust_stock(book_id, asked.pop("delta"), actor=actor_of(request.user), **asked)
-        return Response(OperatorInventoryOutput(inventory_of(book_id)).data)
+    def act(self, asked: dict[str, Any], actor: str, book_id: str) -> dict[str, Any]:
+        services.adjust_stock(book_id, asked.pop("delta"), actor=actor, **asked)
+        return inventory_of(book_id)

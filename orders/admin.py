@@ -1,4 +1,4 @@
-"""Customers and orders as operators see them."""
+"""Customers and orders in the admin."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What is always true of an order's own rows."""
+"""The invariants of an order's own rows."""
 
 from django.db.models import F, OuterRef
 
@@ -10,7 +10,7 @@ PLACED = {Status.PENDING, Status.COMPLETED}
 
 @invariant(Order.objects.filter(status__in=PLACED))
 def order_is_its_items(orders: Rows) -> Rows:
-    """The subtotal of an order that was placed is what its items cost together."""
+    """The subtotal of a placed order is the sum of its items."""
     items = OrderItem.objects.filter(order=OuterRef("pk"))
     return orders.exclude(subtotal=total(items, F("unit_price") * F("quantity"), per="order"))
 

@@ -1,9 +1,11 @@
-"""An order before it is placed: a draft, whose totals follow what is put in and taken out.
+"""Drafts: orders that are not placed yet, with totals that follow their lines.
 
-Every function runs in its caller's transaction; those that change a draft take it as `lock_draft` has locked it.
+Every function runs in its caller's transaction. Those that change a draft take it locked, from `lock_draft`.
 """
 
-from typing import Any
+from collections.abc import Collection
+from dataclasses import asdict
+from typing import TypedDict
 from uuid import UUID
 
 from django.conf import settings
@@ -26,15 +28,19 @@ from orders.models import Customer, Order, OrderItem, Status
 from orders.pricing import discounts_for, region_of, totals_of
 from orders.services import columns_of
 
-Wishes = dict[str, Any]
-"""What a client has said of an order besides its books: payment_method, address, coupon, saga_style.
 
-And the region that it expects, which follows from the address.
-"""
+class DraftChanges(TypedDict, total=False):
+    """The columns of a draft that a client sets, and the region that the client expects of the address."""
+
+    payment_method: str
+    address: Address
+    coupon: str
+    saga_style: str
+    region: str
 
 
-def open_draft(customer: Customer, wishes: Wishes) -> Order:
-    """An empty draft. Raises UnknownCoupon, RegionDiffers, and TooManyDrafts whoever opens it for the customer."""
+def open_draft(customer: Customer, changes: DraftChanges) -> Order:
+    """Inserts an empty draft. Raises UnknownCoupon, RegionDiffers and TooManyDrafts."""
     lock_customer(customer.pk)
     if Order.objects.filter(customer=customer, status=Status.DRAFT).count() >= settings.MAX_OPEN_DRAFTS:
         raise TooManyDrafts(most_drafts=settings.MAX_OPEN_DRAFTS)
@@ -46,7 +52,7 @@ def open_draft(customer: Customer, wishes: Wishes) -> Order:
         postal_code=customer.postal_code,
         address=customer.address,
     )
-    _set(draft, wishes)
+    _set(draft, changes)
     discounts_for(draft.coupon)
     draft.save(force_insert=True)
     draft.refresh_from_db(fields=["created_at"])
@@ -54,7 +60,7 @@ def open_draft(customer: Customer, wishes: Wishes) -> Order:
 
 
 def lock_draft(order_id: UUID) -> Order:
-    """Raises OrderNotFound, and OrderNotDraft when it is one no more."""
+    """Raises OrderNotFound, and OrderNotDraft if the order was placed or cancelled."""
     order = lock_order(order_id)
     if order is None:
         raise OrderNotFound(order_id=str(order_id))
@@ -64,35 +70,35 @@ def lock_draft(order_id: UUID) -> Order:
 
 
 def copies_in(draft: Order, book_id: str) -> int:
-    """How many copies of a book the draft has."""
-    return sum(item.quantity for item in draft.lines if item.book_id == book_id)
-
-
-def put_line(draft: Order, line: Line) -> None:
-    """The book is in the draft just as `line` says. Raises OrderTooLarge."""
-    others = {item.book_id: item.quantity for item in draft.lines}
-    check_size({**others, line.book_id: line.quantity})
-    now = {"title": line.title, "unit_price": line.unit_price, "quantity": line.quantity}
-    OrderItem.objects.update_or_create(order=draft, book_id=line.book_id, defaults=now)
-    _recount(draft)
-
-
-def take_line(draft: Order, book_id: str) -> None:
-    """The book is not in the draft any more."""
-    OrderItem.objects.filter(order=draft, book_id=book_id).delete()
-    _recount(draft)
+    """The number of copies of a book in the draft."""
+    item = draft.items.filter(book_id=book_id).first()
+    return item.quantity if item else 0
 
 
 def check_line(draft: Order, book_id: str) -> None:
-    """Raises ItemNotFound when the book is not in the draft."""
+    """Raises ItemNotFound if the book is not in the draft."""
     if not copies_in(draft, book_id):
         raise ItemNotFound(order_id=str(draft.pk), book_id=book_id)
 
 
-def change_draft(draft: Order, wishes: Wishes) -> None:
+def set_line(draft: Order, line: Line) -> None:
+    """Adds the line to the draft, or replaces the line of the same book. Raises OrderTooLarge."""
+    lines = {**_lines_of(draft), line.book_id: line}
+    check_size({book_id: each.quantity for book_id, each in lines.items()})
+    OrderItem.objects.update_or_create(order=draft, book_id=line.book_id, defaults=asdict(line))
+    _save_with_totals(draft, lines.values())
+
+
+def remove_line(draft: Order, book_id: str) -> None:
+    """Removes the book from the draft."""
+    OrderItem.objects.filter(order=draft, book_id=book_id).delete()
+    _save_with_totals(draft, _lines_of(draft).values())
+
+
+def change_draft(draft: Order, changes: DraftChanges) -> None:
     """Raises UnknownCoupon and RegionDiffers."""
-    _set(draft, wishes)
-    _recount(draft)
+    _set(draft, changes)
+    _save_with_totals(draft, _lines_of(draft).values())
 
 
 def cancel_draft(draft: Order, reason: str) -> None:
@@ -100,17 +106,17 @@ def cancel_draft(draft: Order, reason: str) -> None:
 
 
 def discard_draft(draft: Order) -> None:
-    """As if it had never been."""
     draft.delete()
 
 
-def snapshot_of(draft: Order, wishes: Wishes, payment_token: str, placed_by: str) -> OrderSnapshot:
-    """The order that the draft comes to, at the prices that it has, with these last wishes.
+def snapshot_of(draft: Order, changes: DraftChanges, payment_token: str, placed_by: str) -> OrderSnapshot:
+    """The order that the draft becomes with these last changes, at the draft's prices.
 
     Raises OrderIsEmpty, NoPaymentMethod, NoShippingAddress, RegionDiffers and UnknownCoupon.
     """
-    _set(draft, wishes)
-    if not draft.lines:
+    _set(draft, changes)
+    lines = tuple(_lines_of(draft).values())
+    if not lines:
         raise OrderIsEmpty(order_id=str(draft.pk))
     if not draft.payment_method:
         raise NoPaymentMethod(order_id=str(draft.pk))
@@ -119,8 +125,8 @@ def snapshot_of(draft: Order, wishes: Wishes, payment_token: str, placed_by: str
     return OrderSnapshot(
         order_id=draft.pk,
         customer_id=draft.customer_id,
-        lines=_lines_of(draft),
-        totals=_totals_of(draft),
+        lines=lines,
+        totals=_totals_of(draft, lines),
         coupon=draft.coupon,
         payment_method=draft.payment_method,
         payment_token=payment_token,
@@ -133,35 +139,33 @@ def snapshot_of(draft: Order, wishes: Wishes, payment_token: str, placed_by: str
 
 
 def place_draft(draft: Order, order: OrderSnapshot) -> None:
-    """From now on the draft is the order that it came to, and its saga's."""
+    """Makes the draft the placed order of this snapshot."""
     move(draft, Status.PENDING, **columns_of(order))
 
 
-def _set(draft: Order, wishes: Wishes) -> None:
-    address: Address | None = wishes.get("address")
-    if address:
+def _set(draft: Order, changes: DraftChanges) -> None:
+    if address := changes.get("address"):
         draft.postal_code, draft.address, draft.region = address.postal_code, address.text, address.country
-    region_of(_address_of(draft), wishes.get("region"))
-    for name in ("payment_method", "coupon", "saga_style"):
-        if name in wishes:
-            setattr(draft, name, wishes[name])
+    region_of(_address_of(draft), changes.get("region"))
+    draft.payment_method = changes.get("payment_method", draft.payment_method)
+    draft.coupon = changes.get("coupon", draft.coupon)
+    draft.saga_style = changes.get("saga_style", draft.saga_style)
 
 
 def _address_of(draft: Order) -> Address:
     return Address(draft.postal_code, draft.address, draft.region)
 
 
-def _recount(draft: Order) -> None:
-    """Read its lines again, and write what it costs with them."""
-    vars(draft).pop("lines", None)
-    totals = _totals_of(draft)
-    draft.subtotal, draft.discount, draft.tax, draft.total = totals.subtotal, totals.discount, totals.tax, totals.total
+def _lines_of(draft: Order) -> dict[str, Line]:
+    """The draft's lines by book, as they are in the database now."""
+    return {item.book_id: Line(item.book_id, item.title, item.unit_price, item.quantity) for item in draft.items.all()}
+
+
+def _totals_of(draft: Order, lines: Collection[Line]) -> Totals:
+    return totals_of(tuple(lines), discounts_for(draft.coupon), draft.region)
+
+
+def _save_with_totals(draft: Order, lines: Collection[Line]) -> None:
+    for column, amount in asdict(_totals_of(draft, lines)).items():
+        setattr(draft, column, amount)
     draft.save()
-
-
-def _lines_of(draft: Order) -> tuple[Line, ...]:
-    return tuple(Line(item.book_id, item.title, item.unit_price, item.quantity) for item in draft.lines)
-
-
-def _totals_of(draft: Order) -> Totals:
-    return totals_of(_lines_of(draft), discounts_for(draft.coupon), draft.region)

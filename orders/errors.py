@@ -1,81 +1,55 @@
-"""Why the order desk says no."""
+"""The errors of orders and drafts."""
 
 from cloudmart.kernel.errors import DomainError
 
 
-class UnknownCustomer(DomainError):
+class UnknownCustomer(DomainError, code="customer_not_found"):
     """There is no such customer."""
 
-    code = "customer_not_found"
 
-
-class UnknownCoupon(DomainError):
+class UnknownCoupon(DomainError, code="unknown_coupon"):
     """There is no such coupon."""
 
-    code = "unknown_coupon"
+
+class NoShippingAddress(DomainError, code="no_shipping_address"):
+    """Neither the order nor the customer has a shipping address."""
 
 
-class NoShippingAddress(DomainError):
-    """The order names no shipping address, and the customer has none on file."""
-
-    code = "no_shipping_address"
+class RegionDiffers(DomainError, code="region_differs"):
+    """The region is not the country of the shipping address."""
 
 
-class RegionDiffers(DomainError):
-    """The region that was stated is not the country that the order goes to."""
-
-    code = "region_differs"
-
-
-class OrderNotFound(DomainError):
+class OrderNotFound(DomainError, code="order_not_found"):
     """There is no such order."""
 
-    code = "order_not_found"
+
+class OrderCancelled(DomainError, code="order_cancelled"):
+    """The order was cancelled."""
 
 
-class OrderCancelled(DomainError):
-    """The order was cancelled while it was being carried out."""
-
-    code = "order_cancelled"
+class OrderIsDraft(DomainError, code="order_is_draft"):
+    """The order is a draft; reserve, charge and ship only after it is confirmed."""
 
 
-class OrderIsDraft(DomainError):
-    """The order is a draft still; nothing is held, paid or sent for it by hand before it is confirmed."""
-
-    code = "order_is_draft"
+class OrderNotDraft(DomainError, code="order_not_draft"):
+    """The order is no draft: it was placed or cancelled."""
 
 
-class OrderNotDraft(DomainError):
-    """The order has been placed or cancelled; its books are no longer to be changed."""
-
-    code = "order_not_draft"
-
-
-class OrderChanged(DomainError):
+class OrderChanged(DomainError, code="order_changed"):
     """The draft was changed while it was being confirmed."""
 
-    code = "order_changed"
+
+class OrderIsEmpty(DomainError, code="order_is_empty"):
+    """The order has no books."""
 
 
-class OrderIsEmpty(DomainError):
-    """There is no book in the order."""
-
-    code = "order_is_empty"
+class TooManyDrafts(DomainError, code="too_many_drafts"):
+    """The customer has the most open drafts allowed."""
 
 
-class TooManyDrafts(DomainError):
-    """The customer has as many open drafts as they may."""
-
-    code = "too_many_drafts"
-
-
-class ItemNotFound(DomainError):
+class ItemNotFound(DomainError, code="item_not_found"):
     """The book is not in the order."""
 
-    code = "item_not_found"
 
-
-class NoPaymentMethod(DomainError):
-    """Neither the draft nor its confirmation says how it is paid."""
-
-    code = "no_payment_method"
+class NoPaymentMethod(DomainError, code="no_payment_method"):
+    """Neither the draft nor its confirmation has a payment method."""

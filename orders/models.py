@@ -1,6 +1,4 @@
-"""Customers and their orders. Books, payments and parcels are other contexts' things, known by id."""
-
-from datetime import datetime
+"""Customers and their orders. Books, payments and parcels belong to other contexts and are known by id."""
 
 from django.conf import settings
 from django.db import models
@@ -37,15 +35,15 @@ class Customer(models.Model):
 
 
 class Status(models.TextChoices):
-    DRAFT = "draft"  #: Being put together; each book is held as it is added.
-    PENDING = "pending"  #: Placed; its saga has not ended yet.
-    COMPLETED = "completed"  #: Paid, sold and on its way.
-    CANCELLED = "cancelled"  #: Nothing is held for it any more.
+    DRAFT = "draft"  #: Books can be added and removed; each is reserved when it is added.
+    PENDING = "pending"  #: Placed; its saga is not finished.
+    COMPLETED = "completed"  #: Paid, sold and handed to the carrier.
+    CANCELLED = "cancelled"  #: Nothing is reserved, charged or shipped for it any more.
 
 
 class SagaStyle(models.TextChoices):
-    ORCHESTRATION = "orchestration"  #: One state machine conducts.
-    CHOREOGRAPHY = "choreography"  #: Each context reacts to what the others announce.
+    ORCHESTRATION = "orchestration"  #: A state machine drives the steps.
+    CHOREOGRAPHY = "choreography"  #: Each context reacts to the others' events.
 
 
 class Order(HasMoves):
@@ -92,21 +90,12 @@ class Order(HasMoves):
 
     @cached_property
     def lines(self) -> list["OrderItem"]:
-        """Its items, read once."""
+        """The items, read once: of an order whose items no longer change."""
         return list(self.items.all())
-
-    @property
-    def expired_books(self) -> list[str]:
-        """Of a draft at whose holds somebody has looked: the books that are held no longer."""
-        is_draft = self.status == Status.DRAFT
-        return [item.book_id for item in self.lines if is_draft and item.held_until is None]
 
 
 class OrderItem(models.Model):
-    """One book of an order, with its title and price as they were."""
-
-    held_until: datetime | None = None
-    """Not stored: until when the copies are held, where the order is a draft and somebody has looked."""
+    """One book of an order, with its title and price when it was added."""
 
     order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="items")
     book_id = CodeField(max_length=64)

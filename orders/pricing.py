@@ -1,4 +1,4 @@
-"""What an order costs: discounts and tax, as pure functions over its lines."""
+"""The price of an order: discounts and tax as pure functions over its lines."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -9,12 +9,12 @@ from cloudmart.kernel.order import Address, Line, Totals
 from orders.errors import RegionDiffers, UnknownCoupon
 
 Discount = Callable[[Sequence[Line]], Decimal]
-"""A strategy: what it takes off these lines, in minor units, not rounded."""
+"""A strategy: returns the discount on these lines, in minor units, not rounded."""
 
 
 @dataclass(frozen=True, slots=True)
 class PercentageCoupon:
-    """So many percent off the whole order."""
+    """A percentage off the whole order."""
 
     percent: int
 
@@ -24,7 +24,7 @@ class PercentageCoupon:
 
 @dataclass(frozen=True, slots=True)
 class QuantityDiscount:
-    """So many percent off a book that is bought in at least so many copies."""
+    """A percentage off each book of which at least `copies` are bought."""
 
     copies: int
     percent: int
@@ -35,7 +35,7 @@ class QuantityDiscount:
 
 @dataclass(frozen=True, slots=True)
 class Tax:
-    """A region's sales tax, and how the region rounds it."""
+    """The sales tax of a region, and its rounding mode."""
 
     percent: int
     rounding: str
@@ -46,11 +46,11 @@ STANDING_DISCOUNTS: tuple[Discount, ...] = (QuantityDiscount(copies=10, percent=
 
 TAXES = {"JP": Tax(10, ROUND_DOWN), "DE": Tax(7, ROUND_HALF_UP)}
 EXPORT = Tax(0, ROUND_HALF_UP)
-"""Any other region: books leave the country untaxed."""
+"""Any other region: exports are untaxed."""
 
 
 def discounts_for(coupon: str) -> tuple[Discount, ...]:
-    """The strategies for an order with this coupon ("" is none). Raises UnknownCoupon."""
+    """The discounts of an order with this coupon ("" for none). Raises UnknownCoupon."""
     if not coupon:
         return STANDING_DISCOUNTS
     if coupon not in COUPONS:
@@ -63,13 +63,13 @@ def subtotal_of(lines: Iterable[Line]) -> int:
 
 
 def discount_on(lines: Sequence[Line], discounts: Iterable[Discount]) -> int:
-    """All discounts together, rounded once, and never more than the lines cost."""
+    """The sum of all discounts, rounded once, and at most the subtotal."""
     off = sum((discount(lines) for discount in discounts), Decimal(0))
     return min(rounded(off), subtotal_of(lines))
 
 
 def region_of(address: Address, stated: str | None) -> str:
-    """The region whose tax is due: the country of the address. Raises RegionDiffers when another one is stated."""
+    """The region whose tax is due: the country of the address. Raises RegionDiffers if `stated` is another one."""
     if stated not in {None, address.country}:
         raise RegionDiffers(region=address.country)
     return address.country

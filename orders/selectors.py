@@ -1,4 +1,4 @@
-"""What the order desk can tell."""
+"""Reads of orders and customers."""
 
 from typing import Any
 from uuid import UUID
@@ -19,13 +19,13 @@ def find_customer(customer_id: str) -> Customer:
 
 
 def orders_visible_to(viewer: Any) -> QuerySet[Order]:
-    """With their items; operators see all, customers their own."""
+    """The orders that operators (all) and customers (their own) may see, with items."""
     orders = Order.objects.prefetch_related("items")
     return orders if sees_everything(viewer) else orders.filter(customer_id=customer_id_of(viewer))
 
 
 def find_order(order_id: UUID, viewer: Any) -> Order:
-    """Raises OrderNotFound, also when it is there but somebody else's."""
+    """Raises OrderNotFound if there is no such order, or it belongs to another customer."""
     try:
         return orders_visible_to(viewer).get(pk=order_id)
     except Order.DoesNotExist:

@@ -1,10 +1,12 @@
-"""An order as the API shows it."""
+"""Orders in responses."""
+
+from typing import Any
 
 from django.conf import settings
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
-from cloudmart.api.examples import ORDER_TOLD, answered
+from cloudmart.api.examples import ORDER_EXAMPLE, response_example
 from orders.models import Order, OrderItem, PaymentMethod, SagaStyle, Status
 
 
@@ -15,7 +17,10 @@ class OrderItemOutput(serializers.Serializer[OrderItem]):
     quantity = serializers.IntegerField()
     line_total = serializers.IntegerField()
     held_until = serializers.DateTimeField(
-        allow_null=True, help_text="Of a draft: until when the copies are held; null when they no longer are"
+        allow_null=True,
+        default=None,
+        read_only=True,
+        help_text="Of a draft: the end of the reservation; null once it has expired",
     )
 
 
@@ -25,8 +30,8 @@ class AddressOutput(serializers.Serializer[Order]):
     country = serializers.CharField(source="region")
 
 
-@extend_schema_serializer(examples=[answered("One book", ORDER_TOLD)])
-class OrderOutput(serializers.Serializer[Order]):
+@extend_schema_serializer(examples=[response_example("One book", ORDER_EXAMPLE)])
+class OrderOutput(serializers.Serializer[Any]):
     """Amounts are in minor units of `currency`."""
 
     order_id = serializers.UUIDField(source="id")
@@ -34,7 +39,10 @@ class OrderOutput(serializers.Serializer[Order]):
     status = serializers.ChoiceField(Status.choices)
     items = OrderItemOutput(many=True, source="lines")
     expired_books = serializers.ListField(
-        child=serializers.CharField(), help_text="Of a draft: the books that are held no longer"
+        child=serializers.CharField(),
+        default=list,
+        read_only=True,
+        help_text="Of a draft: the books that are no longer reserved",
     )
     subtotal = serializers.IntegerField()
     discount = serializers.IntegerField()

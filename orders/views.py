@@ -1,4 +1,4 @@
-"""Looking at orders. What changes one crosses contexts, and lives in sagas."""
+"""Reads of orders over HTTP. The commands cross contexts and are in sagas."""
 
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import generics

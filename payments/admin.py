@@ -1,4 +1,4 @@
-"""Charges and refunds as operators see them."""
+"""Charges and refunds in the admin, read-only."""
 
 from django.contrib import admin
 

@@ -1,26 +1,26 @@
-"""Payments asked for by themselves, outside of any order's saga. Each is idempotent: asked twice, it is done once.
+"""Commands on an order's payment, outside of any saga. Each is idempotent.
 
-Each raises what its guard forbids it with.
+`first` runs at the beginning of the command's first transaction, and may raise errors of its own.
 """
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from cloudmart.kernel.errors import IllegalMove
-from cloudmart.kernel.guards import Guard, guarded, unguarded
-from cloudmart.providers.remote import perform
-from payments import services
+from cloudmart.providers.calling import nothing, perform
+from cloudmart.providers.operation import Intent
 from payments.errors import PaymentDeclined, PaymentDiffers, PaymentNotFound, RefundDiffers, RefundExceedsPayment
 from payments.locks import lock_payment
 from payments.models import TAKEN, Payment, RefundStatus, Status
-from payments.selectors import payments_of
+from payments.services import Charge, Chargeable, Reversal, Reverse, ReverseCharge, create_refund, void
 
-UNDONE = {Status.CANCELLING, Status.CANCELLED, Status.REFUNDING, Status.REFUNDED}
+REVERSED = {Status.CANCELLING, Status.CANCELLED, Status.REFUNDING, Status.REFUNDED}
 
 
 @dataclass(frozen=True, slots=True)
-class Charge:
-    """What is to be charged, in minor units, and by what."""
+class ChargeRequest:
+    """How much to charge, in minor units, and by what."""
 
     order_id: UUID
     amount: int = 0
@@ -31,7 +31,7 @@ class Charge:
 
 @dataclass(frozen=True, slots=True)
 class PartialRefund:
-    """Some of a payment, or with no `amount` the rest of it, asked back under a name."""
+    """How much of a payment to refund: without an `amount`, what is left of it. There is one for each reference."""
 
     order_id: UUID
     amount: int | None = None
@@ -39,70 +39,75 @@ class PartialRefund:
     reason: str = ""
 
 
-def process(charge: Charge, guard: Guard = unguarded) -> Payment:
-    """Charge an order, once. The payment stays pending while the provider's answer is not sure.
+def process(charge: ChargeRequest, first: Callable[[], None] = nothing) -> Payment:
+    """Charge an order, once. The payment stays pending while the outcome is not certain.
 
-    Raises PaymentDeclined, PaymentDiffers when the order has another payment, and IllegalMove when that was undone.
+    Raises PaymentDeclined, PaymentDiffers if the order has another payment, and IllegalMove if that was reversed.
     """
-    perform(replace(services.charge, begin=guarded(_begin_process, guard)), charge)
+    perform(DirectCharge(), charge, first)
     payment = _payment_of(charge.order_id)
     _check_stands(payment)
     return payment
 
 
-def cancel(order_id: UUID, guard: Guard = unguarded) -> Payment:
-    """Drop a charge that was not captured, or never asked for. Raises IllegalMove when the money was taken."""
-    perform(replace(services.refund, begin=guarded(_begin_cancel, guard)), Charge(order_id))
+def cancel(order_id: UUID, first: Callable[[], None] = nothing) -> Payment:
+    """Void a charge that was not captured, or was never made. Raises IllegalMove if the money was taken."""
+    perform(DirectVoid(), ChargeRequest(order_id), first)
     return _payment_of(order_id)
 
 
-def refund(part: PartialRefund, guard: Guard = unguarded) -> Payment:
-    """Give back some or all of what was captured, once for each reference.
+def refund(part: PartialRefund, first: Callable[[], None] = nothing) -> Payment:
+    """Refund some or all of what was captured, once for each reference.
 
-    Raises PaymentNotFound, IllegalMove when nothing was captured, RefundExceedsPayment, and RefundDiffers when the
-    reference stands for another amount.
+    Raises PaymentNotFound, IllegalMove if nothing was captured, RefundExceedsPayment, and RefundDiffers if the
+    reference belongs to a refund of another amount.
     """
-    perform(replace(services.refund, begin=guarded(_begin_refund, guard)), part)
+    perform(DirectRefund(), part, first)
     return _payment_of(part.order_id)
 
 
-def _begin_process(charge: Charge) -> Payment | None:
-    if payment := lock_payment(charge.order_id):
-        _check_stands(payment)
-        if (payment.amount, payment.payment_method) != (charge.amount, charge.payment_method):
-            raise PaymentDiffers(amount=payment.amount, payment_method=payment.payment_method)
-    return services.begin_charge(charge)
+class DirectCharge(Charge):
+    def begin(self, order: Chargeable) -> Intent[Payment] | None:
+        if payment := lock_payment(order.order_id):
+            _check_stands(payment)
+            if (payment.amount, payment.payment_method) != (order.amount, order.payment_method):
+                raise PaymentDiffers(amount=payment.amount, payment_method=payment.payment_method)
+        return super().begin(order)
 
 
-def _begin_cancel(charge: Charge) -> services.Undoing | None:
-    payment = lock_payment(charge.order_id)
-    if payment and payment.status in TAKEN:
-        raise IllegalMove("The money was taken; refund it instead.", payment_status=payment.status)
-    return services.drop(charge, payment)
+class DirectVoid(ReverseCharge):
+    def begin(self, order: Chargeable) -> Intent[Reversal] | None:
+        payment = lock_payment(order.order_id)
+        if payment and payment.status in TAKEN:
+            raise IllegalMove("The money was taken; refund it instead.", payment_status=payment.status)
+        return void(order, payment)
 
 
-def _begin_refund(part: PartialRefund) -> services.Undoing | None:
-    payment = lock_payment(part.order_id)
-    if payment is None:
-        raise PaymentNotFound(order_id=str(part.order_id))
-    if payment.status not in TAKEN:
-        raise IllegalMove("Nothing was captured.", payment_status=payment.status)
-    if known := payment.refunds.filter(reference=part.reference).first():
-        if part.amount not in {None, known.amount}:
-            raise RefundDiffers(reference=part.reference, amount=known.amount)
-        return services.Undoing(payment, [known]) if known.status == RefundStatus.PENDING else None
-    amount = payment.refundable if part.amount is None else part.amount
-    if not 0 < amount <= payment.refundable:
-        raise RefundExceedsPayment(refundable=payment.refundable)
-    return services.Undoing(payment, [services.ask_back(payment, amount, part.reference, part.reason)])
+class DirectRefund(Reverse[PartialRefund]):
+    def begin(self, order: PartialRefund) -> Intent[Reversal] | None:
+        payment = lock_payment(order.order_id)
+        if payment is None:
+            raise PaymentNotFound(order_id=str(order.order_id))
+        if payment.status not in TAKEN:
+            raise IllegalMove("Nothing was captured.", payment_status=payment.status)
+        if earlier := payment.refunds.filter(reference=order.reference).first():
+            if order.amount not in {None, earlier.amount}:
+                raise RefundDiffers(reference=order.reference, amount=earlier.amount)
+            pending = earlier.status == RefundStatus.PENDING
+            return Intent(Reversal(payment, [earlier]), is_new=False) if pending else None
+        amount = payment.refundable if order.amount is None else order.amount
+        if not 0 < amount <= payment.refundable:
+            raise RefundExceedsPayment(refundable=payment.refundable)
+        return Intent(Reversal(payment, [create_refund(payment, amount, order.reference, order.reason)]), is_new=True)
 
 
 def _check_stands(payment: Payment) -> None:
-    if payment.status in UNDONE:
-        raise IllegalMove("This payment was undone, and an order is charged once.", payment_status=payment.status)
+    """Raises IllegalMove if the payment was reversed, and PaymentDeclined if it was declined."""
+    if payment.status in REVERSED:
+        raise IllegalMove("This payment was reversed, and an order is charged once.", payment_status=payment.status)
     if payment.status == Status.DECLINED:
         raise PaymentDeclined(reason=payment.failure)
 
 
 def _payment_of(order_id: UUID) -> Payment:
-    return payments_of(order_id).prefetch_related("refunds")[0]
+    return Payment.objects.prefetch_related("refunds").get(order_id=order_id)

@@ -1,39 +1,27 @@
-"""Why a payment does not happen."""
+"""Why a payment command fails."""
 
 from cloudmart.kernel.errors import DomainError
 
 
-class PaymentDeclined(DomainError):
+class PaymentDeclined(DomainError, code="payment_declined"):
     """The payment was declined."""
 
-    code = "payment_declined"
 
-
-class PaymentUnavailable(DomainError):
+class PaymentUnavailable(DomainError, code="payment_unavailable"):
     """The payment provider could not be reached; nothing was charged."""
 
-    code = "payment_unavailable"
 
-
-class PaymentDiffers(DomainError):
+class PaymentDiffers(DomainError, code="payment_differs"):
     """The order has a payment of another amount or by another method."""
 
-    code = "payment_differs"
+
+class RefundExceedsPayment(DomainError, code="refund_exceeds_payment"):
+    """The amount exceeds what is left to refund."""
 
 
-class RefundExceedsPayment(DomainError):
-    """No more can be refunded than was captured and has not been refunded yet."""
-
-    code = "refund_exceeds_payment"
+class RefundDiffers(DomainError, code="reference_reused"):
+    """The reference belongs to a refund of another amount."""
 
 
-class RefundDiffers(DomainError):
-    """Under this reference another amount was refunded."""
-
-    code = "reference_reused"
-
-
-class PaymentNotFound(DomainError):
-    """There is no payment for this order."""
-
-    code = "payment_not_found"
+class PaymentNotFound(DomainError, code="payment_not_found"):
+    """The order has no payment."""

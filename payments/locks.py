@@ -2,9 +2,10 @@
 
 from uuid import UUID
 
+from cloudmart.providers.records import lock_record
 from payments.models import Payment
 
 
 def lock_payment(order_id: UUID) -> Payment | None:
-    """The order's newest payment, locked; None when there is none."""
-    return Payment.objects.select_for_update().filter(order_id=order_id).order_by("-pk").first()
+    """Returns the order's payment, locked; None if there is none."""
+    return lock_record(Payment, order_id)

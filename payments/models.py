@@ -1,4 +1,4 @@
-"""Charges and refunds: each is an intent with an idempotency key before the provider hears of it."""
+"""Charges and refunds. Each is stored with its idempotency key before the gateway is asked."""
 
 from django.db import models
 from django.db.models import F, Q
@@ -7,27 +7,25 @@ from cloudmart.database.fields import CharField, CodeField, DatabaseTimeField
 from cloudmart.database.states import HasMoves
 from cloudmart.kernel.ids import new_id
 from cloudmart.kernel.order import PaymentMethod
-from cloudmart.kernel.text import LONGEST_CODE, LONGEST_REASON, LONGEST_REFERENCE
+from cloudmart.kernel.text import LONGEST_REASON, LONGEST_REFERENCE
+from cloudmart.providers.records import ProviderRecord
 
 
 class Status(models.TextChoices):
-    PENDING = "pending"  #: The charge is asked for, and what came of it is not known yet.
-    CAPTURED = "captured"  #: The money is ours.
-    DECLINED = "declined"  #: The provider has refused it, or never took it; nothing was charged.
-    CANCELLING = "cancelling"  #: The provider is asked to drop a charge that never settled.
+    PENDING = "pending"  #: The charge was requested; its outcome is not known yet.
+    CAPTURED = "captured"  #: The money was taken.
+    DECLINED = "declined"  #: The provider refused the charge, or never took the request; nothing was charged.
+    CANCELLING = "cancelling"  #: The void of an uncaptured charge was requested.
     CANCELLED = "cancelled"  #: Nothing was charged, and nothing will be.
-    REFUNDING = "refunding"  #: The money is on its way back.
-    REFUNDED = "refunded"  #: The customer has it back.
+    REFUNDING = "refunding"  #: The refund of all that is left was requested.
+    REFUNDED = "refunded"  #: The customer has the money back.
 
 
 TAKEN = {Status.CAPTURED, Status.REFUNDING, Status.REFUNDED}
-"""The money was taken, whatever has gone back since."""
+"""The money was taken, whatever was refunded since."""
 
 
-class Payment(HasMoves):
-    is_fresh = False
-    """Not stored: whether this transaction is the first to write that it is to be charged, or dropped."""
-
+class Payment(ProviderRecord):
     MOVES = {
         Status.PENDING: {Status.CAPTURED, Status.DECLINED, Status.CANCELLING},
         Status.CANCELLING: {Status.CANCELLED},
@@ -35,34 +33,22 @@ class Payment(HasMoves):
         Status.REFUNDING: {Status.REFUNDED},
     }
 
-    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    order_id = models.UUIDField(db_index=True)
-    active_key = models.UUIDField(
-        null=True,
-        unique=True,
-        editable=False,
-        help_text="The order: it has one payment, also when that comes to nothing",
-    )
-    customer_id = CodeField(max_length=64)
     amount = models.PositiveBigIntegerField()
-    refunded_amount = models.PositiveBigIntegerField(default=0, help_text="What was asked back so far")
+    refunded_amount = models.PositiveBigIntegerField(default=0, help_text="The sum of the refunds that were requested")
     payment_method = CharField(max_length=16, choices=PaymentMethod.choices, blank=True)
     payment_token = CharField(
-        max_length=128, blank=True, help_text="The provider's name for what pays; only until the charge is settled"
+        max_length=128, blank=True, help_text="The provider's name for the means of payment; empty once settled"
     )
     status = CharField(max_length=16, choices=Status.choices, default=Status.PENDING)
     transaction_id = CharField(
         max_length=LONGEST_REFERENCE, blank=True, help_text="The provider's name for the charge"
     )
-    idempotency_key = CodeField(max_length=64, unique=True)
-    failure = CharField(max_length=LONGEST_CODE, blank=True, help_text="The code of the provider's refusal")
-    created_at = DatabaseTimeField(auto_now_add=True)
 
     class Meta:
         db_table = "payments"
         permissions = [
             ("process_payment", "Can charge an order"),
-            ("cancel_payment", "Can cancel a charge that was not captured"),
+            ("cancel_payment", "Can void a charge that was not captured"),
             ("refund_payment", "Can refund a payment"),
         ]
         constraints = [
@@ -74,27 +60,30 @@ class Payment(HasMoves):
         return f"{self.amount} for {self.order_id}: {self.status}"
 
     @property
+    def is_settled(self) -> bool:
+        """Returns True if the outcome of the charge, of its void and of its refunds is known."""
+        is_refunding = any(refund.status == RefundStatus.PENDING for refund in self.refunds.all())
+        return self.status not in {Status.PENDING, Status.CANCELLING} and not is_refunding
+
+    @property
     def refundable(self) -> int:
-        """What is left of it to be asked back."""
+        """What is left to refund."""
         return self.amount - self.refunded_amount
 
 
 class RefundStatus(models.TextChoices):
-    PENDING = "pending"  #: The provider is asked to give the money back.
-    REFUNDED = "refunded"  #: It has.
+    PENDING = "pending"  #: The refund was requested.
+    REFUNDED = "refunded"  #: The provider has made the refund.
 
 
 class Refund(HasMoves):
-    is_fresh = False
-    """Not stored: whether this transaction is the first to write it."""
-
     MOVES = {RefundStatus.PENDING: {RefundStatus.REFUNDED}}
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="refunds")
     amount = models.PositiveBigIntegerField()
     status = CharField(max_length=16, choices=RefundStatus.choices, default=RefundStatus.PENDING)
-    reference = CodeField(max_length=64, blank=True, help_text="Whoever asked has named it so; asked twice, it is one")
+    reference = CodeField(max_length=64, blank=True, help_text="The client's name for the refund, which is made once")
     reason = CharField(max_length=LONGEST_REASON, blank=True)
     transaction_id = CharField(
         max_length=LONGEST_REFERENCE, blank=True, help_text="The provider's name for the refund"

@@ -1,11 +1,11 @@
-"""A payment as the API shows it."""
+"""Payments in the API."""
 
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
-from cloudmart.api.examples import CHARGE, PAYMENT_TOLD, REFUNDS, THE_ORDER, answered
+from cloudmart.api.examples import CHARGE, PAYMENT_EXAMPLE, REFUNDS, WHOLE_ORDER, response_example
 from cloudmart.api.fields import (
     CodeField,
     PaymentTokenField,
@@ -29,7 +29,7 @@ class ProcessInput(StrictSerializer):
     customer_id = CodeField(required=False, help_text="Who may look at the payment besides operators")
 
 
-@extend_schema_serializer(examples=[THE_ORDER])
+@extend_schema_serializer(examples=[WHOLE_ORDER])
 class CancelPaymentInput(StrictSerializer):
     order_id = StrictUUIDField()
 
@@ -38,7 +38,7 @@ class CancelPaymentInput(StrictSerializer):
 class RefundInput(StrictSerializer):
     order_id = StrictUUIDField()
     amount = StrictIntegerField(**AMOUNT, required=False)
-    reference = CodeField(required=False, help_text="Your name for this refund; asked for twice, it is made once")
+    reference = CodeField(required=False, help_text="Your name for this refund, which is made once")
     reason = TextField(max_length=200, required=False)
 
 
@@ -50,7 +50,7 @@ class RefundOutput(serializers.ModelSerializer[Refund]):
         fields = ["refund_id", "reference", "amount", "reason", "status", "transaction_id", "created_at"]
 
 
-@extend_schema_serializer(examples=[answered("A part was refunded", PAYMENT_TOLD)])
+@extend_schema_serializer(examples=[response_example("A part was refunded", PAYMENT_EXAMPLE)])
 class PaymentOutput(serializers.ModelSerializer[Payment]):
     payment_id = serializers.UUIDField(source="id")
     refunds = RefundOutput(many=True)

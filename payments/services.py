@@ -1,30 +1,29 @@
-"""What payments can do: charge an order, and undo that. Both ask the gateway, so both are remote operations."""
+"""What payments can do: charge an order, and reverse that. Both ask the gateway, so both are remote operations."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
-from uuid import UUID
+from typing import Protocol, TypeVar
 
 from django.conf import settings
 
-from cloudmart.database.states import move, moved
+from cloudmart.database.states import move, settle
 from cloudmart.kernel.ids import new_id
 from cloudmart.kernel.redaction import register_secret
-from cloudmart.providers.remote import Accepted, Outcome, Refused, RemoteOperation
+from cloudmart.providers.operation import Intent, OfOrder, RemoteOperation
+from cloudmart.providers.outcomes import Accepted, Outcome, Refused, with_reference
+from cloudmart.providers.records import intent_while
 from payments.errors import PaymentUnavailable
 from payments.gateways.port import gateway
 from payments.locks import lock_payment
 from payments.models import Payment, Refund, RefundStatus, Status
 
 BY_THE_SAGA = ":saga"
-"""The reference of what an order's saga gives back; nobody else can choose it."""
+"""The reference of what an order's saga refunds. A client cannot choose it."""
 
 
-class Chargeable(Protocol):
-    """What has to be known of an order to charge it; amounts are in minor units."""
+class Chargeable(OfOrder, Protocol):
+    """What has to be known of an order to charge it. Amounts are in minor units."""
 
-    @property
-    def order_id(self) -> UUID: ...
     @property
     def customer_id(self) -> str: ...
     @property
@@ -35,125 +34,134 @@ class Chargeable(Protocol):
     def payment_token(self) -> str: ...
 
 
-def begin_charge(order: Chargeable) -> Payment | None:
-    """The intent to charge the order's total; None when it is charged, declined or given up already."""
-    if payment := lock_payment(order.order_id):
-        return payment if payment.status == Status.PENDING else None
-    payment = _payment_for(order, Status.PENDING, payment_token=order.payment_token)
-    payment.save(force_insert=True)
-    payment.is_fresh = True
-    return payment
+Subject = TypeVar("Subject", bound=OfOrder)
 
 
-def call_charge(order: Chargeable, payment: Payment) -> Outcome:
-    """Ask under the payment's own key and token: whoever repeats the charge need not know the order."""
-    register_secret(payment.payment_token)
-    return gateway().charge(
-        payment.idempotency_key,
-        order_id=payment.order_id,
-        amount=payment.amount,
-        currency=settings.CURRENCY,
-        method=payment.payment_method,
-        token=payment.payment_token,
-    )
+class Charge(RemoteOperation[Chargeable, Payment]):
+    """Charges an order's total, once."""
 
+    unavailable = PaymentUnavailable
 
-def settle_charge(order: Chargeable, payment: Payment, outcome: Outcome) -> None:
-    match outcome:
-        case Accepted(reference):
-            name = reference or payment.idempotency_key
-            moved(Payment, [payment.pk], Status.CAPTURED, transaction_id=name, payment_token="")
-        case Refused(error):
-            reason = error.details.get("reason", error.code)
-            moved(Payment, [payment.pk], Status.DECLINED, failure=reason, payment_token="")
+    def begin(self, order: Chargeable) -> Intent[Payment] | None:
+        """Returns None if the order is charged, declined or cancelled already."""
+        if payment := lock_payment(order.order_id):
+            return intent_while(Status.PENDING, payment)
+        payment = _payment_for(order, Status.PENDING, payment_token=order.payment_token)
+        payment.save(force_insert=True)
+        return Intent(payment, is_new=True)
 
+    def call(self, intent: Intent[Payment]) -> Outcome:
+        """Sends the payment's own key and token: a worker that repeats the charge need not know the order."""
+        payment = intent.record
+        register_secret(payment.payment_token)
+        outcome = gateway().charge(
+            payment.idempotency_key,
+            order_id=payment.order_id,
+            amount=payment.amount,
+            currency=settings.CURRENCY,
+            method=payment.payment_method,
+            token=payment.payment_token,
+        )
+        return with_reference(outcome, payment.idempotency_key)
 
-def lookup_charge(order: Chargeable, payment: Payment) -> Outcome:
-    return gateway().lookup(payment.idempotency_key)
+    def settle(self, intent: Intent[Payment], outcome: Outcome) -> None:
+        """A refusal changes nothing once the charge is being voided: the gateway refuses a voided charge."""
+        payment = intent.record
+        match outcome:
+            case Accepted(reference):
+                settle(payment, Status.CAPTURED, transaction_id=reference, payment_token="")
+            case Refused():
+                voided = {Status.CANCELLING, Status.CANCELLED}
+                settle(payment, Status.DECLINED, superseded_by=voided, failure=outcome.reason, payment_token="")
 
-
-charge = RemoteOperation(begin_charge, call_charge, settle_charge, lookup_charge, PaymentUnavailable)
+    def lookup(self, intent: Intent[Payment]) -> Outcome:
+        key = intent.record.idempotency_key
+        return with_reference(gateway().lookup(key), key)
 
 
 @dataclass(slots=True)
-class Undoing:
-    """The intent to undo a charge: to drop it, or by these refunds."""
+class Reversal:
+    """The reversal of a charge: its void, or these refunds."""
 
     payment: Payment
     refunds: list[Refund]
 
     @property
-    def is_drop(self) -> bool:
-        return self.payment.status == Status.CANCELLING
+    def is_void(self) -> bool:
+        return not self.refunds
 
     @property
-    def is_fresh(self) -> bool:
-        """Whether nobody can have asked for any of it before."""
-        return self.payment.is_fresh if self.is_drop else all(refund.is_fresh for refund in self.refunds)
-
-    @property
-    def cancel_key(self) -> str:
+    def void_key(self) -> str:
         return f"{self.payment.idempotency_key}:cancel"
 
 
-def begin_refund(order: Chargeable) -> Undoing | None:
-    """The intent to undo the order's charge; None when there is nothing to undo, or it is done already.
+class Reverse(RemoteOperation[Subject, Reversal]):
+    """Reverses a charge, whoever has begun that."""
 
-    An order that was never charged is noted as cancelled, so that it never will be. Of what was partly refunded, the
-    rest goes back.
-    """
-    payment = lock_payment(order.order_id)
-    fresh: list[Refund] = []
-    if payment and payment.status == Status.CAPTURED:
-        fresh = [ask_back(payment, payment.refundable, BY_THE_SAGA)]
-    if payment and payment.status == Status.REFUNDING:
-        earlier = payment.refunds.filter(status=RefundStatus.PENDING).exclude(pk__in=[refund.pk for refund in fresh])
-        return Undoing(payment, [*earlier.order_by("pk"), *fresh])
-    return drop(order, payment)
+    unavailable = PaymentUnavailable
+    undoes = True
 
+    def call(self, intent: Intent[Reversal]) -> Outcome:
+        reversal = intent.record
+        payment = reversal.payment
+        if reversal.is_void:
+            return gateway().cancel(reversal.void_key, charge_key=payment.idempotency_key)
+        return _for_each(
+            reversal.refunds,
+            lambda refund: gateway().refund(
+                refund.idempotency_key, transaction_id=payment.transaction_id, amount=refund.amount
+            ),
+        )
 
-def call_refund(order: Chargeable, undoing: Undoing) -> Outcome:
-    payment = undoing.payment
-    if undoing.is_drop:
-        return gateway().cancel(undoing.cancel_key, charge_key=payment.idempotency_key)
-    return _each(
-        undoing.refunds,
-        lambda refund: gateway().refund(
-            refund.idempotency_key, transaction_id=payment.transaction_id, amount=refund.amount
-        ),
-    )
+    def settle(self, intent: Intent[Reversal], outcome: Outcome) -> None:
+        """The payment is refunded once it has no pending refund and nothing is left to refund."""
+        reversal = intent.record
+        if not isinstance(outcome, Accepted):
+            return
+        if reversal.is_void:
+            settle(reversal.payment, Status.CANCELLED)
+            return
+        payment = lock_payment(reversal.payment.order_id)
+        for refund in reversal.refunds:
+            settle(refund, RefundStatus.REFUNDED, transaction_id=refund.transaction_id)
+        if payment and payment.status == Status.REFUNDING and not _pending_refunds(payment):
+            move(payment, Status.REFUNDED)
 
-
-def settle_refund(order: Chargeable, undoing: Undoing, outcome: Outcome) -> None:
-    if not isinstance(outcome, Accepted):
-        return
-    if undoing.is_drop:
-        moved(Payment, [undoing.payment.pk], Status.CANCELLED)
-        return
-    lock_payment(order.order_id)
-    for refund in undoing.refunds:
-        moved(Refund, [refund.pk], RefundStatus.REFUNDED, transaction_id=refund.transaction_id)
-    if not Refund.objects.filter(payment=undoing.payment, status=RefundStatus.PENDING).exists():
-        moved(Payment, [undoing.payment.pk], Status.REFUNDED)
+    def lookup(self, intent: Intent[Reversal]) -> Outcome:
+        reversal = intent.record
+        if reversal.is_void:
+            return gateway().lookup(reversal.void_key)
+        return _for_each(reversal.refunds, lambda refund: gateway().lookup(refund.idempotency_key))
 
 
-def lookup_refund(order: Chargeable, undoing: Undoing) -> Outcome:
-    if undoing.is_drop:
-        return gateway().lookup(undoing.cancel_key)
-    return _each(undoing.refunds, lambda refund: gateway().lookup(refund.idempotency_key))
+class ReverseCharge(Reverse[Chargeable]):
+    """Reverses an order's charge: refunds what is left of it, or voids it if it was not captured."""
+
+    def begin(self, order: Chargeable) -> Intent[Reversal] | None:
+        """Returns None if there is nothing to reverse, or it is done already.
+
+        An order without a charge gets a cancelled payment, so that it is never charged.
+        """
+        payment = lock_payment(order.order_id)
+        if payment is None or payment.status not in {Status.CAPTURED, Status.REFUNDING}:
+            return void(order, payment)
+        earlier = _pending_refunds(payment)
+        new = [create_refund(payment, payment.refundable, BY_THE_SAGA)] if payment.status == Status.CAPTURED else []
+        return Intent(Reversal(payment, [*earlier, *new]), is_new=not earlier)
 
 
-refund = RemoteOperation(begin_refund, call_refund, settle_refund, lookup_refund, PaymentUnavailable, undoes=True)
+charge = Charge()
+refund = ReverseCharge()
 
 
-def ask_back(payment: Payment, amount: int, reference: str, reason: str = "") -> Refund:
-    """The intent to refund `amount` of this locked payment."""
-    refund_id = new_id()
+def create_refund(payment: Payment, amount: int, reference: str, reason: str = "") -> Refund:
+    """Record the intent to refund `amount` of this locked payment."""
     payment.refunded_amount += amount
     Payment.objects.filter(pk=payment.pk).update(refunded_amount=payment.refunded_amount)
     if not payment.refundable:
         move(payment, Status.REFUNDING)
-    refund = Refund.objects.create(
+    refund_id = new_id()
+    return Refund.objects.create(
         id=refund_id,
         payment=payment,
         amount=amount,
@@ -161,38 +169,42 @@ def ask_back(payment: Payment, amount: int, reference: str, reason: str = "") ->
         reason=reason,
         idempotency_key=f"refund-{refund_id}",
     )
-    refund.is_fresh = True
-    return refund
 
 
-def drop(order: Chargeable, payment: Payment | None) -> Undoing | None:
-    """The intent to drop a charge that was not captured; None when none was made, which is noted, or none is left."""
+def void(order: Chargeable, payment: Payment | None) -> Intent[Reversal] | None:
+    """Record the intent to void a charge that was not captured. Returns None if no charge is left to void.
+
+    An order without a charge gets a cancelled payment.
+    """
     if payment is None:
         _payment_for(order, Status.CANCELLED).save(force_insert=True)
         return None
-    if payment.status == Status.PENDING:
+    is_new = payment.status == Status.PENDING
+    if is_new:
         move(payment, Status.CANCELLING, payment_token="")
-        payment.is_fresh = True
-    return Undoing(payment, []) if payment.status == Status.CANCELLING else None
+    return Intent(Reversal(payment, []), is_new) if payment.status == Status.CANCELLING else None
 
 
-def _each(refunds: list[Refund], ask: Callable[[Refund], Outcome]) -> Outcome:
-    """Accepted when all are; else the first outcome that is not."""
+def _pending_refunds(payment: Payment) -> list[Refund]:
+    return list(payment.refunds.filter(status=RefundStatus.PENDING).order_by("pk"))
+
+
+def _for_each(refunds: list[Refund], send: Callable[[Refund], Outcome]) -> Outcome:
+    """Returns Accepted if every refund is; else the first other outcome."""
     outcome: Outcome = Accepted()
-    for each in refunds:
-        outcome = ask(each)
+    for refund in refunds:
+        outcome = send(refund)
         if not isinstance(outcome, Accepted):
             break
-        each.transaction_id = outcome.reference
+        refund.transaction_id = outcome.reference
     return outcome
 
 
 def _payment_for(order: Chargeable, status: Status, payment_token: str = "") -> Payment:
-    payment_id: UUID = new_id()
+    payment_id = new_id()
     return Payment(
         id=payment_id,
         order_id=order.order_id,
-        active_key=order.order_id,
         customer_id=order.customer_id,
         amount=order.amount,
         payment_method=order.payment_method,

@@ -1,45 +1,38 @@
-"""Charges and refunds whose outcome is not known: repeated under their own keys until it is."""
+"""Charges, voids and refunds whose outcome is not known: repeated under their own keys until it is."""
 
-from dataclasses import replace
-
+from cloudmart.providers.operation import Intent, OfOrder
+from cloudmart.providers.records import intent_while
 from cloudmart.providers.unsettled import Found, Unsettled
-from payments import services
 from payments.locks import lock_payment
 from payments.models import Payment, Refund, RefundStatus, Status
-from payments.services import Undoing
+from payments.services import Charge, Reversal, Reverse
 
 
-def _begin_charge(found: Found) -> Payment | None:
-    payment = lock_payment(found.order_id)
-    return payment if payment and payment.status == Status.PENDING else None
+class ResumeCharge(Charge):
+    def begin(self, order: OfOrder) -> Intent[Payment] | None:
+        return intent_while(Status.PENDING, lock_payment(order.order_id))
 
 
-def _begin_void(found: Found) -> Undoing | None:
-    payment = lock_payment(found.order_id)
-    return Undoing(payment, []) if payment and payment.status == Status.CANCELLING else None
+class ResumeVoid(Reverse[Found]):
+    def begin(self, order: Found) -> Intent[Reversal] | None:
+        intent = intent_while(Status.CANCELLING, lock_payment(order.order_id))
+        return Intent(Reversal(intent.record, []), is_new=False) if intent else None
 
 
-def _begin_refund(found: Found) -> Undoing | None:
-    payment = lock_payment(found.order_id)
-    refund = Refund.objects.filter(pk=found.pk, status=RefundStatus.PENDING).first()
-    return Undoing(payment, [refund]) if payment and refund else None
+class ResumeRefund(Reverse[Found]):
+    def begin(self, order: Found) -> Intent[Reversal] | None:
+        payment = lock_payment(order.order_id)
+        refund = Refund.objects.filter(pk=order.pk, status=RefundStatus.PENDING).first()
+        return Intent(Reversal(payment, [refund]), is_new=False) if payment and refund else None
 
 
 UNSETTLED = (
-    Unsettled(
-        "charge",
-        lambda: Payment.objects.filter(status=Status.PENDING),
-        replace(services.charge, begin=_begin_charge),
-    ),
-    Unsettled(
-        "void",
-        lambda: Payment.objects.filter(status=Status.CANCELLING),
-        replace(services.refund, begin=_begin_void),
-    ),
+    Unsettled("charge", lambda: Payment.objects.filter(status=Status.PENDING), ResumeCharge()),
+    Unsettled("void", lambda: Payment.objects.filter(status=Status.CANCELLING), ResumeVoid()),
     Unsettled(
         "refund",
         lambda: Refund.objects.filter(status=RefundStatus.PENDING),
-        replace(services.refund, begin=_begin_refund),
+        ResumeRefund(),
         order_id="payment__order_id",
     ),
 )

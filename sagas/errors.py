@@ -1,4 +1,4 @@
-"""How a saga ends badly."""
+"""Why a saga fails, or refuses a command."""
 
 from typing import Any
 from uuid import UUID
@@ -7,39 +7,35 @@ from cloudmart.kernel.errors import DomainError
 
 
 class SagaFailed(DomainError):
-    """The order could not be carried out; everything is undone."""
+    """The order could not be carried out; every step is undone."""
 
     def __init__(self, order_id: UUID, state: str, failure: dict[str, Any] | None) -> None:
-        """Says what the first failure said, and of which order."""
+        """Has the code, the detail and the details of the first failure."""
         details = dict(failure or {})
         self.code = details.pop("code")
         detail = details.pop("detail")
         super().__init__(detail, **details, order_id=str(order_id), saga_status=state)
 
 
-class SagaNotFound(DomainError):
+class SagaNotFound(DomainError, code="saga_not_found"):
     """There is no saga of this order."""
 
-    code = "saga_not_found"
+
+class SagaRunning(DomainError, code="saga_running"):
+    """The order's saga is not finished."""
 
 
-class SagaRunning(DomainError):
-    """The order's saga is still at work."""
-
-    code = "saga_running"
-
-
-class SagaAbandoned(DomainError):
+class SagaAbandoned(DomainError, code="saga_abandoned"):
     """An operator has abandoned the order's saga."""
 
-    code = "saga_abandoned"
 
-
-class SagaTimedOut(DomainError):
+class SagaTimedOut(DomainError, code="saga_timed_out"):
     """The order could not be finished in time."""
-
-    code = "saga_timed_out"
 
 
 class LeaseLost(Exception):
-    """Somebody else has moved this saga on; what we were about to write is theirs to write."""
+    """Another driver has acquired the saga's lease; nothing of the open transaction may be stored."""
+
+
+class SagaStuck(Exception):
+    """All events are delivered but the saga is not finished: a reaction is missing."""

@@ -1,17 +1,20 @@
-"""The only place that locks sagas. The saga's row is locked before any other row of its order."""
+"""The only place that locks sagas. A saga's row is locked before any other row of its order."""
 
 from uuid import UUID
 
+from cloudmart.database.clock import READ_AT
 from sagas.errors import LeaseLost, SagaNotFound
 from sagas.models import SagaInstance
 
 
 def lock_saga(order_id: UUID, fence: int | None = None) -> SagaInstance:
-    """Raises SagaNotFound; and LeaseLost when this is no longer the fence of the saga's lease."""
-    try:
-        saga = SagaInstance.objects.select_for_update().get(order_id=order_id)
-    except SagaInstance.DoesNotExist:
-        raise SagaNotFound(order_id=str(order_id)) from None
+    """Returns the locked row, with the database's time in `read_at`.
+
+    Raises SagaNotFound, and LeaseLost if `fence` is given and is no longer that of the saga's lease.
+    """
+    saga = SagaInstance.objects.select_for_update().filter(order_id=order_id).annotate(**READ_AT).first()
+    if saga is None:
+        raise SagaNotFound(order_id=str(order_id))
     if fence not in {None, saga.fence}:
         raise LeaseLost(str(saga.pk))
     return saga

@@ -1,77 +1,95 @@
-"""What a saga leaves behind: its cursor, its step log, the facts that were announced, and who has heard them."""
+"""Tables of the sagas: the saga itself, its step log, its events and their receipts, and the operators' commands."""
 
+from datetime import datetime
 from typing import Any
 
 from django.db import models
 
 from cloudmart.database.clock import DatabaseNow
-from cloudmart.database.fields import CharField, DatabaseTimeField
+from cloudmart.database.fields import CharField
+from cloudmart.database.states import HasMoves
 from cloudmart.kernel.ids import new_id
 from cloudmart.kernel.order import SAGA
 from cloudmart.kernel.text import LONGEST_CODE, LONGEST_ERROR, LONGEST_REASON
-from cloudmart.kernel.versioned_json import StoredSchema
 
 
 class State(models.TextChoices):
-    STARTED = "STARTED"  #: The saga exists; nothing is done yet.
-    ORDER_CREATED = "ORDER_CREATED"  #: The order is written down.
-    STOCK_RESERVED = "STOCK_RESERVED"  #: Every line is held.
-    PAYMENT_COMPLETED = "PAYMENT_COMPLETED"  #: The money is ours.
-    SHIPPING_ARRANGED = "SHIPPING_ARRANGED"  #: The carrier will fetch the parcel.
-    COMPLETED = "COMPLETED"  #: Sold. The saga rests.
-    COMPENSATION_STARTED = "COMPENSATION_STARTED"  #: Something failed, or a cancellation was wished: on the way back.
-    FAILED = "FAILED"  #: Everything is undone. The saga rests.
+    STARTED = "STARTED"  #: The saga exists; no step is done.
+    ORDER_CREATED = "ORDER_CREATED"  #: The order is stored.
+    STOCK_RESERVED = "STOCK_RESERVED"  #: Every line is reserved.
+    PAYMENT_COMPLETED = "PAYMENT_COMPLETED"  #: The payment is captured.
+    SHIPPING_ARRANGED = "SHIPPING_ARRANGED"  #: The carrier has accepted the parcel.
+    COMPLETED = "COMPLETED"  #: Finished: the order is sold.
+    COMPENSATION_STARTED = "COMPENSATION_STARTED"  #: A step failed, or a cancellation was requested.
+    FAILED = "FAILED"  #: Finished: every step is undone.
 
 
 CANCELLED = "order_cancelled"
-"""The code of the failure of an order that somebody has cancelled."""
+"""The error code of a cancelled order."""
 
+FORWARD = (
+    State.STARTED,
+    State.ORDER_CREATED,
+    State.STOCK_RESERVED,
+    State.PAYMENT_COMPLETED,
+    State.SHIPPING_ARRANGED,
+    State.COMPLETED,
+)
 FINISHED = {State.COMPLETED, State.FAILED}
 UNFINISHED = [state for state in State if state not in FINISHED]
 BEFORE_PAYMENT = {State.STARTED, State.ORDER_CREATED, State.STOCK_RESERVED}
-"""The order may still have to be charged."""
+"""The order may still be charged."""
 
 
-class SagaInstance(models.Model):
-    """One order's saga. In orchestration the cursor of the state machine; in choreography the order's guard."""
+class SagaInstance(HasMoves):
+    """The saga of one order: in orchestration the cursor, in choreography the lock of the order's events."""
+
+    MOVES = {
+        **{
+            state: {*FORWARD[n:], State.COMPENSATION_STARTED, State.FAILED} for n, state in enumerate(FORWARD, start=1)
+        },
+        State.COMPENSATION_STARTED: {State.FAILED},
+    }
+
+    read_at: datetime
+    """The database's time at which the row was locked. Not stored."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     saga_type = CharField("style", max_length=16)
     order_id = models.UUIDField(unique=True)
     status = CharField(max_length=24, choices=State.choices, default=State.STARTED)
     current_step = CharField(
-        max_length=64, blank=True, help_text="The step whose provider call is in flight, or the fact announced last"
+        max_length=64, blank=True, help_text="The step whose provider call is in flight, or the event published last"
     )
-    payload = models.JSONField(help_text="The order's facts; its payment token only until the charge is settled")
-    failure = models.JSONField(null=True, blank=True, help_text="The first error: code, detail and facts")
-    answers_key = CharField(
-        max_length=64, blank=True, help_text="Scope of the idempotency key whose answer is how this saga ends"
+    payload = models.JSONField(help_text="The order snapshot; its payment token only until the charge is settled")
+    failure = models.JSONField(null=True, blank=True, help_text="The first error: code, detail and details")
+    idempotency_scope = CharField(
+        max_length=64, blank=True, help_text="Scope of the idempotency key whose response is the saga's result"
     )
     cancel_reason = CharField(
         max_length=LONGEST_REASON,
         null=True,
         blank=True,
-        help_text="Why a cancellation is wished; read at the next boundary",
+        help_text="Why a cancellation is requested; read by the next transaction of the saga",
     )
     cancelled_by = CharField(
-        max_length=150, null=True, blank=True, help_text="Who has requested the cancellation; shown to operators only"
+        max_length=150, null=True, blank=True, help_text="Who requested the cancellation; shown to operators only"
     )
-    attempts = models.PositiveIntegerField(default=0, help_text="Fruitless visits to the step in flight")
+    attempts = models.PositiveIntegerField(default=0, help_text="Failed attempts at the step in flight")
     wake_at = models.DateTimeField(null=True, blank=True, help_text="When a waiting saga is due again")
     deadline_at = models.DateTimeField(
-        null=True, blank=True, help_text="When it turns back, if it still goes forward when it is next driven"
+        null=True, blank=True, help_text="A saga resumed after this time is compensated unless it is finished"
     )
-    owner = CharField(max_length=64, blank=True, help_text="Who may drive the saga now")
+    owner = CharField(max_length=64, blank=True, help_text="Who holds the lease")
     lease_until = models.DateTimeField(null=True, blank=True)
     fence = models.PositiveBigIntegerField(default=0)
-    attention = CharField(max_length=LONGEST_REASON, null=True, blank=True, help_text="Why a person must look")
-    given_up_at = models.DateTimeField(
+    attention = CharField(max_length=LONGEST_REASON, null=True, blank=True, help_text="Why an operator must look")
+    abandoned_at = models.DateTimeField(
         null=True,
         blank=True,
-        help_text="Since when no worker tries it again, by an operator's word; attention says why",
+        help_text="Since when no worker retries it, by an operator's command; attention says why",
     )
     created_at = models.DateTimeField(default=DatabaseNow, editable=False)
-    updated_at = DatabaseTimeField(auto_now=True)
     finished_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
@@ -89,7 +107,8 @@ class SagaInstance(models.Model):
         ]
         constraints = [
             models.CheckConstraint(
-                condition=models.Q(given_up_at=None) | models.Q(attention__isnull=False), name="given_up_with_a_reason"
+                condition=models.Q(abandoned_at=None) | models.Q(attention__isnull=False),
+                name="abandoned_with_a_reason",
             )
         ]
 
@@ -100,44 +119,43 @@ class SagaInstance(models.Model):
     def is_finished(self) -> bool:
         return self.status in FINISHED
 
-    def undone_by(self, failure: dict[str, Any] | None) -> str:
-        """Who has the order undone that fails with this: whoever has cancelled it, or else the saga itself."""
+    @property
+    def is_compensating(self) -> bool:
+        """Returns True from the first failure on, also once every step is undone."""
+        return self.status in {State.COMPENSATION_STARTED, State.FAILED}
+
+    def compensation_actor(self, failure: dict[str, Any] | None) -> str:
+        """Returns who undoes an order with this failure: who cancelled it, or else the saga itself."""
         is_cancelled = failure is not None and failure["code"] == CANCELLED
         return self.cancelled_by or SAGA if is_cancelled else SAGA
 
-    @property
-    def is_compensating(self) -> bool:
-        return self.status in {State.COMPENSATION_STARTED, State.FAILED}
-
     def payload_without_token(self, state: str) -> dict[str, Any]:
-        """Returns the change that removes the payment token in this state; none while the charge may lie ahead."""
+        """Returns the column change that removes the payment token in this state; none while it may be charged."""
         if state in BEFORE_PAYMENT or not self.payload.get("payment_token"):
             return {}
         return {"payload": {**self.payload, "payment_token": ""}}
 
 
-class Verb(models.TextChoices):
-    """What a person may have a saga do."""
+class OperatorCommand(models.TextChoices):
+    """What an operator may do to a saga."""
 
-    CANCEL = "cancel"  #: Undo everything, whatever it has come to.
-    RETRY = "retry"  #: Go on now, without waiting any longer.
-    COMPENSATE = "compensate"  #: Turn back now.
-    GIVE_UP = "give_up", "Abandon"  #: Stay as it is, until somebody has it go on.
-    RESUME = "resume"  #: Go on after all, having been abandoned.
+    CANCEL = "cancel"  #: Undo everything, also a completed order.
+    RETRY = "retry"  #: Resume a waiting saga now.
+    COMPENSATE = "compensate"  #: Undo everything now.
+    ABANDON = "abandon"  #: Stop the retries until the saga is resumed.
+    RESUME = "resume"  #: Resume an abandoned saga.
 
 
 class SagaAction(models.Model):
-    """What somebody has had a saga do: written down before it is done, with its outcome afterwards."""
+    """A command on a saga: stored before it runs, its outcome afterwards."""
 
     saga = models.ForeignKey(SagaInstance, on_delete=models.CASCADE, related_name="actions")
-    verb = CharField(max_length=10, choices=Verb.choices)
+    command = CharField(max_length=10, choices=OperatorCommand.choices)
     actor = CharField(max_length=150)
     reason = CharField(max_length=LONGEST_REASON, blank=True)
     at = models.DateTimeField(auto_now_add=True)
     outcome = CharField(
-        max_length=LONGEST_CODE,
-        blank=True,
-        help_text="The saga's state afterwards, or the code of its refusal",
+        max_length=LONGEST_CODE, blank=True, help_text="The saga's state afterwards, or the code of the error"
     )
 
     class Meta:
@@ -145,7 +163,7 @@ class SagaAction(models.Model):
         ordering = ["saga", "id"]
 
     def __str__(self) -> str:
-        return f"{self.actor}: {self.verb}"
+        return f"{self.actor}: {self.command}"
 
 
 class Direction(models.TextChoices):
@@ -154,14 +172,14 @@ class Direction(models.TextChoices):
 
 
 class StepStatus(models.TextChoices):
-    STARTED = "started"  #: The intent is written; the provider is about to be asked.
+    STARTED = "started"  #: The intent is stored; the provider is about to be called.
     DONE = "done"
-    FAILED = "failed"  #: This try failed; with no later one, the step did.
+    FAILED = "failed"  #: This attempt failed. If it is the last one, the step failed.
     SKIPPED = "skipped"  #: There was nothing to do.
 
 
 class SagaStepLog(models.Model):
-    """One line of an orchestrated saga's log. Lines are only ever added."""
+    """One line of an orchestrated saga's log. Lines are only added."""
 
     saga = models.ForeignKey(SagaInstance, on_delete=models.CASCADE, related_name="log")
     seq = models.PositiveIntegerField()
@@ -169,8 +187,7 @@ class SagaStepLog(models.Model):
     direction = CharField(max_length=4, choices=Direction.choices)
     attempt = models.PositiveSmallIntegerField(default=1)
     status = CharField(max_length=8, choices=StepStatus.choices)
-    state = CharField(max_length=24, blank=True, help_text="The saga's state from this line on, if it changes")
-    detail = models.JSONField(default=dict, blank=True)
+    state = CharField(max_length=24, blank=True, help_text="The state that the saga reaches with this line")
     error = CharField(max_length=LONGEST_ERROR, blank=True)
     started = models.DateTimeField()
     finished = models.DateTimeField(null=True)
@@ -184,42 +201,29 @@ class SagaStepLog(models.Model):
         return f"{self.seq} {self.direction} {self.step}: {self.status}"
 
 
-def _as_it_was(payload: dict[str, Any]) -> dict[str, Any]:
-    """Versions were only written from now on; nothing else is different."""
-    return payload
-
-
-STORED_PAYLOAD = StoredSchema((_as_it_was,))
-
-
 class Event(models.Model):
-    """A fact about one order, recorded with the change that it tells of."""
+    """An event of one order, recorded in the transaction of the change that caused it."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     event_type = CharField(max_length=64)
     aggregate_id = models.UUIDField(help_text="The order")
-    seq = models.PositiveIntegerField(help_text="1 for the first fact of the order, without a gap")
+    seq = models.PositiveIntegerField(help_text="1 for the order's first event, without a gap")
     payload = models.JSONField(default=dict)
     timestamp = models.DateTimeField(default=DatabaseNow, editable=False)
-    causation_id = models.UUIDField(null=True, help_text="The fact that this one is a reaction to")
-    delivered_at = models.DateTimeField(null=True, help_text="When every receiver had heard it")
+    causation_id = models.UUIDField(null=True, help_text="The event whose reaction published this one")
+    delivered_at = models.DateTimeField(null=True, help_text="When every reaction had processed it")
 
     class Meta:
         db_table = "events"
-        constraints = [models.UniqueConstraint(fields=["aggregate_id", "seq"], name="one_fact_per_seq")]
-        indexes = [models.Index(fields=["delivered_at", "timestamp"], name="facts_undelivered")]
+        constraints = [models.UniqueConstraint(fields=["aggregate_id", "seq"], name="one_event_per_seq")]
+        indexes = [models.Index(fields=["delivered_at", "timestamp"], name="events_undelivered")]
 
     def __str__(self) -> str:
         return f"{self.aggregate_id} #{self.seq} {self.event_type}"
 
-    @property
-    def details(self) -> dict[str, Any]:
-        """What the fact says, in the words of today."""
-        return STORED_PAYLOAD.read(self.payload)
-
 
 class EventReceipt(models.Model):
-    """A receiver has heard a fact, and what it did then is in the same transaction."""
+    """Proof that a reaction has processed an event; written in the transaction of the reaction."""
 
     consumer = CharField(max_length=96)
     event = models.ForeignKey(Event, on_delete=models.CASCADE, related_name="receipts", db_constraint=False)
@@ -227,7 +231,7 @@ class EventReceipt(models.Model):
 
     class Meta:
         db_table = "event_receipts"
-        constraints = [models.UniqueConstraint(fields=["consumer", "event"], name="heard_once")]
+        constraints = [models.UniqueConstraint(fields=["consumer", "event"], name="one_receipt_per_consumer")]
 
     def __str__(self) -> str:
-        return f"{self.consumer} heard {self.event_id}"
+        return f"{self.consumer} processed {self.event_id}"

@@ -3,18 +3,9 @@ from django.urls import path
 from inventory.views import Reserve
 from payments.views import CancelPayment, ProcessPayment, RefundPayment
 from sagas.desk.draft_views import ConfirmOrder, ExtendDraft, Item, Items, OrderOrDraft
-from sagas.desk.guards import check_is_wanted, check_saga_rests
-from sagas.desk.views import (
-    CancelOrder,
-    CancelSaga,
-    CompensateSaga,
-    GiveUpSaga,
-    Orders,
-    ResumeSaga,
-    RetrySaga,
-    SagaStatus,
-    StartSaga,
-)
+from sagas.desk.views import CancelOrder, Orders, StartSaga
+from sagas.operations.guards import check_not_cancelled, check_saga_finished
+from sagas.operations.views import AbandonSaga, CancelSaga, CompensateSaga, ResumeSaga, RetrySaga, SagaStatus
 from shipping.views import ArrangeShipping, CancelShipping
 
 urlpatterns = [
@@ -27,17 +18,17 @@ urlpatterns = [
     path("orders/<uuid:order_id>/confirm", ConfirmOrder.as_view(), name="confirm-order"),
     path("orders/<uuid:order_id>/cancel", CancelOrder.as_view(), name="cancel-order"),
     path("saga/start", StartSaga.as_view(http_method_names=["post", "options"]), name="start-saga"),
-    # Commands of a single service, which wait for the order's saga.
-    path("inventory/reserve", Reserve.as_view(guard=check_is_wanted), name="reserve"),
-    path("payments/process", ProcessPayment.as_view(guard=check_is_wanted), name="process-payment"),
-    path("payments/cancel", CancelPayment.as_view(guard=check_saga_rests), name="cancel-payment"),
-    path("payments/refund", RefundPayment.as_view(guard=check_saga_rests), name="refund-payment"),
-    path("shipping/arrange", ArrangeShipping.as_view(guard=check_is_wanted), name="arrange-shipping"),
-    path("shipping/cancel", CancelShipping.as_view(guard=check_saga_rests), name="cancel-shipping"),
+    # Commands on one context, refused while the order's saga is not finished.
+    path("inventory/reserve", Reserve.as_view(guard=check_not_cancelled), name="reserve"),
+    path("payments/process", ProcessPayment.as_view(guard=check_not_cancelled), name="process-payment"),
+    path("payments/cancel", CancelPayment.as_view(guard=check_saga_finished), name="cancel-payment"),
+    path("payments/refund", RefundPayment.as_view(guard=check_saga_finished), name="refund-payment"),
+    path("shipping/arrange", ArrangeShipping.as_view(guard=check_not_cancelled), name="arrange-shipping"),
+    path("shipping/cancel", CancelShipping.as_view(guard=check_saga_finished), name="cancel-shipping"),
     path("saga/<uuid:order_id>/cancel", CancelSaga.as_view(), name="cancel-saga"),
     path("saga/<uuid:order_id>/retry", RetrySaga.as_view(), name="retry-saga"),
     path("saga/<uuid:order_id>/compensate", CompensateSaga.as_view(), name="compensate-saga"),
-    path("saga/<uuid:order_id>/give_up", GiveUpSaga.as_view(), name="give-up-saga"),
+    path("saga/<uuid:order_id>/abandon", AbandonSaga.as_view(), name="abandon-saga"),
     path("saga/<uuid:order_id>/resume", ResumeSaga.as_view(), name="resume-saga"),
     path("saga/<uuid:order_id>/status", SagaStatus.as_view(), name="saga-status"),
 ]

@@ -1,22 +1,24 @@
-"""Parcels asked for by themselves, outside of any order's saga. Each is idempotent: asked twice, it is done once.
+"""Commands on an order's parcel, outside of any saga. Each is idempotent.
 
-Each raises what its guard forbids it with.
+`first` runs at the beginning of the command's first transaction, and may raise errors of its own.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from uuid import UUID
 
+from django.forms import model_to_dict
+
 from cloudmart.kernel.errors import IllegalMove
-from cloudmart.kernel.guards import Guard, guarded, unguarded
 from cloudmart.kernel.order import Address
-from cloudmart.providers.remote import perform
+from cloudmart.providers.calling import nothing, perform
+from cloudmart.providers.operation import Intent
 from shipping import services
 from shipping.errors import ShipmentDiffers, ShippingFailed
 from shipping.locks import lock_shipment
 from shipping.models import Shipment, Status
-from shipping.selectors import shipments_of
 
-CALLED_OFF = {Status.CANCELLING, Status.CANCELLED}
+CANCELLED = {Status.CANCELLING, Status.CANCELLED}
 NOWHERE = Address("")
 
 
@@ -29,38 +31,39 @@ class Parcel:
     customer_id: str = ""
 
 
-def arrange(parcel: Parcel, guard: Guard = unguarded) -> Shipment:
-    """Have the carrier fetch an order's parcel, once. It stays pending while the carrier's answer is not sure.
+def arrange(parcel: Parcel, first: Callable[[], None] = nothing) -> Shipment:
+    """Arrange the delivery of an order's parcel, once. It stays pending while the outcome is not certain.
 
-    Raises ShippingFailed, ShipmentDiffers when it goes elsewhere already, and IllegalMove when it was called off.
+    Raises ShippingFailed, ShipmentDiffers if the parcel goes to another address, and IllegalMove if it was cancelled.
     """
-    perform(replace(services.arrange, begin=guarded(_begin_arrange, guard)), parcel)
+    perform(DirectArrange(), parcel, first)
     shipment = _shipment_of(parcel.order_id)
     _check_stands(shipment)
     return shipment
 
 
-def cancel(order_id: UUID, guard: Guard = unguarded) -> Shipment:
-    """Call an order's parcel off, or note that there will be none. Raises AlreadyShipped."""
-    perform(replace(services.cancel, begin=guarded(services.begin_cancel, guard)), Parcel(order_id))
+def cancel(order_id: UUID, first: Callable[[], None] = nothing) -> Shipment:
+    """Cancel the delivery of an order's parcel, or record that there will be none. Raises AlreadyShipped."""
+    perform(services.cancel, Parcel(order_id), first)
     return _shipment_of(order_id)
 
 
-def _begin_arrange(parcel: Parcel) -> Shipment | None:
-    if shipment := lock_shipment(parcel.order_id):
-        _check_stands(shipment)
-        if shipment.destination != parcel.address:
-            names = ("postal_code", "address", "country")
-            raise ShipmentDiffers(shipping_address={name: getattr(shipment, name) for name in names})
-    return services.begin_arrange(parcel)
+class DirectArrange(services.Arrange):
+    def begin(self, order: services.Sendable) -> Intent[Shipment] | None:
+        if shipment := lock_shipment(order.order_id):
+            _check_stands(shipment)
+            if shipment.destination != order.address:
+                raise ShipmentDiffers(shipping_address=model_to_dict(shipment, ["postal_code", "address", "country"]))
+        return super().begin(order)
 
 
 def _check_stands(shipment: Shipment) -> None:
-    if shipment.status in CALLED_OFF:
-        raise IllegalMove("This parcel was called off, and an order is sent once.", shipment_status=shipment.status)
+    """Raises IllegalMove if the delivery was cancelled, and ShippingFailed if the carrier refused it."""
+    if shipment.status in CANCELLED:
+        raise IllegalMove("This parcel was cancelled, and an order is sent once.", shipment_status=shipment.status)
     if shipment.status == Status.FAILED:
         raise ShippingFailed(reason=shipment.failure)
 
 
 def _shipment_of(order_id: UUID) -> Shipment:
-    return shipments_of(order_id)[0]
+    return Shipment.objects.get(order_id=order_id)

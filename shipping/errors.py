@@ -1,31 +1,23 @@
-"""Why a parcel does not go, or does not come back."""
+"""Why a shipping command fails."""
 
 from cloudmart.kernel.errors import DomainError
 
 
-class ShippingFailed(DomainError):
+class ShippingFailed(DomainError, code="shipping_failed"):
     """The delivery could not be arranged."""
-
-    code = "shipping_failed"
 
 
 class CarrierUnavailable(ShippingFailed):
     """The carrier could not be reached; no delivery was arranged."""
 
 
-class AlreadyShipped(DomainError):
-    """The parcel is on its way; it can only be returned."""
-
-    code = "already_shipped"
+class AlreadyShipped(DomainError, code="already_shipped"):
+    """The parcel was shipped; it can only be returned."""
 
 
-class ShipmentDiffers(DomainError):
+class ShipmentDiffers(DomainError, code="shipment_differs"):
     """The order has a parcel to another address."""
 
-    code = "shipment_differs"
 
-
-class ShipmentNotFound(DomainError):
-    """There is no parcel for this order."""
-
-    code = "shipment_not_found"
+class ShipmentNotFound(DomainError, code="shipment_not_found"):
+    """The order has no parcel."""

@@ -2,9 +2,10 @@
 
 from uuid import UUID
 
+from cloudmart.providers.records import lock_record
 from shipping.models import Shipment
 
 
 def lock_shipment(order_id: UUID) -> Shipment | None:
-    """The order's newest shipment, locked; None when there is none."""
-    return Shipment.objects.select_for_update().filter(order_id=order_id).order_by("-pk").first()
+    """Returns the order's shipment, locked; None if there is none."""
+    return lock_record(Shipment, order_id)

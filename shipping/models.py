@@ -1,54 +1,38 @@
-"""Parcels: each is an intent with an idempotency key before the carrier hears of it."""
+"""Parcels. Each is stored with its idempotency key before the carrier is asked."""
 
 from django.db import models
 
-from cloudmart.database.fields import CharField, CodeField, DatabaseTimeField
-from cloudmart.database.states import HasMoves
+from cloudmart.database.fields import CharField
 from cloudmart.kernel.countries import home_country
-from cloudmart.kernel.ids import new_id
 from cloudmart.kernel.order import Address
-from cloudmart.kernel.text import LONGEST_CODE, LONGEST_REFERENCE
+from cloudmart.kernel.text import LONGEST_REFERENCE
+from cloudmart.providers.records import ProviderRecord
 
 LONGEST_CARRIER = 32
 
 
 class Status(models.TextChoices):
-    PENDING = "pending"  #: The carrier is asked, and what came of it is not known yet.
-    ARRANGED = "arranged"  #: The carrier will fetch the parcel.
-    FAILED = "failed"  #: The carrier has refused, or never took the request.
-    SHIPPED = "shipped"  #: The carrier has it; it can no longer be held back.
-    CANCELLING = "cancelling"  #: The carrier is asked not to fetch it.
-    CANCELLED = "cancelled"  #: It will not be sent.
+    PENDING = "pending"  #: The delivery was requested; its outcome is not known yet.
+    ARRANGED = "arranged"  #: The carrier will collect the parcel.
+    FAILED = "failed"  #: The carrier refused the delivery, or never took the request.
+    SHIPPED = "shipped"  #: The carrier has collected the parcel; it can no longer be cancelled.
+    CANCELLING = "cancelling"  #: The cancellation of the delivery was requested.
+    CANCELLED = "cancelled"  #: The parcel will not be sent.
 
 
-class Shipment(HasMoves):
-    is_fresh = False
-    """Not stored: whether this transaction is the first to write that it is to be sent, or called off."""
-
+class Shipment(ProviderRecord):
     MOVES = {
         Status.PENDING: {Status.ARRANGED, Status.FAILED, Status.CANCELLING},
         Status.ARRANGED: {Status.SHIPPED, Status.CANCELLING},
         Status.CANCELLING: {Status.CANCELLED},
     }
 
-    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    order_id = models.UUIDField(db_index=True)
-    active_key = models.UUIDField(
-        null=True,
-        unique=True,
-        editable=False,
-        help_text="The order: it has one parcel, also when that comes to nothing",
-    )
-    customer_id = CodeField(max_length=64)
     postal_code = CharField(max_length=16, blank=True)
     address = CharField(max_length=500, blank=True)
     country = CharField(max_length=2, default=home_country, help_text="ISO 3166-1 alpha-2")
     carrier = CharField(max_length=LONGEST_CARRIER)
     tracking_number = CharField(max_length=LONGEST_REFERENCE, blank=True)
     status = CharField(max_length=16, choices=Status.choices, default=Status.PENDING)
-    idempotency_key = CodeField(max_length=64, unique=True)
-    failure = CharField(max_length=LONGEST_CODE, blank=True, help_text="The code of the carrier's refusal")
-    created_at = DatabaseTimeField(auto_now_add=True)
 
     class Meta:
         db_table = "shipments"
@@ -58,6 +42,11 @@ class Shipment(HasMoves):
             ("ship_shipment", "Can mark a shipment as shipped"),
         ]
         indexes = [models.Index(fields=["status", "created_at"], name="shipments_by_status")]
+
+    @property
+    def is_settled(self) -> bool:
+        """Returns True if the outcome of the delivery or its cancellation is known."""
+        return self.status not in {Status.PENDING, Status.CANCELLING}
 
     @property
     def destination(self) -> Address:

@@ -1,9 +1,9 @@
-"""A parcel as the API shows it."""
+"""Parcels in the API."""
 
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
-from cloudmart.api.examples import PARCEL, PARCEL_TOLD, THE_ORDER, answered
+from cloudmart.api.examples import PARCEL, PARCEL_EXAMPLE, WHOLE_ORDER, response_example
 from cloudmart.api.fields import AddressField, CodeField, StrictSerializer, StrictUUIDField
 from shipping.models import Shipment
 
@@ -15,7 +15,7 @@ class ArrangeInput(StrictSerializer):
     customer_id = CodeField(required=False, help_text="Who may look at the parcel besides operators")
 
 
-@extend_schema_serializer(examples=[THE_ORDER])
+@extend_schema_serializer(examples=[WHOLE_ORDER])
 class CancelParcelInput(StrictSerializer):
     order_id = StrictUUIDField()
 
@@ -26,7 +26,7 @@ class ParcelAddressOutput(serializers.Serializer[Shipment]):
     country = serializers.CharField()
 
 
-@extend_schema_serializer(examples=[answered("On its way", PARCEL_TOLD)])
+@extend_schema_serializer(examples=[response_example("On its way", PARCEL_EXAMPLE)])
 class ShipmentOutput(serializers.ModelSerializer[Shipment]):
     shipment_id = serializers.UUIDField(source="id")
     address = ParcelAddressOutput(source="*", read_only=True)

@@ -1,97 +1,107 @@
-"""What shipping can do: arrange a delivery, and call it off. Both ask the carrier, so both are remote operations."""
+"""What shipping can do: arrange a delivery, and cancel it. Both ask the carrier, so both are remote operations."""
 
 from typing import Protocol
 from uuid import UUID
 
-from cloudmart.database.states import move, moved
+from cloudmart.database.states import move, settle
 from cloudmart.kernel.ids import new_id
 from cloudmart.kernel.order import Address
 from cloudmart.kernel.text import storable
-from cloudmart.providers.remote import Accepted, Outcome, Refused, RemoteOperation
+from cloudmart.providers.operation import Intent, OfOrder, RemoteOperation
+from cloudmart.providers.outcomes import Accepted, Outcome, Refused, with_reference
+from cloudmart.providers.records import intent_while
 from shipping.carriers.port import carrier
 from shipping.errors import AlreadyShipped, CarrierUnavailable, ShipmentNotFound
 from shipping.locks import lock_shipment
 from shipping.models import LONGEST_CARRIER, Shipment, Status
 
 
-class Sendable(Protocol):
+class Sendable(OfOrder, Protocol):
     """What has to be known of an order to send its parcel."""
 
-    @property
-    def order_id(self) -> UUID: ...
     @property
     def customer_id(self) -> str: ...
     @property
     def address(self) -> Address: ...
 
 
-def begin_arrange(order: Sendable) -> Shipment | None:
-    """The intent to send the order's parcel; None when it is arranged, refused or called off already."""
-    if shipment := lock_shipment(order.order_id):
-        return shipment if shipment.status == Status.PENDING else None
-    shipment = _shipment_for(order, Status.PENDING)
-    shipment.save(force_insert=True)
-    shipment.is_fresh = True
-    return shipment
+class Arrange(RemoteOperation[Sendable, Shipment]):
+    """Arranges the delivery of an order's parcel, once."""
+
+    unavailable = CarrierUnavailable
+
+    def begin(self, order: Sendable) -> Intent[Shipment] | None:
+        """Returns None if the delivery is arranged, refused or cancelled already."""
+        if shipment := lock_shipment(order.order_id):
+            return intent_while(Status.PENDING, shipment)
+        shipment = _shipment_for(order, Status.PENDING)
+        shipment.save(force_insert=True)
+        return Intent(shipment, is_new=True)
+
+    def call(self, intent: Intent[Shipment]) -> Outcome:
+        """Sends the parcel's own key and address: a worker that repeats the request need not know the order."""
+        shipment = intent.record
+        key = shipment.idempotency_key
+        outcome = carrier().arrange(key, order_id=shipment.order_id, address=shipment.destination)
+        return with_reference(outcome, key)
+
+    def settle(self, intent: Intent[Shipment], outcome: Outcome) -> None:
+        """A refusal changes nothing once the delivery is being cancelled: the carrier refuses a cancelled one."""
+        shipment = intent.record
+        match outcome:
+            case Accepted(reference):
+                settle(shipment, Status.ARRANGED, tracking_number=reference)
+            case Refused():
+                cancelled = {Status.CANCELLING, Status.CANCELLED}
+                settle(shipment, Status.FAILED, superseded_by=cancelled, failure=outcome.reason)
+
+    def lookup(self, intent: Intent[Shipment]) -> Outcome:
+        key = intent.record.idempotency_key
+        return with_reference(carrier().lookup(key), key)
 
 
-def call_arrange(order: Sendable, shipment: Shipment) -> Outcome:
-    """Ask under the parcel's own key and address: whoever repeats the request need not know the order."""
-    return carrier().arrange(shipment.idempotency_key, order_id=shipment.order_id, address=shipment.destination)
+class CancelShipment(RemoteOperation[Sendable, Shipment]):
+    """Cancels the delivery of an order's parcel. From its beginning on, the parcel cannot be marked as shipped."""
+
+    unavailable = CarrierUnavailable
+    undoes = True
+
+    def begin(self, order: Sendable) -> Intent[Shipment] | None:
+        """Returns None if there is nothing to cancel, or it is done already. Raises AlreadyShipped.
+
+        An order without a parcel gets a cancelled one, so that none is ever sent.
+        """
+        shipment = lock_shipment(order.order_id)
+        if shipment is None:
+            _shipment_for(order, Status.CANCELLED).save(force_insert=True)
+            return None
+        if shipment.status == Status.SHIPPED:
+            raise AlreadyShipped(tracking_number=shipment.tracking_number)
+        if shipment.status in {Status.PENDING, Status.ARRANGED}:
+            move(shipment, Status.CANCELLING)
+            return Intent(shipment, is_new=True)
+        return intent_while(Status.CANCELLING, shipment)
+
+    def call(self, intent: Intent[Shipment]) -> Outcome:
+        return carrier().cancel(_cancel_key(intent), arrange_key=intent.record.idempotency_key)
+
+    def settle(self, intent: Intent[Shipment], outcome: Outcome) -> None:
+        if isinstance(outcome, Accepted):
+            settle(intent.record, Status.CANCELLED)
+
+    def lookup(self, intent: Intent[Shipment]) -> Outcome:
+        return carrier().lookup(_cancel_key(intent))
 
 
-def settle_arrange(order: Sendable, shipment: Shipment, outcome: Outcome) -> None:
-    match outcome:
-        case Accepted(reference):
-            moved(Shipment, [shipment.pk], Status.ARRANGED, tracking_number=reference or shipment.idempotency_key)
-        case Refused(error):
-            reason = error.details.get("reason", error.code)
-            moved(Shipment, [shipment.pk], Status.FAILED, failure=reason)
+arrange = Arrange()
+cancel = CancelShipment()
 
 
-def lookup_arrange(order: Sendable, shipment: Shipment) -> Outcome:
-    return carrier().lookup(shipment.idempotency_key)
+def mark_as_shipped(order_id: UUID) -> None:
+    """Record that the carrier has collected the parcel. A second call changes nothing.
 
-
-arrange = RemoteOperation(begin_arrange, call_arrange, settle_arrange, lookup_arrange, CarrierUnavailable)
-
-
-def begin_cancel(order: Sendable) -> Shipment | None:
-    """The intent to call the parcel off; None when there is nothing to call off, or it is done already.
-
-    From now on it cannot be shipped. An order that never had a parcel is noted as cancelled, so that it never will.
-    Raises AlreadyShipped.
+    Raises ShipmentNotFound, and IllegalMove unless the delivery was arranged.
     """
-    shipment = lock_shipment(order.order_id)
-    if shipment is None:
-        _shipment_for(order, Status.CANCELLED).save(force_insert=True)
-        return None
-    if shipment.status == Status.SHIPPED:
-        raise AlreadyShipped(tracking_number=shipment.tracking_number)
-    if shipment.status in {Status.PENDING, Status.ARRANGED}:
-        move(shipment, Status.CANCELLING)
-        shipment.is_fresh = True
-    return shipment if shipment.status == Status.CANCELLING else None
-
-
-def call_cancel(order: Sendable, shipment: Shipment) -> Outcome:
-    return carrier().cancel(_cancel_key(shipment), arrange_key=shipment.idempotency_key)
-
-
-def settle_cancel(order: Sendable, shipment: Shipment, outcome: Outcome) -> None:
-    if isinstance(outcome, Accepted):
-        moved(Shipment, [shipment.pk], Status.CANCELLED)
-
-
-def lookup_cancel(order: Sendable, shipment: Shipment) -> Outcome:
-    return carrier().lookup(_cancel_key(shipment))
-
-
-cancel = RemoteOperation(begin_cancel, call_cancel, settle_cancel, lookup_cancel, CarrierUnavailable, undoes=True)
-
-
-def hand_over(order_id: UUID) -> None:
-    """The carrier has fetched the parcel. Raises ShipmentNotFound, and IllegalMove unless it was arranged."""
     shipment = lock_shipment(order_id)
     if shipment is None:
         raise ShipmentNotFound(order_id=str(order_id))
@@ -99,8 +109,8 @@ def hand_over(order_id: UUID) -> None:
         move(shipment, Status.SHIPPED)
 
 
-def _cancel_key(shipment: Shipment) -> str:
-    return f"{shipment.idempotency_key}:cancel"
+def _cancel_key(intent: Intent[Shipment]) -> str:
+    return f"{intent.record.idempotency_key}:cancel"
 
 
 def _shipment_for(order: Sendable, status: Status) -> Shipment:
@@ -108,7 +118,6 @@ def _shipment_for(order: Sendable, status: Status) -> Shipment:
     return Shipment(
         id=shipment_id,
         order_id=order.order_id,
-        active_key=order.order_id,
         customer_id=order.customer_id,
         postal_code=order.address.postal_code,
         address=order.address.text,

@@ -1,31 +1,24 @@
-"""Parcels whose outcome is not known: repeated under their own keys until it is."""
+"""Deliveries and cancellations whose outcome is not known: repeated under their own keys until it is."""
 
-from collections.abc import Callable
-from dataclasses import replace
-
-from cloudmart.providers.unsettled import Found, Unsettled
-from shipping import services
+from cloudmart.providers.operation import Intent, OfOrder
+from cloudmart.providers.records import intent_while
+from cloudmart.providers.unsettled import Unsettled
 from shipping.locks import lock_shipment
 from shipping.models import Shipment, Status
+from shipping.services import Arrange, CancelShipment
 
 
-def _begin_while(status: Status) -> Callable[[Found], Shipment | None]:
-    def begin(found: Found) -> Shipment | None:
-        shipment = lock_shipment(found.order_id)
-        return shipment if shipment and shipment.status == status else None
+class ResumeArrange(Arrange):
+    def begin(self, order: OfOrder) -> Intent[Shipment] | None:
+        return intent_while(Status.PENDING, lock_shipment(order.order_id))
 
-    return begin
+
+class ResumeCancel(CancelShipment):
+    def begin(self, order: OfOrder) -> Intent[Shipment] | None:
+        return intent_while(Status.CANCELLING, lock_shipment(order.order_id))
 
 
 UNSETTLED = (
-    Unsettled(
-        "parcel",
-        lambda: Shipment.objects.filter(status=Status.PENDING),
-        replace(services.arrange, begin=_begin_while(Status.PENDING)),
-    ),
-    Unsettled(
-        "call_off",
-        lambda: Shipment.objects.filter(status=Status.CANCELLING),
-        replace(services.cancel, begin=_begin_while(Status.CANCELLING)),
-    ),
+    Unsettled("parcel", lambda: Shipment.objects.filter(status=Status.PENDING), ResumeArrange()),
+    Unsettled("parcel_cancellation", lambda: Shipment.objects.filter(status=Status.CANCELLING), ResumeCancel()),
 )

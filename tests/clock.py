@@ -1,4 +1,4 @@
-"""Time for tests: an application's clock is wrong, the database's tells what the test says."""
+"""Clocks for tests: a wrong clock of the application, and a set clock of the database."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +14,7 @@ from cloudmart.database.clock import DatabaseNow
 
 @contextmanager
 def application_clock(skew: timedelta) -> Iterator[None]:
-    """Within, the clock of this process is wrong by so much; the database's is right."""
+    """Shifts the clock of this process by `skew` within the block; the database's clock stays right."""
     now, seconds = timezone.now, time.time
     with (
         patch.object(timezone, "now", lambda: now() + skew),
@@ -24,12 +24,12 @@ def application_clock(skew: timedelta) -> Iterator[None]:
 
 
 @contextmanager
-def database_clock(tell: Callable[[], datetime]) -> Iterator[None]:
-    """Within, every statement of this process has the database's clock tell this time."""
+def database_clock(now: Callable[[], datetime]) -> Iterator[None]:
+    """Sets the database's clock for every statement of this process within the block."""
 
     def literal(self: DatabaseNow, compiler: Any, connection: Any, **context: Any) -> Any:
-        told = tell().astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
-        template = f"'{told}'" if connection.vendor == "sqlite" else f"TIMESTAMP'{told}'"
+        text = now().astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+        template = f"'{text}'" if connection.vendor == "sqlite" else f"TIMESTAMP'{text}'"
         return self.as_sql(compiler, connection, template=template, **context)
 
     with patch.object(DatabaseNow, "as_mysql", literal), patch.object(DatabaseNow, "as_sqlite", literal):

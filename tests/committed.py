@@ -1,4 +1,4 @@
-"""Services of stock room and order desk, each call in a transaction of its own; and time, for holds and leases."""
+"""Services of the contexts, each call in its own transaction; and expiry of reservations and leases."""
 
 from datetime import timedelta
 from typing import Any
@@ -16,23 +16,23 @@ from shipping import services as shipping
 add_stock = durable(inventory.add_stock)
 adjust_stock = durable(inventory.adjust_stock)
 reserve_stock = durable(inventory.reserve_stock)
-hold_stock = durable(inventory.hold_stock)
-extend_holds = durable(inventory.extend_holds)
+set_reserved_quantities = durable(inventory.set_reserved_quantities)
+extend_reservations = durable(inventory.extend_reservations)
 confirm_stock = durable(inventory.confirm_stock)
 release_stock = durable(inventory.release_stock)
 expire_reservations = durable(inventory.expire_reservations)
 create_order = durable(orders.create_order)
 complete_order = durable(orders.complete_order)
 cancel_order = durable(orders.cancel_order)
-hand_over = durable(shipping.hand_over)
+mark_as_shipped = durable(shipping.mark_as_shipped)
 
 
-def lapse(**which: Any) -> None:
-    """The clock passes these holds, or all."""
+def let_reservations_expire(**which: Any) -> None:
+    """Sets the expiry of these reservations, or of all, to one second ago."""
     Reservation.objects.filter(**which).update(expires_at=DatabaseNow() - timedelta(seconds=1))
 
 
-def let_a_worker_drive_it_on() -> None:
+def run_worker_after_leases_expire() -> None:
     """Every lease expires, and a worker resumes what is due."""
     SagaInstance.objects.update(lease_until=DatabaseNow(), wake_at=None)
     call_command("run_worker", once=True)

@@ -1,4 +1,4 @@
-"""A proxy before a MySQL or MariaDB server that loses the word of one COMMIT: on its way there, or its answer."""
+"""A proxy before a MySQL or MariaDB server that loses one COMMIT: the statement or its response."""
 
 import socket
 from collections.abc import Iterator
@@ -9,11 +9,11 @@ from threading import Thread
 from django.db import connection
 
 COMMAND, QUERY = 4, b"\x03"
-"""Where the command stands in a packet, and the one that carries a statement."""
+"""The position of the command in a packet, and the command that carries a statement."""
 
 
 class CuttingProxy:
-    """Passes everything on; only of the `cut`-th COMMIT from when it is armed, the connection is lost."""
+    """Forwards everything, but drops the connection at the `cut`-th COMMIT after `arm`."""
 
     def __init__(self, port: int) -> None:
         self._target = port
@@ -25,7 +25,7 @@ class CuttingProxy:
         self._host.start()
 
     def arm(self, cut: int, *, before: bool) -> None:
-        """Lose the connection at this COMMIT: before the server hears of it, or before it can answer."""
+        """Drops the connection at this COMMIT: before the server gets it, or before the client gets the response."""
         self._left, self._before, self.has_cut = cut, before, False
 
     def close(self) -> None:
@@ -34,34 +34,34 @@ class CuttingProxy:
         self._listener.close()
 
     def _accept(self) -> None:
-        talks = []
+        threads = []
         with suppress(OSError):
             while True:
                 client, _ = self._listener.accept()
                 server = socket.create_connection(("127.0.0.1", self._target))
-                talks.append(Thread(target=self._talk, args=(client, server)))
-                talks[-1].start()
-        for talk in talks:
-            talk.join()
+                threads.append(Thread(target=self._forward, args=(client, server)))
+                threads[-1].start()
+        for thread in threads:
+            thread.join()
 
-    def _talk(self, client: socket.socket, server: socket.socket) -> None:
+    def _forward(self, client: socket.socket, server: socket.socket) -> None:
         with client, server, suppress(OSError):
-            is_deaf = False
+            drops_response = False
             while True:
                 ready, _, _ = select([client, server], [], [])
                 if client in ready:
                     packet = client.recv(1 << 20)
-                    is_deaf = self._is_to_cut(packet)
-                    if not packet or (is_deaf and self._before):
+                    drops_response = self._must_cut(packet)
+                    if not packet or (drops_response and self._before):
                         return
                     server.sendall(packet)
                 if server in ready:
-                    answer = server.recv(1 << 20)
-                    if not answer or is_deaf:
+                    response = server.recv(1 << 20)
+                    if not response or drops_response:
                         return
-                    client.sendall(answer)
+                    client.sendall(response)
 
-    def _is_to_cut(self, packet: bytes) -> bool:
+    def _must_cut(self, packet: bytes) -> bool:
         if packet[COMMAND : COMMAND + 1] != QUERY or packet[COMMAND + 1 :].strip().upper() != b"COMMIT":
             return False
         self._left -= 1
@@ -70,13 +70,13 @@ class CuttingProxy:
 
 
 @contextmanager
-def through(proxy: CuttingProxy) -> Iterator[None]:
-    """This thread speaks with its database through the proxy."""
-    straight = connection.settings_dict
+def connected_through(proxy: CuttingProxy) -> Iterator[None]:
+    """Connects this thread to its database through the proxy within the block."""
+    direct = connection.settings_dict
     connection.close()
-    connection.settings_dict = {**straight, "PORT": proxy.port}
+    connection.settings_dict = {**direct, "PORT": proxy.port}
     try:
         yield
     finally:
         connection.close()
-        connection.settings_dict = straight
+        connection.settings_dict = direct

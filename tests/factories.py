@@ -1,4 +1,4 @@
-"""Customers, users and shelves for tests."""
+"""Customers, users and books for tests."""
 
 import factory
 from django.contrib.auth import get_user_model

@@ -1,15 +1,15 @@
-"""Payment providers that turn on the process which asks them; for one of its own, that PAYMENT_GATEWAY tells so."""
+"""Payment gateways that stop or kill the calling process, for processes with their own PAYMENT_GATEWAY."""
 
 import os
 import signal
 from typing import Any
 
-from cloudmart.providers.remote import Outcome
+from cloudmart.providers.outcomes import Outcome
 from payments.gateways.http import HttpGateway
 
 
 class Stopping(HttpGateway):
-    """Stops the process in the midst of a charge, until somebody has it continue."""
+    """Stops the process during a charge, until it receives SIGCONT."""
 
     def charge(self, key: str, **charge: Any) -> Outcome:
         os.kill(os.getpid(), signal.SIGSTOP)
@@ -25,7 +25,7 @@ class KillingBefore(HttpGateway):
 
 
 class KillingAfter(HttpGateway):
-    """Charges, and kills the process before it can write that down."""
+    """Charges, and kills the process before it records that."""
 
     def charge(self, key: str, **charge: Any) -> Outcome:
         super().charge(key, **charge)

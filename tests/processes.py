@@ -1,4 +1,4 @@
-"""Processes besides the one that runs the tests."""
+"""Other processes for the tests: commands and the web server."""
 
 import os
 import socket
@@ -14,66 +14,66 @@ from urllib.parse import quote
 from django.db import connection
 
 ROOT = Path(__file__).resolve().parents[1]
-PATIENCE = 60
-"""Seconds that a process may take for anything."""
+TIMEOUT = 60
+"""Seconds that a process may take for one operation."""
 
 
 def run_python(*arguments: str, env: dict[str, str]) -> Any:
-    """Python in the project's folder, until it ends. Raises CalledProcessError."""
+    """Runs Python in the project's folder until it ends. Raises CalledProcessError."""
     command = [sys.executable, *arguments]
     return subprocess.run(
-        command, cwd=ROOT, env=bare(env), capture_output=True, text=True, check=True, timeout=PATIENCE
+        command, cwd=ROOT, env=isolated(env), capture_output=True, text=True, check=True, timeout=TIMEOUT
     )
 
 
 @contextmanager
 def serving(port: int, env: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
-    """The web server on 127.0.0.1, as bin/serve starts it, from when it answers until the block ends."""
+    """Runs bin/serve on 127.0.0.1 until the block ends. The block starts once the server accepts connections."""
     path = f"{Path(sys.executable).parent}:{env['PATH']}"
     server = subprocess.Popen(
         [ROOT / "bin" / "serve", "127.0.0.1", str(port)],
-        env=bare({**env, "PATH": path}),
+        env=isolated({**env, "PATH": path}),
         stdout=subprocess.PIPE,
         text=True,
     )
     try:
         assert any("Started worker" in line for line in server.stdout or ()), "the server did not start"
-        deadline = monotonic() + PATIENCE
+        deadline = monotonic() + TIMEOUT
         while not listens(port):
-            assert monotonic() < deadline, "the server does not answer"
+            assert monotonic() < deadline, "the server does not accept connections"
         yield server
     finally:
         server.terminate()
-        sys.stdout.write(server.communicate(timeout=PATIENCE)[0])
+        sys.stdout.write(server.communicate(timeout=TIMEOUT)[0])
 
 
 @contextmanager
-def managing(*arguments: str, **env: str) -> Iterator[subprocess.Popen[str]]:
-    """A management command on the tests' own database, until the block ends; it is killed then, if it still runs."""
+def running_command(*arguments: str, **env: str) -> Iterator[subprocess.Popen[str]]:
+    """Runs a management command on the tests' database, and kills it at the end of the block."""
     command = [sys.executable, "manage.py", *arguments]
-    env = bare({**os.environ, "DATABASE_URL": database_url(), "PYTHONUNBUFFERED": "1", **env})
+    env = isolated({**os.environ, "DATABASE_URL": database_url(), "PYTHONUNBUFFERED": "1", **env})
     process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, text=True)
     try:
         yield process
     finally:
         process.kill()
-        process.communicate(timeout=PATIENCE)
+        process.communicate(timeout=TIMEOUT)
 
 
 def database_url() -> str:
-    """Where another process finds the database that the tests use."""
-    known = connection.settings_dict
+    """Returns the URL of the tests' database for another process."""
+    database = connection.settings_dict
     if connection.vendor == "sqlite":
-        return f"sqlite:///{known['NAME']}"
-    user = quote(known["USER"]) + (f":{quote(known['PASSWORD'])}" if known["PASSWORD"] else "")
-    return f"mysql://{user}@{known['HOST']}:{known['PORT']}/{known['NAME']}"
+        return f"sqlite:///{database['NAME']}"
+    user = quote(database["USER"]) + (f":{quote(database['PASSWORD'])}" if database["PASSWORD"] else "")
+    return f"mysql://{user}@{database['HOST']}:{database['PORT']}/{database['NAME']}"
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
-    """Ask the database again and again. Raises AssertionError when it takes too long."""
-    deadline = monotonic() + PATIENCE
+    """Polls the condition. Raises AssertionError after TIMEOUT seconds."""
+    deadline = monotonic() + TIMEOUT
     while not condition():
-        assert monotonic() < deadline, "it takes too long"
+        assert monotonic() < deadline, "the condition is not met in time"
 
 
 def free_port() -> int:
@@ -87,6 +87,6 @@ def listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def bare(env: dict[str, str]) -> dict[str, str]:
-    """`env` with the one setting that has no default, with magic tokens, and with nothing from .env."""
+def isolated(env: dict[str, str]) -> dict[str, str]:
+    """Returns `env` with a SECRET_KEY and magic tokens, but without the project's .env."""
     return {"SECRET_KEY": "test", "ALLOW_MAGIC_TOKENS": "true", **env, "ENV_FILE": os.devnull}

@@ -1,4 +1,4 @@
-"""A server that answers every request with the same bytes, whether they are HTTP or not, as slowly as it is told."""
+"""A server that responds to every request with the same bytes, at a given speed. The bytes need not be HTTP."""
 
 import re
 import socket
@@ -10,28 +10,28 @@ from select import select
 from threading import Event, Thread
 from typing import Any
 
-from tests.processes import PATIENCE
+from tests.processes import TIMEOUT
 
 Pieces = Callable[[], Iterable[bytes]]
 
 
 @dataclass
 class RawServer:
-    """What has happened at the server so far."""
+    """A running server, and what has happened so far."""
 
     url: str
     requests: list[bytes] = field(default_factory=list)
     """The head of each request."""
     connections: int = 0
     sent: int = 0
-    """Bytes that the clients, and the buffers on the way to them, have taken."""
-    hung_up: Event = field(default_factory=Event)
-    """A client has closed its connection in the midst of a response."""
+    """Bytes that the clients, and the buffers on the way to them, have accepted."""
+    client_disconnected: Event = field(default_factory=Event)
+    """Set once a client has closed its connection during a response."""
 
 
 @contextmanager
 def raw_server(pieces: Pieces, pause: float = 0) -> Iterator[RawServer]:
-    """Sends the pieces in answer to each request, with so many seconds before each, until the block ends."""
+    """Responds to each request with the pieces, after `pause` seconds each, until the block ends."""
     with socket.create_server(("127.0.0.1", 0)) as listener, ExitStack() as threads:
         server = RawServer(f"http://127.0.0.1:{listener.getsockname()[1]}")
         _start(threads, listener, _accept, listener, server, pieces, pause)
@@ -39,16 +39,16 @@ def raw_server(pieces: Pieces, pause: float = 0) -> Iterator[RawServer]:
 
 
 def response(content: bytes, status: int = 200, encoding: str = "identity") -> bytes:
-    """A whole response."""
+    """Returns a complete HTTP response."""
     head = f"HTTP/1.1 {status} \r\nContent-Encoding: {encoding}\r\nContent-Length: {len(content)}\r\n\r\n"
     return head.encode() + content
 
 
 def _start(threads: ExitStack, until_shut: socket.socket, run: Callable[..., None], *arguments: Any) -> None:
-    """Runs in a thread that ends with the block, when its socket is shut down."""
+    """Runs a thread whose socket is shut down at the end of the block, which ends it."""
     thread = Thread(target=run, args=arguments)
     thread.start()
-    threads.callback(thread.join, PATIENCE)
+    threads.callback(thread.join, TIMEOUT)
     threads.callback(_shut, until_shut)
 
 
@@ -76,7 +76,7 @@ def _serve(connection: socket.socket, server: RawServer, pieces: Pieces, pause: 
 
 
 def _respond(connection: socket.socket, server: RawServer, pieces: Iterable[bytes], pause: float) -> bool:
-    """Returns False if the client has hung up before the end."""
+    """Returns False if the client has disconnected before the end."""
     try:
         for piece in pieces:
             if _is_closed(connection, pause):
@@ -84,12 +84,12 @@ def _respond(connection: socket.socket, server: RawServer, pieces: Iterable[byte
             connection.sendall(piece)
             server.sent += len(piece)
     except ConnectionError:
-        server.hung_up.set()
+        server.client_disconnected.set()
         return False
     return True
 
 
 def _is_closed(connection: socket.socket, pause: float) -> bool:
-    """Waits for so many seconds, unless the client hangs up before."""
+    """Waits for `pause` seconds. Returns True at once if the client disconnects."""
     readable, _, _ = select([connection], [], [], pause)
     return bool(readable) and connection.recv(1, socket.MSG_PEEK) == b""

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import httpx
 
-from tests.processes import PATIENCE, ROOT, bare
+from tests.processes import ROOT, TIMEOUT, isolated
 
 
 @dataclass(frozen=True, slots=True)
 class RunningSandbox:
-    """Where it is, and how to make trouble."""
+    """The sandbox's address and ledger, and its knobs."""
 
     url: str
     ledger: Path
@@ -30,25 +30,25 @@ class RunningSandbox:
         httpx.put(f"{self.url}/knobs/{provider}", json=knobs, trust_env=False).raise_for_status()
 
     def kill(self) -> None:
-        """As kill -9 does."""
+        """Send SIGKILL."""
         self.process.kill()
-        self.process.wait(timeout=PATIENCE)
+        self.process.wait(timeout=TIMEOUT)
 
 
 @contextmanager
 def run_sandbox(ledger: Path, port: int = 0) -> Iterator[RunningSandbox]:
-    """manage.py run_sandbox on 127.0.0.1, on any free port unless told, from when it listens until the block ends."""
+    """Run manage.py run_sandbox on 127.0.0.1, on a free port by default, until the block ends."""
     process = subprocess.Popen(
         [sys.executable, "manage.py", "run_sandbox", "--port", str(port), "--ledger", str(ledger)],
         cwd=ROOT,
-        env=bare(dict(os.environ)),
+        env=isolated(dict(os.environ)),
         stdout=subprocess.PIPE,
         text=True,
     )
     try:
-        told = re.search(r"is on (http://\S+),", process.stdout.readline() if process.stdout else "")
-        assert told, "the sandbox did not start"
-        yield RunningSandbox(told[1], ledger, process)
+        listening = re.search(r"is on (http://\S+),", process.stdout.readline() if process.stdout else "")
+        assert listening, "the sandbox did not start"
+        yield RunningSandbox(listening[1], ledger, process)
     finally:
         process.terminate()
-        process.communicate(timeout=PATIENCE)
+        process.communicate(timeout=TIMEOUT)

@@ -1,6 +1,6 @@
 # The settings: from the environment, else from .env. To be sourced, in the project's folder.
 
-# setting NAME DEFAULT: what the environment says, else .env, else DEFAULT.
+# setting NAME DEFAULT: prints the value from the environment, else from .env, else DEFAULT.
 setting() {
   local value=${!1:-}
   [[ -n $value || ! -f .env ]] || value=$(sed -n "s/^$1=//p" .env)
@@ -11,7 +11,7 @@ setting() {
 ensure_secret_key() {
   [[ -z $(setting SECRET_KEY "") ]] || return 0
   (
-    umask 077 # for our eyes only
+    umask 077 # readable by the owner only
     .venv/bin/python -c 'import secrets; print("SECRET_KEY=" + secrets.token_urlsafe(50))' >.env.new
     [[ ! -f .env ]] || sed '/^SECRET_KEY=$/d' .env >>.env.new
     mv .env.new .env

@@ -1,4 +1,4 @@
-# System packages, under Debian's names: what is missing, and how it gets here. To be sourced.
+# Checks for and installs system packages, by their Debian names. To be sourced.
 
 missing_packages=()
 
@@ -7,7 +7,7 @@ needs() {
   "${@:2}" >/dev/null 2>&1 || missing_packages+=("$1")
 }
 
-# Installs what is missing, where we may; else says what a person must install.
+# Installs the missing packages; without root, prints what must be installed and exits.
 install_missing_packages() {
   ((${#missing_packages[@]})) || return 0
   local as_root=()

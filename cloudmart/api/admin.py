@@ -1,4 +1,4 @@
-"""How operators see what must not be changed by hand."""
+"""Base classes of the admin pages for rows that must not be edited by hand."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,7 +8,7 @@ from django.http import HttpRequest
 
 
 def permission_to(permission: str) -> Callable[[Any, HttpRequest], bool]:
-    """A `has_…_permission` method, for an action of the admin that needs this permission."""
+    """Returns a `has_…_permission` method for an admin action that needs `permission`."""
 
     def has_permission(self: Any, request: HttpRequest) -> bool:
         return request.user.has_perm(permission)
@@ -16,27 +16,19 @@ def permission_to(permission: str) -> Callable[[Any, HttpRequest], bool]:
     return has_permission
 
 
+def nobody(self: Any, request: HttpRequest, obj: Any = None) -> bool:
+    """A `has_…_permission` method that allows nobody."""
+    return False
+
+
 class ReadOnlyAdmin(admin.ModelAdmin):
-    """Look, search and filter; no add, no change, no delete."""
+    """A page on which rows can be read, searched and filtered, but not added, changed or deleted."""
 
-    def has_add_permission(self, request: Any, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: Any, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: Any, obj: Any = None) -> bool:
-        return False
+    has_add_permission = has_change_permission = has_delete_permission = nobody
 
 
 class ReadOnlyInline(admin.TabularInline):
-    """Rows that belong to another, to look at."""
+    """Read-only rows on the page of the row that they belong to."""
 
     extra = 0
-    can_delete = False
-
-    def has_add_permission(self, request: Any, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: Any, obj: Any = None) -> bool:
-        return False
+    has_add_permission = has_change_permission = has_delete_permission = nobody

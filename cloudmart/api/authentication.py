@@ -1,4 +1,4 @@
-"""Bearer tokens: knox's, found by their digest."""
+"""Bearer tokens of django-rest-knox."""
 
 from typing import Any
 
@@ -10,14 +10,14 @@ from rest_framework.exceptions import AuthenticationFailed
 
 
 class TokenAuthentication(KnoxTokenAuthentication):
-    """Knox looks up all tokens of the user, to delete the expired ones; this is one seek, with user and customer."""
+    """Finds the token, its user and the customer by the digest, in one query; knox reads all tokens of the user."""
 
     def authenticate_credentials(self, token: bytes) -> tuple[Any, Any]:
         try:
             digest = hash_token(token.decode())
         except (TypeError, ValueError):
             raise AuthenticationFailed("Invalid token.") from None
-        known = get_token_model().objects.select_related("user__customer").filter(digest=digest).first()
-        if known is None or (known.expiry and known.expiry < timezone.now()):
+        found = get_token_model().objects.select_related("user__customer").filter(digest=digest).first()
+        if found is None or (found.expiry and found.expiry < timezone.now()):
             raise AuthenticationFailed("Invalid token.")
-        return self.validate_user(known)
+        return self.validate_user(found)

@@ -1,4 +1,4 @@
-"""Who may keep an answer."""
+"""Middleware that decides which responses may be cached."""
 
 from collections.abc import Callable
 
@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse
 
 
 def no_store(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
-    """Middleware: nobody keeps an answer whose view does not say that it may be kept, or how to tell a new one."""
+    """Forbids caching of every response, unless the view sets Cache-Control or an ETag."""
 
     def handle(request: HttpRequest) -> HttpResponse:
         response = get_response(request)

@@ -1,283 +1,228 @@
-"""Every code that a problem answer can have: its HTTP status, what it means, and what a client should do."""
+"""Every problem code of the API: its HTTP status, and what a client should do about it.
+
+What a code means is the docstring of the error class that has the code. Only a code of no class, or of several, has a
+`meaning` here.
+"""
 
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from cloudmart.api.examples import HOME, ORDER
+from cloudmart.kernel.errors import DomainError
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One kind of "no". The code never changes; the sentences may."""
+    """One kind of error. The code never changes; the sentences may."""
 
     status: int
-    meaning: str
     advice: str
+    meaning: str = ""
     retry_after: int | None = None
     """Seconds after which the same request may succeed."""
     example: dict[str, Any] = field(default_factory=dict)
-    """Facts as they may stand in the answer, for the documentation."""
+    """Details as they may stand in the response, for the documentation."""
+
+
+@cache
+def meaning_of(code: str) -> str:
+    """Returns the sentence that says what the code means."""
+    return CATALOGUE[code].meaning or next(each for each in DomainError.subclasses() if each.code == code).meaning()
 
 
 CATALOGUE = {
-    # --- What the shop refuses ------------------------------------------------------------------
-    "already_shipped": Problem(
-        409, "The carrier has the parcel; it cannot be held back.", "Have the customer return it, then refund."
-    ),
-    "book_not_found": Problem(404, "There is no book with such a code.", "Look codes up with GET /inventory."),
-    "customer_not_found": Problem(
-        404, "There is no such customer, or it is not you.", "Leave customer_id out to order for yourself."
-    ),
+    # --- Errors of the domain -------------------------------------------------------------------
+    "already_shipped": Problem(409, "Have the customer return the parcel, then refund the payment."),
+    "book_not_found": Problem(404, "List the books and their codes with GET /inventory."),
+    "customer_not_found": Problem(404, "Leave customer_id out to order for yourself."),
     "held_too_long": Problem(
         409,
-        "The customer's drafts have held the book for as long as they may.",
-        "Confirm the draft, or place an order; a draft can hold the book again when none has for `pause_seconds`.",
+        "Confirm the draft, or place an order. A draft can hold the book again when no draft of the customer has held "
+        "it for `pause_seconds`.",
         example={"book_ids": ["book-123"], "pause_seconds": 900},
     ),
-    "illegal_move": Problem(
-        409, "Its present status does not allow that.", "Read it again, and decide by the status that it has now."
-    ),
+    "illegal_move": Problem(409, "Read the resource again, and decide by its present status."),
     "item_not_found": Problem(
-        404,
-        "The book is not in the order.",
-        "Add it with POST /orders/{order_id}/items.",
-        example={"book_id": "book-456"},
+        404, "Add the book with POST /orders/{order_id}/items.", example={"book_id": "book-456"}
     ),
-    "no_payment_method": Problem(
-        400, "Neither the draft nor its confirmation says how it is paid.", "Confirm it with a payment_method."
-    ),
-    "no_shipping_address": Problem(
-        400, "Neither the order nor the customer has an address.", "Send shipping_address with the order."
-    ),
-    "order_cancelled": Problem(
-        409, "The order was cancelled; nothing more is done for it.", "Place a new order if it is still wanted."
-    ),
-    "order_changed": Problem(
-        409, "The draft was changed while it was being confirmed.", "Look at it again, and confirm what it is now."
-    ),
+    "no_payment_method": Problem(400, "Confirm the draft with a payment_method."),
+    "no_shipping_address": Problem(400, "Send shipping_address with the order."),
+    "order_cancelled": Problem(409, "Place a new order if the customer still wants the books."),
+    "order_changed": Problem(409, "Read the draft again, and confirm its present content."),
     "order_is_draft": Problem(
-        409,
-        "The order is a draft still; nothing is held, paid or sent for it by hand before it is confirmed.",
-        "Wait until POST /orders/{order_id}/confirm has placed it.",
-        retry_after=60,
-        example={"order_id": ORDER},
+        409, "Wait until POST /orders/{order_id}/confirm has placed it.", retry_after=60, example={"order_id": ORDER}
     ),
-    "order_is_empty": Problem(409, "There is no book in the order.", "Add one with POST /orders/{order_id}/items."),
+    "order_is_empty": Problem(409, "Add a book with POST /orders/{order_id}/items."),
     "order_not_draft": Problem(
         409,
-        "The order has been placed or cancelled; its books are no longer to be changed.",
-        "Cancel it with POST /orders/{order_id}/cancel, and open a new draft.",
+        "Cancel the order with POST /orders/{order_id}/cancel, and open a new draft.",
         example={"order_status": "completed"},
     ),
     "order_too_large": Problem(
-        409,
-        "An order has only so many lines, and a line only so many copies.",
-        "Place the rest as another order.",
-        example={"most_lines": 100, "most_copies": 1000},
+        409, "Place the rest as another order.", example={"most_lines": 100, "most_copies": 1000}
     ),
-    "order_not_found": Problem(
-        404, "There is no such order, or it is not yours.", "Check the id; list yours: GET /orders."
-    ),
+    "order_not_found": Problem(404, "Check the id. GET /orders lists the orders that you may see."),
     "out_of_stock": Problem(
         409,
-        "Fewer copies are available than were asked for.",
-        "Lower each quantity to what `shortages` says is available, or try later.",
+        "Lower each quantity to the number that `shortages` says is available, or try later.",
         example={"shortages": [{"book_id": "book-456", "requested": 1, "available": 0}]},
     ),
     "payment_declined": Problem(
         402,
-        "The payment provider has refused the charge.",
-        "Ask the customer for another card; `reason` says why.",
+        "Ask the customer for another card; `reason` says why this one was declined.",
         example={"reason": "insufficient_funds", "order_id": ORDER, "saga_status": "FAILED"},
     ),
     "payment_differs": Problem(
         409,
-        "The order has a payment of another amount or by another method.",
-        "Ask with the `amount` and `payment_method` that it has, or see GET /payments/{order_id}.",
+        "Send the `amount` and `payment_method` of the payment, or see GET /payments/{order_id}.",
         example={"amount": 3850, "payment_method": "credit_card"},
     ),
-    "payment_not_found": Problem(
-        404, "There is no payment for this order, or it is not yours.", "Check the order's id."
-    ),
-    "payment_unavailable": Problem(
-        402, "The payment provider could not be reached; nothing was charged.", "Place the order anew in a while."
-    ),
+    "payment_not_found": Problem(404, "Check the order's id. You may see only the payments of your own orders."),
+    "payment_unavailable": Problem(402, "Place the order again later."),
     "price_changed": Problem(
         409,
-        "A book no longer costs what the order expected.",
-        "Show the customer the `prices` of now, and order with those.",
+        "Show the customer the current `prices`, and order at those.",
         example={"prices": [{"book_id": "book-123", "expected": 3000, "current": 3500}]},
     ),
     "reference_reused": Problem(
         409,
-        "This reference stands for something else that was done before.",
         "Give each new refund, delivery or count a `reference` of its own.",
+        "This reference belongs to an earlier refund, delivery or count.",
         example={"reference": "return-1", "amount": 500},
     ),
-    "refund_exceeds_payment": Problem(
-        409,
-        "No more can be refunded than was captured and has not been refunded yet.",
-        "Ask for at most what `refundable` says.",
-        example={"refundable": 350},
-    ),
+    "refund_exceeds_payment": Problem(409, "Refund at most `refundable`.", example={"refundable": 350}),
     "region_differs": Problem(
         409,
-        "The region that was stated is not the country that the order goes to.",
-        "Leave region out, or correct it or the country of shipping_address; `region` is the one whose tax is due.",
+        "Leave region out, or correct it or the country of shipping_address. The tax of `region` is due.",
         example={"region": "JP"},
     ),
     "reservation_differs": Problem(
         409,
-        "The order holds another number of copies of a book.",
-        "Ask for as many as it holds, or release those first and use a new order_id.",
+        "Reserve the number of copies that the order holds, or release them and use a new order_id.",
         example={"book_id": "book-123", "held": 2, "asked": 3},
     ),
     "reservation_ended": Problem(
         409,
-        "What the order held was given back, has expired or is sold.",
-        "Reserve anew, under a new order_id; what is sold goes back with POST /orders/{order_id}/cancel.",
+        "Reserve the books under a new order_id. POST /orders/{order_id}/cancel returns sold books to the stock.",
         example={"book_id": "book-123", "reservation_status": "released"},
     ),
     "reservation_expired": Problem(
         409,
-        "The hold on the stock has run out.",
-        "Place the order anew; or confirm the draft, which holds its books again where there are copies.",
+        "Place the order again; or confirm the draft, which reserves its books again if they are available.",
         example={"book_ids": ["book-123"]},
     ),
     "saga_abandoned": Problem(
         409,
-        "An operator has abandoned the order's saga.",
-        "POST /saga/{order_id}/resume has it go on, POST /saga/{order_id}/compensate undoes it.",
+        "POST /saga/{order_id}/resume continues the saga, POST /saga/{order_id}/compensate undoes the order.",
         example={"order_id": ORDER, "reason": "The card is closed; refunded by bank transfer 4711"},
     ),
-    "saga_not_found": Problem(404, "There is no saga of this order.", "Check the order's id."),
+    "saga_not_found": Problem(404, "Check the order's id."),
     "saga_running": Problem(
         409,
-        "The order's saga is still at work.",
-        "Wait; GET /saga/{order_id}/status tells how it goes, POST /saga/{order_id}/cancel has it turn back.",
+        "Wait. GET /saga/{order_id}/status shows the progress, POST /saga/{order_id}/cancel compensates the saga.",
         retry_after=1,
     ),
     "saga_timed_out": Problem(
         409,
-        "The order could not be finished in time; everything is undone.",
-        "Place a new order if it is still wanted.",
+        "Everything was undone. Place a new order if the customer still wants the books.",
         example={"order_id": ORDER, "saga_status": "FAILED"},
     ),
     "shipment_differs": Problem(
-        409,
-        "The order has a parcel to another address.",
-        "Ask with the address that it has, or see GET /shipping/{order_id}.",
-        example={"shipping_address": HOME},
+        409, "Send the address of the parcel, or see GET /shipping/{order_id}.", example={"shipping_address": HOME}
     ),
-    "shipment_not_found": Problem(
-        404, "There is no parcel for this order, or it is not yours.", "Check the order's id."
-    ),
+    "shipment_not_found": Problem(404, "Check the order's id. You may see only the parcels of your own orders."),
     "shipping_failed": Problem(
         409,
-        "The delivery could not be arranged; everything else was undone.",
-        "Try another shipping_address, or later.",
+        "Everything else was undone. Place the order again with another shipping_address, or later.",
         example={"reason": "not_served", "order_id": ORDER, "saga_status": "FAILED"},
     ),
-    "stock_is_reserved": Problem(
-        409, "Copies that are held for orders cannot be taken off the shelf.", "Take fewer, or release holds first."
-    ),
+    "stock_is_reserved": Problem(409, "Remove fewer copies, or release reservations first."),
     "too_many_drafts": Problem(
-        409,
-        "The customer has as many open drafts as they may.",
-        "Confirm, cancel or delete one of them; GET /orders?status=draft lists them.",
-        example={"most_drafts": 10},
+        409, "Confirm, cancel or delete a draft; GET /orders?status=draft lists them.", example={"most_drafts": 10}
     ),
     "too_much_stock": Problem(
-        409,
-        "No shelf holds that many copies.",
-        "Add fewer; `most` says how many there may be.",
-        example={"most": 2 * 10**9},
+        409, "Add fewer copies; `most` is the highest number allowed.", example={"most": 2 * 10**9}
     ),
-    "unknown_coupon": Problem(404, "There is no such coupon.", "Leave the coupon out, or correct it."),
-    # --- What HTTP refuses ----------------------------------------------------------------------
+    "unknown_coupon": Problem(404, "Leave the coupon out, or correct it."),
+    # --- Errors of HTTP -------------------------------------------------------------------------
     "authentication_failed": Problem(
-        401, "The token is wrong or has expired.", "Send a valid one: Authorization: Bearer TOKEN."
+        401, "Send a valid token: Authorization: Bearer TOKEN.", "The token is wrong or has expired."
     ),
-    "body_too_large": Problem(
-        413, "The body is too large.", "Send less at once; the detail says how much may be sent."
-    ),
+    "body_too_large": Problem(413, "Send a smaller body; the detail states the limit.", "The body is too large."),
     "busy": Problem(
         503,
-        "The database has too much to do just now.",
-        "Send it again after Retry-After seconds, with its Idempotency-Key if it had one. Without one, look up the "
-        "`order_id` first, where there is one: do not place that order again.",
+        "Send the request again after Retry-After seconds, with its Idempotency-Key if it had one. Without a key, "
+        "look up the `order_id` first, if there is one: do not place that order again.",
+        "The server is too busy.",
         retry_after=1,
     ),
     "charset_not_supported": Problem(
         400,
-        "The Content-Type names a charset that is not UTF-8.",
         "Send UTF-8, with Content-Type: application/json and no charset.",
+        "The Content-Type names a charset that is not UTF-8.",
     ),
     "database_unavailable": Problem(
         503,
-        "The database cannot be reached, or cannot write, just now; what was asked for may have been done, or not.",
-        "Send it again after Retry-After seconds with the same Idempotency-Key: what was done is not done again. "
-        "Without a key, look up the `order_id` first, where there is one: do not place that order again.",
+        "Send the request again after Retry-After seconds with the same Idempotency-Key: nothing is done twice. "
+        "Without a key, look up the `order_id` first, if there is one: do not place that order again.",
+        "The database cannot be reached or cannot write now. The request may or may not have been carried out.",
         retry_after=5,
     ),
     "conflict": Problem(
         409,
-        "This conflicts with something that was done meanwhile.",
-        "Read again what you are changing, then repeat.",
+        "Read the resource again, then repeat the request.",
+        "The request conflicts with a change that was made at the same time.",
         retry_after=1,
     ),
-    "error": Problem(400, "The request cannot be answered.", "Check the Host header and the address."),
+    "error": Problem(400, "Check the Host header and the URL.", "The request is malformed."),
     "idempotency_key_in_use": Problem(
         409,
-        "The request with this Idempotency-Key is still being worked on.",
-        "Send it again, with the same key, after Retry-After seconds; `order_id`, where given, is its order.",
+        "Send the request again, with the same key, after Retry-After seconds. `order_id`, if present, is its order.",
         retry_after=1,
     ),
-    "idempotency_key_malformed": Problem(
-        400, "The Idempotency-Key is empty, too long, or no text.", "Send 1 to 255 characters; a UUID is a good key."
-    ),
-    "idempotency_key_reused": Problem(
-        422, "This Idempotency-Key was used for another request.", "Make a new key for each new request."
-    ),
+    "idempotency_key_malformed": Problem(400, "Send 1 to 255 characters, such as a UUID."),
+    "idempotency_key_reused": Problem(422, "Make a new key for each new request."),
     "internal_error": Problem(
         500,
-        "Something went wrong on our side.",
-        "Try again; if it stays, report the `error_id`, which is in our log.",
+        "Try again. If the error persists, report the `error_id`, which is in the server's log.",
+        "An unexpected error occurred.",
         example={"error_id": "5f1c6f0a2b7e4d6c9a3b8e7d6c5b4a39"},
     ),
     "order_in_doubt": Problem(
         500,
-        "Something went wrong on our side after the order was taken.",
-        "Look the order up with GET /orders/{order_id}, and do not place it again unless that says 404: it is carried "
-        "on by itself. To cancel it may be repeated. The `error_id` is in our log.",
+        "Look the order up with GET /orders/{order_id}; place it again only if the response is 404. If the order "
+        "exists, its saga continues by itself. A cancellation may be repeated. The `error_id` is in the server's log.",
+        "An unexpected error occurred after the order was accepted.",
         example={"order_id": ORDER, "error_id": "5f1c6f0a2b7e4d6c9a3b8e7d6c5b4a39"},
     ),
     "invalid": Problem(
         400,
-        "The request has errors.",
         "Correct the fields named in `errors`.",
+        "The request is not valid.",
         example={"errors": [{"field": "quantity", "code": "min_value", "detail": "At least 1."}]},
     ),
-    "length_required": Problem(411, "How long the body is was not said.", "Send Content-Length, not chunks."),
-    "method_not_allowed": Problem(405, "This path has no such method.", "The Allow header lists those it has."),
-    "not_acceptable": Problem(406, "There is no such representation.", "Accept application/json."),
-    "not_authenticated": Problem(401, "Nobody is signed in.", "Send Authorization: Bearer TOKEN."),
-    "not_found": Problem(404, "There is nothing here.", "Check the path; /docs lists them all."),
-    "page_not_found": Problem(
-        404, "There is no such page.", "Follow `next` and `previous`, or begin again without cursor and page."
+    "length_required": Problem(
+        411, "Send Content-Length instead of a chunked body.", "The length of the body is missing."
     ),
-    "parse_error": Problem(400, "The body is not the JSON that we read.", "The detail says where it goes wrong."),
+    "method_not_allowed": Problem(
+        405, "Use a method that the Allow header lists.", "This path does not support the method."
+    ),
+    "not_acceptable": Problem(406, "Accept application/json.", "The response has no such representation."),
+    "not_authenticated": Problem(401, "Send Authorization: Bearer TOKEN.", "The request has no credentials."),
+    "not_found": Problem(404, "Check the path; /docs lists every path.", "There is nothing at this path."),
+    "page_not_found": Problem(404, "Follow `next` and `previous`, or start again without cursor and page."),
+    "parse_error": Problem(400, "Correct the JSON; the detail states the error.", "The body is not valid JSON."),
     "permission_denied": Problem(
         403,
-        "You may not do that.",
-        "Ask an operator; staff ask an administrator for the permission that `permission` names.",
+        "Ask an operator. Staff can ask an administrator for the `permission`.",
         example={"permission": "payments.refund_payment"},
     ),
     "request_timeout": Problem(
-        408, "The body of the request did not arrive in time.", "Send it again, all of it at once."
+        408, "Send the request again, without pauses.", "The body of the request did not arrive in time."
     ),
-    "throttled": Problem(429, "Too many requests.", "Try again after Retry-After seconds."),
+    "throttled": Problem(429, "Try again after Retry-After seconds.", "Too many requests."),
     "unsupported_media_type": Problem(
-        415, "The body is of another media type.", "Send Content-Type: application/json."
+        415, "Send Content-Type: application/json.", "The media type of the body is not supported."
     ),
 }

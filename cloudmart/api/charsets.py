@@ -1,7 +1,7 @@
-"""All text that is sent to us is UTF-8: a Content-Type that names another charset is hidden from Django.
+"""Requests are UTF-8: a Content-Type that names another charset is hidden from Django.
 
-Django decodes the query, and the whole form, by the codec of that name; `zlib` is one, and no text comes of it. It
-does so where it builds the request, before any middleware. `utf8_required` refuses the request then.
+Django decodes the query and the form with the codec of that name, which need not be a text encoding: `zlib` is one. It
+does so when it builds the request, before any middleware. The middleware `require_utf8` then rejects the request.
 """
 
 import codecs
@@ -10,23 +10,23 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from django.utils.http import parse_header_parameters
 
-REFUSED = "cloudmart.refused_content_type"
-"""Where the environment keeps a Content-Type that Django is not shown."""
+REJECTED_CONTENT_TYPE = "cloudmart.rejected_content_type"
+"""The key in the WSGI environment of a Content-Type that is hidden from Django."""
 
 
 def hide_charsets(application: WSGIApplication) -> WSGIApplication:
-    """A WSGI application to which every Content-Type is UTF-8, or not there but `REFUSED`."""
+    """Wraps `application`, and moves each Content-Type with another charset than UTF-8 to `REJECTED_CONTENT_TYPE`."""
 
     def serve(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if not is_utf8(environ.get("CONTENT_TYPE", "")):
-            environ[REFUSED] = environ.pop("CONTENT_TYPE")
+            environ[REJECTED_CONTENT_TYPE] = environ.pop("CONTENT_TYPE")
         return application(environ, start_response)
 
     return serve
 
 
 def is_utf8(content_type: str) -> bool:
-    """Whether it names UTF-8, or no charset at all."""
+    """Returns True if the header names UTF-8 or no charset."""
     try:
         _, parameters = parse_header_parameters(content_type)
         return codecs.lookup(parameters.get("charset", "utf-8")).name == "utf-8"

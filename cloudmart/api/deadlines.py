@@ -1,11 +1,11 @@
-"""How long a request drives its order: until its budget is spent, or, where the client prefers that, not at all.
+"""The request deadline: how long a request drives its order.
 
-What is left then is the workers' to do, and the answer is 202 (RFC 7240, `Prefer: respond-async`).
+It ends after REQUEST_BUDGET, or at once for a client that sends `Prefer: respond-async` (RFC 7240). A worker then
+continues the order, and the response is 202.
 """
 
 import re
 from collections.abc import Callable
-from functools import wraps
 from time import monotonic
 from typing import Any
 
@@ -13,6 +13,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.views import APIView
 
 from cloudmart.kernel.stopping import ShouldStop, always
 
@@ -24,7 +25,7 @@ Handler = Callable[..., Response]
 
 
 def request_deadline(request: Request | HttpRequest) -> ShouldStop:
-    """When whoever drives a saga in this request has to leave it to the workers, from now on."""
+    """Returns a `should_stop` that becomes true when this request must leave its saga to the workers."""
     if prefers_async(request):
         return always
     end = monotonic() + settings.REQUEST_BUDGET
@@ -32,20 +33,22 @@ def request_deadline(request: Request | HttpRequest) -> ShouldStop:
 
 
 def prefers_async(request: Request | HttpRequest) -> bool:
-    """Whether the client would rather look for the outcome later than wait for it."""
+    """Returns True if the client prefers a 202 over waiting for the outcome."""
     preferences = QUOTED.sub("", request.headers.get(PREFER, "")).split(",")
     return any(re.split("[;=]", each)[0].strip().lower() == RESPOND_ASYNC for each in preferences)
 
 
 def may_respond_async(handler: Handler) -> Handler:
-    """Say of a 202 that this is what the client has preferred; and note, for the documentation, that it may."""
+    """Marks a handler that may respond before the saga is finished, for the documentation."""
+    handler.may_respond_async = True  # type: ignore[attr-defined]
+    return handler
 
-    @wraps(handler)
-    def handle(view: Any, request: Request, *args: Any, **kwargs: Any) -> Response:
-        answer = handler(view, request, *args, **kwargs)
-        if answer.status_code == 202 and prefers_async(request):
-            answer[APPLIED] = RESPOND_ASYNC
-        return answer
 
-    handle.may_respond_async = True  # type: ignore[attr-defined]
-    return handle
+class RespondsAsync(APIView):
+    """A view that adds Preference-Applied to a 202 if the client asked for it."""
+
+    def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
+        response = super().finalize_response(request, response, *args, **kwargs)
+        if response.status_code == 202 and prefers_async(request):
+            response[APPLIED] = RESPOND_ASYNC
+        return response

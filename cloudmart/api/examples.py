@@ -1,28 +1,28 @@
-"""The stories of the shop, as the API's documentation tells them: what is asked, and what is answered."""
+"""Examples of requests and responses, for the API's documentation."""
 
 from typing import Any
 
 from drf_spectacular.utils import OpenApiExample
 
 ORDER = "01a1fc13-06f4-71f7-ac05-df3857a063f2"
-PLACED, DONE = "2026-11-21T09:00:00.878752Z", "2026-11-21T09:00:00.893904Z"
+CREATED, FINISHED = "2026-11-21T09:00:00.878752Z", "2026-11-21T09:00:00.893904Z"
 HOME = {"postal_code": "150-0001", "address": "東京都渋谷区神宮前1-2-3", "country": "JP"}
 OSAKA = {"postal_code": "530-0001", "address": "大阪府大阪市北区梅田4-5-6"}
 BERLIN = {"postal_code": "10115", "address": "Invalidenstraße 43, Berlin", "country": "DE"}
 ONE_BOOK = {"customer_id": "customer-001", "book_id": "book-123", "quantity": 1, "payment_method": "credit_card"}
 
 
-def asked(name: str, body: dict[str, Any]) -> OpenApiExample:
+def request_example(name: str, body: dict[str, Any]) -> OpenApiExample:
     return OpenApiExample(name, body, request_only=True)
 
 
-def answered(name: str, body: dict[str, Any]) -> OpenApiExample:
+def response_example(name: str, body: dict[str, Any]) -> OpenApiExample:
     return OpenApiExample(name, body, response_only=True)
 
 
 ORDERS = [
-    asked("One book", ONE_BOOK),
-    asked(
+    request_example("One book", ONE_BOOK),
+    request_example(
         "Several books, at the prices that were shown",
         {
             "customer_id": "customer-001",
@@ -33,38 +33,40 @@ ORDERS = [
             "payment_method": "e_money",
         },
     ),
-    asked("In the other style", {**ONE_BOOK, "saga": "choreography"}),
-    asked(
-        "To another address, by a provider that fails twice",
-        {
-            **ONE_BOOK,
-            "payment_token": "tok_unavailable_2",
-            "shipping_address": OSAKA,
-        },
+    request_example("As a choreographed saga", {**ONE_BOOK, "saga": "choreography"}),
+    request_example(
+        "To another address, with a payment provider that fails twice",
+        {**ONE_BOOK, "payment_token": "tok_unavailable_2", "shipping_address": OSAKA},
     ),
-    asked("Abroad", {**ONE_BOOK, "shipping_address": BERLIN}),
+    request_example("Abroad", {**ONE_BOOK, "shipping_address": BERLIN}),
 ]
+BY_CARD_WITH_COUPON = {"payment_method": "credit_card", "coupon": "WELCOME10"}
 DRAFTS = [
-    asked("A draft", {}),
-    asked("A draft, with all that can be said now", {"payment_method": "credit_card", "coupon": "WELCOME10"}),
+    request_example("A draft", {}),
+    request_example("A draft with a payment method and a coupon", BY_CARD_WITH_COUPON),
 ]
-DRAFT_CHANGES = [asked("A coupon", {"coupon": "WELCOME10"}), asked("To another address", {"shipping_address": OSAKA})]
+DRAFT_CHANGES = [
+    request_example("A coupon", {"coupon": "WELCOME10"}),
+    request_example("To another address", {"shipping_address": OSAKA}),
+]
 CONFIRMATIONS = [
-    asked("By card", {"payment_method": "credit_card", "payment_token": "tok_ok"}),
-    asked("As the draft says", {}),
+    request_example("By card", {"payment_method": "credit_card", "payment_token": "tok_ok"}),
+    request_example("With the payment method of the draft", {}),
 ]
-A_BOOK_MORE = [
-    asked("Two copies", {"book_id": "book-123", "quantity": 2}),
-    asked("At the price that was shown", {"book_id": "book-123", "quantity": 1, "price": 3500}),
+ITEM_ADDITIONS = [
+    request_example("Two copies", {"book_id": "book-123", "quantity": 2}),
+    request_example("At the price that was shown", {"book_id": "book-123", "quantity": 1, "price": 3500}),
 ]
-QUANTITY = [asked("Three copies", {"quantity": 3})]
-CANCELLATION = [asked("A change of mind", {"reason": "Ordered twice by mistake"})]
-RETRY = [asked("Nothing more", {}), asked("With a reason", {"reason": "The bank is up again"})]
-COMPENSATION = [asked("With a reason", {"reason": "The print run was recalled"}), asked("Nothing more", {})]
-RESUMPTION = [asked("With a reason", {"reason": "The bank has opened the card again"}), asked("Nothing more", {})]
-GIVING_UP = [asked("A refund that is never taken", {"reason": "The card is closed; refunded by bank transfer 4711"})]
+QUANTITY = [request_example("Three copies", {"quantity": 3})]
+CANCELLATION = [request_example("A change of mind", {"reason": "Ordered twice by mistake"})]
+WITHOUT_REASON = request_example("Without a reason", {})
+RETRY = [WITHOUT_REASON, request_example("With a reason", {"reason": "The bank is available again"})]
+COMPENSATION = [request_example("With a reason", {"reason": "The print run was recalled"}), WITHOUT_REASON]
+RESUMPTION = [request_example("With a reason", {"reason": "The bank has opened the card again"}), WITHOUT_REASON]
+CLOSED_CARD = {"reason": "The card is closed; refunded by bank transfer 4711"}
+ABANDONMENT = [request_example("A refund that the provider never accepts", CLOSED_CARD)]
 
-ORDER_TOLD: dict[str, Any] = {
+ORDER_EXAMPLE: dict[str, Any] = {
     "order_id": ORDER,
     "customer_id": "customer-001",
     "status": "completed",
@@ -90,10 +92,10 @@ ORDER_TOLD: dict[str, Any] = {
     "shipping_address": HOME,
     "saga": "orchestration",
     "cancel_reason": "",
-    "created_at": PLACED,
+    "created_at": CREATED,
 }
-ONE_BOOK_PLACED = answered("One book", {**ORDER_TOLD, "saga_status": "COMPLETED"})
-SAGA_TOLD: dict[str, Any] = {
+PLACED_ORDER = response_example("One book", {**ORDER_EXAMPLE, "saga_status": "COMPLETED"})
+SAGA_EXAMPLE: dict[str, Any] = {
     "saga_id": "01a1fc13-06f5-7235-ad02-85a71705bde9",
     "order_id": ORDER,
     "style": "orchestration",
@@ -106,8 +108,8 @@ SAGA_TOLD: dict[str, Any] = {
     },
     "attention": None,
     "given_up_at": None,
-    "started_at": PLACED,
-    "finished_at": DONE,
+    "started_at": CREATED,
+    "finished_at": FINISHED,
     "history": ["STARTED", "ORDER_CREATED", "STOCK_RESERVED", "COMPENSATION_STARTED", "FAILED"],
     "steps": [
         {
@@ -118,8 +120,8 @@ SAGA_TOLD: dict[str, Any] = {
             "status": status,
             "state": state,
             "error": error,
-            "started": PLACED,
-            "finished": None if status == "started" else DONE,
+            "started": CREATED,
+            "finished": None if status == "started" else FINISHED,
         }
         for seq, (step, direction, status, state, error) in enumerate(
             [
@@ -138,7 +140,7 @@ SAGA_TOLD: dict[str, Any] = {
     "actions": [],
 }
 
-STOCK_TOLD: dict[str, Any] = {
+STOCK_EXAMPLE: dict[str, Any] = {
     "book_id": "book-123",
     "title": "クラウド設計パターン集",
     "price": 3500,
@@ -151,40 +153,40 @@ HOLD: dict[str, Any] = {
     "quantity": 1,
     "expires_at": "2026-11-21T09:15:00.878752Z",
 }
-STOCK_THEN_TOLD: dict[str, Any] = {
-    **{name: value for name, value in STOCK_TOLD.items() if name != "price"},
-    "as_of": PLACED,
+STOCK_AT_TIME_EXAMPLE: dict[str, Any] = {
+    **{name: value for name, value in STOCK_EXAMPLE.items() if name != "price"},
+    "as_of": CREATED,
     "version": 2,
 }
-STOCK_EVENT_TOLD: dict[str, Any] = {
+STOCK_EVENT_EXAMPLE: dict[str, Any] = {
     "version": 2,
     "type": "StockReserved",
     "on_hand_delta": 0,
     "reserved_delta": 1,
     "on_hand_after": 5,
     "reserved_after": 1,
-    "happened_at": PLACED,
+    "happened_at": CREATED,
     "order_id": ORDER,
     "reservation_id": HOLD["reservation_id"],
     "reference": None,
     "reason": "",
     "actor": "",
 }
-STOCK_AND_HOLDS_TOLD = {**STOCK_TOLD, "reservations": [{**HOLD, "order_id": ORDER}]}
-HOLDS_TOLD = {"order_id": ORDER, "reservations": [{**HOLD, "book_id": "book-123", "status": "active"}]}
-HOLD_ONE_BOOK = asked("One book", {"order_id": ORDER, "items": [{"book_id": "book-123", "quantity": 1}]})
-DELIVERY = asked("A delivery", {"quantity": 100, "reference": "delivery-42"})
-COUNT = asked("Two are missing", {"delta": -2, "reason": "stocktaking", "reference": "count-2026-11"})
+STOCK_WITH_RESERVATIONS_EXAMPLE = {**STOCK_EXAMPLE, "reservations": [{**HOLD, "order_id": ORDER}]}
+RESERVATIONS_EXAMPLE = {"order_id": ORDER, "reservations": [{**HOLD, "book_id": "book-123", "status": "active"}]}
+HOLD_ONE_BOOK = request_example("One book", {"order_id": ORDER, "items": [{"book_id": "book-123", "quantity": 1}]})
+DELIVERY = request_example("A delivery", {"quantity": 100, "reference": "delivery-42"})
+COUNT = request_example("Two are missing", {"delta": -2, "reason": "stocktaking", "reference": "count-2026-11"})
 
-CHARGE = asked(
+CHARGE = request_example(
     "A card", {"order_id": ORDER, "amount": 3850, "payment_method": "credit_card", "payment_token": "tok_ok"}
 )
-THE_ORDER = asked("The order", {"order_id": ORDER})
+WHOLE_ORDER = request_example("The order", {"order_id": ORDER})
 REFUNDS = [
-    asked("All that is left", {"order_id": ORDER}),
-    asked("A part", {"order_id": ORDER, "amount": 500, "reference": "return-1", "reason": "A torn page"}),
+    request_example("The whole remaining amount", {"order_id": ORDER}),
+    request_example("A part", {"order_id": ORDER, "amount": 500, "reference": "return-1", "reason": "A torn page"}),
 ]
-PAYMENT_TOLD: dict[str, Any] = {
+PAYMENT_EXAMPLE: dict[str, Any] = {
     "payment_id": "01a1fc13-06f7-7190-8318-6189e268d520",
     "order_id": ORDER,
     "amount": 3850,
@@ -201,15 +203,15 @@ PAYMENT_TOLD: dict[str, Any] = {
             "reason": "A torn page",
             "status": "refunded",
             "transaction_id": "re_f0dd0a8da67e8e8fde5f",
-            "created_at": PLACED,
+            "created_at": CREATED,
         }
     ],
-    "created_at": PLACED,
-    "updated_at": DONE,
+    "created_at": CREATED,
+    "updated_at": FINISHED,
 }
 
-PARCEL = asked("To Tokyo", {"order_id": ORDER, "shipping_address": "〒150-0001 東京都渋谷区神宮前1-2-3"})
-PARCEL_TOLD: dict[str, Any] = {
+PARCEL = request_example("To Tokyo", {"order_id": ORDER, "shipping_address": "〒150-0001 東京都渋谷区神宮前1-2-3"})
+PARCEL_EXAMPLE: dict[str, Any] = {
     "shipment_id": "01a1fc13-06f9-77e8-a6c1-134cda55788b",
     "order_id": ORDER,
     "status": "arranged",
@@ -217,6 +219,6 @@ PARCEL_TOLD: dict[str, Any] = {
     "tracking_number": "trk_f0dd0a8da67e8e8fde5f",
     "address": HOME,
     "failure": "",
-    "created_at": PLACED,
-    "updated_at": DONE,
+    "created_at": CREATED,
+    "updated_at": FINISHED,
 }

@@ -1,6 +1,7 @@
-"""Serializer parts that take nothing but what they say."""
+"""Serializer fields that accept exactly what they document."""
 
 import re
+from collections import defaultdict
 from typing import Any
 from uuid import UUID
 
@@ -10,13 +11,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 
 from cloudmart.database.fields import CODE
-from cloudmart.kernel.countries import (
-    ANY_POSTAL_CODE,
-    COUNTRIES,
-    POSTAL_CODES,
-    home_country,
-    postal_code_of,
-)
+from cloudmart.kernel.countries import ANY_POSTAL_CODE, COUNTRIES, POSTAL_CODES, home_country, postal_code_of
 from cloudmart.kernel.order import Address
 
 ANY = r"[^\x00-\x1f\x7f]"
@@ -29,12 +24,12 @@ LONGEST_ADDRESS = 500
 
 
 def text_schema(pattern: str, **more: Any) -> dict[str, Any]:
-    """OpenAPI's view of a text: ECMA's `$` is what `\\Z` is to Python, whose own `$` lets a newline follow."""
+    """Returns a text's OpenAPI schema, where `$` means `\\Z`: Python's own `$` accepts a trailing newline."""
     return {"type": "string", "pattern": pattern.replace(r"\Z", "$"), **more}
 
 
 class PatternField(serializers.RegexField):
-    """A JSON string of this pattern, taken as it is: no number, and nothing trimmed."""
+    """A JSON string that matches `pattern`. Numbers are not converted and white space is not trimmed."""
 
     def __init__(self, pattern: str, **kwargs: Any) -> None:
         super().__init__(pattern, trim_whitespace=False, **kwargs)
@@ -55,14 +50,12 @@ class CodeField(PatternField):
 
 
 class PaymentTokenField(PatternField):
-    """The payment provider's name for what pays."""
-
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(r"^[A-Za-z0-9_-]{1,128}\Z", help_text="The provider's name for a card", **kwargs)
+        super().__init__(r"^[A-Za-z0-9_-]{1,128}\Z", help_text="The payment provider's token for a card", **kwargs)
 
 
 class TextField(PatternField):
-    """What people say, in one line."""
+    """One line of free text."""
 
     default_error_messages = {"invalid": "Give a line of text, without control characters."}
 
@@ -90,33 +83,33 @@ class QuantityField(StrictIntegerField):
 
 
 class StrictUUIDField(serializers.UUIDField):
-    """A UUID as it is usually written, with its hyphens."""
+    """A UUID in its canonical form, with hyphens."""
 
     def to_internal_value(self, data: Any) -> UUID:
         if not isinstance(data, str) or not re.match(UUID_TEXT, data):
             self.fail("invalid", value=data)
-        found: UUID = super().to_internal_value(data)
-        return found
+        value: UUID = super().to_internal_value(data)
+        return value
 
 
 class StrictSerializer(serializers.Serializer[Any]):
-    """Fields that it does not know are refused, not ignored."""
+    """A serializer that rejects unknown fields instead of ignoring them."""
 
     @classmethod
     def read(cls, request: Request) -> dict[str, Any]:
-        """What the body says. Raises ValidationError, and ParseError."""
+        """Returns the validated body. Raises ValidationError or ParseError."""
         return cls._valid(request.data)
 
     @classmethod
     def read_query(cls, request: Request) -> dict[str, Any]:
-        """What the path's query says. Raises ValidationError."""
+        """Returns the validated query parameters. Raises ValidationError."""
         return cls._valid(request.query_params.dict())
 
     @classmethod
     def _valid(cls, data: Any) -> dict[str, Any]:
-        asked = cls(data=data)
-        asked.is_valid(raise_exception=True)
-        return dict(asked.validated_data)
+        serializer = cls(data=data)
+        serializer.is_valid(raise_exception=True)
+        return dict(serializer.validated_data)
 
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, dict) and (unknown := sorted(set(data) - set(self.fields))):
@@ -125,9 +118,9 @@ class StrictSerializer(serializers.Serializer[Any]):
 
 
 class AddressParts(StrictSerializer):
-    """An address whose postal code stands by itself, of any country."""
+    """An address with a separate postal code, in any country."""
 
-    default_error_messages = {"postal_code": "This is no postal code of {country}."}
+    default_error_messages = {"postal_code": "This is not a postal code of {country}."}
 
     postal_code = PatternField(ANY_POSTAL_CODE)
     address = TextField(max_length=LONGEST_ADDRESS, allow_blank=True, default="")
@@ -136,50 +129,52 @@ class AddressParts(StrictSerializer):
     def validate(self, attrs: dict[str, Any]) -> Address:
         code, country = attrs["postal_code"], attrs["country"]
         if not re.match(postal_code_of(country), code):
-            wrong = self.error_messages["postal_code"].format(country=country)
-            raise serializers.ValidationError({"postal_code": [wrong]})
+            message = self.error_messages["postal_code"].format(country=country)
+            raise serializers.ValidationError({"postal_code": [message]})
         return Address(code, attrs["address"], country)
 
 
 def address_schemas() -> list[dict[str, Any]]:
-    """OpenAPI's view of the ways to write an address, of which each address is one: a country has one kind of code."""
-    home, kinds = home_country(), {postal_code_of(country) for country in COUNTRIES}
-    countries = {kind: sorted(each for each in COUNTRIES if postal_code_of(each) == kind) for kind in kinds}
-    return [
-        *([text_schema(text_with(POSTAL_CODES[home]), maxLength=LONGEST_ADDRESS)] if home in POSTAL_CODES else []),
-        *(
-            {
-                "type": "object",
-                "properties": {
-                    "postal_code": text_schema(kind),
-                    "address": text_schema(TEXT, maxLength=LONGEST_ADDRESS),
-                    "country": {"type": "string", "enum": countries[kind]},
-                },
-                "required": ["postal_code"] if home in countries[kind] else ["postal_code", "country"],
-                "additionalProperties": False,
-            }
-            for kind in sorted(kinds)
-        ),
-    ]
+    """Returns the OpenAPI schemas of the forms of an address. Each address matches exactly one."""
+    home, countries = home_country(), defaultdict(list)
+    for country in sorted(COUNTRIES):
+        countries[postal_code_of(country)].append(country)
+    line = text_schema(text_with(POSTAL_CODES[home]), maxLength=LONGEST_ADDRESS) if home in POSTAL_CODES else None
+    parts = [parts_schema(pattern, countries[pattern], home) for pattern in sorted(countries)]
+    return [line, *parts] if line else parts
+
+
+def parts_schema(pattern: str, countries: list[str], home: str) -> dict[str, Any]:
+    """Returns the OpenAPI schema of `AddressParts` for the countries with this pattern of postal codes."""
+    return {
+        "type": "object",
+        "properties": {
+            "postal_code": text_schema(pattern),
+            "address": text_schema(TEXT, maxLength=LONGEST_ADDRESS),
+            "country": {"type": "string", "enum": countries},
+        },
+        "required": ["postal_code"] if home in countries else ["postal_code", "country"],
+        "additionalProperties": False,
+    }
 
 
 def text_with(pattern: str) -> str:
-    """The pattern of a line of text that has this somewhere."""
+    """Returns the pattern of a line of text that contains `pattern`."""
     return rf"^{ANY}*{bare(pattern)}{ANY}*\Z"
 
 
 def bare(pattern: str) -> str:
-    """The pattern wherever it is found."""
+    """Returns the pattern without its anchors."""
     return pattern.removeprefix("^").removesuffix(r"\Z")
 
 
 @extend_schema_field({"oneOf": address_schemas()})
 class AddressField(serializers.Field[Any, Any, Any, Any]):
-    """Either one string with a postal code of the shop's country in it (〒150-0001 …), or `AddressParts`."""
+    """Either a string that contains a postal code of the shop's country (〒150-0001 …), or `AddressParts`."""
 
     default_error_messages = {
         "form": "Give an object with postal_code, address and country.",
-        "postal_code": "There is no postal code like 150-0001 in it.",
+        "postal_code": "It contains no postal code like 150-0001.",
     }
 
     def to_internal_value(self, data: Any) -> Address:

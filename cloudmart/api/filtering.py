@@ -1,11 +1,12 @@
-"""What a list's query may say: the filters, the order and the page, and nothing else."""
+"""The query parameters of a list: filters, ordering and page. Any other parameter is rejected."""
 
 from typing import Any
 
 from django import forms
 from django_filters import Filter
 from django_filters.fields import IsoDateTimeField
-from drf_spectacular.utils import extend_schema_field
+from drf_spectacular.plumbing import build_parameter_type
+from drf_spectacular.utils import OpenApiParameter, extend_schema_field
 from rest_framework.exceptions import ValidationError
 from rest_framework.filters import BaseFilterBackend, OrderingFilter
 from rest_framework.request import Request
@@ -18,21 +19,21 @@ MOMENT = (
     r"^(19[7-9][0-9]|2[0-9]{3})-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?"
     r"(Z|[+-](0[0-9]|1[0-4]):[0-5][0-9])\Z"
 )
-"""RFC 3339, in those years. For the documentation; we read more than that."""
+"""RFC 3339, in those years. For the documentation: the filter accepts all of ISO 8601."""
 MOMENT_SCHEMA = text_schema(MOMENT, format="date-time")
 
 LONGEST_TEXT = 100
 
 
 class KnownParameters(BaseFilterBackend):
-    """Refuses parameters that the list does not have, that say nothing, or that are given twice."""
+    """Rejects parameters that are unknown, empty, or given twice."""
 
     def filter_queryset(self, request: Request, queryset: Any, view: Any) -> Any:
         known = parameters_of(view)
         errors = {
             name: ["There is no such parameter."]
             if name not in known
-            else ["Give it once, with a value; or leave it out."]
+            else ["Give it once, with a value, or leave it out."]
             for name, values in request.query_params.lists()
             if name not in known or len(values) != 1 or not values[0]
         }
@@ -42,44 +43,32 @@ class KnownParameters(BaseFilterBackend):
 
 
 def parameters_of(view: Any) -> set[str]:
-    paginator = view.paginator
-    paging = {
-        getattr(paginator, name, None) for name in ("page_size_query_param", "page_query_param", "cursor_query_param")
-    }
-    return {"ordering", *view.filterset_class.base_filters, *filter(None, paging)}
+    paging = {parameter["name"] for parameter in view.paginator.get_schema_operation_parameters(view)}
+    return {"ordering", *view.filterset_class.base_filters, *paging}
 
 
 class StrictOrdering(OrderingFilter):
-    """An order that the list does not know is refused, not ignored."""
+    """Rejects an unknown ordering instead of ignoring it."""
 
     def remove_invalid_fields(self, queryset: Any, fields: Any, view: Any, request: Request) -> list[str]:
-        known, asked = orderings_of(view), request.query_params[self.ordering_param]
-        if asked not in known:
+        known, requested = orderings_of(view), request.query_params[self.ordering_param]
+        if requested not in known:
             raise ValidationError({"ordering": [f"Give one of {', '.join(known)}."]})
-        return [asked]
+        return [requested]
 
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
-        """OpenAPI's view of the parameter."""
         schema = {"type": "string", "enum": orderings_of(view)}
-        description = "The first field to order by; with a minus, downwards."
-        return [
-            {
-                "name": self.ordering_param,
-                "in": "query",
-                "required": False,
-                "description": description,
-                "schema": schema,
-            }
-        ]
+        description = "The field to order by; a minus reverses the order."
+        return [build_parameter_type(self.ordering_param, schema, OpenApiParameter.QUERY, description=description)]
 
 
 def orderings_of(view: Any) -> list[str]:
-    """Each field upwards, and downwards."""
+    """Returns each ordering field, ascending and descending."""
     return [sign + field for field in view.ordering_fields for sign in ("", "-")]
 
 
 class MomentField(IsoDateTimeField):
-    """A moment that every database can hold; UTC unless it names another offset. Raises django's ValidationError."""
+    """A time that every database can store, in UTC unless it has another offset. Raises Django's ValidationError."""
 
     def clean(self, value: Any) -> Any:
         if value and value != value.strip():
@@ -92,15 +81,11 @@ class MomentField(IsoDateTimeField):
 
 @extend_schema_field(MOMENT_SCHEMA)
 class MomentFilter(Filter):
-    """Compares with a moment in ISO 8601."""
-
     field_class = MomentField
 
 
 @extend_schema_field(text_schema(CODE))
 class CodeFilter(Filter):
-    """The code of a book or a customer."""
-
     field_class = forms.RegexField
 
     def __init__(self, **kwargs: Any) -> None:
@@ -109,8 +94,6 @@ class CodeFilter(Filter):
 
 @extend_schema_field(text_schema(TEXT, minLength=1, maxLength=LONGEST_TEXT))
 class TextFilter(Filter):
-    """Text that is looked for."""
-
     field_class = forms.RegexField
 
     def __init__(self, **kwargs: Any) -> None:

@@ -1,4 +1,4 @@
-"""Whether the server lives, and whether it can serve: for whoever starts, stops and balances servers."""
+"""Liveness and readiness probes, for process managers and load balancers."""
 
 import logging
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 
 class Probe(APIView):
-    """Open to everybody, and says no more than everybody may know."""
+    """Open to everybody; reveals nothing confidential."""
 
     http_method_names = ["get", "head"]
     authentication_classes = []
@@ -40,30 +40,30 @@ class ProbeOutput(serializers.Serializer[Any]):
 
 
 class Healthz(Probe):
-    """GET: the process answers. It touches nothing, so that no failure elsewhere has a sound server restarted."""
+    """GET: the process responds. No dependency is checked, so that its failure does not restart a healthy server."""
 
-    @extend_schema(summary="Whether the server lives", responses=ProbeOutput)
+    @extend_schema(summary="Liveness", responses=ProbeOutput)
     def get(self, request: Request) -> Response:
-        return answer(200, "alive")
+        return Response({"status": "alive"})
 
 
 class Readyz(Probe):
-    """GET: the database answers, takes writes, and has every table that this code expects; else 503."""
+    """GET: the database responds, accepts writes and has every migration of this code; otherwise 503."""
 
-    @extend_schema(summary="Whether the server can serve", responses={200: ProbeOutput, 503: ProbeOutput})
+    @extend_schema(summary="Readiness", responses={200: ProbeOutput, 503: ProbeOutput})
     def get(self, request: Request) -> Response:
         for check in (Database(), Migrations(), Writing()):
             try:
                 check.run()
             except HealthCheckException as error:
                 logger.warning("not ready: %s", error)
-                return answer(503, "not ready", failed=type(check).__name__.lower())
-        return answer(200, "ready")
+                return Response({"status": "not ready", "failed": type(check).__name__.lower()}, 503)
+        return Response({"status": "ready"})
 
 
 @dataclass
 class Migrations(HealthCheck):
-    """Whether every migration is applied."""
+    """Checks that every migration is applied."""
 
     def run(self) -> None:
         """Raises ServiceUnavailable."""
@@ -77,23 +77,18 @@ class Migrations(HealthCheck):
 
 @dataclass
 class Writing(HealthCheck):
-    """Whether the database takes writes; the one that asks matches no row."""
+    """Checks that the database accepts writes, with an update that matches no row."""
 
     def run(self) -> None:
         """Raises ServiceUnavailable."""
         try:
             IdempotencyKey.objects.filter(pk=0).update(order_id=None)
         except Error as error:
-            connection.close()  # the next one may lead to a server that takes writes
+            connection.close()  # the next connection may reach a server that accepts writes
             raise ServiceUnavailable(str(error)) from error
 
 
 @cache
 def newest_migrations() -> set[tuple[str, str]]:
-    """(app, name) of the last migration of every app, as this process's code has them."""
+    """Returns (app, name) of the last migration of every app in this process's code."""
     return set(MigrationLoader(None).graph.leaf_nodes())
-
-
-def answer(code: int, status: str, **more: str) -> Response:
-    """What a probe is told, and nobody between may remember."""
-    return Response({"status": status, **more}, status=code, headers={"Cache-Control": "no-store"})

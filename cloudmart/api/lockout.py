@@ -1,4 +1,4 @@
-"""Who may still try a password: wrong ones are limited per name and address, per name, and per address."""
+"""Lockout after wrong passwords, which are limited per name and address, per name, and per address."""
 
 from datetime import timedelta
 from typing import Any
@@ -11,7 +11,7 @@ from django.db.models import QuerySet, Sum
 from django.http import HttpRequest
 
 KNOWN_FOR = timedelta(days=30)
-"""How long after a login an address is one that its user is known to sign in from."""
+"""How long after a login its address is a known address of the user."""
 
 Credentials = dict[str, Any] | None
 
@@ -20,10 +20,9 @@ class LoginAttempts(AxesDatabaseHandler):
     """Counts wrong passwords in the database, for all processes of the server together."""
 
     def get_failures(self, request: HttpRequest, credentials: Credentials = None) -> int:
-        """Returns the failures that axes compares with AXES_FAILURE_LIMIT, of the limit with the fewest tries left.
+        """Returns the failures that axes compares with AXES_FAILURE_LIMIT, for the limit with the fewest tries left.
 
-        The limit per name does not hold for an address that the user is known to sign in from, so that strangers
-        cannot keep the user out of the office as well.
+        The limit per name does not apply to a known address of the user, so that strangers cannot lock the user out.
         """
         both, per_user, per_address = map(failures_in, self.get_user_attempts(request, credentials))
         tries_left = [settings.AXES_FAILURE_LIMIT - both, settings.LOGIN_TRIES_PER_ADDRESS - per_address]
@@ -32,9 +31,9 @@ class LoginAttempts(AxesDatabaseHandler):
         return int(settings.AXES_FAILURE_LIMIT - min(tries_left))
 
     def reset_user_attempts(self, request: HttpRequest, credentials: Credentials = None) -> int:
-        """Forget a user's own wrong passwords after a login. Returns the number of rows deleted.
+        """Deletes a user's wrong passwords after a login. Returns the number of rows deleted.
 
-        Those of the whole address stay, or anybody with an account could guess the passwords of others for ever.
+        The count of the address stays: otherwise anybody with an account could guess other passwords without limit.
         """
         own, *_ = self.filter_user_attempts(request, credentials)
         deleted, _ = own.delete()
@@ -46,7 +45,7 @@ def failures_in(attempts: QuerySet[Any]) -> int:
 
 
 def is_known_address(request: Any, credentials: Credentials) -> bool:
-    """Returns True if this user has signed in from this address lately."""
+    """Returns True if this user has signed in from this address within KNOWN_FOR."""
     return AccessLog.objects.filter(
         username=get_client_username(request, credentials),
         ip_address=request.axes_ip_address,

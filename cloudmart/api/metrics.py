@@ -1,4 +1,4 @@
-"""GET /metrics: everything that is counted, in the text format of Prometheus."""
+"""GET /metrics: all metrics, in the text format of Prometheus."""
 
 import os
 
@@ -16,21 +16,21 @@ from cloudmart.kernel.metrics import READ_AT_SCRAPE
 
 
 class Metrics(APIView):
-    """GET: for operators, and for the Prometheus that has an operator's token."""
+    """GET: for operators, and for a Prometheus server that has an operator's token."""
 
     permission_classes = [IsOperator]
     content_negotiation_class = OneRepresentation
 
-    @extend_schema(summary="All that is counted, for Prometheus", responses={(200, "text/plain"): OpenApiTypes.STR})
+    @extend_schema(summary="Metrics for Prometheus", responses={(200, "text/plain"): OpenApiTypes.STR})
     def get(self, request: Request) -> HttpResponse:
-        told = generate_latest(counted()) + generate_latest(READ_AT_SCRAPE)
-        return HttpResponse(told, content_type=CONTENT_TYPE_PLAIN_0_0_4)
+        text = generate_latest(counter_registry()) + generate_latest(READ_AT_SCRAPE)
+        return HttpResponse(text, content_type=CONTENT_TYPE_PLAIN_0_0_4)
 
 
-def counted() -> CollectorRegistry:
-    """What all processes of the server have counted together, or this process alone when nothing is shared."""
+def counter_registry() -> CollectorRegistry:
+    """Returns the sums over all processes of the server, or this process's own counters if none are shared."""
     if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
         return REGISTRY
-    together = CollectorRegistry()
-    MultiProcessCollector(together)
-    return together
+    sums = CollectorRegistry()
+    MultiProcessCollector(sums)
+    return sums

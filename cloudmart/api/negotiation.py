@@ -1,4 +1,4 @@
-"""Where there is but one representation."""
+"""Content negotiation for views with a single representation."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -8,7 +8,7 @@ from rest_framework.renderers import BaseRenderer
 
 
 class OneRepresentation(BaseContentNegotiation):
-    """Monitoring systems accept all sorts of formats: they are told what we have, never 406."""
+    """Ignores Accept. Monitoring systems send all kinds of values, and must not get 406."""
 
     def select_renderer(
         self, request: Any, renderers: Iterable[BaseRenderer], format_suffix: str | None = None

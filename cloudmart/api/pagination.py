@@ -1,4 +1,4 @@
-"""Long lists, a page at a time."""
+"""Pagination of lists."""
 
 import re
 from datetime import UTC, datetime
@@ -14,55 +14,52 @@ from rest_framework.request import Request
 from cloudmart.kernel.errors import DomainError
 
 
-class PageNotFound(DomainError):
+class PageNotFound(DomainError, code="page_not_found"):
     """There is no such page."""
-
-    code = "page_not_found"
 
 
 class _Pages:
-    """What every kind of paging here has in common: a page size that is obeyed or refused, and no other page's 404."""
+    """What both kinds of pagination share: a page size out of range is an error, and so is a missing page."""
 
     page_size = settings.PAGE_SIZE
     max_page_size = settings.MAX_PAGE_SIZE
     page_size_query_param: str | None = "page_size"
 
     def get_page_size(self, request: Request) -> int:
-        asked = request.query_params.get("page_size")
-        if asked is None:
+        size = request.query_params.get("page_size")
+        if size is None:
             return int(self.page_size)
-        if not (asked.isascii() and asked.isdecimal() and 1 <= int(asked[:9]) <= self.max_page_size):
+        if not (size.isascii() and size.isdecimal() and 1 <= int(size[:9]) <= self.max_page_size):
             raise ValidationError({"page_size": [f"Give a number from 1 to {self.max_page_size}."]})
-        return int(asked)
+        return int(size)
 
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> Any:
-        """Raises PageNotFound, and ValidationError for what names no page, or a page size that we do not serve."""
+        """Raises PageNotFound, or ValidationError for a malformed page, cursor or page size."""
         try:
             return super().paginate_queryset(queryset, request, view)  # type: ignore[misc]
         except NotFound:
             raise PageNotFound from None
 
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
-        """OpenAPI's view of the parameters."""
+        """Returns the parameters in OpenAPI, with their limits."""
+        limits = {
+            "page_size": {"minimum": 1, "maximum": self.max_page_size, "default": self.page_size},
+            "cursor": {"minLength": 1},
+            "page": {"minimum": 1},
+        }
         parameters: list[dict[str, Any]] = super().get_schema_operation_parameters(view)  # type: ignore[misc]
-        limits = {"minimum": 1, "maximum": self.max_page_size, "default": self.page_size}
         for parameter in parameters:
-            if parameter["name"] == self.page_size_query_param:
-                parameter["schema"].update(limits)
-            elif parameter["name"] == "cursor":
-                parameter["schema"]["minLength"] = 1
-            elif parameter["name"] == "page":
-                parameter["schema"]["minimum"] = 1
+            parameter["schema"].update(limits[parameter["name"]])
         return parameters
 
 
 class CursorPages(_Pages, CursorPagination):
-    """A page costs the same however deep it lies, and new rows shift nothing. For lists that grow without end."""
+    """Cursor pagination, for long lists: every page costs the same, and new rows do not shift the pages."""
 
     ordering = ("-created_at", "-id")
 
     def get_ordering(self, request: Request, queryset: Any, view: Any) -> tuple[str, ...]:
-        """The asked-for order, with the id to tell apart what is equal in it."""
+        """Returns the requested ordering, with the id as the tie-breaker."""
         (first, *_) = super().get_ordering(request, queryset, view)
         return first, "-id" if first.startswith("-") else "id"
 
@@ -72,29 +69,29 @@ class CursorPages(_Pages, CursorPagination):
         return super().paginate_queryset(queryset, request, view)
 
     def decode_cursor(self, request: Request) -> Cursor | None:
-        """Raises ValidationError for a cursor that none of our pages can have named."""
+        """Raises ValidationError for a cursor that no page links to."""
         try:
             cursor = super().decode_cursor(request)
             if cursor and cursor.position is not None:
                 check_position(str(cursor.position), self.position_field)
         except (NotFound, InvalidValue, ValueError, OverflowError):
-            raise ValidationError({"cursor": ["This is no cursor; follow `next` and `previous`."]}) from None
+            raise ValidationError({"cursor": ["This is not a cursor; follow `next` and `previous`."]}) from None
         return cursor
 
 
 def check_position(position: str, field: "Field[Any, Any]") -> None:
-    """Raises InvalidValue, ValueError or OverflowError unless `position` is how a value of this field is written."""
+    """Raises InvalidValue, ValueError or OverflowError unless `position` is the text of a value of `field`."""
     value = field.to_python(position)
     if str(value.astimezone(UTC) if isinstance(value, datetime) else value) != position:
         raise ValueError(position)
 
 
 class NumberedPages(_Pages, PageNumberPagination):
-    """Pages that can be jumped to, and their count. For lists that people leaf through."""
+    """Numbered pages and their count, for short lists."""
 
     def get_page_number(self, request: Request, paginator: Any) -> str:
-        """Raises ValidationError for what is no number from 1."""
-        asked: str = request.query_params.get(self.page_query_param, "1")
-        if not re.match(r"^[1-9][0-9]*\Z", asked):
+        """Raises ValidationError unless the page is a number from 1."""
+        number: str = request.query_params.get(self.page_query_param, "1")
+        if not re.match(r"^[1-9][0-9]*\Z", number):
             raise ValidationError({self.page_query_param: ["Give a number from 1."]})
-        return asked
+        return number

@@ -1,4 +1,4 @@
-"""JSON as clients send it: camelCase keys are understood as the snake_case ones that we document."""
+"""The JSON parser. It accepts camelCase keys in place of the documented snake_case ones."""
 
 import re
 from typing import Any
@@ -19,14 +19,14 @@ class JSONParser(PlainJSONParser):
         except RecursionError:
             raise ParseError("The JSON is nested too deeply.") from None
         except UnicodeEncodeError:
-            raise ParseError("Half a surrogate pair is no text.") from None
+            raise ParseError("A string contains half a surrogate pair.") from None
         except ValueError as error:
             raise ParseError(f"JSON parse error - {error}") from None
         return data
 
 
 def snake_cased(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object with every key in snake_case. Raises ParseError when two keys mean the same field."""
+    """Returns the object with keys in snake_case. Raises ParseError if two keys name the same field."""
     fields: dict[str, Any] = {}
     for key, value in pairs:
         name = HUMP.sub(r"_\1", key).lower() if HUMP.search(key) else key
@@ -37,7 +37,7 @@ def snake_cased(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def check_text(data: Any) -> None:
-    """Raises UnicodeEncodeError for text that could be neither stored nor shown."""
+    """Raises UnicodeEncodeError for text that cannot be encoded as UTF-8."""
     if isinstance(data, str):
         data.encode()
     elif isinstance(data, list):

@@ -1,4 +1,4 @@
-"""What a path can name besides what Django knows."""
+"""Path converters."""
 
 from django.urls.converters import StringConverter
 
@@ -7,6 +7,6 @@ from cloudmart.database.fields import CODE
 
 
 class CodeConverter(StringConverter):
-    """The code of a book. Whatever is none is not looked up: to MySQL `book-123` and `book-123 ` are equal."""
+    """The code of a book. Other text never reaches the database: to MySQL `book-123` and `book-123 ` are equal."""
 
     regex = bare(CODE)

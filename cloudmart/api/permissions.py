@@ -1,7 +1,7 @@
-"""Who may do what.
+"""Permissions.
 
-Staff read everything. Each command needs a permission of its own, which is declared in `Meta.permissions` of the model
-that it acts on.
+Staff may read everything. Each command needs its own permission, which the model that it acts on declares in
+`Meta.permissions`.
 """
 
 from typing import Any, ClassVar, Self
@@ -13,24 +13,20 @@ from cloudmart.kernel.errors import DomainError
 from cloudmart.kernel.viewers import sees_everything
 
 
-class PermissionMissing(DomainError):
-    """You may not do that."""
-
-    code = "permission_denied"
+class PermissionMissing(DomainError, code="permission_denied"):
+    """You are not allowed to do that."""
 
 
 class IsOperator(BasePermission):
-    """What only staff may read."""
-
     refusals = (PermissionMissing.code,)
-    message = "Only operators may do that."
+    message = "Only operators are allowed to do that."
 
     def has_permission(self, request: Request, view: Any) -> bool:
         return sees_everything(request.user)
 
 
 class Staff(IsOperator):
-    """A command of staff who hold a permission, such as `Staff.with_permission("payments.refund_payment")`."""
+    """Allows staff who hold a permission, such as `Staff.with_permission("payments.refund_payment")`."""
 
     permission: ClassVar[str]
 
@@ -40,11 +36,11 @@ class Staff(IsOperator):
 
     @classmethod
     def note(cls) -> str:
-        """What the API's description says of it."""
+        """Returns the sentence about the permission in the API's description."""
         return f"Needs the permission `{cls.permission}`."
 
     def has_permission(self, request: Request, view: Any) -> bool:
-        """Returns False unless the user is staff. Raises PermissionMissing."""
+        """Returns False unless the user is staff. Raises PermissionMissing if staff lack the permission."""
         if not super().has_permission(request, view):
             return False
         check_permission(request.user, self.permission)
@@ -52,6 +48,6 @@ class Staff(IsOperator):
 
 
 def check_permission(user: Any, permission: str) -> None:
-    """Raises PermissionMissing, which names the permission."""
+    """Raises PermissionMissing unless the user holds the permission."""
     if not user.has_perm(permission):
         raise PermissionMissing(f"You need the permission {permission} for that.", permission=permission)

@@ -1,4 +1,4 @@
-"""Every "no" over HTTP, as RFC 9457 problem details."""
+"""Every error over HTTP, as RFC 9457 problem details."""
 
 import logging
 import sys
@@ -12,9 +12,9 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import exception_handler as drf_exception_handler
 
-from cloudmart.api.catalogue import CATALOGUE
+from cloudmart.api.catalogue import CATALOGUE, meaning_of
 from cloudmart.api.requests import request_id
-from cloudmart.api.throttling import check_stranger
+from cloudmart.api.throttling import throttle_unauthenticated
 from cloudmart.database.errors import Remedy, remedy_for
 from cloudmart.kernel.errors import DatabaseBusy, DomainError, OrderInDoubt
 
@@ -24,44 +24,54 @@ CONTENT_TYPE = "application/problem+json"
 
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response:
-    """DRF's hook: whatever a view raises becomes a problem answer."""
-    answer = answer_to(error, context)
-    answer.data = identified(answer.data)
-    return answer
+    """DRF's hook: turns every exception of a view into a problem response."""
+    response = problem_response(error, context)
+    response.data = with_request_id(response.data)
+    return response
 
 
-def answer_to(error: Exception, context: dict[str, Any]) -> Response:
-    """The problem answer that would be the same for any other request."""
-    if isinstance(error, DomainError):
-        return refused(error)
+def problem_response(error: Exception, context: dict[str, Any] | None = None) -> Response:
+    """Returns the problem response for `error`, without the id of the request."""
     if isinstance(error, OrderInDoubt):
-        return in_doubt(error.order_id, answer_to(error.cause, context))
-    if isinstance(error, exceptions.NotAuthenticated | exceptions.AuthenticationFailed):
+        return order_in_doubt_response(error.order_id, problem_response(error.cause, context))
+    if context and isinstance(error, exceptions.NotAuthenticated | exceptions.AuthenticationFailed):
         try:
-            check_stranger(context["request"], context["view"])
+            throttle_unauthenticated(context["request"], context["view"])
         except exceptions.Throttled as too_many:
             error = too_many
     if isinstance(error, Http404):
         error = exceptions.NotFound()
+    if found := _known_problem(error):
+        return Response(**found)
+    if (standard := drf_exception_handler(error, context or {})) is not None:
+        return _as_problem(error, standard)
+    return Response(**internal_error(error))
+
+
+def _known_problem(error: Exception) -> dict[str, Any] | None:
+    """Returns the problem of an error of the domain, the input or the database; None for any other error."""
+    if isinstance(error, DomainError):
+        return problem(error.code, error.detail, **error.details)
     if isinstance(error, exceptions.ValidationError):
-        return Response(**problem("invalid", errors=_field_errors(error)))
-    if (trouble := database_trouble(error)) is not None:
-        return Response(**trouble)
-    if isinstance(error, IntegrityError):
+        return problem("invalid", errors=_field_errors(error))
+    found = database_problem(error)
+    if found is None and isinstance(error, IntegrityError):
         logger.warning("conflict", exc_info=error)
-        return Response(**problem("conflict"))
-    if (standard := drf_exception_handler(error, context)) is not None:
-        code = getattr(error, "default_code", "error")
-        answer = Response(**problem(code, str(getattr(error, "detail", error))))
-        for header in ("WWW-Authenticate", "Retry-After", "Allow"):
-            if header in standard.headers:
-                answer[header] = standard.headers[header]
-        return answer
-    return Response(**unforeseen(error))
+        return problem("conflict")
+    return found
 
 
-def database_trouble(error: BaseException | None) -> dict[str, Any] | None:
-    """The problem of a database that may do later what it cannot do now; None if `error` is something else."""
+def _as_problem(error: Exception, standard: Response) -> Response:
+    """Returns the problem of an exception of DRF, with the headers of DRF's own response."""
+    response = Response(**problem(getattr(error, "default_code", "error"), str(getattr(error, "detail", error))))
+    for header in ("WWW-Authenticate", "Retry-After", "Allow"):
+        if header in standard.headers:
+            response[header] = standard.headers[header]
+    return response
+
+
+def database_problem(error: BaseException | None) -> dict[str, Any] | None:
+    """Returns the problem of a database error that may not recur; None if `error` is something else."""
     if isinstance(error, DatabaseBusy):
         return problem("busy")
     if not isinstance(error, Error) or (remedy := remedy_for(error)) is None:
@@ -72,34 +82,29 @@ def database_trouble(error: BaseException | None) -> dict[str, Any] | None:
     return problem("database_unavailable")
 
 
-def in_words(error: Exception) -> str:
-    """What an operator reads of it in the admin, where it is no answer. An unforeseen one is in the log."""
-    said = answer_to(error, {}).data
-    return f"{said['detail']} In the log: {said['error_id']}." if "error_id" in said else str(said["detail"])
+def operator_message(error: Exception) -> str:
+    """Returns the text that the admin shows an operator. It names the log entry of an unexpected error."""
+    body = problem_response(error).data
+    return f"{body['detail']} In the log: {body['error_id']}." if "error_id" in body else str(body["detail"])
 
 
-def refused(error: DomainError) -> Response:
-    """What the domain says no with."""
-    return Response(**problem(error.code, error.detail, **error.details))
-
-
-def in_doubt(order_id: UUID, answer: Response) -> Response:
-    """What a request says that broke off with this answer, but whose order is, or may be, written: it names that."""
-    if answer.status_code == 503:
-        answer.data["order_id"] = str(order_id)
-        return answer
-    error_id = answer.data.get("error_id") or request_id()
+def order_in_doubt_response(order_id: UUID, response: Response) -> Response:
+    """Returns the response to a request that failed with `response` after its order may have been written."""
+    if response.status_code == 503:
+        response.data["order_id"] = str(order_id)
+        return response
+    error_id = response.data.get("error_id") or request_id()
     return Response(**problem(OrderInDoubt.code, order_id=str(order_id), error_id=error_id))
 
 
 def problem(code: str, detail: str = "", **details: Any) -> dict[str, Any]:
-    """The arguments of a response that says no. A fact that is called like a standard member gives way to it."""
-    kind = CATALOGUE[code]
+    """Returns the arguments of a problem response. The standard members win over `details` of the same name."""
+    kind, meaning = CATALOGUE[code], meaning_of(code)
     body = {
         "type": f"urn:cloudmart:problem:{code}",
-        "title": kind.meaning,
+        "title": meaning,
         "status": kind.status,
-        "detail": detail or kind.meaning,
+        "detail": detail or meaning,
         "code": code,
         "advice": kind.advice,
     }
@@ -112,15 +117,15 @@ def problem(code: str, detail: str = "", **details: Any) -> dict[str, Any]:
     }
 
 
-def identified(body: dict[str, Any]) -> dict[str, Any]:
-    """`body`, which may be stored and sent again, with the id of the request that it answers this time."""
+def with_request_id(body: dict[str, Any]) -> dict[str, Any]:
+    """Returns `body`, which may come from an earlier request, with the id of the present request."""
     return {**body, "request_id": request_id()}
 
 
-def unforeseen(error: BaseException | None) -> dict[str, Any]:
-    """A problem that nobody foresaw: its id, which is the request's, stands in the log, with the traceback."""
+def internal_error(error: BaseException | None) -> dict[str, Any]:
+    """Logs an unexpected error with its traceback. Returns a problem with the id by which the log entry is found."""
     error_id = request_id() or uuid4().hex
-    logger.error("unforeseen error %s", error_id, exc_info=error)
+    logger.error("unexpected error %s", error_id, exc_info=error)
     return problem("internal_error", error_id=error_id)
 
 
@@ -133,19 +138,19 @@ def _field_errors(error: exceptions.ValidationError) -> list[dict[str, Any]]:
 
 def not_found(request: HttpRequest, exception: Exception) -> JsonResponse:
     """Django's handler404: there is no such path."""
-    return plain(problem("not_found", f"There is nothing at {request.path}."))
+    return json_response(problem("not_found", f"There is nothing at {request.path}."))
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> JsonResponse:
-    """Django's handler400: the request is not one that any view should see."""
-    return plain(problem("error"))
+    """Django's handler400: the request is too malformed for any view."""
+    return json_response(problem("error"))
 
 
 def server_error(request: HttpRequest) -> JsonResponse:
     """Django's handler500: something failed outside of any API view."""
-    return plain(database_trouble(sys.exc_info()[1]) or unforeseen(None))
+    return json_response(database_problem(sys.exc_info()[1]) or internal_error(None))
 
 
-def plain(answer: dict[str, Any]) -> JsonResponse:
-    """A problem as Django answers it, where DRF does not come in."""
-    return JsonResponse(identified(answer.pop("data")), **answer)
+def json_response(arguments: dict[str, Any]) -> JsonResponse:
+    """Returns a `problem` as Django's response, for code outside of the API's views."""
+    return JsonResponse(with_request_id(arguments.pop("data")), **arguments)

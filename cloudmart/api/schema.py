@@ -1,7 +1,7 @@
-"""The OpenAPI description: what drf-spectacular cannot see by itself.
+"""The OpenAPI description: what drf-spectacular cannot derive by itself.
 
-Every operation lists each problem that it can answer with: those that its handler `@refuses`, and those that any
-request can meet because of who asks, what the body is, or which key it brings.
+Each operation lists the problems of its responses: those that its handler `@refuses` with, and those that depend on
+the user, the body or the idempotency key.
 """
 
 from collections.abc import Callable, Iterable
@@ -15,10 +15,10 @@ from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 from rest_framework.permissions import SAFE_METHODS, AllowAny
 
-from cloudmart.api.catalogue import CATALOGUE
+from cloudmart.api.catalogue import CATALOGUE, meaning_of
+from cloudmart.api.claims import HEADER, LONGEST_KEY, REPLAYED
 from cloudmart.api.deadlines import APPLIED, PREFER, RESPOND_ASYNC
 from cloudmart.api.fields import text_schema
-from cloudmart.api.idempotency import HEADER, LONGEST_KEY, REPLAYED
 from cloudmart.api.problems import CONTENT_TYPE, problem
 from cloudmart.kernel.errors import DomainError, OrderInDoubt
 
@@ -34,35 +34,35 @@ PREFER_PARAMETER = OpenApiParameter(
     PREFER,
     {"type": "string"},
     OpenApiParameter.HEADER,
-    description=f"`{RESPOND_ASYNC}`: answer 202 as soon as it is written down, before any provider is asked; look at "
-    "Location for what comes of it.",
+    description=f"`{RESPOND_ASYNC}`: respond 202 once the command is stored, before any provider call. Location "
+    "leads to the outcome.",
 )
 
 VISIBLE = r"[\x21-\x7e\xa1-\xff]"
 KEY = rf"^{VISIBLE}([\x20-\x7e\xa0-\xff]*{VISIBLE})?\Z"
-"""What an HTTP header can bring that is no control character."""
+"""The characters of an HTTP header, without control characters."""
 
 KEY_PARAMETER = OpenApiParameter(
     HEADER,
     text_schema(KEY, maxLength=LONGEST_KEY),
     OpenApiParameter.HEADER,
-    description="Make one for each new request, and send it again with each repeat: what was done is then done once, "
-    "and answered the same. Kept for a day.",
+    description="A new key for each new request, and the same key for each repeat. A repeat changes nothing and gets "
+    "the response of the first request. Kept for a day.",
 )
 
 
 def refuses(*errors: type[DomainError | OrderInDoubt]) -> Callable[[Handler], Handler]:
-    """What the domain may refuse what this handler, this view, or this guard is asked for with; or break off with."""
+    """Declares, for the documentation, the errors that a handler, view or guard raises."""
 
-    def note(handler: Handler) -> Handler:
+    def declare(handler: Handler) -> Handler:
         handler.refusals = [error.code for error in errors]  # type: ignore[attr-defined]
         return handler
 
-    return note
+    return declare
 
 
 class ProblemOutput(serializers.Serializer[Any]):
-    """RFC 9457 problem details, with what a client should do next. The facts of its code, if any, stand beside."""
+    """RFC 9457 problem details, with advice for the client. The details of the code, if any, are further members."""
 
     type = serializers.CharField()
     title = serializers.CharField()
@@ -74,7 +74,7 @@ class ProblemOutput(serializers.Serializer[Any]):
 
 
 class Schema(AutoSchema):
-    """One operation."""
+    """The description of one operation."""
 
     @property
     def handler(self) -> Any:
@@ -85,35 +85,30 @@ class Schema(AutoSchema):
         return [first if first in {tag["name"] for tag in spectacular_settings.TAGS} else "server"]
 
     def get_description(self) -> str:  # type: ignore[override]
-        """The handler's own, and who may run it."""
+        """Returns the handler's description, and the permission that it needs."""
         permissions = () if self.method in SAFE_METHODS else getattr(self.view, "permission_classes", ())
         notes = [permission.note() for permission in permissions if hasattr(permission, "note")]
         return "\n\n".join([super().get_description(), *notes])
 
     def get_override_parameters(self) -> list[Any]:
-        parameters = [KEY_PARAMETER] if self._honours_key else []
-        return [*parameters, PREFER_PARAMETER] if self._may_respond_async else parameters
+        parameters = {"honours_key": KEY_PARAMETER, "may_respond_async": PREFER_PARAMETER}
+        return [parameter for mark, parameter in parameters.items() if self._has(mark)]
 
-    @property
-    def _honours_key(self) -> bool:
-        return getattr(self.handler, "honours_key", False)
-
-    @property
-    def _may_respond_async(self) -> bool:
-        return getattr(self.handler, "may_respond_async", False)
+    def _has(self, mark: str) -> bool:
+        return getattr(self.handler, mark, False)
 
     def _get_response_bodies(self, direction: Any = "response") -> Any:
         bodies = super()._get_response_bodies(direction)
-        if self._honours_key:
+        if self._has("honours_key"):
             for body in bodies.values():
                 body.setdefault("headers", {})[REPLAYED] = {
                     "schema": {"type": "string", "enum": ["true"]},
-                    "description": "This is what an earlier request with this key was answered.",
+                    "description": "The response to an earlier request with this key.",
                 }
-        if self._may_respond_async:
+        if self._has("may_respond_async"):
             bodies["202"].setdefault("headers", {})[APPLIED] = {
                 "schema": {"type": "string", "enum": [RESPOND_ASYNC]},
-                "description": "The workers do it, as was preferred.",
+                "description": "A worker continues the command, as the client preferred.",
             }
         component = self.resolve_serializer(ProblemOutput, direction)
         for status, codes in by_status(self._problems()).items():
@@ -138,7 +133,7 @@ class Schema(AutoSchema):
             yield "page_not_found"
         if "{" in self.path:
             yield "not_found"
-        if self._honours_key:
+        if self._has("honours_key"):
             yield from WITH_KEY
 
 
@@ -150,10 +145,10 @@ def by_status(codes: Iterable[str]) -> dict[int, list[str]]:
 
 
 def problem_body(schema: dict[str, Any], codes: list[str]) -> dict[str, Any]:
-    """The answer of one status, with an example of each problem that has it."""
+    """Returns the description of the response with these codes, with an example of each."""
     examples = {code: {"value": problem(code, **CATALOGUE[code].example)["data"]} for code in codes}
     body: dict[str, Any] = {
-        "description": "\n".join(f"- `{code}`: {CATALOGUE[code].meaning}" for code in codes),
+        "description": "\n".join(f"- `{code}`: {meaning_of(code)}" for code in codes),
         "content": {CONTENT_TYPE: {"schema": schema, "examples": examples}},
     }
     if any(CATALOGUE[code].retry_after or code == "throttled" for code in codes):
@@ -180,9 +175,9 @@ class BearerToken(OpenApiAuthenticationExtension):
 
 
 def list_problems(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
-    """Every code, with its meaning and what to do, in the description."""
+    """Adds a table of all codes to the description."""
     rows = [
-        f"| `{code}` | {kind.status} | {kind.meaning} | {kind.advice} |"
+        f"| `{code}` | {kind.status} | {meaning_of(code)} | {kind.advice} |"
         for code, kind in sorted(CATALOGUE.items(), key=lambda each: (each[1].status, each[0]))
     ]
     head = ["", "# Problems", "", "| code | status | meaning | what to do |", "| --- | --- | --- | --- |"]
@@ -191,7 +186,7 @@ def list_problems(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
 
 
 def add_links(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
-    """Where an answer brings an order's id, the operations that can be gone on with."""
+    """Links each response that contains an order's id to the operations on that order."""
     operations = [operation for path in result["paths"].values() for operation in path.values()]
     followers = {
         operation["operationId"]: {

@@ -1,4 +1,4 @@
-"""What time it is by the one clock that all processes share: the database's."""
+"""The database's clock, the only clock that all processes share."""
 
 from datetime import datetime
 from typing import Any
@@ -9,26 +9,26 @@ from django.db.models.sql import Query
 
 
 class DatabaseNow(Now):
-    """When the statement has begun, in UTC whatever the session's time zone is, and written as Django writes a time.
+    """The start time of the statement in UTC, whatever the session's time zone is, in Django's format.
 
-    With microseconds; on SQLite with milliseconds. Two statements of one transaction differ.
+    In microseconds; on SQLite in milliseconds. Each statement of a transaction has its own time.
     """
 
     def as_mysql(self, compiler: Any, connection: Any, **context: Any) -> Any:
         return self.as_sql(compiler, connection, template="UTC_TIMESTAMP(6)", **context)
 
     def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
-        """Times are compared as text there: six digits after the point, or at a whole second none at all."""
+        """SQLite compares times as text: six digits after the point, or no point at a whole second."""
         template = "REPLACE(STRFTIME('%%%%Y-%%%%m-%%%%d %%%%H:%%%%M:%%%%f000', 'NOW'), '.000000', '')"
         return self.as_sql(compiler, connection, template=template, **context)
 
 
 READ_AT: dict[str, Any] = {"read_at": DatabaseNow()}
-"""The annotation of rows that bring with them when they were read."""
+"""The annotation that gives rows the time at which they were read."""
 
 
 def database_now() -> datetime:
-    """Reads the clock in a statement of its own: only where no other statement can carry DatabaseNow."""
+    """Reads the clock in a separate statement. Use DatabaseNow where another statement can contain it."""
     query = Query(None)
     query.add_annotation(DatabaseNow(), "now")
     ((now,),) = query.get_compiler(DEFAULT_DB_ALIAS).results_iter()

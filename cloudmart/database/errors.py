@@ -1,4 +1,4 @@
-"""What an error of the database means for the transaction that met it, whatever class the driver gives it."""
+"""Classifies database errors by what may help the transaction, whatever exception class the driver uses."""
 
 from enum import Enum
 
@@ -6,18 +6,18 @@ from django.db import Error
 
 
 class Remedy(Enum):
-    """How a transaction that met an error may yet succeed.
+    """How a transaction can succeed after an error.
 
-    Each says whether a new connection is needed, and whether nothing can have been done even if COMMIT met the error.
+    Each value states whether a new connection is needed, and whether a COMMIT that fails with it commits nothing.
     """
 
-    #: Another transaction was in the way, and this one was rolled back.
+    #: The transaction conflicted with another one and was rolled back.
     REPEAT = (False, True)
-    #: The server refuses to write now, this transaction included; by the next connection another server may answer.
+    #: The server refuses to write, and wrote nothing of this transaction. A new connection may reach another server.
     WRITE_ELSEWHERE = (True, True)
-    #: The statement was stopped. A COMMIT that was stopped may have been done.
+    #: The statement was interrupted. An interrupted COMMIT may have succeeded.
     REPEAT_UNLESS_COMMITTING = (False, False)
-    #: The connection is lost, or its state unknown. A COMMIT on it may have been done.
+    #: The connection is lost, or its state is unknown. A COMMIT on it may have succeeded.
     RECONNECT_UNLESS_COMMITTING = (True, False)
 
     def __init__(self, needs_new_connection: bool, is_certain_at_commit: bool) -> None:
@@ -27,17 +27,17 @@ class Remedy(Enum):
 
 MYSQL_REMEDIES = {
     1020: Remedy.REPEAT,  # record changed since last read (MariaDB under snapshot isolation)
-    1205: Remedy.REPEAT,  # lock wait timeout: only the statement was rolled back, so we roll back the rest
-    1213: Remedy.REPEAT,  # deadlock: the server has rolled the whole transaction back
+    1205: Remedy.REPEAT,  # lock wait timeout: the server rolled back the statement only
+    1213: Remedy.REPEAT,  # deadlock: the server rolled back the transaction
     3: Remedy.WRITE_ELSEWHERE,  # a temporary file cannot be written: the disk is full
     1021: Remedy.WRITE_ELSEWHERE,  # the disk is full
     1047: Remedy.WRITE_ELSEWHERE,  # Galera: this node is not part of the cluster
     1114: Remedy.WRITE_ELSEWHERE,  # the table, or the disk under it, is full
-    1226: Remedy.WRITE_ELSEWHERE,  # our user has used up its statements, updates or connections
+    1226: Remedy.WRITE_ELSEWHERE,  # the user has exhausted its statements, updates or connections
     1290: Remedy.WRITE_ELSEWHERE,  # read_only or super_read_only
     1836: Remedy.WRITE_ELSEWHERE,  # innodb_read_only
-    3100: Remedy.WRITE_ELSEWHERE,  # group replication: the group did not take the transaction
-    3101: Remedy.WRITE_ELSEWHERE,  # group replication: the group has rolled the transaction back
+    3100: Remedy.WRITE_ELSEWHERE,  # group replication: the group rejected the transaction
+    3101: Remedy.WRITE_ELSEWHERE,  # group replication: the group rolled back the transaction
     1317: Remedy.REPEAT_UNLESS_COMMITTING,  # KILL QUERY
     1969: Remedy.REPEAT_UNLESS_COMMITTING,  # max_statement_time (MariaDB)
     3024: Remedy.REPEAT_UNLESS_COMMITTING,  # max_execution_time (MySQL)
@@ -62,7 +62,7 @@ SQLITE_REMEDIES = {
 
 
 def remedy_for(error: Error) -> Remedy | None:
-    """Returns what may help against `error`; None if running the transaction again would not."""
+    """Returns how to repeat the transaction; None if repeating it would not help."""
     reason = error.args[0] if error.args else None
     if isinstance(reason, int):
         return MYSQL_REMEDIES.get(reason)

@@ -1,4 +1,4 @@
-"""Column types that mean the same on every database."""
+"""Column types that behave the same on every database."""
 
 from typing import Any
 
@@ -12,13 +12,13 @@ from django.utils.deconstruct import deconstructible
 from cloudmart.database.clock import DatabaseNow
 
 CODE = r"^[A-Za-z0-9._~-]{1,64}\Z"
-"""The shop's own codes, of books and customers: what a path can hold as it is."""
+"""The shop's codes of books and customers. They need no escaping in a path."""
 
 is_code = RegexValidator(CODE, "A code has 1 to 64 of A-Z a-z 0-9 . _ ~ -")
 
 
 class CharField(models.CharField):
-    """Text of at most `max_length` characters, on SQLite too, which enforces no length of its own."""
+    """Text of at most `max_length` characters, also on SQLite, which does not enforce lengths by itself."""
 
     def db_check(self, connection: Any) -> str | None:
         if connection.vendor == "sqlite":
@@ -32,7 +32,7 @@ class EmailField(CharField, models.EmailField):
 
 @deconstructible
 class IsNot:
-    """Refuses words that mean something else where the code stands: in a path, `..` is a step upwards."""
+    """Rejects words with a special meaning in a path, such as `..`."""
 
     def __init__(self, *words: str) -> None:
         self.words = words
@@ -40,7 +40,7 @@ class IsNot:
     def __call__(self, value: str) -> None:
         """Raises ValidationError for one of the words."""
         if value in self.words:
-            raise ValidationError(f"A path cannot hold {value}: it means something else there.", code="reserved")
+            raise ValidationError(f"{value} has a special meaning in a path.", code="reserved")
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, IsNot) and self.words == other.words
@@ -50,7 +50,7 @@ DOT_SEGMENTS = (".", "..")
 
 
 class CodeField(CharField):
-    """A code that people or machines chose: `a`, `A` and `á` are three codes, on MySQL's default collation too."""
+    """A code that is compared exactly: `a`, `A` and `á` differ, also under MySQL's default collation."""
 
     def db_parameters(self, connection: Any) -> dict[str, Any]:
         parameters = super().db_parameters(connection)
@@ -60,7 +60,7 @@ class CodeField(CharField):
 
 
 def cut_texts(app: str, model: str, **limits: int) -> RunPython:
-    """Returns a migration's operation that cuts the texts which SQLite has let grow longer than these limits."""
+    """Returns a migration operation that truncates texts which exceed these limits on SQLite."""
 
     def cut(apps: Any, schema_editor: Any) -> None:
         rows = apps.get_model(app, model)._default_manager
@@ -72,9 +72,9 @@ def cut_texts(app: str, model: str, **limits: int) -> RunPython:
 
 
 class DatabaseTimeField(models.DateTimeField):
-    """A time that is written by the database's clock: with `auto_now_add` on INSERT, with `auto_now` on every save.
+    """A time from the database's clock, set on INSERT with `auto_now_add`, or on every save with `auto_now`.
 
-    The instance that was saved does not know it before it is read again. To migrations it is a DateTimeField.
+    A saved instance does not have the value until it is read again. In migrations it is a DateTimeField.
     """
 
     def pre_save(self, model_instance: models.Model, add: bool) -> Any:

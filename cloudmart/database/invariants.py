@@ -1,7 +1,7 @@
-"""What is true of every row, and finding the rows of which it is not.
+"""Invariants of the data, and finding the rows that break them.
 
-An invariant is one statement, which the database answers from one snapshot, under READ COMMITTED too. So an audit
-needs no transaction around it: it holds nobody up, keeps no old rows alive, and what it finds was wrong at one moment.
+An invariant is one statement, which sees one snapshot, even under READ COMMITTED. So an audit needs no transaction: it
+blocks nobody, keeps no old row versions alive, and each row that it reports broke the invariant at one point in time.
 """
 
 from collections.abc import Callable
@@ -18,14 +18,14 @@ Rows = QuerySet[Any, Any]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What came of looking at one invariant."""
+    """The result of checking one invariant."""
 
     name: str
     promise: str
     checked: int
     offenders: tuple[str, ...]
     more: bool
-    """Whether there are more offenders than are named."""
+    """True if there are more offenders than are named."""
     seconds: float
 
     @property
@@ -35,7 +35,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Invariant:
-    """A promise about some rows, and how to find those that break it."""
+    """A promise about rows, and a query for the rows that break it."""
 
     name: str
     promise: str
@@ -43,18 +43,18 @@ class Invariant:
     breaking: Callable[[Rows], Rows]
     named_by: tuple[str, ...]
 
-    def look(self, limit: int) -> Finding:
-        """Count the rows, and name at most `limit` of those that break the promise."""
-        began = perf_counter()
+    def check(self, limit: int) -> Finding:
+        """Counts the rows, and names at most `limit` of those that break the promise."""
+        started = perf_counter()
         offenders = self.breaking(self.rows).order_by().values_list(*self.named_by)
         names = ["#".join(map(str, row)) for row in offenders[: limit + 1]]
         checked = self.rows.count()
-        seconds = round(perf_counter() - began, 3)
+        seconds = round(perf_counter() - started, 3)
         return Finding(self.name, self.promise, checked, tuple(names[:limit]), len(names) > limit, seconds)
 
 
 def invariant(rows: type[Model] | Rows, *, named_by: tuple[str, ...] = ("pk",)) -> Callable[..., Invariant]:
-    """Makes an invariant of a function: its docstring is the promise, and it tells which of the rows break it."""
+    """Turns a function into an invariant: its docstring is the promise, and it returns the rows that break it."""
     checked = rows if isinstance(rows, QuerySet) else rows._default_manager.all()
 
     def promise(breaking: Callable[[Rows], Rows]) -> Invariant:
@@ -64,5 +64,5 @@ def invariant(rows: type[Model] | Rows, *, named_by: tuple[str, ...] = ("pk",)) 
 
 
 def total(rows: Rows, what: str | Combinable, per: str) -> Coalesce:
-    """The sum of `what` over those rows that belong to an outer one by their column `per`."""
+    """Returns the sum of `what` over the rows whose column `per` matches the outer row."""
     return Coalesce(Subquery(rows.order_by().values(per).annotate(total=Sum(what)).values("total")), 0)

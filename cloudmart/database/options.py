@@ -1,4 +1,4 @@
-"""What each database engine must be told so that our transactions mean the same on all of them."""
+"""The options of each database engine, so that transactions behave the same on all of them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,34 +6,30 @@ from typing import Any
 
 from django.db import connection
 
-MYSQL_OPTIONS = {
-    "charset": "utf8mb4",
-    "isolation_level": "read committed",
-    "connect_timeout": 5,
-    "read_timeout": 15,
-    "write_timeout": 15,
-    "init_command": (
-        "SET SESSION innodb_lock_wait_timeout=5, lock_wait_timeout=5,"
-        " sql_mode=CONCAT(@@sql_mode, ',STRICT_TRANS_TABLES')"
-    ),
-}
-
-SQLITE_OPTIONS = {
-    "transaction_mode": "IMMEDIATE",
-    "timeout": 20,
-    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL",
-}
-
-OPTIONS = {
-    "django.db.backends.mysql": MYSQL_OPTIONS,
-    "django.db.backends.sqlite3": SQLITE_OPTIONS,
+OPTIONS: dict[str, dict[str, Any]] = {
+    "django.db.backends.mysql": {
+        "charset": "utf8mb4",
+        "isolation_level": "read committed",
+        "connect_timeout": 5,
+        "read_timeout": 15,
+        "write_timeout": 15,
+        "init_command": (
+            "SET SESSION innodb_lock_wait_timeout=5, lock_wait_timeout=5,"
+            " sql_mode=CONCAT(@@sql_mode, ',STRICT_TRANS_TABLES')"
+        ),
+    },
+    "django.db.backends.sqlite3": {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL",
+    },
 }
 
 
 def database_from(url: dict[str, Any], max_age: int) -> dict[str, Any]:
-    """A parsed DATABASE_URL with its engine's options; `max_age` is how long a connection is kept, in seconds.
+    """Returns the entry of DATABASES for a parsed DATABASE_URL, with the options of its engine.
 
-    Options that the URL itself carries win over ours.
+    Options in the URL take precedence. A connection is kept open for `max_age` seconds.
     """
     database = {
         **url,
@@ -49,13 +45,13 @@ def database_from(url: dict[str, Any], max_age: int) -> dict[str, Any]:
 
 @contextmanager
 def unlimited_statement_time() -> Iterator[None]:
-    """Within, a statement may take as long as it needs; for what is no request, and has no transaction open."""
-    usual = connection.settings_dict
-    patient = {name: value for name, value in usual["OPTIONS"].items() if name != "read_timeout"}
+    """Removes the time limit of statements within the block. Use it outside of requests and transactions."""
+    original = connection.settings_dict
+    options = {name: value for name, value in original["OPTIONS"].items() if name != "read_timeout"}
     connection.close()
-    connection.settings_dict = {**usual, "OPTIONS": patient}
+    connection.settings_dict = {**original, "OPTIONS": options}
     try:
         yield
     finally:
         connection.close()
-        connection.settings_dict = usual
+        connection.settings_dict = original

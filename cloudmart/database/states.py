@@ -1,5 +1,6 @@
 """The one way to change a status."""
 
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from django.db import models
@@ -10,7 +11,7 @@ from cloudmart.kernel.errors import IllegalMove
 
 
 class HasMoves(models.Model):
-    """A row with a status, and in MOVES the statuses that may follow each."""
+    """A row with a status. MOVES says which statuses may follow each."""
 
     MOVES: dict[str, set[str]] = {}
 
@@ -22,21 +23,46 @@ class HasMoves(models.Model):
 
     pk: Any
 
+    @classmethod
+    def after(cls, status: str) -> set[str]:
+        """Every status that MOVES reaches from this one."""
+        reached: set[str] = set()
+        found = cls.MOVES.get(status, set())
+        while found - reached:
+            reached |= found
+            found = {target for each in found for target in cls.MOVES.get(each, set())}
+        return reached
+
 
 def move(record: HasMoves, to: str, **changes: Any) -> None:
-    """Move `record` to status `to`, and set `changes` with it, if its status in the database still allows that.
-
-    Raises IllegalMove when it does not.
-    """
-    if not moved(type(record), [record.pk], to, **changes):
-        raise IllegalMove(record=type(record).__name__, id=str(record.pk), to=to)
+    """Move `record` to the status `to`, and set `changes`. Raises IllegalMove if its stored status forbids that."""
+    move_all(type(record), [record.pk], to, **changes)
     record.status = to
     for name, value in changes.items():
         setattr(record, name, value)
 
 
-def moved(model: type[HasMoves], pks: list[Any], to: str, **changes: Any) -> int:
-    """Move those of `pks` whose status allows it, in one UPDATE; returns how many did."""
+def move_all(model: type[HasMoves], pks: Collection[Any], to: str, **changes: Any) -> None:
+    """Move all these rows in one UPDATE. Raises IllegalMove unless every row was moved."""
+    if _moved(model, pks, to, **changes) != len(pks):
+        raise IllegalMove(record=model.__name__, id=", ".join(map(str, pks)), to=to)
+
+
+def settle(record: HasMoves, to: str, superseded_by: Iterable[str] = (), **changes: Any) -> None:
+    """Move the row of `record` to its outcome. `record` itself is not changed: the transaction may run again.
+
+    A second call changes nothing: the row has that status, or one that MOVES reaches from it. Nor does a call for a
+    row whose status is in `superseded_by`. Raises IllegalMove if the row has another outcome.
+    """
+    model = type(record)
+    if not _moved(model, [record.pk], to, **changes):
+        status = model._default_manager.values_list("status", flat=True).get(pk=record.pk)
+        if status not in {to, *model.after(to), *superseded_by}:
+            raise IllegalMove(record=model.__name__, id=str(record.pk), stored_status=status, to=to)
+
+
+def _moved(model: type[HasMoves], pks: Collection[Any], to: str, **changes: Any) -> int:
+    """Returns how many of the rows had a status that allows it, and were moved."""
     sources = [status for status, targets in model.MOVES.items() if to in targets]
     rows = model._default_manager.filter(pk__in=pks, status__in=sources)
     return rows.update(status=to, updated_at=DatabaseNow(), **changes)

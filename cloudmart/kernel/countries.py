@@ -1,4 +1,4 @@
-"""Countries by their ISO 3166-1 alpha-2 codes, and how their postal codes are written."""
+"""Countries by their ISO 3166-1 alpha-2 codes, and the patterns of their postal codes."""
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -8,11 +8,11 @@ COUNTRIES = frozenset(countries_by_alpha2)
 
 POSTAL_CODES = {"JP": r"^[0-9]{3}-[0-9]{4}\Z"}
 ANY_POSTAL_CODE = r"^[0-9A-Za-z]([0-9A-Za-z -]{0,14}[0-9A-Za-z])?\Z"
-"""Of the countries whose own pattern is not listed."""
+"""The pattern of countries that POSTAL_CODES does not list."""
 
 
 def home_country() -> str:
-    """The shop's own: of an address that names none."""
+    """The shop's country, for addresses without one."""
     return str(settings.HOME_REGION)
 
 
@@ -22,6 +22,6 @@ def postal_code_of(country: str) -> str:
 
 
 def is_country(code: str) -> None:
-    """Raises ValidationError for what is no ISO 3166-1 alpha-2 code."""
+    """Raises ValidationError unless `code` is an ISO 3166-1 alpha-2 code."""
     if code not in COUNTRIES:
         raise ValidationError("Give an ISO 3166-1 alpha-2 code, like JP.", code="country")

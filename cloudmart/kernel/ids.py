@@ -1,4 +1,4 @@
-"""Ids that sort by the time they were made, so that inserts stay at the end of an index."""
+"""Ids that sort by their creation time, so that inserts stay at the end of an index."""
 
 from uuid import UUID
 

@@ -1,4 +1,4 @@
-"""What is counted of the database, and how to count without doing harm."""
+"""Metrics of the database, and a decorator for code that counts."""
 
 import logging
 from collections.abc import Callable
@@ -12,24 +12,22 @@ P = ParamSpec("P")
 logger = logging.getLogger(__name__)
 
 READ_AT_SCRAPE = CollectorRegistry()
-"""Collectors that count nothing, and look into the database when they are asked: the same in every process."""
+"""Collectors that read their values from the database at each scrape. They are the same in every process."""
 
 TRANSACTION_RETRIES = Counter(
-    "cloudmart_transaction_retries",
-    "Transactions run again, whole, because they had lost a conflict in the database.",
-    ["transaction"],
+    "cloudmart_transaction_retries", "Transactions repeated because of a conflict in the database.", ["transaction"]
 )
 
 
 def harmless(count: Callable[P, None]) -> Callable[P, None]:
-    """What goes wrong in counting is logged, and disturbs nobody."""
+    """Logs an exception of `count` instead of raising it."""
 
     @wraps(count)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
             count(*args, **kwargs)
         except Exception:
-            logger.exception("%s could not count", count.__qualname__)
+            logger.exception("%s failed", count.__qualname__)
 
     return run
 

@@ -3,9 +3,9 @@
 from decimal import ROUND_HALF_UP, Decimal
 
 HIGHEST_PRICE = 10**10
-"""Of one copy. So many copies as an order may have cost less than 2**53, which every reader of JSON takes exactly."""
+"""The highest price of a copy. It keeps order totals below 2**53, which every JSON reader parses exactly."""
 
 
 def rounded(amount: Decimal, rounding: str = ROUND_HALF_UP) -> int:
-    """`amount` in whole minor units, by one of decimal's rounding modes: the one place where money is rounded."""
+    """Rounds to whole minor units, by one of decimal's rounding modes. Money is rounded nowhere else."""
     return int(amount.to_integral_value(rounding=rounding))

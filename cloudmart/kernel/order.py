@@ -1,4 +1,4 @@
-"""An order as every context knows it: plain values, fixed when the order is taken."""
+"""An order as every context knows it: plain values, fixed when the order is placed."""
 
 from collections import Counter
 from dataclasses import asdict, dataclass, field
@@ -9,10 +9,10 @@ from uuid import UUID
 from django.db.models import TextChoices
 
 from cloudmart.kernel.countries import home_country
-from cloudmart.kernel.versioned_json import StoredSchema
+from cloudmart.kernel.versioned_json import VersionedJson
 
 SAGA = "saga"
-"""Who undoes an order that has failed, as a history has it."""
+"""The actor who compensates a failed order, in histories."""
 
 
 class PaymentMethod(TextChoices):
@@ -22,7 +22,7 @@ class PaymentMethod(TextChoices):
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One book of an order, with its title and price (minor units a copy) as they were."""
+    """One book of an order, with its title and price (minor units a copy) at that time."""
 
     book_id: str
     title: str
@@ -42,7 +42,7 @@ class Totals:
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a parcel goes. Carriers decide by `country` and `postal_code`; the rest is for people."""
+    """A shipping address. Carriers decide by `country` and `postal_code`; `text` is for people."""
 
     postal_code: str
     text: str = ""
@@ -51,7 +51,7 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class OrderSnapshot:
-    """All that a saga's steps may know of its order."""
+    """Everything that the steps of a saga know of its order."""
 
     order_id: UUID
     customer_id: str
@@ -60,37 +60,36 @@ class OrderSnapshot:
     coupon: str
     payment_method: str
     payment_token: str = field(repr=False)
-    """The gateway's token for what pays; empty for the method that the gateway has on file."""
+    """The gateway's payment token; empty for the method that the gateway has on file."""
     address: Address
     saga_style: str
     placed_at: datetime
     placed_by: str
-    """The customer's code, or the name of the operator who has placed it for them; shown to operators only."""
+    """The customer's code, or the name of the operator who placed it for them; shown to operators only."""
     was_draft: bool = False
-    """Whether it was put together book by book, and then confirmed."""
+    """True if it is a confirmed draft."""
 
     @property
     def region(self) -> str:
-        """Whose tax is due: the country that the parcel goes to."""
+        """The region whose tax is due: the country of the address."""
         return self.address.country
 
     @property
     def amount(self) -> int:
-        """What is charged, in minor units."""
+        """The amount charged, in minor units."""
         return self.totals.total
 
     @property
     def actor(self) -> str:
-        """Whoever has placed it."""
         return self.placed_by
 
-    def handled_by(self, actor: str) -> "StockRequest":
-        """Its books, with somebody else acting on them."""
+    def with_actor(self, actor: str) -> "StockRequest":
+        """The order's books, with another actor."""
         return StockRequest(self.order_id, self.quantities, actor)
 
     @property
     def quantities(self) -> dict[str, int]:
-        """Copies wanted of each book."""
+        """Copies of each book."""
         return summed((line.book_id, line.quantity) for line in self.lines)
 
     def as_json(self) -> dict[str, Any]:
@@ -113,40 +112,38 @@ class OrderSnapshot:
 
 
 def _before_drafts(data: dict[str, Any]) -> dict[str, Any]:
-    """There were no drafts then, and no versions."""
+    """Snapshots of version 0 are older than drafts."""
     return {**data, "was_draft": False}
 
 
 def _before_operators_were_named(data: dict[str, Any]) -> dict[str, Any]:
-    """Whoever had placed it, the customer was written down."""
+    """Version 1 did not record who placed the order; it takes the customer."""
     return {**data, "placed_by": data["customer_id"]}
 
 
 def _before_countries(data: dict[str, Any]) -> dict[str, Any]:
-    """The region stood beside the address then, which had no country of its own."""
+    """Version 2 has the region beside the address, which has no country."""
     others = {name: value for name, value in data.items() if name != "region"}
     return {**others, "address": {**data["address"], "country": data["region"]}}
 
 
-STORED_SNAPSHOT = StoredSchema((_before_drafts, _before_operators_were_named, _before_countries))
+STORED_SNAPSHOT = VersionedJson((_before_drafts, _before_operators_were_named, _before_countries))
 
 
 class Basket(Protocol):
-    """What has to be known of an order to hold its books."""
+    """The part of an order that concerns stock: an OrderSnapshot or a StockRequest."""
 
     @property
     def order_id(self) -> UUID: ...
     @property
     def quantities(self) -> dict[str, int]: ...
     @property
-    def actor(self) -> str:
-        """Who wants them, for the history."""
-        ...
+    def actor(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
 class StockRequest:
-    """Copies of some books that `actor` wants for an order: a basket and no more."""
+    """Copies of some books for an order, requested by `actor`."""
 
     order_id: UUID
     quantities: dict[str, int]
@@ -154,7 +151,7 @@ class StockRequest:
 
 
 def summed(pairs: Any) -> dict[str, int]:
-    """(book, copies) pairs with the same book added up, in the order of their first mention."""
+    """Adds up (book, copies) pairs by book, in the order of their first mention."""
     total: Counter[str] = Counter()
     for book_id, copies in pairs:
         total[book_id] += copies

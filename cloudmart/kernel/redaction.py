@@ -1,34 +1,34 @@
-"""What must stand in no log line, even where an exception's own text contains it."""
+"""Secrets, and their removal from log lines."""
 
 import re
 from contextvars import ContextVar
 
-SHORTEST = 6
-"""Characters: anything shorter is no secret, and hiding it would only garble the log."""
-MOST = 16
-"""Secrets that one thread of control remembers; a worker that drives many sagas forgets the oldest."""
+MIN_LENGTH = 6
+"""Of a secret. Redacting a shorter text would garble the log."""
+MAX_SECRETS = 16
+"""That one request or thread remembers. The oldest is forgotten first."""
 
-LIKE_A_TOKEN = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])", re.IGNORECASE)
-"""An API token, wherever it stands: in the path of a URL, say."""
+API_TOKEN = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])", re.IGNORECASE)
+"""An API token anywhere in a text, such as in the path of a URL."""
 QUERY_VALUE = re.compile(r"([?&][^\s?&=#\"']+=)[^\s&#\"']+")
-"""What a URL says after a parameter's name."""
+"""The value of a URL's query parameter."""
 
 _secrets: ContextVar[tuple[str, ...]] = ContextVar("secrets", default=())
 
 
 def register_secret(secret: str) -> None:
-    """From now on, in this request or thread, `redacted` hides it."""
-    if len(secret) >= SHORTEST and secret not in _secrets.get():
-        _secrets.set((*_secrets.get(), secret)[-MOST:])
+    """Has `redacted` hide this secret for the rest of the present request or thread."""
+    if len(secret) >= MIN_LENGTH and secret not in _secrets.get():
+        _secrets.set((*_secrets.get(), secret)[-MAX_SECRETS:])
 
 
 def forget_secrets() -> None:
-    """Forget the secrets of the request before."""
+    """Forgets the secrets of the previous request."""
     _secrets.set(())
 
 
 def redacted(text: str) -> str:
-    """`text` with every secret blotted out, whatever looks like a token, and the values of URLs' parameters."""
+    """Returns `text` without registered secrets, API tokens and the values of query parameters."""
     for secret in _secrets.get():
         text = text.replace(secret, "***")
-    return QUERY_VALUE.sub(r"\1***", LIKE_A_TOKEN.sub("***", text))
+    return QUERY_VALUE.sub(r"\1***", API_TOKEN.sub("***", text))

@@ -1,9 +1,9 @@
-"""When work in progress stops early: at a process's shutdown, or when a request has run for long enough."""
+"""When work in progress stops early: at the shutdown of a process, or at a request's deadline."""
 
 from collections.abc import Callable
 
 ShouldStop = Callable[[], bool]
-"""Returns True once the work should stop: finish the current transaction, and begin nothing more."""
+"""Returns True once the work should stop: finish the current transaction, and start no other."""
 
 
 def never() -> bool:

@@ -1,28 +1,28 @@
-"""JSON that outlives the code which wrote it: it carries the version of its schema, and is read as the newest one."""
+"""Stored JSON with the version of its schema; older versions are upcast when read."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 VERSION = "schema"
-"""The member that tells the version."""
+"""The member that holds the version."""
 
 Upcast = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class StoredSchema:
-    """One kind of stored JSON."""
+class VersionedJson:
+    """The versions of one kind of stored JSON."""
 
     upcasts: tuple[Upcast, ...]
-    """The first makes version 1 of what was written before there were versions, the second version 2 of that, …"""
+    """The first converts unversioned data to version 1, the second version 1 to version 2, and so on."""
 
     def written(self, data: dict[str, Any]) -> dict[str, Any]:
-        """As it is stored from now on."""
+        """Returns `data` with the current version."""
         return {**data, VERSION: len(self.upcasts)}
 
     def read(self, stored: dict[str, Any]) -> dict[str, Any]:
-        """What was stored, whenever that was, as if it had been written now."""
+        """Returns stored data, upcast to the current version."""
         data = {name: value for name, value in stored.items() if name != VERSION}
         for upcast in self.upcasts[stored.get(VERSION, 0) :]:
             data = upcast(data)

@@ -1,4 +1,4 @@
-"""Who is asking: an operator, a customer, or nobody."""
+"""The role of a user: operator, customer or neither."""
 
 from typing import Any
 
@@ -6,12 +6,12 @@ from django.core.exceptions import ObjectDoesNotExist
 
 
 def sees_everything(user: Any) -> bool:
-    """Operators are the shop's staff."""
+    """Returns True for operators, who are the shop's staff."""
     return bool(user.is_staff)
 
 
 def customer_of(user: Any) -> Any:
-    """The customer that this user is; None when the user is none."""
+    """Returns the customer of this user, or None."""
     try:
         return user.customer
     except (AttributeError, ObjectDoesNotExist):
@@ -19,12 +19,12 @@ def customer_of(user: Any) -> Any:
 
 
 def actor_of(user: Any, customer_id: str | None = None) -> str:
-    """What a history calls this user: the customer's code where the order is their own, or else their name."""
+    """Returns the name of this user in a history: the customer's code if the order is their own, else the username."""
     own = customer_id_of(user)
     return own if own and own == customer_id else str(user.get_username())
 
 
 def customer_id_of(user: Any) -> str | None:
-    """The code of the customer that this user is; None when the user is none."""
+    """Returns the code of this user's customer, or None."""
     customer = customer_of(user)
     return customer.pk if customer else None

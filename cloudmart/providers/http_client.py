@@ -14,17 +14,14 @@ from typing import Any
 
 import httpcore
 
-KEEPALIVE = 5.0
-"""Seconds that an unused connection stays open."""
-
 
 class ResponseTooLarge(httpcore.ProtocolError):
-    """The server sends more than it may."""
+    """The response exceeds its size limit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What the server has sent, as it has sent it: nothing is decompressed."""
+    """The server's response. Its content is not decompressed."""
 
     status: int
     content: bytes
@@ -34,7 +31,7 @@ class Response:
 
 @dataclass(slots=True)
 class Allowance:
-    """What is left to one request: the time until its deadline, and the bytes of its response."""
+    """What one request may still use: the time until its deadline, and the bytes of its response."""
 
     deadline: float
     size: int
@@ -55,11 +52,11 @@ class Allowance:
 
 
 _allowance: ContextVar[Allowance] = ContextVar("allowance")
-"""Of the request that this thread is making: a connection serves many, one after the other."""
+"""The allowance of the request that this thread is making: a connection serves many requests in turn."""
 
 
 class HttpClient:
-    """Pools connections, for all threads of a process. No proxy and no setting of the environment is heeded."""
+    """Pools connections, for all threads of a process. It uses no proxy and no setting of the environment."""
 
     def __init__(self, *, connect_timeout: float, read_timeout: float, deadline: float, max_response: int) -> None:
         """`deadline` is the seconds that a request may take in all; `max_response`, in bytes, includes the headers."""
@@ -68,7 +65,7 @@ class HttpClient:
         self._pool = httpcore.ConnectionPool(
             ssl_context=httpcore.default_ssl_context(),
             max_connections=None,  # a thread uses one at a time
-            keepalive_expiry=KEEPALIVE,
+            keepalive_expiry=5.0,  # seconds that an unused connection stays open
             network_backend=LimitedBackend(),
         )
 

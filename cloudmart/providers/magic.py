@@ -1,4 +1,4 @@
-"""Magic values: what becomes of a request with such a payment token or postal code, at the mock as in the sandbox."""
+"""Magic values: payment tokens and postal codes that make the mocks and the sandbox refuse, fail or delay."""
 
 import math
 import re
@@ -7,23 +7,23 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a provider says no."""
+    """Why a provider refuses a request."""
 
     reason: str
     detail: str
 
 
 @dataclass(frozen=True, slots=True)
-class Fate:
-    """What becomes of a request. Unless it says otherwise, it just works."""
+class Behaviour:
+    """How a provider treats a request. By default, it accepts it at once."""
 
     refusal: Refusal | None = None
     not_taken: float = 0
-    """The first so many tries are not taken."""
+    """The number of first attempts that are not taken."""
     lost: int = 0
-    """Of the first so many tries the answer is lost, though what they ask for is done."""
+    """The number of first attempts whose response is lost, though the request is carried out."""
     slow: float = 0
-    """Seconds before it is done."""
+    """Seconds before the request is carried out."""
 
 
 DECLINED = {
@@ -32,44 +32,41 @@ DECLINED = {
 }
 TRICK = re.compile(r"tok_(?P<trick>unavailable|timeout|slow)_(?P<number>\d{1,5})")
 LONGEST = 10
-"""Seconds that a slow one takes at most, whatever it asks for: it holds a thread."""
-NOT_SERVED = "000-0000"
-DOWN = "999-9999"
-FAILING = re.compile(r"998-000(\d)")
+"""The most seconds that a slow request takes: it holds a thread."""
 
 
-def fate_of_token(token: str) -> Fate:
-    """Any payment token is good, except:
+def behaviour_of_token(token: str) -> Behaviour:
+    """Any payment token is accepted, except:
 
     - `tok_insufficient_funds` and `tok_expired_card` are declined;
-    - `tok_unavailable_N` is not taken N times, then works;
-    - `tok_timeout_N` charges at once, but the answer is lost N times;
-    - `tok_slow_MS` charges after so many milliseconds, and LONGEST seconds at most.
+    - `tok_unavailable_N` is not taken N times, then accepted;
+    - `tok_timeout_N` charges at once, but its response is lost N times;
+    - `tok_slow_MS` charges after MS milliseconds, at most LONGEST seconds.
     """
     if token in DECLINED:
-        return Fate(refusal=DECLINED[token])
+        return Behaviour(refusal=DECLINED[token])
     magic = TRICK.fullmatch(token)
     trick, number = magic.groups() if magic else ("", 0)
     match trick:
         case "unavailable":
-            return Fate(not_taken=int(number))
+            return Behaviour(not_taken=int(number))
         case "timeout":
-            return Fate(lost=int(number))
+            return Behaviour(lost=int(number))
         case "slow":
-            return Fate(slow=min(int(number) / 1000, LONGEST))
-    return Fate()
+            return Behaviour(slow=min(int(number) / 1000, LONGEST))
+    return Behaviour()
 
 
-def fate_of_postal_code(code: str) -> Fate:
+def behaviour_of_postal_code(code: str) -> Behaviour:
     """Every postal code is served, except:
 
-    - `000-0000` is refused: the carrier does not go there;
+    - `000-0000` is refused: the carrier does not deliver there;
     - `999-9999` is never taken: the carrier is down;
-    - `998-000N` is not taken N times, then works.
+    - `998-000N` is not taken N times, then accepted.
     """
-    if code == NOT_SERVED:
-        return Fate(refusal=Refusal("not_served", "The carrier does not go there."))
-    if code == DOWN:
-        return Fate(not_taken=math.inf)
-    failing = FAILING.fullmatch(code)
-    return Fate(not_taken=int(failing[1])) if failing else Fate()
+    if code == "000-0000":
+        return Behaviour(refusal=Refusal("not_served", "The carrier does not go there."))
+    if code == "999-9999":
+        return Behaviour(not_taken=math.inf)
+    failing = re.fullmatch(r"998-000(\d)", code)
+    return Behaviour(not_taken=int(failing[1])) if failing else Behaviour()

@@ -1,44 +1,64 @@
-"""What the mock gateway and the mock carrier have in common: a memory of keys, and a diary for tests and demos."""
+"""What the mock gateway and the mock carrier share: outcomes stored by key, and a diary for tests and demos."""
 
 import hashlib
 import threading
+import time
 from collections import OrderedDict, deque
 from typing import Any
 
 from django.conf import settings
 
 from cloudmart.kernel.errors import DomainError
-from cloudmart.providers.magic import Fate, Refusal
-from cloudmart.providers.odd_texts import said
-from cloudmart.providers.remote import Accepted, Outcome, Refused, Unknown
+from cloudmart.providers.magic import Behaviour, Refusal
+from cloudmart.providers.odd_texts import worded
+from cloudmart.providers.outcomes import Accepted, Outcome, OutcomeUnknown, ProviderUnavailable, Refused, Unknown
 
 REMEMBERED_KEYS = 10_000
 
 
 class MockProvider:
-    """Answers a key as it answered it before; the oldest keys are forgotten, and the diary is as short."""
+    """Repeats the stored outcome of a key. The oldest keys and diary entries are forgotten."""
 
     def __init__(self) -> None:
         self.diary: deque[tuple[str, str]] = deque(maxlen=REMEMBERED_KEYS)
-        """(verb, key) of every call, in order."""
-        self._tries: OrderedDict[str, int] = OrderedDict()
+        """(operation, key) of every call, in order."""
+        self._attempts: OrderedDict[str, int] = OrderedDict()
         self._outcomes: OrderedDict[str, Outcome] = OrderedDict()
         self._lock = threading.Lock()
 
     def lookup(self, key: str) -> Outcome:
-        """What became of the request with this key."""
+        """Returns the stored outcome of this key; Unknown if there is none."""
         return self._outcomes.get(key, Unknown("no request with this key has been seen"))
 
-    def _note(self, verb: str, key: str) -> int:
-        """Write the call down; returns which try of this key it is, from 1."""
-        with self._lock:
-            self.diary.append((verb, key))
-            self._tries[key] = self._tries.get(key, 0) + 1
-            _forget_oldest(self._tries)
-            return self._tries[key]
+    def _execute(
+        self, operation: str, key: str, behaviour: Behaviour, prefix: str, refusal: type[DomainError]
+    ) -> Outcome:
+        """Carries out a request whose magic value, if it is allowed, decides the behaviour."""
+        attempt = self._record_call(operation, key)
+        if isinstance(known := self.lookup(key), Refused):
+            return known
+        if not settings.ALLOW_MAGIC_TOKENS:
+            behaviour = Behaviour()
+        if behaviour.refusal:
+            return self._store_outcome(key, refused(refusal, behaviour.refusal, key))
+        if attempt <= behaviour.not_taken:
+            raise ProviderUnavailable(f"attempt {attempt}")
+        time.sleep(behaviour.slow)
+        outcome = self._store_outcome(key, accepted(prefix, key))
+        if attempt <= behaviour.lost:
+            raise OutcomeUnknown(f"attempt {attempt}")
+        return outcome
 
-    def _answer(self, key: str, outcome: Outcome) -> Outcome:
-        """Store and return the outcome of `key`; a refusal that was stored in the meantime stands."""
+    def _record_call(self, operation: str, key: str) -> int:
+        """Returns the number of this attempt with the key, from 1."""
+        with self._lock:
+            self.diary.append((operation, key))
+            self._attempts[key] = self._attempts.get(key, 0) + 1
+            _forget_oldest(self._attempts)
+            return self._attempts[key]
+
+    def _store_outcome(self, key: str, outcome: Outcome) -> Outcome:
+        """Returns the outcome of `key`, which is a refusal if one was stored meanwhile."""
         with self._lock:
             if isinstance(known := self._outcomes.get(key), Refused):
                 return known
@@ -52,16 +72,10 @@ def _forget_oldest(memory: OrderedDict[str, Any]) -> None:
         memory.popitem(last=False)
 
 
-def allowed(fate: Fate) -> Fate:
-    """Returns the fate if ALLOW_MAGIC_TOKENS is set; else that of an ordinary value."""
-    return fate if settings.ALLOW_MAGIC_TOKENS else Fate()
-
-
 def accepted(prefix: str, key: str) -> Accepted:
-    """The same key gives the same reference, in every process."""
-    return Accepted(said(f"{prefix}_{hashlib.sha256(key.encode()).hexdigest()[:20]}", key))
+    """The same key has the same reference in every process."""
+    return Accepted(worded(f"{prefix}_{hashlib.sha256(key.encode()).hexdigest()[:20]}", key))
 
 
-def refused(meaning: type[DomainError], no: Refusal, key: str) -> Refused:
-    """A refusal, and what it means to us."""
-    return Refused(meaning(said(no.detail, key), reason=said(no.reason, key)))
+def refused(error: type[DomainError], refusal: Refusal, key: str) -> Refused:
+    return Refused(error(worded(refusal.detail, key), reason=worded(refusal.reason, key)))

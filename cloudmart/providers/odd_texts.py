@@ -1,4 +1,4 @@
-"""What the mock providers and the sandbox say: plainly, or as oddly as some real providers do."""
+"""The texts of the mock providers and the sandbox: plain, or as odd as those of some real providers."""
 
 from collections.abc import Callable
 from zlib import crc32
@@ -18,15 +18,15 @@ WAYS: dict[str, Callable[[str], str]] = {
     "control": lambda text: f"{text}\0\r\n\x1b[31m",
     "surrogate": lambda text: f"{text}\ud800",
 }
-"""Ways to say a text, by the values of PROVIDER_TEXTS."""
+"""Ways to word a text, by the values of PROVIDER_TEXTS."""
 
 
-def said(text: str, key: str) -> str:
-    """Returns `text` in the way of PROVIDER_TEXTS; with `any` it is the request's key that decides in which."""
+def worded(text: str, key: str) -> str:
+    """Returns `text` in the way of PROVIDER_TEXTS. With `any`, the request's key decides the way."""
     way = settings.PROVIDER_TEXTS
     return WAYS[_way_of(key) if way == ANY else way](text)
 
 
 def _way_of(key: str) -> str:
-    """The same for the same key, in every process."""
+    """The same key has the same way in every process."""
     return list(WAYS)[crc32(key.encode()) % len(WAYS)]

@@ -1,4 +1,4 @@
-"""Our books held against a provider's, where the provider lets us look into them."""
+"""The comparison of our records with a provider's ledger, if it has one that we can read."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -9,43 +9,43 @@ from cloudmart.database.invariants import Finding, Rows
 
 
 @runtime_checkable
-class KeepsLedger(Protocol):
-    """What an adapter is besides when it can tell all that its provider has done, as a sandbox can."""
+class HasLedger(Protocol):
+    """An adapter that can read its provider's whole ledger, as the sandbox's can."""
 
     def ledger(self) -> Mapping[str, int]:
-        """What is left of each charge (minor units) or parcel (1) that is not undone, by the key that asked for it."""
+        """Returns what is left of each charge (in minor units) or parcel (1) at the provider, by idempotency key."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Reconciliation:
-    """The promise that of everything that we asked for, as much is left at the provider as our books say."""
+    """The promise that the provider's ledger agrees with our records."""
 
     name: str
     promise: str
     provider: Callable[[], object]
-    books: Callable[[], Rows]
-    """Rows of: a key, the least and the most that may be left under it."""
+    records: Callable[[], Rows]
+    """Rows of: a key, and the least and the most that may be left under it."""
 
     @property
     def is_possible(self) -> bool:
-        return isinstance(self.provider(), KeepsLedger)
+        return isinstance(self.provider(), HasLedger)
 
-    def look(self, limit: int) -> Finding:
-        """Name at most `limit` keys under which the books differ, twice: once may be what is just being done."""
+    def check(self, limit: int) -> Finding:
+        """Returns at most `limit` keys that differ in two comparisons: in one, they may be work in progress."""
         began = perf_counter()
         differing = set(self._differing())
         if differing:
             differing.intersection_update(self._differing())
         seconds = round(perf_counter() - began, 3)
         names = tuple(sorted(differing)[:limit])
-        checked = self.books().count()
+        checked = self.records().count()
         return Finding(self.name, self.promise, checked, names, len(differing) > limit, seconds)
 
     def _differing(self) -> Iterator[str]:
         provider = self.provider()
-        left = dict(provider.ledger()) if isinstance(provider, KeepsLedger) else {}
-        for key, least, most in self.books().iterator():
+        left = dict(provider.ledger()) if isinstance(provider, HasLedger) else {}
+        for key, least, most in self.records().iterator():
             if not least <= left.pop(key, 0) <= most:
                 yield key
         yield from left

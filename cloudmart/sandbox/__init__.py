@@ -1,4 +1,4 @@
-"""An outside world to try CloudMart against: a payment gateway and a carrier, over HTTP, in a process of their own.
+"""A payment gateway and a carrier to try CloudMart against, over HTTP, in a process of their own.
 
-It knows nothing of CloudMart's apps, and they know nothing of it but its URLs.
+They import none of CloudMart's apps; the apps know only their URLs.
 """

@@ -1,4 +1,4 @@
-"""What can be made to go wrong at a provider."""
+"""The faults that a provider can be made to have."""
 
 import math
 from dataclasses import asdict, dataclass
@@ -8,23 +8,23 @@ from threading import Lock
 
 @dataclass(frozen=True, slots=True)
 class Knobs:
-    """Troubles by how often they strike.
+    """How often each fault strikes.
 
-    Below 1 it is that share of the requests; from 1 on, it is that many requests, and then no more.
+    Below 1, the value is a share of the requests; from 1 on, it is the number of the next requests that are struck.
     """
 
     latency: float = 0
-    """No trouble, but milliseconds: how long a new request takes before it has its effect."""
+    """Not a fault: the milliseconds that a new request takes before it is carried out."""
     drop_before: float = 0
-    """The connection is dropped, and nothing is done."""
+    """The connection is closed, and nothing is done."""
     unavailable: float = 0
     """503, and nothing is done."""
     duplicate: float = 0
-    """The request is heard twice, at once."""
+    """The request is processed twice, concurrently."""
     drop_after: float = 0
-    """It is done, and the connection is dropped."""
+    """The request is carried out, and the connection is closed."""
     error_after: float = 0
-    """It is done, and answered with 500."""
+    """The request is carried out, and the response is 500."""
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
@@ -33,12 +33,12 @@ class Knobs:
 
     @classmethod
     def parse(cls, pairs: list[str]) -> "Knobs":
-        """From `name=number`s. Raises ValueError and TypeError."""
+        """Parse `name=number` pairs. Raises ValueError and TypeError."""
         return cls(**{name: float(number) for name, _, number in (pair.partition("=") for pair in pairs)})
 
 
 class Board:
-    """The knobs as they stand: they are turned while requests are served, and wear off."""
+    """The current knobs: they are set while requests are served, and count down."""
 
     def __init__(self, knobs: Knobs) -> None:
         self._lock = Lock()
@@ -52,11 +52,11 @@ class Board:
         with self._lock:
             return dict(self._values)
 
-    def strikes(self, trouble: str) -> bool:
-        """Whether this request has this trouble."""
+    def strikes(self, fault: str) -> bool:
+        """Returns True if this request has the fault."""
         with self._lock:
-            often = self._values[trouble]
+            often = self._values[fault]
             if often < 1:
                 return random() < often
-            self._values[trouble] = often - 1
+            self._values[fault] = often - 1
             return True

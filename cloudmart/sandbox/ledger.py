@@ -1,6 +1,6 @@
-"""What the sandbox was asked and what it did, in an SQLite file that outlives it.
+"""The sandbox's requests and what it did for them, in an SQLite file that outlives the process.
 
-A request's answer is committed with the entry of what was done for it: after a crash there are both, or neither.
+A response is committed together with the entry of what was done: after a crash there are both, or neither.
 """
 
 import json
@@ -19,14 +19,14 @@ SCHEMA = """
 CREATE TABLE IF NOT EXISTS requests (
     provider    TEXT NOT NULL,
     key         TEXT NOT NULL,
-    fingerprint TEXT,             -- of the request that the key belongs to; NULL: barred before any came
+    fingerprint TEXT,             -- of the request that the key belongs to; NULL: undone before any arrived
     tries       INTEGER NOT NULL,
-    status      INTEGER,          -- NULL: not answered for good yet
+    status      INTEGER,          -- NULL: no final response yet
     body        TEXT,
     PRIMARY KEY (provider, key)
 );
 CREATE TABLE IF NOT EXISTS entries (
-    reference TEXT NOT NULL,      -- empty: nobody can ask for it by that
+    reference TEXT NOT NULL,      -- empty: it cannot be looked up by reference
     provider  TEXT NOT NULL,
     kind      TEXT NOT NULL CHECK (kind IN ('charge', 'refund', 'void', 'parcel', 'call_off')),
     key       TEXT NOT NULL,
@@ -44,12 +44,12 @@ CREATE INDEX IF NOT EXISTS entries_by_order ON entries (order_id);
 
 
 PAGE = 500
-"""Charges or parcels that are summed for one answer: milliseconds, however long the ledger, and less than 64 KB."""
+"""Charges or parcels per page: milliseconds to sum, however long the ledger, and less than 64 KB."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One thing that was done. Entries are only ever added."""
+    """One thing that was done. Entries are only added."""
 
     reference: str
     provider: str
@@ -64,8 +64,8 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """An HTTP status and what goes with it."""
+class Response:
+    """An HTTP status and a JSON body."""
 
     status: int
     body: dict[str, Any]
@@ -73,24 +73,24 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is known under a key."""
+    """What is stored under a key."""
 
     fingerprint: str | None
-    tries: int
-    answer: Answer | None
+    attempts: int
+    response: Response | None
 
 
 class Made(NamedTuple):
-    """A charge or parcel as it stands."""
+    """A charge or parcel that was made."""
 
     key: str
     order_id: str
     left: int
-    """What is not undone of it."""
+    """What of it is not undone."""
 
 
 class Ledger:
-    """The file, open for writing: one transaction at a time, and each is on the disk when it ends."""
+    """The file, open for writing: one transaction at a time, each synced to the disk when it ends."""
 
     def __init__(self, path: str | Path) -> None:
         self._lock = Lock()
@@ -117,13 +117,13 @@ class Ledger:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One provider's part of the ledger, within a transaction."""
+    """One provider's part of the ledger, in a transaction."""
 
     file: sqlite3.Connection
     provider: str
 
     def arrive(self, key: str, fingerprint: str) -> Request:
-        """Count one more try of this key; the first one's fingerprint stays."""
+        """Count an attempt with this key. The first attempt's fingerprint stays."""
         self.file.execute(
             "INSERT INTO requests (provider, key, fingerprint, tries) VALUES (?, ?, ?, 1)"
             " ON CONFLICT DO UPDATE SET tries = tries + 1",
@@ -138,15 +138,15 @@ class Page:
         ).fetchone()
         if row is None:
             return Request(None, 0, None)
-        fingerprint, tries, status, body = row
-        return Request(fingerprint, tries, Answer(status, json.loads(body)) if status else None)
+        fingerprint, attempts, status, body = row
+        return Request(fingerprint, attempts, Response(status, json.loads(body)) if status else None)
 
-    def answer(self, key: str, answer: Answer) -> None:
-        """From now on this key is answered so, even if it has not come yet."""
+    def store_response(self, key: str, response: Response) -> None:
+        """Make this the key's final response, even if no request with the key has arrived."""
         self.file.execute(
             "INSERT INTO requests (provider, key, tries, status, body) VALUES (?, ?, 0, ?, ?)"
             " ON CONFLICT DO UPDATE SET status = excluded.status, body = excluded.body",
-            (self.provider, key, answer.status, json.dumps(answer.body)),
+            (self.provider, key, response.status, json.dumps(response.body)),
         )
 
     def enter(self, kind: str, reference: str, key: str, subject: str, order_id: str, amount: int) -> None:
@@ -155,7 +155,7 @@ class Page:
         self.file.execute("INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?)", astuple(entry))
 
     def made(self, key: str = "", reference: str = "") -> Made | None:
-        """The charge or parcel with this key or reference, if it was ever made."""
+        """Returns the charge or parcel with this key or reference; None if it was never made."""
         row = self.file.execute(
             "SELECT made.key, made.order_id, SUM(entries.amount) FROM entries AS made"
             " JOIN entries ON entries.provider = made.provider AND entries.subject = made.key"
@@ -167,9 +167,9 @@ class Page:
 
 
 def entries_in(path: str | Path, order_id: UUID | str | None = None, key: str | None = None) -> list[Entry]:
-    """What was done, oldest first: all of it, or for one order, or under the key of one charge or parcel.
+    """Returns what was done, oldest first: all of it, or for one order, or for the charge or parcel with this key.
 
-    Reads the file, whether a sandbox runs or not.
+    Reads the file, whether or not a sandbox runs.
     """
     with _reading(path) as file:
         rows = file.execute(
@@ -181,10 +181,10 @@ def entries_in(path: str | Path, order_id: UUID | str | None = None, key: str | 
 
 
 def left_after(path: str | Path, provider: str, key: str) -> tuple[dict[str, int], str | None]:
-    """What is left of each charge or parcel that is not undone, on the page after this key; and that page's last key.
+    """Returns what is left of each charge or parcel, on the page after this key; and the page's last key.
 
-    Pages are in the order of the keys. What is undone fills them too, so that none takes longer than another. The last
-    page has no last key: nothing comes after it.
+    Pages are in the order of the keys. What is undone counts towards their size, so that no page takes longer. The
+    last page has no last key.
     """
     with _reading(path) as file:
         sums = file.execute(
@@ -196,7 +196,7 @@ def left_after(path: str | Path, provider: str, key: str) -> tuple[dict[str, int
 
 
 def live(entries: Iterable[Entry]) -> dict[tuple[str, str, str], int]:
-    """What is left of each charge and parcel that is not undone, by (provider, its order's id, its key)."""
+    """Returns what is left of each charge and parcel that is not undone, by (provider, order's id, key)."""
     left: Counter[tuple[str, str, str]] = Counter()
     for entry in entries:
         left[entry.provider, entry.order_id, entry.subject] += entry.amount

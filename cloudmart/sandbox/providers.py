@@ -1,55 +1,55 @@
-"""A provider at work: it does one thing at a time under a key, and has its troubles."""
+"""A provider: it processes one request at a time for each key, and has the faults that its knobs set."""
 
 from collections.abc import Callable
 from threading import Lock, Thread
 from time import sleep
 
 from cloudmart.sandbox.knobs import Board
-from cloudmart.sandbox.ledger import Answer, Ledger
-from cloudmart.sandbox.rules import NOT_TAKEN, Wish, as_said, settle
+from cloudmart.sandbox.ledger import Ledger, Response
+from cloudmart.sandbox.rules import NOT_TAKEN, Operation, settle, worded_response
 
-IN_PROGRESS = Answer(409, {"code": "in_progress", "detail": "The first request with this key is still running."})
-NO_SUCH_KEY = Answer(404, {"code": "no_such_key", "detail": "No request with this key has been answered yet."})
-BROKEN = Answer(500, {"code": "broken", "detail": "Who knows what was done."})
+IN_PROGRESS = Response(409, {"code": "in_progress", "detail": "The first request with this key is still running."})
+NO_SUCH_KEY = Response(404, {"code": "no_such_key", "detail": "No request with this key has a response yet."})
+BROKEN = Response(500, {"code": "broken", "detail": "The outcome is not known."})
 
 
 class Provider:
-    """Wherever an answer may be None, it is lost: the connection is dropped."""
+    """A response of None is lost: the connection is closed."""
 
     def __init__(self, name: str, ledger: Ledger, board: Board) -> None:
         self.name, self.ledger, self.board = name, ledger, board
         self._lock = Lock()
         self._running: set[str] = set()
 
-    def serve(self, work: Callable[[], Answer | None]) -> Answer | None:
-        """Do the work, as far as the knobs let it."""
+    def serve(self, work: Callable[[], Response | None]) -> Response | None:
+        """Do the work, with the faults that the knobs set."""
         if self.board.strikes("drop_before"):
             return None
         if self.board.strikes("unavailable"):
             return NOT_TAKEN
         if self.board.strikes("duplicate"):
             Thread(target=work, daemon=True).start()
-        answer = work()
+        response = work()
         if self.board.strikes("drop_after"):
             return None
-        return BROKEN if self.board.strikes("error_after") else answer
+        return BROKEN if self.board.strikes("error_after") else response
 
-    def take(self, key: str, wish: Wish) -> Answer | None:
+    def take(self, key: str, operation: Operation) -> Response | None:
         if not self._begin(key):
             return IN_PROGRESS
         try:
-            if not self._answered(key):
-                sleep(self.board.values()["latency"] / 1000 + wish.fate.slow)
+            if not self._stored(key):
+                sleep(self.board.values()["latency"] / 1000 + operation.behaviour.slow)
             with self.ledger.transaction(self.name) as page:
-                answer, is_lost = settle(page, key, wish)
+                response, is_lost = settle(page, key, operation)
         finally:
             self._running.discard(key)
-        return None if is_lost else as_said(answer, key)
+        return None if is_lost else worded_response(response, key)
 
-    def look_up(self, key: str) -> Answer:
+    def look_up(self, key: str) -> Response:
         if key in self._running:
             return IN_PROGRESS
-        return as_said(self._answered(key) or NO_SUCH_KEY, key)
+        return worded_response(self._stored(key) or NO_SUCH_KEY, key)
 
     def _begin(self, key: str) -> bool:
         with self._lock:
@@ -57,6 +57,6 @@ class Provider:
             self._running.add(key)
             return is_first
 
-    def _answered(self, key: str) -> Answer | None:
+    def _stored(self, key: str) -> Response | None:
         with self.ledger.transaction(self.name) as page:
-            return page.known(key).answer
+            return page.known(key).response

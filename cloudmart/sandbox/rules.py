@@ -1,4 +1,4 @@
-"""What the providers can be asked for, and by which rules they do it: once, whatever is repeated."""
+"""The operations of the providers, and their rules: each is carried out once, however often it is repeated."""
 
 import json
 from abc import ABC, abstractmethod
@@ -7,39 +7,39 @@ from hashlib import sha256
 from uuid import uuid4
 
 from cloudmart.kernel.text import LONGEST_REFERENCE, storable
-from cloudmart.providers.magic import Fate, Refusal, fate_of_postal_code, fate_of_token
-from cloudmart.providers.odd_texts import said
-from cloudmart.sandbox.ledger import Answer, Page
+from cloudmart.providers.magic import Behaviour, Refusal, behaviour_of_postal_code, behaviour_of_token
+from cloudmart.providers.odd_texts import worded
+from cloudmart.sandbox.ledger import Page, Response
 
 REFUSED = 402
 
 
-def refused(refusal: Refusal) -> Answer:
-    return Answer(REFUSED, {"code": refusal.reason, "detail": refusal.detail})
+def refused(refusal: Refusal) -> Response:
+    return Response(REFUSED, {"code": refusal.reason, "detail": refusal.detail})
 
 
-NOT_TAKEN = Answer(503, {"code": "not_taken", "detail": "Nothing was done."})
-KEY_REUSED = Answer(422, {"code": "key_reused", "detail": "The key belongs to another request."})
-DROPPED = refused(Refusal("dropped", "The charge was dropped."))
-CALLED_OFF = refused(Refusal("called_off", "The parcel was called off."))
+NOT_TAKEN = Response(503, {"code": "not_taken", "detail": "Nothing was done."})
+KEY_REUSED = Response(422, {"code": "key_reused", "detail": "The key belongs to another request."})
+VOIDED = refused(Refusal("dropped", "The charge was voided."))
+CANCELLED = refused(Refusal("called_off", "The parcel was cancelled."))
 NO_SUCH_CHARGE = refused(Refusal("no_such_charge", "There is no such charge."))
-TOO_MUCH = refused(Refusal("refund_exceeds_payment", "No more can be refunded than is left of the charge."))
+TOO_MUCH = refused(Refusal("refund_exceeds_payment", "The amount exceeds what is left of the charge."))
 
 
 @dataclass(frozen=True, slots=True)
-class Wish(ABC):
-    """What a request asks for: its body, read."""
+class Operation(ABC):
+    """What a request asks for: its parsed body."""
 
     @property
-    def fate(self) -> Fate:
-        return Fate()
+    def behaviour(self) -> Behaviour:
+        return Behaviour()
 
     @abstractmethod
-    def fulfil(self, page: Page, key: str) -> Answer: ...
+    def execute(self, page: Page, key: str) -> Response: ...
 
 
 @dataclass(frozen=True, slots=True)
-class Charge(Wish):
+class Charge(Operation):
     order_id: str
     amount: int
     currency: str
@@ -47,19 +47,19 @@ class Charge(Wish):
     token: str
 
     @property
-    def fate(self) -> Fate:
-        return fate_of_token(self.token)
+    def behaviour(self) -> Behaviour:
+        return behaviour_of_token(self.token)
 
-    def fulfil(self, page: Page, key: str) -> Answer:
+    def execute(self, page: Page, key: str) -> Response:
         return _entered(page, "charge", key, key, self.order_id, self.amount)
 
 
 @dataclass(frozen=True, slots=True)
-class Refund(Wish):
+class Refund(Operation):
     transaction_id: str
     amount: int
 
-    def fulfil(self, page: Page, key: str) -> Answer:
+    def execute(self, page: Page, key: str) -> Response:
         charge = page.made(key=self.transaction_id, reference=self.transaction_id)
         if charge is None:
             return NO_SUCH_CHARGE
@@ -69,79 +69,79 @@ class Refund(Wish):
 
 
 @dataclass(frozen=True, slots=True)
-class Void(Wish):
+class Void(Operation):
     charge_key: str
 
-    def fulfil(self, page: Page, key: str) -> Answer:
-        return _barred(page, "void", key, self.charge_key, DROPPED)
+    def execute(self, page: Page, key: str) -> Response:
+        return _undone(page, "void", key, self.charge_key, VOIDED)
 
 
 @dataclass(frozen=True, slots=True)
-class Parcel(Wish):
+class Parcel(Operation):
     order_id: str
     postal_code: str
     address: str
     country: str = ""
 
     @property
-    def fate(self) -> Fate:
-        return fate_of_postal_code(self.postal_code)
+    def behaviour(self) -> Behaviour:
+        return behaviour_of_postal_code(self.postal_code)
 
-    def fulfil(self, page: Page, key: str) -> Answer:
+    def execute(self, page: Page, key: str) -> Response:
         return _entered(page, "parcel", key, key, self.order_id, 1)
 
 
 @dataclass(frozen=True, slots=True)
-class CallOff(Wish):
+class CallOff(Operation):
     parcel_key: str
 
-    def fulfil(self, page: Page, key: str) -> Answer:
-        return _barred(page, "call_off", key, self.parcel_key, CALLED_OFF)
+    def execute(self, page: Page, key: str) -> Response:
+        return _undone(page, "call_off", key, self.parcel_key, CANCELLED)
 
 
-def settle(page: Page, key: str, wish: Wish) -> tuple[Answer, bool]:
-    """The answer to this key, as it was before, or now for good unless the request is not taken; and is it lost?"""
-    fate, fingerprint = wish.fate, _fingerprint(wish)
+def settle(page: Page, key: str, operation: Operation) -> tuple[Response, bool]:
+    """Returns the response to this key, final unless the request is not taken; and whether it is lost on the way."""
+    behaviour, fingerprint = operation.behaviour, _fingerprint(operation)
     request = page.arrive(key, fingerprint)
     if request.fingerprint not in {fingerprint, None}:
         return KEY_REUSED, False
-    answer = request.answer
-    if answer is None and request.tries <= fate.not_taken:
+    response = request.response
+    if response is None and request.attempts <= behaviour.not_taken:
         return NOT_TAKEN, False
-    if answer is None:
-        answer = refused(fate.refusal) if fate.refusal else wish.fulfil(page, key)
-        page.answer(key, answer)
-    return answer, request.tries <= fate.lost
+    if response is None:
+        response = refused(behaviour.refusal) if behaviour.refusal else operation.execute(page, key)
+        page.store_response(key, response)
+    return response, request.attempts <= behaviour.lost
 
 
-def as_said(answer: Answer, key: str) -> Answer:
-    """The answer to this key, a refusal in the provider's own way to say it."""
-    if answer.status != REFUSED:
-        return answer
-    return Answer(REFUSED, {name: said(text, key) for name, text in answer.body.items()})
+def worded_response(response: Response, key: str) -> Response:
+    """Returns the response with the texts of a refusal as PROVIDER_TEXTS words them."""
+    if response.status != REFUSED:
+        return response
+    return Response(REFUSED, {name: worded(text, key) for name, text in response.body.items()})
 
 
-def _entered(page: Page, kind: str, key: str, subject: str, order_id: str, amount: int) -> Answer:
-    """The reference is new each time: whoever sees it twice has been told what was done the first time."""
+def _entered(page: Page, kind: str, key: str, subject: str, order_id: str, amount: int) -> Response:
+    """The reference is new each time: a client that sees it twice has received the stored response."""
     reference = _reference(kind, key)
     page.enter(kind, reference, key, subject, order_id, amount)
-    return Answer(200, {"reference": reference})
+    return Response(200, {"reference": reference})
 
 
-def _barred(page: Page, kind: str, key: str, subject: str, verdict: Answer) -> Answer:
-    """Undo what is left of the subject, if it was ever made; from now on it is refused."""
-    page.answer(subject, verdict)
+def _undone(page: Page, kind: str, key: str, subject: str, refusal: Response) -> Response:
+    """Undo what is left of the subject, if it was ever made. From now on, the subject is refused."""
+    page.store_response(subject, refusal)
     made = page.made(key=subject)
     if made and made.left:
         return _entered(page, kind, key, subject, made.order_id, -made.left)
-    return Answer(200, {"reference": _reference(kind, key)})
+    return Response(200, {"reference": _reference(kind, key)})
 
 
 def _reference(kind: str, key: str) -> str:
-    """However odd it is, it comes back as it went: else nobody could ask for what it names."""
-    return storable(said(f"{kind}_{uuid4().hex}", key), LONGEST_REFERENCE)
+    """Storable as it is, however odd: otherwise no client could send it back."""
+    return storable(worded(f"{kind}_{uuid4().hex}", key), LONGEST_REFERENCE)
 
 
-def _fingerprint(wish: Wish) -> str:
-    """Equal for the same request. It shows no payment token."""
-    return sha256(f"{type(wish).__name__} {json.dumps(asdict(wish))}".encode()).hexdigest()
+def _fingerprint(operation: Operation) -> str:
+    """Equal for the same request. It does not reveal a payment token."""
+    return sha256(f"{type(operation).__name__} {json.dumps(asdict(operation))}".encode()).hexdigest()

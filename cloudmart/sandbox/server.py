@@ -1,10 +1,10 @@
 """The sandbox over HTTP.
 
-POST /payments/charges, /payments/refunds, /payments/voids, /carrier/parcels and /carrier/call-offs do it, once for
-each Idempotency-Key. GET /payments/requests/KEY and /carrier/requests/KEY repeat the answer to a key.
-GET /ledger?order_id=…&key=… tells what was done, and what is left of it. GET /ledger/payments?after=KEY and
-/ledger/carrier tell what is left of all, in pages.
-GET /knobs tells what goes wrong; PUT /knobs/payments and /knobs/carrier set it, and to 0 what they do not name.
+POST /payments/charges, /payments/refunds, /payments/voids, /carrier/parcels and /carrier/call-offs carry out a request
+once for each Idempotency-Key. GET /payments/requests/KEY and /carrier/requests/KEY repeat the response to a key.
+GET /ledger?order_id=…&key=… lists what was done, and what is left of it. GET /ledger/payments?after=KEY and
+/ledger/carrier list what is left of all, in pages.
+GET /knobs shows the faults; PUT /knobs/payments and /knobs/carrier set them, and reset those that are not named.
 """
 
 import json
@@ -19,15 +19,15 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from cloudmart.sandbox.knobs import Board, Knobs
-from cloudmart.sandbox.ledger import Answer, Ledger, entries_in, left_after, live
+from cloudmart.sandbox.ledger import Ledger, Response, entries_in, left_after, live
 from cloudmart.sandbox.providers import Provider
-from cloudmart.sandbox.rules import CallOff, Charge, Parcel, Refund, Void, Wish
+from cloudmart.sandbox.rules import CallOff, Charge, Operation, Parcel, Refund, Void
 
 logger = logging.getLogger(__name__)
 
 PAYMENTS, CARRIER = "payments", "carrier"
 
-WISHES: dict[tuple[str, str], type[Wish]] = {
+OPERATIONS: dict[tuple[str, str], type[Operation]] = {
     (PAYMENTS, "charges"): Charge,
     (PAYMENTS, "refunds"): Refund,
     (PAYMENTS, "voids"): Void,
@@ -55,7 +55,7 @@ class Sandbox(ThreadingHTTPServer):
         self.ledger.close()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Who does not wait for an answer hangs up; that is no error."""
+        """A client that closes the connection early is no error."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
 
@@ -63,46 +63,38 @@ class Sandbox(ThreadingHTTPServer):
 class Handler(BaseHTTPRequestHandler):
     server: Sandbox
     protocol_version = "HTTP/1.1"
-    wbufsize = -1  # an answer goes out in one piece
+    wbufsize = -1  # a response is sent in one piece
 
     def do_GET(self) -> None:
-        self._reply()
-
-    def do_POST(self) -> None:
-        self._reply()
-
-    def do_PUT(self) -> None:
-        self._reply()
-
-    def _reply(self) -> None:
         try:
-            answer = self._answer()
+            response = self._response()
         except (TypeError, ValueError, sqlite3.IntegrityError) as error:
-            answer = Answer(400, {"code": "malformed", "detail": str(error)})
-        if answer:
-            self._send(answer)
+            response = Response(400, {"code": "malformed", "detail": str(error)})
+        if response:
+            self._send(response)
         else:
             self.close_connection = True
 
-    def _answer(self) -> Answer | None:
+    do_POST = do_PUT = do_GET  # noqa: N815, the names that BaseHTTPRequestHandler calls
+
+    def _response(self) -> Response | None:
         body, url, providers = self._body(), urlsplit(self.path), self.server.providers
         match self.command, *url.path.strip("/").split("/"):
-            case "POST", name, noun if (name, noun) in WISHES:
-                wish, provider = WISHES[name, noun](**body), providers[name]
-                return provider.serve(partial(provider.take, self._key(), wish))
+            case "POST", name, noun if (name, noun) in OPERATIONS:
+                operation, provider = OPERATIONS[name, noun](**body), providers[name]
+                return provider.serve(partial(provider.take, self._key(), operation))
             case "GET", name, "requests", key if name in providers:
-                provider = providers[name]
-                return provider.serve(partial(provider.look_up, unquote(key)))
+                return providers[name].serve(partial(providers[name].look_up, unquote(key)))
             case "GET", "ledger":
                 return _ledger(self.server.path, **dict(parse_qsl(url.query)))
             case "GET", "ledger", name if name in providers:
                 return _page(self.server.path, name, **dict(parse_qsl(url.query)))
             case "GET", "knobs":
-                return Answer(200, {name: provider.board.values() for name, provider in providers.items()})
+                return Response(200, {name: provider.board.values() for name, provider in providers.items()})
             case "PUT", "knobs", name if name in providers:
                 providers[name].board.turn(Knobs(**body))
-                return Answer(200, body)
-        return Answer(404, {"code": "no_such_path", "detail": "There is nothing here."})
+                return Response(200, body)
+        return Response(404, {"code": "no_such_path", "detail": "There is no such path."})
 
     def _body(self) -> Any:
         return json.loads(self.rfile.read(int(self.headers["Content-Length"] or 0)) or b"{}")
@@ -110,14 +102,14 @@ class Handler(BaseHTTPRequestHandler):
     def _key(self) -> str:
         if key := self.headers["Idempotency-Key"]:
             return str(key)
-        raise ValueError("It takes an Idempotency-Key.")
+        raise ValueError("An Idempotency-Key is required.")
 
-    def _send(self, answer: Answer) -> None:
-        content = json.dumps(answer.body).encode()
-        self.send_response(answer.status)
+    def _send(self, response: Response) -> None:
+        content = json.dumps(response.body).encode()
+        self.send_response(response.status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(content)))
-        if answer.status in {409, 503}:
+        if response.status in {409, 503}:
             self.send_header("Retry-After", "1")
         self.end_headers()
         self.wfile.write(content)
@@ -126,15 +118,15 @@ class Handler(BaseHTTPRequestHandler):
         logger.debug(text, *values)
 
 
-def _ledger(path: Path, order_id: str | None = None, key: str | None = None) -> Answer:
+def _ledger(path: Path, order_id: str | None = None, key: str | None = None) -> Response:
     entries = entries_in(path, order_id, key)
     left = [
         {"provider": provider, "order_id": order_id, "key": key, "left": left}
         for (provider, order_id, key), left in live(entries).items()
     ]
-    return Answer(200, {"live": left, "entries": [asdict(entry) for entry in entries]})
+    return Response(200, {"live": left, "entries": [asdict(entry) for entry in entries]})
 
 
-def _page(path: Path, provider: str, after: str = "") -> Answer:
+def _page(path: Path, provider: str, after: str = "") -> Response:
     left, last = left_after(path, provider, after)
-    return Answer(200, {"left": left, "next": last})
+    return Response(200, {"left": left, "next": last})

@@ -1,11 +1,11 @@
-"""A payment provider that is asked over HTTP, at PAYMENT_GATEWAY_URL."""
+"""The payment provider at PAYMENT_GATEWAY_URL."""
 
 from uuid import UUID
 
 from django.conf import settings
 
 from cloudmart.providers.http_provider import HttpProvider
-from cloudmart.providers.remote import Outcome
+from cloudmart.providers.outcomes import Outcome
 from payments.errors import PaymentDeclined
 
 
@@ -17,10 +17,10 @@ class HttpGateway(HttpProvider):
 
     def charge(self, key: str, *, order_id: UUID, amount: int, currency: str, method: str, token: str) -> Outcome:
         order = str(order_id)
-        return self.ask("charges", key, order_id=order, amount=amount, currency=currency, method=method, token=token)
+        return self.post("charges", key, order_id=order, amount=amount, currency=currency, method=method, token=token)
 
     def cancel(self, key: str, *, charge_key: str) -> Outcome:
-        return self.ask("voids", key, charge_key=charge_key)
+        return self.post("voids", key, charge_key=charge_key)
 
     def refund(self, key: str, *, transaction_id: str, amount: int) -> Outcome:
-        return self.ask("refunds", key, transaction_id=transaction_id, amount=amount)
+        return self.post("refunds", key, transaction_id=transaction_id, amount=amount)

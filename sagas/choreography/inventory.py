@@ -1,8 +1,9 @@
-"""What the stock room does when it hears of the others."""
+"""How inventory reacts to the other contexts' events."""
 
 from inventory import services as inventory
 from inventory.errors import OutOfStock, ReservationDiffers, ReservationEnded, ReservationExpired
-from sagas.choreography.bus import reacts_to
+from sagas.choreography.history import History
+from sagas.choreography.reactions import reacts_to
 from sagas.choreography.signals import (
     order_cancel_requested,
     order_created,
@@ -15,36 +16,35 @@ from sagas.choreography.signals import (
     stock_reserved,
     stock_unavailable,
 )
-from sagas.choreography.story import Story
 
 
 @reacts_to(order_created)
-def reserve_when_order_created(story: Story) -> None:
-    if story.is_failing:
+def reserve_when_order_created(history: History) -> None:
+    if history.is_failing:
         return
     try:
-        inventory.reserve_stock(story.order)
-    except (OutOfStock, ReservationDiffers, ReservationEnded) as refusal:
-        story.announce(stock_unavailable, refusal)
+        inventory.reserve_stock(history.order)
+    except (OutOfStock, ReservationDiffers, ReservationEnded) as error:
+        history.publish(stock_unavailable, error)
     else:
-        story.announce(stock_reserved)
+        history.publish(stock_reserved)
 
 
 @reacts_to(shipping_arranged)
-def confirm_when_shipping_arranged(story: Story) -> None:
-    if story.is_failing:
+def confirm_when_shipping_arranged(history: History) -> None:
+    if history.is_failing:
         return
     try:
-        inventory.confirm_stock(story.order)
-    except ReservationExpired as refusal:
-        inventory.release_stock(story.given_back, refusal.detail)
-        story.announce(stock_unavailable, refusal)
+        inventory.confirm_stock(history.order)
+    except ReservationExpired as error:
+        inventory.release_stock(history.returned_stock, error.detail)
+        history.publish(stock_unavailable, error)
     else:
-        story.announce(stock_confirmed)
+        history.publish(stock_confirmed)
 
 
 @reacts_to(payment_failed, shipping_failed, order_cancel_requested, order_timed_out)
-def release_when_given_up(story: Story) -> None:
-    inventory.release_stock(story.given_back, story.why_failing)
-    if not story.tells_any(stock_released, stock_unavailable):
-        story.announce(stock_released)
+def release_when_order_fails(history: History) -> None:
+    inventory.release_stock(history.returned_stock, history.reason)
+    if not history.any_has_happened(stock_released, stock_unavailable):
+        history.publish(stock_released)

@@ -1,35 +1,34 @@
-"""What payments does when it hears of the others."""
+"""How payments reacts to the other contexts' events."""
 
-from cloudmart.providers.remote import Accepted, Answer, Refused
+from cloudmart.providers.calling import ProviderResponse
+from cloudmart.providers.outcomes import Accepted, Refused
 from payments import selectors, services
 from payments.models import Status
-from sagas.choreography.bus import reacts_to
+from sagas.choreography.history import History
+from sagas.choreography.reactions import reacts_to
 from sagas.choreography.signals import (
-    order_cancel_requested,
     order_created,
-    order_timed_out,
     payment_cancelled,
     payment_completed,
     payment_failed,
     payment_refunded,
+    shipping_cancelled,
     shipping_failed,
-    stock_unavailable,
 )
-from sagas.choreography.story import Story
 
 
-@reacts_to(order_created, asking=services.charge, only_if=lambda story: not story.is_failing)
-def charge_when_order_created(story: Story, answer: Answer | None) -> None:
-    match answer:
-        case Answer(outcome=Accepted(reference)):
-            story.announce(payment_completed, transaction_id=reference, tries=answer.tries)
-        case Answer(outcome=Refused(error)):
-            story.announce(payment_failed, error, tries=answer.tries)
+@reacts_to(order_created, calls=services.charge, only_if=lambda history: not history.is_failing)
+def charge_when_order_created(history: History, response: ProviderResponse | None) -> None:
+    match response:
+        case ProviderResponse(outcome=Accepted(reference)):
+            history.publish(payment_completed, transaction_id=reference, attempts=response.attempts)
+        case ProviderResponse(outcome=Refused(error)):
+            history.publish(payment_failed, error, attempts=response.attempts)
 
 
-@reacts_to(stock_unavailable, shipping_failed, order_cancel_requested, order_timed_out, asking=services.refund)
-def give_back_when_given_up(story: Story, answer: Answer | None) -> None:
-    if story.tells_any(payment_failed, payment_cancelled, payment_refunded):
+@reacts_to(shipping_cancelled, shipping_failed, calls=services.refund)
+def refund_when_nothing_is_shipped(history: History, response: ProviderResponse | None) -> None:
+    if history.any_has_happened(payment_failed, payment_cancelled, payment_refunded):
         return
-    refunded = selectors.status_of(story.order.order_id) == Status.REFUNDED
-    story.announce(payment_refunded if refunded else payment_cancelled)
+    is_refunded = selectors.status_of(history.order.order_id) == Status.REFUNDED
+    history.publish(payment_refunded if is_refunded else payment_cancelled)

@@ -1,37 +1,39 @@
-"""What shipping does when it hears of the others."""
+"""How shipping reacts to the other contexts' events."""
 
-from cloudmart.providers.remote import Accepted, Answer, Refused
-from sagas.choreography.bus import reacts_to
+from cloudmart.providers.calling import ProviderResponse
+from cloudmart.providers.outcomes import Accepted, Refused
+from sagas.choreography.history import History
+from sagas.choreography.reactions import reacts_to
 from sagas.choreography.signals import (
     order_cancel_requested,
     order_timed_out,
     payment_completed,
+    payment_failed,
     shipping_arranged,
     shipping_cancelled,
     shipping_failed,
     stock_reserved,
     stock_unavailable,
 )
-from sagas.choreography.story import Story
 from shipping import services
 
 
-def is_held_and_paid(story: Story) -> bool:
-    """Whether both facts have happened, and nothing has come of that yet."""
-    answered = story.is_failing or story.tells(shipping_arranged)
-    return story.tells(stock_reserved, payment_completed) and not answered
+def is_ready_to_ship(history: History) -> bool:
+    """Returns True if the order is reserved and paid, and no delivery is arranged yet."""
+    is_done = history.is_failing or history.has_happened(shipping_arranged)
+    return history.has_happened(stock_reserved, payment_completed) and not is_done
 
 
-@reacts_to(stock_reserved, payment_completed, asking=services.arrange, only_if=is_held_and_paid)
-def arrange_when_held_and_paid(story: Story, answer: Answer | None) -> None:
-    match answer:
-        case Answer(outcome=Accepted(reference)):
-            story.announce(shipping_arranged, tracking_number=reference, tries=answer.tries)
-        case Answer(outcome=Refused(error)):
-            story.announce(shipping_failed, error, tries=answer.tries)
+@reacts_to(stock_reserved, payment_completed, calls=services.arrange, only_if=is_ready_to_ship)
+def arrange_when_reserved_and_paid(history: History, response: ProviderResponse | None) -> None:
+    match response:
+        case ProviderResponse(outcome=Accepted(reference)):
+            history.publish(shipping_arranged, tracking_number=reference, attempts=response.attempts)
+        case ProviderResponse(outcome=Refused(error)):
+            history.publish(shipping_failed, error, attempts=response.attempts)
 
 
-@reacts_to(stock_unavailable, order_cancel_requested, order_timed_out, asking=services.cancel)
-def call_off_when_given_up(story: Story, answer: Answer | None) -> None:
-    if not story.tells_any(shipping_failed, shipping_cancelled):
-        story.announce(shipping_cancelled)
+@reacts_to(stock_unavailable, payment_failed, order_cancel_requested, order_timed_out, calls=services.cancel)
+def cancel_when_order_fails(history: History, response: ProviderResponse | None) -> None:
+    if not history.any_has_happened(shipping_failed, shipping_cancelled):
+        history.publish(shipping_cancelled)

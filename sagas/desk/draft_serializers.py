@@ -1,15 +1,20 @@
-"""What crosses the line between HTTP and a draft."""
+"""Requests and responses of drafts."""
+
+from typing import Any
 
 from drf_spectacular.utils import extend_schema_serializer
+from rest_framework import serializers
 
 from cloudmart.api.examples import CONFIRMATIONS, DRAFT_CHANGES, DRAFTS, QUANTITY
 from cloudmart.api.fields import CodeField, PaymentTokenField, QuantityField, StrictIntegerField, StrictSerializer
+from orders.serializers import OrderOutput
+from sagas.desk.draft_view import DraftView
 from sagas.desk.serializers import CouponField, OrderOptionsInput
 
 
 @extend_schema_serializer(examples=DRAFTS)
 class DraftInput(OrderOptionsInput):
-    """An order without books yet."""
+    """A new draft, without books."""
 
     customer_id = CodeField(
         required=False, help_text="For staff who may place orders for others; customers order for themselves"
@@ -18,14 +23,14 @@ class DraftInput(OrderOptionsInput):
 
 @extend_schema_serializer(examples=DRAFT_CHANGES)
 class DraftChangesInput(OrderOptionsInput):
-    """What is to be different; null takes the coupon out."""
+    """The fields to change; null removes the coupon."""
 
     coupon = CouponField(required=False, allow_null=True)
 
 
 @extend_schema_serializer(examples=CONFIRMATIONS)
 class ConfirmInput(OrderOptionsInput):
-    """What pays, and whatever is to be different from the draft."""
+    """The payment token, and the fields to change before the draft is placed."""
 
     payment_token = PaymentTokenField(required=False)
 
@@ -36,3 +41,16 @@ class QuantityInput(StrictSerializer):
     price = StrictIntegerField(
         required=False, min_value=0, help_text="The price you expect, in minor units; refused when it has changed"
     )
+
+
+class DraftOutput(OrderOutput):
+    """Renders a DraftView as OrderOutput renders an order, with the reservations of a draft."""
+
+    def to_representation(self, view: DraftView) -> dict[str, Any]:
+        body = super().to_representation(view.order)
+        render = serializers.DateTimeField().to_representation
+        for item, line in zip(body["items"], view.order.lines, strict=True):
+            until = view.held_until(line)
+            item["held_until"] = render(until) if until else None
+        body["expired_books"] = view.expired_books
+        return body

@@ -1,9 +1,8 @@
-"""Taking an order: everything that can refuse without a side effect comes before the first side effect."""
+"""Placing an order: everything that can be refused is checked before anything is stored."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 
-from cloudmart.api.idempotency import Claim
+from cloudmart.api.claims import Claim, for_order
 from cloudmart.kernel.ids import new_id
 from cloudmart.kernel.limits import check_size
 from cloudmart.kernel.order import Address, Line, OrderSnapshot, summed
@@ -13,72 +12,47 @@ from inventory.errors import PriceChanged
 from inventory.models import InventoryRecord
 from orders import pricing
 from orders.errors import NoShippingAddress
-from orders.models import Customer, SagaStyle
-from sagas.choreography import driver as choreography
 from sagas.desk.doubt import naming_order
-from sagas.engine.metrics import counts_refusals
+from sagas.desk.engine import engine
+from sagas.desk.requests import OrderRequest, RequestedLine
+from sagas.engine.metrics import counting_refusals
 from sagas.models import SagaInstance
-from sagas.orchestration.orchestrator import OrderSagaOrchestrator
 
 
-@dataclass(frozen=True, slots=True)
-class RequestedLine:
-    """So many copies of a book, and the price that the client expects (None: any)."""
-
-    book_id: str
-    quantity: int
-    price: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OrderRequest:
-    """What a client asks for."""
-
-    customer: Customer
-    items: tuple[RequestedLine, ...]
-    payment_method: str
-    payment_token: str = field(default="", repr=False)
-    address: Address | None = None
-    """None: the customer's own."""
-    region: str | None = None
-    """What the client expects; None: any."""
-    coupon: str = ""
-    saga_style: str
-    placed_by: str
-
-
-START: dict[str, Callable[[OrderSnapshot, str, ShouldStop], SagaInstance]] = {
-    SagaStyle.ORCHESTRATION: OrderSagaOrchestrator.start,
-    SagaStyle.CHOREOGRAPHY: choreography.start,
-}
-
-
-@counts_refusals
 def place_order(request: OrderRequest, claim: Claim | None = None, should_stop: ShouldStop = never) -> SagaInstance:
-    """Take the order, and run its saga until it rests, has to wait, or its driver is leaving.
+    """Places the order, and runs its saga until it is finished, has to wait, or `should_stop()`.
 
-    The key of `claim` is answered when it ends.
+    The idempotency key of `claim` gets its response when the saga is finished.
 
     Raises NoShippingAddress, RegionDiffers, OrderTooLarge, UnknownCoupon, UnknownBook, PriceChanged and OutOfStock,
-    having written nothing. What fails later is in the saga that is returned. Raises OrderInDoubt for what breaks that
-    off.
+    having stored nothing. A later failure is in the saga that is returned. Raises OrderInDoubt for an unforeseen error
+    after which the order is, or may be, stored.
     """
+    with counting_refusals(request.saga_style):
+        order = snapshot_of(request)
+        first, scope = for_order(claim, order.order_id)
+        with naming_order(order.order_id, is_new=True):
+            return engine.start(order, first, scope, should_stop)
+
+
+def snapshot_of(request: OrderRequest) -> OrderSnapshot:
+    """Returns the order that a request amounts to, at the prices of now. Raises what `place_order` raises."""
     customer = request.customer
     address = request.address or Address(customer.postal_code, customer.address, customer.country)
     if not address.postal_code:
         raise NoShippingAddress(customer_id=customer.pk)
     region = pricing.region_of(address, request.region)
     discounts = pricing.discounts_for(request.coupon)
-    wanted = summed((item.book_id, item.quantity) for item in request.items)
-    check_size(wanted)
-    books = inventory.find_books(wanted)
+    quantities = summed((item.book_id, item.quantity) for item in request.items)
+    check_size(quantities)
+    books = inventory.find_books(quantities)
     check_prices(request.items, books)
-    inventory.check_availability(books, wanted)
+    inventory.check_availability(books, quantities)
     lines = tuple(
         Line(book_id, books[book_id].book.title, books[book_id].book.price, quantity)
-        for book_id, quantity in wanted.items()
+        for book_id, quantity in quantities.items()
     )
-    order = OrderSnapshot(
+    return OrderSnapshot(
         order_id=new_id(),
         customer_id=customer.pk,
         lines=lines,
@@ -91,17 +65,10 @@ def place_order(request: OrderRequest, claim: Claim | None = None, should_stop: 
         placed_at=max(book.read_at for book in books.values()),
         placed_by=request.placed_by,
     )
-    return start_saga(order, claim, should_stop)
-
-
-def start_saga(order: OrderSnapshot, claim: Claim | None, should_stop: ShouldStop) -> SagaInstance:
-    """Write the order, and run its saga in its style. Raises OrderInDoubt when that breaks off and may be written."""
-    with naming_order(order.order_id, is_new=True):
-        return START[order.saga_style](order, claim.tie(order.order_id) if claim else "", should_stop)
 
 
 def check_prices(items: Iterable[RequestedLine], books: dict[str, InventoryRecord]) -> None:
-    """Raises PriceChanged with every book that no longer costs what was expected."""
+    """Raises PriceChanged with every book whose price is not the expected one."""
     changed = [
         {"book_id": item.book_id, "expected": item.price, "current": books[item.book_id].book.price}
         for item in items

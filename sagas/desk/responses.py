@@ -1,12 +1,11 @@
-"""What a client is told about the order that it has placed, now or when it repeats the request."""
+"""The response to the client who has placed an order, now or when the request is repeated."""
 
 from typing import Any
 
-from django.dispatch import receiver
 from rest_framework.response import Response
 
-from cloudmart.api.idempotency import store
-from cloudmart.api.problems import refused
+from cloudmart.api.claims import store
+from cloudmart.api.problems import problem_response
 from cloudmart.kernel.errors import OrderInDoubt
 from cloudmart.kernel.order import OrderSnapshot
 from inventory.errors import ReservationDiffers, ReservationEnded, ReservationExpired
@@ -16,12 +15,12 @@ from orders.services import record_of
 from payments.errors import PaymentDeclined, PaymentUnavailable
 from sagas.desk.doubt import naming_order
 from sagas.desk.serializers import OrderAndSagaOutput
-from sagas.engine.resting import Rest, came_to_rest
+from sagas.engine.style import SagaResult
 from sagas.errors import SagaFailed, SagaTimedOut
 from sagas.models import SagaInstance, State
 from shipping.errors import ShippingFailed
 
-ON_THE_WAY = (
+SAGA_FAILURES = (
     ReservationDiffers,
     ReservationEnded,
     ReservationExpired,
@@ -32,38 +31,37 @@ ON_THE_WAY = (
     SagaTimedOut,
     OrderInDoubt,
 )
-"""How an order can fail that the desk has taken."""
+"""How an order can fail after it was stored."""
 
 
-def answer_with(saga: SagaInstance) -> Response:
-    """What the client is answered whose order this saga has driven as far as it would go. Raises SagaFailed."""
+def response_to(saga: SagaInstance) -> Response:
+    """Returns the response to placing the order of this saga. Raises SagaFailed."""
     with naming_order(saga.order_id):
-        return answer_to_placing(OrderSnapshot.from_json(saga.payload), saga.status, saga.failure)
+        return placing_response(OrderSnapshot.from_json(saga.payload), saga.status, saga.failure)
 
 
-def answer_to_placing(order: OrderSnapshot, state: str, failure: dict[str, Any] | None) -> Response:
-    """201, or of a draft 200, when all is done; 202 when the saga goes on. Raises SagaFailed when all is undone."""
+def placing_response(order: OrderSnapshot, state: str, failure: dict[str, Any] | None) -> Response:
+    """Returns 201, for a draft 200, if the saga is completed; 202 if it is not finished. Raises SagaFailed."""
     if state == State.FAILED:
         raise SagaFailed(order.order_id, state, failure)
     record = record_of(order)
     if state == State.COMPLETED:
         record.status = Status.COMPLETED
-        return told(record, state, 200 if order.was_draft else 201, where=f"/orders/{record.pk}")
-    return told(record, state, 202, where=f"/saga/{record.pk}/status")
+        return order_response(record, state, 200 if order.was_draft else 201, location=f"/orders/{record.pk}")
+    return order_response(record, state, 202, location=f"/saga/{record.pk}/status")
 
 
-def told(order: Order, state: str | None, status: int, where: str | None = None) -> Response:
-    """The order, with where its saga stands, if it has one; and where to look for it, or for how it goes on."""
+def order_response(order: Order, state: str | None, status: int, location: str | None = None) -> Response:
+    """Returns the order with the state of its saga, if it has one."""
     body = OrderAndSagaOutput(order, context={"saga_status": state}).data
-    return Response(body, status=status, headers={"Location": where} if where else None)
+    return Response(body, status=status, headers={"Location": location} if location else None)
 
 
-@receiver(came_to_rest, sender=SagaInstance, dispatch_uid="store_answer")
-def store_answer(rest: Rest, **kwargs: Any) -> None:
-    """The idempotency key that the order was placed with is finished in the transaction in which its saga ends."""
-    if rest.answers_key:
+def store_response(result: SagaResult) -> None:
+    """Stores the response for the idempotency key that the order was placed with, if there was one."""
+    if result.idempotency_scope:
         try:
-            answer = answer_to_placing(rest.order, rest.state, rest.failure)
-        except SagaFailed as refusal:
-            answer = refused(refusal)
-        store(rest.answers_key, answer, rest.order.order_id)
+            response = placing_response(result.order, result.state, result.failure)
+        except SagaFailed as failure:
+            response = problem_response(failure)
+        store(result.idempotency_scope, response, result.order.order_id)

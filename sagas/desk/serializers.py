@@ -1,24 +1,12 @@
-"""What crosses the line between HTTP and the sagas."""
+"""Orders as the API reads and shows them."""
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from django.conf import settings
 from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
-from cloudmart.api.examples import (
-    A_BOOK_MORE,
-    CANCELLATION,
-    COMPENSATION,
-    GIVING_UP,
-    ONE_BOOK_PLACED,
-    ORDERS,
-    RESUMPTION,
-    RETRY,
-    SAGA_TOLD,
-    answered,
-    asked,
-)
+from cloudmart.api.examples import CANCELLATION, ITEM_ADDITIONS, ORDERS, PLACED_ORDER, request_example
 from cloudmart.api.fields import (
     AddressField,
     CodeField,
@@ -32,22 +20,21 @@ from cloudmart.api.fields import (
 from cloudmart.api.permissions import check_permission
 from cloudmart.kernel.order import PaymentMethod
 from cloudmart.kernel.viewers import actor_of, customer_of, sees_everything
-from orders.drafts import Wishes
+from orders.drafts import DraftChanges
 from orders.errors import UnknownCustomer
 from orders.models import Customer, Order, SagaStyle
 from orders.selectors import find_customer
 from orders.serializers import OrderOutput
-from sagas.desk.cancelling import CANCELLED_BY_CUSTOMER, CANCELLED_BY_SHOP
 from sagas.desk.permissions import FOR_OTHERS
-from sagas.desk.placing import OrderRequest, RequestedLine
-from sagas.models import Event, SagaAction, SagaStepLog, State
-from sagas.operations.commands import STOPPED
+from sagas.desk.reasons import CANCELLED_BY_CUSTOMER, CANCELLED_BY_SHOP
+from sagas.desk.requests import OrderRequest, RequestedLine
+from sagas.models import State
 
 SHORT_FORM = ("book_id", "quantity", "price")
-"""Of an order for one book."""
+"""The members of an order for one book."""
 
 
-@extend_schema_serializer(examples=A_BOOK_MORE)
+@extend_schema_serializer(examples=ITEM_ADDITIONS)
 class ItemInput(StrictSerializer):
     book_id = CodeField()
     quantity = QuantityField()
@@ -62,7 +49,7 @@ class CouponField(PatternField):
 
 
 class OrderOptionsInput(StrictSerializer):
-    """What can be said of an order besides its books and what pays."""
+    """The options of an order besides its books and its payment token."""
 
     payment_method = serializers.ChoiceField(PaymentMethod.choices, required=False)
     shipping_address = AddressField(required=False)
@@ -75,8 +62,8 @@ class OrderOptionsInput(StrictSerializer):
     saga = serializers.ChoiceField(SagaStyle.choices, required=False)
 
     @property
-    def wishes(self) -> Wishes:
-        """Of what was said, what a draft keeps."""
+    def changes(self) -> DraftChanges:
+        """The options that a draft keeps."""
         asked = self.validated_data
         names = {
             "payment_method": "payment_method",
@@ -85,7 +72,7 @@ class OrderOptionsInput(StrictSerializer):
             "coupon": "coupon",
             "saga": "saga_style",
         }
-        return {name: asked[said] or "" for said, name in names.items() if said in asked}
+        return cast(DraftChanges, {name: asked[said] or "" for said, name in names.items() if said in asked})
 
 
 @extend_schema_serializer(examples=ORDERS)
@@ -123,7 +110,7 @@ class OrderInput(OrderOptionsInput):
         return attrs
 
     def as_request(self, user: Any, style: str | None = None) -> OrderRequest:
-        """What is asked for, with what was left open filled in. Raises UnknownCustomer."""
+        """Returns the request, with defaults for what was left out. Raises UnknownCustomer and PermissionMissing."""
         asked = self.validated_data
         customer = buyer(user, asked.get("customer_id"))
         return OrderRequest(
@@ -140,7 +127,7 @@ class OrderInput(OrderOptionsInput):
 
 
 def buyer(user: Any, customer_id: str | None) -> Customer:
-    """Only staff order for others, if they are permitted to; to everybody else there are no others.
+    """Returns the customer who is ordered for. Only staff with the permission order for others.
 
     Raises UnknownCustomer and PermissionMissing.
     """
@@ -148,16 +135,16 @@ def buyer(user: Any, customer_id: str | None) -> Customer:
     if own and customer_id in {None, own.pk}:
         return own
     if customer_id is None:
-        raise UnknownCustomer("You are no customer yourself: say for whom you order, by customer_id.")
+        raise UnknownCustomer("You are no customer yourself: give the customer_id of the customer who orders.")
     if not sees_everything(user):
         raise UnknownCustomer(customer_id=customer_id)
     check_permission(user, FOR_OTHERS)
     return find_customer(customer_id)
 
 
-@extend_schema_serializer(examples=[ONE_BOOK_PLACED])
+@extend_schema_serializer(examples=[PLACED_ORDER])
 class OrderAndSagaOutput(OrderOutput):
-    """An order, and where its saga stands: null when it has none, because it is, or was, a draft."""
+    """An order with the state of its saga: null if it has none, because it is, or was, a draft."""
 
     saga_status = serializers.SerializerMethodField()
 
@@ -175,71 +162,6 @@ class CancelInput(StrictSerializer):
     )
 
 
-@extend_schema_serializer(examples=CANCELLATION)
-class CancelSagaInput(StrictSerializer):
-    reason = TextField(max_length=200, required=False, default=CANCELLED_BY_SHOP)
-
-
-@extend_schema_serializer(examples=RETRY)
-class RetryInput(StrictSerializer):
-    reason = TextField(max_length=200, required=False, default="")
-
-
-@extend_schema_serializer(examples=RESUMPTION)
-class ResumeInput(StrictSerializer):
-    reason = TextField(max_length=200, required=False, default="")
-
-
-@extend_schema_serializer(examples=COMPENSATION)
-class CompensateInput(StrictSerializer):
-    reason = TextField(max_length=200, required=False, default=STOPPED)
-
-
-@extend_schema_serializer(examples=GIVING_UP)
-class GiveUpInput(StrictSerializer):
-    reason = TextField(max_length=200, help_text="The customer can read it")
-
-
-@extend_schema_serializer(examples=[asked("Nothing more", {})])
+@extend_schema_serializer(examples=[request_example("Nothing more", {})])
 class NoInput(StrictSerializer):
-    """A command that says all in its path."""
-
-
-class StepOutput(serializers.ModelSerializer[SagaStepLog]):
-    class Meta:
-        model = SagaStepLog
-        fields = ["seq", "step", "direction", "attempt", "status", "state", "error", "started", "finished"]
-
-
-class EventOutput(serializers.ModelSerializer[Event]):
-    payload = serializers.DictField(source="details")
-
-    class Meta:
-        model = Event
-        fields = ["seq", "event_type", "payload", "timestamp", "causation_id", "delivered_at"]
-
-
-class ActionOutput(serializers.ModelSerializer[SagaAction]):
-    class Meta:
-        model = SagaAction
-        fields = ["verb", "actor", "reason", "at", "outcome"]
-
-
-@extend_schema_serializer(examples=[answered("Payment declined", SAGA_TOLD)])
-class SagaStatusOutput(serializers.Serializer[Any]):
-    """An order's saga: where it stands, the states that it has been in, every step and undo, every fact."""
-
-    saga_id = serializers.UUIDField(source="saga.id")
-    order_id = serializers.UUIDField(source="saga.order_id")
-    style = serializers.ChoiceField(SagaStyle.choices, source="saga.saga_type")  # type: ignore[assignment]
-    status = serializers.ChoiceField(State.choices, source="saga.status")
-    current_step = serializers.CharField(source="saga.current_step")
-    failure = serializers.DictField(source="saga.failure", allow_null=True)
-    attention = serializers.CharField(source="saga.attention", allow_null=True)
-    given_up_at = serializers.DateTimeField(source="saga.given_up_at", allow_null=True)
-    started_at = serializers.DateTimeField(source="saga.created_at")
-    finished_at = serializers.DateTimeField(source="saga.finished_at", allow_null=True)
-    history = serializers.ListField(child=serializers.ChoiceField(State.choices))
-    steps = StepOutput(many=True)
-    events = EventOutput(many=True)
-    actions = ActionOutput(many=True, help_text="What was asked of it by hand; shown to operators")
+    """A command without parameters."""

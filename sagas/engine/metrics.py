@@ -1,70 +1,67 @@
-"""What is counted of orders and their sagas; all of it once it is committed."""
+"""Metrics of orders and their sagas, counted once they are committed."""
 
-from collections.abc import Callable, Iterable
-from functools import wraps
-from typing import Any
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from prometheus_client import Counter, Histogram
 
 from cloudmart.kernel.errors import DomainError
 from cloudmart.kernel.metrics import harmless
-from cloudmart.providers.remote import Accepted, Answer
+from cloudmart.providers.calling import ProviderResponse
+from cloudmart.providers.outcomes import Accepted
+from sagas.engine.style import Call
 from sagas.models import CANCELLED, Direction, SagaInstance, SagaStepLog, State, StepStatus
 
 ORDERS = Counter(
     "cloudmart_orders",
-    "Orders by what became of them: completed, failed, cancelled, waiting (it may complete yet), refused (at the desk:"
-    " nothing was written) or error (broken off, by a database that is too busy or by what nobody foresaw).",
+    "Orders by outcome: completed, failed, cancelled, waiting (it may still complete), refused (before anything was"
+    " stored) or error (interrupted by a busy database or an unforeseen error).",
     ["style", "outcome"],
 )
 ORDER_FAILURES = Counter(
-    "cloudmart_order_failures", "Orders that failed, were cancelled or were refused, by why.", ["style", "code"]
+    "cloudmart_order_failures", "Orders that failed, were cancelled or were refused, by error code.", ["style", "code"]
 )
 STOCK_SHORTAGES = Counter(
     "cloudmart_stock_shortages",
-    "Orders that wanted more copies than there were: seen at the desk, or only while reserving.",
+    "Orders refused for lack of stock, by stage: desk (before anything was stored) or reserving.",
     ["stage"],
 )
 ORDER_SECONDS = Histogram(
     "cloudmart_order_duration_seconds",
-    "From the first transaction of an order until it rests or waits.",
+    "From the first transaction of an order until its saga is finished or waits.",
     ["style"],
     buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )
 STEP_SECONDS = Histogram(
     "cloudmart_saga_step_duration_seconds",
-    "Every try of a saga's step, or of a participant's reaction.",
+    "Every attempt at a saga's step, or a participant's reaction.",
     ["style", "step", "direction", "outcome"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
 STEP_RETRIES = Counter(
     "cloudmart_saga_step_retries",
-    "Tries of a step after its first, because the provider gave no answer.",
+    "Attempts at a step after its first, because the provider did not respond.",
     ["style", "step", "direction"],
 )
 COMPENSATIONS = Counter("cloudmart_compensations", "Steps that were undone.", ["style", "step"])
 
 OUT_OF_STOCK = "out_of_stock"
-"""The code of failures that are counted apart."""
+"""The error code that STOCK_SHORTAGES counts."""
 
 
-def counts_refusals(place: Callable[..., SagaInstance]) -> Callable[..., SagaInstance]:
-    """Count what `place` refuses an order with."""
-
-    @wraps(place)
-    def run(request: Any, *args: Any) -> SagaInstance:
-        try:
-            return place(request, *args)
-        except DomainError as refusal:
-            count_refusal(request.saga_style, refusal.code)
-            raise
-
-    return run
+@contextmanager
+def counting_refusals(style: str) -> Iterator[None]:
+    """Counts the DomainError that is raised within."""
+    try:
+        yield
+    except DomainError as refusal:
+        count_refusal(style, refusal.code)
+        raise
 
 
 @harmless
 def count_refusal(style: str, code: str) -> None:
-    """The desk has refused an order."""
+    """Counts an order that is refused before anything is stored."""
     ORDERS.labels(style, "refused").inc()
     ORDER_FAILURES.labels(style, code).inc()
     if code == OUT_OF_STOCK:
@@ -73,7 +70,7 @@ def count_refusal(style: str, code: str) -> None:
 
 @harmless
 def count_outcome(saga: SagaInstance) -> None:
-    """The saga has come to rest, or waits."""
+    """Counts a saga that is finished or waits."""
     code = str((saga.failure or {}).get("code", ""))
     ORDERS.labels(saga.saga_type, outcome_of(saga, code)).inc()
     if saga.status != State.FAILED:
@@ -85,18 +82,18 @@ def count_outcome(saga: SagaInstance) -> None:
 
 @harmless
 def count_error(style: str) -> None:
-    """An error has broken off the driving of a saga."""
+    """Counts a saga that an error has interrupted."""
     ORDERS.labels(style, "error").inc()
 
 
 @harmless
 def observe_order(style: str, seconds: float) -> None:
-    """This long it took to drive a new order as far as it would go."""
+    """Observes how long a new order was driven."""
     ORDER_SECONDS.labels(style).observe(seconds)
 
 
 def outcome_of(saga: SagaInstance, code: str) -> str:
-    """What became of an order whose failure, if any, has this code."""
+    """Returns the outcome of an order whose failure, if any, has this code."""
     if not saga.is_finished:
         return "waiting"
     if saga.status == State.COMPLETED:
@@ -106,31 +103,30 @@ def outcome_of(saga: SagaInstance, code: str) -> str:
 
 @harmless
 def count_log(style: str, log: Iterable[SagaStepLog]) -> None:
-    """These lines were added to the log of an orchestrated saga."""
+    """Counts the lines added to the log of an orchestrated saga."""
     for line in log:
         if line.finished:
             seconds = (line.finished - line.started).total_seconds()
-            _count_try(style, line.step, line.direction, line.status, seconds, line.attempt)
+            _count_attempt(style, line.step, line.direction, line.status, seconds, line.attempt)
 
 
 @harmless
-def count_answer(style: str, step: str, direction: str, answer: Answer) -> None:
-    """A provider was asked, in one or more tries."""
-    for attempt, failure in enumerate(answer.failures, start=1):
-        seconds = (failure.finished - failure.started).total_seconds()
-        _count_try(style, step, direction, StepStatus.FAILED, seconds, attempt)
-    seconds = (answer.finished - answer.started).total_seconds()
-    outcome = StepStatus.DONE if isinstance(answer.outcome, Accepted) else StepStatus.FAILED
-    _count_try(style, step, direction, outcome, seconds, answer.tries)
+def count_call(style: str, call: Call, response: ProviderResponse) -> None:
+    """Counts a provider call, with each of its attempts."""
+    for number, attempt in enumerate(response.all_attempts, start=1):
+        is_accepted = number == response.attempts and isinstance(response.outcome, Accepted)
+        outcome = StepStatus.DONE if is_accepted else StepStatus.FAILED
+        seconds = (attempt.finished - attempt.started).total_seconds()
+        _count_attempt(style, call.name, call.direction, outcome, seconds, number)
 
 
 @harmless
 def count_reaction(style: str, step: str, direction: str, outcome: str, seconds: float) -> None:
-    """A participant has done, in one transaction, what it does when it hears a fact; skipped: that was nothing."""
-    _count_try(style, step, direction, outcome, seconds)
+    """Counts a reaction that needed no provider call; skipped if it published nothing."""
+    _count_attempt(style, step, direction, outcome, seconds)
 
 
-def _count_try(style: str, step: str, direction: str, outcome: str, seconds: float, attempt: int = 1) -> None:
+def _count_attempt(style: str, step: str, direction: str, outcome: str, seconds: float, attempt: int = 1) -> None:
     STEP_SECONDS.labels(style, step, direction, outcome).observe(seconds)
     if attempt > 1:
         STEP_RETRIES.labels(style, step, direction).inc()

@@ -1,5 +1,6 @@
-"""Sagas, their logs and their facts as operators see them; and parcels, for what waits for the order's saga."""
+"""Sagas, their logs and their events in the admin; and parcels, which are marked as shipped only by saga rules."""
 
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -8,9 +9,9 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from cloudmart.api.admin import ReadOnlyAdmin, ReadOnlyInline, permission_to
-from sagas.models import Event, EventReceipt, SagaAction, SagaInstance, SagaStepLog, Verb
+from sagas.models import Event, EventReceipt, OperatorCommand, SagaAction, SagaInstance, SagaStepLog
+from sagas.operations import parcels as parcels
 from sagas.operations.bulk import Message, ask_or_run, run_each
-from sagas.operations.parcels import hand_over
 from shipping.admin import ShipmentAdmin
 from shipping.models import Shipment
 
@@ -22,8 +23,19 @@ class StepInline(ReadOnlyInline):
 
 class ActionInline(ReadOnlyInline):
     model = SagaAction
-    fields = ["at", "actor", "verb", "reason", "outcome"]
+    fields = ["at", "actor", "command", "reason", "outcome"]
     readonly_fields = ["at"]
+
+
+def saga_action(command: OperatorCommand, description: str) -> Callable[..., Any]:
+    """Returns the admin action that runs the command on the selected sagas."""
+
+    @admin.action(description=description, permissions=[command.value])
+    def run(model_admin: ReadOnlyAdmin, request: HttpRequest, sagas: QuerySet[SagaInstance]) -> Any:
+        return ask_or_run(command, model_admin, request, sagas)
+
+    run.__name__ = command.value
+    return run
 
 
 @admin.register(SagaInstance)
@@ -34,7 +46,7 @@ class SagaInstanceAdmin(ReadOnlyAdmin):
         "status",
         "current_step",
         "attention",
-        "given_up_at",
+        "abandoned_at",
         "created_at",
         "finished_at",
     ]
@@ -43,7 +55,13 @@ class SagaInstanceAdmin(ReadOnlyAdmin):
     inlines = [ActionInline, StepInline]
     exclude = ["payload"]
     ordering = ["-id"]
-    actions = ["cancel", "retry", "compensate", "give_up", "resume"]
+    actions = [
+        saga_action(OperatorCommand.CANCEL, "Cancel: undo everything"),
+        saga_action(OperatorCommand.RETRY, "Retry: resume now"),
+        saga_action(OperatorCommand.COMPENSATE, "Compensate: undo everything now"),
+        saga_action(OperatorCommand.ABANDON, "Abandon: stop the retries, with a reason"),
+        saga_action(OperatorCommand.RESUME, "Resume: resume an abandoned saga"),
+    ]
 
     has_cancel_permission = permission_to("sagas.cancel_saga")
     has_retry_permission = permission_to("sagas.retry_saga")
@@ -51,31 +69,11 @@ class SagaInstanceAdmin(ReadOnlyAdmin):
     has_abandon_permission = permission_to("sagas.abandon_saga")
     has_resume_permission = permission_to("sagas.resume_saga")
 
-    @admin.action(description="Cancel: undo everything", permissions=["cancel"])
-    def cancel(self, request: HttpRequest, sagas: QuerySet[SagaInstance]) -> Any:
-        return ask_or_run(Verb.CANCEL, self, request, sagas)
-
-    @admin.action(description="Retry: go on now", permissions=["retry"])
-    def retry(self, request: HttpRequest, sagas: QuerySet[SagaInstance]) -> Any:
-        return ask_or_run(Verb.RETRY, self, request, sagas)
-
-    @admin.action(description="Compensate: undo everything now", permissions=["compensate"])
-    def compensate(self, request: HttpRequest, sagas: QuerySet[SagaInstance]) -> Any:
-        return ask_or_run(Verb.COMPENSATE, self, request, sagas)
-
-    @admin.action(description="Abandon: try it no more, for a reason", permissions=["abandon"])
-    def give_up(self, request: HttpRequest, sagas: QuerySet[SagaInstance]) -> Any:
-        return ask_or_run(Verb.GIVE_UP, self, request, sagas)
-
-    @admin.action(description="Resume: go on, having been abandoned", permissions=["resume"])
-    def resume(self, request: HttpRequest, sagas: QuerySet[SagaInstance]) -> Any:
-        return ask_or_run(Verb.RESUME, self, request, sagas)
-
 
 @admin.register(SagaAction)
 class SagaActionAdmin(ReadOnlyAdmin):
-    list_display = ["at", "actor", "verb", "saga", "reason", "outcome"]
-    list_filter = ["verb"]
+    list_display = ["at", "actor", "command", "saga", "reason", "outcome"]
+    list_filter = ["command"]
     search_fields = ["saga__order_id", "actor", "reason"]
     list_select_related = ["saga"]
     ordering = ["-id"]
@@ -105,14 +103,14 @@ class EventReceiptAdmin(ReadOnlyAdmin):
 
 @admin.register(Shipment)
 class ParcelAdmin(ShipmentAdmin):
-    actions = ["hand_over_to_carrier"]
+    actions = ["mark_as_shipped"]
 
     has_ship_permission = permission_to("shipping.ship_shipment")
 
-    @admin.action(description="The carrier has fetched the selected parcels", permissions=["ship"])
-    def hand_over_to_carrier(self, request: HttpRequest, parcels: QuerySet[Shipment]) -> None:
+    @admin.action(description="Mark as shipped: the carrier has the parcels", permissions=["ship"])
+    def mark_as_shipped(self, request: HttpRequest, selected: QuerySet[Shipment]) -> None:
         def run(order_id: UUID) -> Message:
-            hand_over(order_id)
-            return messages.SUCCESS, f"{order_id} is on its way."
+            parcels.mark_as_shipped(order_id)
+            return messages.SUCCESS, f"{order_id} is marked as shipped."
 
-        run_each(run, parcels.values_list("order_id", flat=True), self, request)
+        run_each(run, selected.values_list("order_id", flat=True), self, request)

@@ -1,4 +1,4 @@
-"""What the workers have before them, read from the database whenever somebody looks at the metrics."""
+"""Gauges of unfinished sagas and intents, read from the database at each scrape."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -19,20 +19,22 @@ CONDITIONS = {
     "driven": Q(lease_until__gt=DatabaseNow()),
     "due": is_due(),
     "waiting": is_waiting() & Q(wake_at__gt=DatabaseNow()),
-    "given_up": is_free() & Q(given_up_at__isnull=False),
+    "abandoned": is_free() & Q(abandoned_at__isnull=False),
 }
-"""Every saga under way is in just one of these."""
+"""Every unfinished saga is in exactly one of these."""
 
 
 class Backlog(Collector):
     def collect(self) -> Iterable[Metric]:
         sagas = GaugeMetricFamily(
             "cloudmart_unfinished_sagas",
-            "Sagas under way: somebody drives them, they are due, they wait for a provider, or were given up.",
+            "Unfinished sagas: driven, due, waiting for a provider, or abandoned.",
             labels=["style", "condition"],
         )
         calling = GaugeMetricFamily(
-            "cloudmart_sagas_calling_for_attention", "Sagas under way that want a person to look.", labels=["style"]
+            "cloudmart_sagas_calling_for_attention",
+            "Unfinished sagas that an operator must look at.",
+            labels=["style"],
         )
         found = by_style()
         for style in SagaStyle.values:
@@ -41,13 +43,15 @@ class Backlog(Collector):
                 sagas.add_metric([style, condition], counts.get(condition, 0))
             calling.add_metric([style], counts.get("calling", 0))
         lag = GaugeMetricFamily(
-            "cloudmart_saga_lag_seconds", "For how long the saga that is due longest has been so.", value=lag_seconds()
+            "cloudmart_saga_lag_seconds",
+            "How long the saga has been due that has been due longest.",
+            value=lag_seconds(),
         )
         return sagas, calling, lag, *intents()
 
 
 def intents() -> tuple[Metric, Metric]:
-    """How many charges, refunds and parcels have no outcome and no saga that drives them."""
+    """Returns how many charges, refunds and parcels have no outcome and no saga that drives them."""
     unsettled = GaugeMetricFamily(
         "cloudmart_unsettled_intents",
         "Charges, refunds and parcels without an outcome that no saga drives.",
@@ -63,14 +67,14 @@ def intents() -> tuple[Metric, Metric]:
 
 
 def by_style() -> dict[str, Mapping[str, Any]]:
-    """How many sagas of each style are under way in each condition, and how many of them call for a person."""
-    under_way = SagaInstance.objects.filter(status__in=UNFINISHED).values("saga_type")
+    """Returns by style how many sagas are in each condition, and how many an operator must look at."""
+    unfinished = SagaInstance.objects.filter(status__in=UNFINISHED).values("saga_type")
     counts = {condition: Count("pk", filter=which) for condition, which in CONDITIONS.items()}
-    return {each["saga_type"]: each for each in under_way.annotate(**counts, calling=Count("attention"))}
+    return {each["saga_type"]: each for each in unfinished.annotate(**counts, calling=Count("attention"))}
 
 
 def lag_seconds() -> float:
-    """0 when nothing is due."""
+    """Returns 0 if nothing is due."""
     due = SagaInstance.objects.filter(is_due(), status__in=UNFINISHED)
     longest = due.aggregate(longest=Max(DatabaseNow() - DUE_SINCE))["longest"]
     return max(0.0, longest.total_seconds()) if longest else 0.0

@@ -1,4 +1,4 @@
-"""Operator commands on the sagas selected in the admin: first a page that asks for confirmation, then one by one."""
+"""Operator commands on the sagas selected in the admin: a confirmation page, then one saga after another."""
 
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -14,69 +14,69 @@ from django.template.response import TemplateResponse
 
 from cloudmart.api.admin import ReadOnlyAdmin
 from cloudmart.api.deadlines import request_deadline
-from cloudmart.api.problems import in_words
+from cloudmart.api.problems import operator_message
 from cloudmart.kernel.order import OrderSnapshot
 from cloudmart.kernel.viewers import actor_of
-from sagas.desk.cancelling import CANCELLED_BY_SHOP
-from sagas.models import SagaInstance, Verb
-from sagas.operations.commands import ACTS, STOPPED, Act, command, compensate_saga
+from sagas.desk.reasons import CANCELLED_BY_SHOP, STOPPED_BY_SHOP
+from sagas.models import OperatorCommand, SagaInstance
+from sagas.operations.commands import HANDLERS, Handler, compensate_saga, run_command
 from sagas.selectors import find_saga
 
 MOST_AT_ONCE = 100
-"""Sagas: as many as are read through before they are confirmed."""
+"""Sagas in one command: more are not read before they are confirmed."""
 
 CONFIRMED = "confirmed"
 TEMPLATE = "admin/sagas/sagainstance/confirm_command.html"
 
 CONSEQUENCES = {
-    Verb.CANCEL: "Completed orders are undone: the parcel is called off, the money refunded, the books put back. "
-    "Orders under way turn back at their next step.",
-    Verb.RETRY: "These sagas go on now, each in its direction: orders may be charged and sent, or refunded.",
-    Verb.COMPENSATE: "All that was done for these orders is undone now: parcels are called off, money is refunded, "
-    "books are put back.",
-    Verb.GIVE_UP: "Nobody tries these sagas again until they are resumed or compensated. Nothing is undone: what they "
-    "hold stays held, what is owed stays owed.",
-    Verb.RESUME: "These abandoned sagas go on now, each in its direction: orders may be charged and sent, or "
+    OperatorCommand.CANCEL: "Completed orders are undone: parcels are cancelled, money is refunded, books put back. "
+    "Unfinished orders are undone from their next step on.",
+    OperatorCommand.RETRY: "These sagas are resumed now, each in its direction: orders may be charged and sent, or "
     "refunded.",
+    OperatorCommand.COMPENSATE: "These orders are undone now: parcels cancelled, money refunded, books put back.",
+    OperatorCommand.ABANDON: "These sagas are not retried until they are resumed or compensated. Nothing is undone: "
+    "what is reserved stays reserved, what is owed stays owed.",
+    OperatorCommand.RESUME: "These abandoned sagas are resumed now, each in its direction: orders may be charged and "
+    "sent, or refunded.",
 }
-"""What each command does, as its confirmation says."""
+"""What each command does, as the confirmation page says it."""
 
 Message = tuple[int, str]
-"""How serious it is, and what it says."""
+"""Level and text."""
 
-DEFAULT_REASONS = {Verb.CANCEL: CANCELLED_BY_SHOP, Verb.COMPENSATE: STOPPED}
-NOT_WHEN_ABANDONED = {Verb.CANCEL, Verb.RETRY, Verb.COMPENSATE}
-ACTS_ON_MANY: dict[str, Act] = {**ACTS, Verb.COMPENSATE: partial(compensate_saga, abandoned=False)}
+DEFAULT_REASONS = {OperatorCommand.CANCEL: CANCELLED_BY_SHOP, OperatorCommand.COMPENSATE: STOPPED_BY_SHOP}
+NOT_WHEN_ABANDONED = {OperatorCommand.CANCEL, OperatorCommand.RETRY, OperatorCommand.COMPENSATE}
+BULK_HANDLERS: dict[str, Handler] = {**HANDLERS, OperatorCommand.COMPENSATE: partial(compensate_saga, abandoned=False)}
 
 
 class ReasonForm(forms.Form):
-    """Why a command is given."""
+    """The reason of a command."""
 
     reason = forms.CharField(max_length=200)
 
-    def __init__(self, verb: Verb, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, command: OperatorCommand, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["reason"].required = verb == Verb.GIVE_UP
+        self.fields["reason"].required = command == OperatorCommand.ABANDON
 
 
 def ask_or_run(
-    verb: Verb, admin: ReadOnlyAdmin, request: HttpRequest, selected: QuerySet[SagaInstance]
+    command: OperatorCommand, admin: ReadOnlyAdmin, request: HttpRequest, selected: QuerySet[SagaInstance]
 ) -> TemplateResponse | None:
-    """Returns the page that asks for confirmation; once that is given, runs the command, and returns None."""
+    """Returns the confirmation page; or, once the command is confirmed, runs it and returns None."""
     sagas = list(selected[: MOST_AT_ONCE + 1])
     if len(sagas) > MOST_AT_ONCE:
         admin.message_user(request, f"Select at most {MOST_AT_ONCE} at once.", messages.ERROR)
         return None
     is_confirmed = CONFIRMED in request.POST
-    form = ReasonForm(verb, request.POST) if is_confirmed else ReasonForm(verb, initial=request.POST.dict())
+    form = ReasonForm(command, request.POST) if is_confirmed else ReasonForm(command, initial=request.POST.dict())
     if not is_confirmed or not form.is_valid():
-        return confirmation(verb, admin, request, sagas, form)
-    reason, should_stop = form.cleaned_data["reason"] or DEFAULT_REASONS.get(verb, ""), request_deadline(request)
+        return confirmation(command, admin, request, sagas, form)
+    reason, should_stop = form.cleaned_data["reason"] or DEFAULT_REASONS.get(command, ""), request_deadline(request)
 
     def run(order_id: UUID) -> Message:
-        if why := left_out(verb, find_saga(order_id)):
+        if why := left_out(command, find_saga(order_id)):
             return messages.WARNING, f"{order_id} was left out. {why}"
-        saga = command(verb, order_id, actor_of(request.user), reason, should_stop, ACTS_ON_MANY)
+        saga = run_command(command, order_id, actor_of(request.user), reason, should_stop, handlers=BULK_HANDLERS)
         if saga.attention:
             return messages.WARNING, f"{order_id} is {saga.status}. {saga.attention}"
         return messages.SUCCESS, f"{order_id} is {saga.status}."
@@ -86,17 +86,19 @@ def ask_or_run(
 
 
 def confirmation(
-    verb: Verb, admin: ReadOnlyAdmin, request: HttpRequest, sagas: list[SagaInstance], form: forms.Form
+    command: OperatorCommand, admin: ReadOnlyAdmin, request: HttpRequest, sagas: list[SagaInstance], form: forms.Form
 ) -> TemplateResponse:
-    """The page that says which sagas are concerned, and what will become of them."""
+    """Returns the page that lists the sagas and says what the command will do."""
     context = {
         **admin.admin_site.each_context(request),
-        "title": f"{verb.label} {len(sagas)} saga{'' if len(sagas) == 1 else 's'}?",
+        "title": f"{command.label} {len(sagas)} saga{'' if len(sagas) == 1 else 's'}?",
         "opts": admin.opts,
         "media": admin.media,
-        "verb": verb,
-        "consequence": CONSEQUENCES[verb],
-        "rows": [(saga, OrderSnapshot.from_json(saga.payload).totals.total, left_out(verb, saga)) for saga in sagas],
+        "command": command,
+        "consequence": CONSEQUENCES[command],
+        "rows": [
+            (saga, OrderSnapshot.from_json(saga.payload).totals.total, left_out(command, saga)) for saga in sagas
+        ],
         "form": form,
         "checkbox": ACTION_CHECKBOX_NAME,
         "confirmed": CONFIRMED,
@@ -104,11 +106,11 @@ def confirmation(
     return TemplateResponse(request, TEMPLATE, context)
 
 
-def left_out(verb: Verb, saga: SagaInstance) -> str:
-    """Why a command on many sagas leaves this one out; empty if it does not."""
-    if verb in NOT_WHEN_ABANDONED and saga.given_up_at:
+def left_out(command: OperatorCommand, saga: SagaInstance) -> str:
+    """Returns why a command on many sagas leaves this one out; "" if it does not."""
+    if command in NOT_WHEN_ABANDONED and saga.abandoned_at:
         return "It is abandoned: resume it first."
-    if verb == Verb.RESUME and not saga.given_up_at:
+    if command == OperatorCommand.RESUME and not saga.abandoned_at:
         return "It is not abandoned."
     return ""
 
@@ -116,10 +118,10 @@ def left_out(verb: Verb, saga: SagaInstance) -> str:
 def run_each(
     run: Callable[[UUID], Message], order_ids: Iterable[UUID], admin: ReadOnlyAdmin, request: HttpRequest
 ) -> None:
-    """Runs a command for one order after the other, with a message for each. What fails for one stops no other."""
+    """Runs a command for one order after another, with a message for each. An error for one stops no other."""
     for order_id in order_ids:
         try:
-            level, said = run(order_id)
+            level, text = run(order_id)
         except Exception as error:
-            level, said = messages.ERROR, f"{order_id}: {in_words(error)}"
-        admin.message_user(request, said, level)
+            level, text = messages.ERROR, f"{order_id}: {operator_message(error)}"
+        admin.message_user(request, text, level)

@@ -1,107 +1,100 @@
-"""What a person may have a saga do, and the book in which every time of it stands: who, when, why, and the outcome."""
+"""The operators' commands on a saga."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from uuid import UUID
 
 from cloudmart.database.clock import DatabaseNow
 from cloudmart.database.transactions import durable
-from cloudmart.kernel.errors import DomainError
 from cloudmart.kernel.stopping import ShouldStop, never
 from cloudmart.kernel.text import LONGEST_REASON, storable
-from orders.models import SagaStyle
-from sagas.choreography import driver as choreography
-from sagas.desk.cancelling import cancel_order
-from sagas.engine.lease import give_up
-from sagas.engine.recovery import drive, resume_saga, retry_saga, seize
+from cloudmart.providers.calling import nothing
+from sagas.desk.actions import recorded
+from sagas.desk.engine import engine
+from sagas.engine.lease import acquire_for_operator, release, request_cancellation
+from sagas.engine.style import First
 from sagas.locks import lock_saga
-from sagas.models import SagaAction, SagaInstance, Verb
-from sagas.orchestration import orchestrator as orchestration
+from sagas.models import OperatorCommand, SagaInstance
 from sagas.selectors import find_saga
 
-STOPPED = "The shop has stopped the order."
-"""Why a saga turns back that an operator gives no other reason for."""
-
-Act = Callable[[UUID, str, str, ShouldStop], SagaInstance]
-"""Has the saga of an order do something: for this reason, by the hand of this actor."""
-
-TURN_BACK: dict[str, Callable[[UUID, str, str], object]] = {
-    SagaStyle.ORCHESTRATION: orchestration.turn_back,
-    SagaStyle.CHOREOGRAPHY: choreography.turn_back,
-}
+Handler = Callable[[UUID, str, str, ShouldStop], SagaInstance]
+"""Takes the order, the reason, the actor, and when to stop."""
 
 
-def command(
-    verb: Verb,
+def run_command(
+    command: OperatorCommand,
     order_id: UUID,
     actor: str,
     reason: str,
     should_stop: ShouldStop = never,
-    acts: Mapping[str, Act] | None = None,
+    first: First = nothing,
+    handlers: Mapping[str, Handler] | None = None,
 ) -> SagaInstance:
-    """Have the order's saga do it. Raises SagaNotFound, and what the verb is refused with."""
-    action = _note(find_saga(order_id), verb, actor, reason)
-    try:
-        saga = (acts or ACTS)[verb](order_id, reason, actor, should_stop)
-    except DomainError as refusal:
-        _conclude(action, refusal.code)
-        raise
-    _conclude(action, saga.status)
-    return saga
+    """Runs the command on the order's saga, and records it. Raises SagaNotFound, and what the handler raises."""
+    handler = (handlers or HANDLERS)[command]
+    act = partial(handler, order_id, reason, actor, should_stop)
+    return recorded(command, order_id, actor, reason, first, act)
+
+
+def retry_saga(order_id: UUID, reason: str, actor: str, should_stop: ShouldStop = never) -> SagaInstance:
+    """Resumes a waiting saga now. A finished one stays as it is. Raises SagaRunning and SagaAbandoned."""
+    saga = find_saga(order_id)
+    if saga.is_finished:
+        return saga
+    acquire_for_operator(saga)
+    return engine.resume_for_operator(saga, should_stop)
+
+
+def resume_saga(order_id: UUID, reason: str, actor: str, should_stop: ShouldStop = never) -> SagaInstance:
+    """Resumes an abandoned saga in its direction. Any other stays as it is. Raises SagaRunning."""
+    saga = find_saga(order_id)
+    if saga.abandoned_at is None:
+        return saga
+    acquire_for_operator(saga, abandoned=True)
+    return engine.resume_for_operator(saga, should_stop)
 
 
 def compensate_saga(
     order_id: UUID, reason: str, actor: str, should_stop: ShouldStop = never, *, abandoned: bool = True
 ) -> SagaInstance:
-    """Have a saga turn back, and drive it there at once; one that has turned back already is driven on.
+    """Undoes an order now. A saga that compensates already is resumed, a completed one is cancelled.
 
-    Raises SagaNotFound, SagaRunning while somebody else drives it, AlreadyShipped when it is too late, and
-    SagaAbandoned unless `abandoned` ones are meant too.
+    Raises SagaRunning if another driver holds the lease, AlreadyShipped if it is too late, and SagaAbandoned for an
+    abandoned saga unless `abandoned`.
     """
     saga = find_saga(order_id)
     if saga.is_finished:
-        return cancel_order(order_id, reason, actor, should_stop)
-    return drive(_seize_and_turn_back(order_id, reason, actor, abandoned), should_stop)
+        return engine.cancel(order_id, reason, actor, should_stop)
+    return engine.resume_for_operator(_acquire_to_cancel(order_id, reason, actor, abandoned), should_stop)
 
 
 @durable
-def give_up_saga(order_id: UUID, reason: str) -> SagaInstance:
-    """Leave a saga as it is until a person has it go on; one at rest stays as it is anyway.
+def abandon_saga(order_id: UUID, reason: str, actor: str, should_stop: ShouldStop = never) -> SagaInstance:
+    """Stops the retries of a saga until an operator resumes it. A finished one stays as it is.
 
-    Nothing is undone and nothing forgotten: what it holds it holds, and what is owed is owed. Raises SagaNotFound, and
-    SagaRunning while somebody drives it.
+    Nothing is undone: what is reserved stays reserved, and what is owed stays owed. Raises SagaRunning.
     """
     saga = lock_saga(order_id)
     if not saga.is_finished:
-        seize(saga, abandoned=True)
-        give_up(saga, given_up_at=DatabaseNow(), attention=storable(reason, LONGEST_REASON))
+        acquire_for_operator(saga, abandoned=True)
+        release(saga, abandoned_at=DatabaseNow(), attention=storable(reason, LONGEST_REASON))
         saga.refresh_from_db()
     return saga
 
 
-ACTS: dict[str, Act] = {
-    Verb.CANCEL: cancel_order,
-    Verb.RETRY: lambda order_id, _, __, should_stop: retry_saga(order_id, should_stop),
-    Verb.COMPENSATE: compensate_saga,
-    Verb.GIVE_UP: lambda order_id, reason, _, __: give_up_saga(order_id, reason),
-    Verb.RESUME: lambda order_id, _, __, should_stop: resume_saga(order_id, should_stop),
+HANDLERS: dict[str, Handler] = {
+    OperatorCommand.CANCEL: engine.cancel,
+    OperatorCommand.RETRY: retry_saga,
+    OperatorCommand.COMPENSATE: compensate_saga,
+    OperatorCommand.ABANDON: abandon_saga,
+    OperatorCommand.RESUME: resume_saga,
 }
 
 
 @durable
-def _seize_and_turn_back(order_id: UUID, reason: str, actor: str, abandoned: bool) -> SagaInstance:
+def _acquire_to_cancel(order_id: UUID, reason: str, actor: str, abandoned: bool) -> SagaInstance:
     saga = lock_saga(order_id)
-    seize(saga, abandoned=abandoned)
-    TURN_BACK[saga.saga_type](order_id, reason, actor)
+    acquire_for_operator(saga, abandoned=abandoned)
+    request_cancellation(order_id, reason, actor)
     saga.refresh_from_db()
     return saga
-
-
-@durable
-def _note(saga: SagaInstance, verb: Verb, actor: str, reason: str) -> SagaAction:
-    why = storable(reason, LONGEST_REASON)
-    return SagaAction.objects.create(saga=saga, verb=verb, actor=actor, reason=why)
-
-
-@durable
-def _conclude(action: SagaAction, outcome: str) -> None:
-    SagaAction.objects.filter(pk=action.pk).update(outcome=outcome)

@@ -1,4 +1,4 @@
-"""A parcel is fetched once its order is sold: until then the order's saga may have to call it off."""
+"""Marking parcels as shipped: only once the order is sold, for until then its saga may have to cancel the parcel."""
 
 from contextlib import suppress
 from uuid import UUID
@@ -10,13 +10,13 @@ from shipping import services as shipping
 
 
 @durable
-def hand_over(order_id: UUID) -> None:
-    """The carrier has fetched the parcel of an order that is sold, or of one that is not ours.
+def mark_as_shipped(order_id: UUID) -> None:
+    """Marks the parcel of an order whose saga is finished, or that is not ours, as shipped.
 
-    Raises SagaRunning, ShipmentNotFound, and IllegalMove unless the parcel was arranged.
+    Raises SagaRunning, ShipmentNotFound, and IllegalMove unless the parcel is arranged.
     """
     with suppress(SagaNotFound):
         saga = lock_saga(order_id)
         if not saga.is_finished:
             raise SagaRunning(f"The order is not sold: its saga is {saga.status}.", order_id=str(order_id))
-    shipping.hand_over(order_id)
+    shipping.mark_as_shipped(order_id)

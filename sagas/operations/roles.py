@@ -1,4 +1,4 @@
-"""The group Operators: whoever is in it may see every page of the admin, and run every operator command."""
+"""The group Operators, whose members see every page of the admin and run every operator command."""
 
 from typing import Any
 
@@ -10,9 +10,9 @@ APPS = ("cloudmart", "orders", "inventory", "payments", "shipping", "sagas")
 
 
 def create_operators(using: str, apps: Any = installed, **kwargs: Any) -> None:
-    """Creates the group, unless there is one, after the migration that completes its permissions.
+    """Creates the group, unless it exists, once a migration has created all of its permissions.
 
-    Only then: what an administrator has taken from the group, no migration gives back.
+    An existing group is not changed: an administrator may have removed permissions from it.
     """
     try:
         groups, permissions = apps.get_model("auth.Group").objects, apps.get_model("auth.Permission").objects
@@ -25,7 +25,7 @@ def create_operators(using: str, apps: Any = installed, **kwargs: Any) -> None:
 
 
 def operator_permissions() -> set[tuple[str, str]]:
-    """App and codename of each operator command, and of looking at each model of ours."""
+    """Returns app and codename of each operator command, and of viewing each of our models."""
     models = [model for app in APPS for model in installed.get_app_config(app).get_models()]
     commands = {(model._meta.app_label, codename) for model in models for codename, _ in model._meta.permissions}
     return commands | {(model._meta.app_label, f"view_{model._meta.model_name}") for model in models}

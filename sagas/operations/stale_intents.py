@@ -1,11 +1,11 @@
-"""Intents that no saga drives: a direct command wrote them, and ended before it knew their outcome.
+"""Intents that no saga drives: a direct command stored them, and its process died before it knew their outcome.
 
-Whoever sent the command may repeat it; nobody has to. A worker resumes what nobody has asked for in STALE_INTENT.
+A client may repeat the command. A worker resumes an intent that has not been written for STALE_INTENT.
 """
 
 import logging
-from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 from django.conf import settings
 from django.db import close_old_connections
@@ -15,14 +15,13 @@ from structlog.contextvars import bound_contextvars
 from cloudmart.database.clock import DatabaseNow
 from cloudmart.database.invariants import Rows
 from cloudmart.database.transactions import durable
-from cloudmart.kernel.guards import guarded
 from cloudmart.kernel.stopping import ShouldStop, never
-from cloudmart.providers.remote import perform
+from cloudmart.providers.calling import perform
 from cloudmart.providers.unsettled import Found, Unsettled
 from payments.unsettled import UNSETTLED as PAYMENTS
-from sagas.desk.guards import check_saga_rests
 from sagas.errors import SagaRunning
 from sagas.models import UNFINISHED, SagaInstance
+from sagas.operations.guards import check_saga_finished
 from shipping.unsettled import UNSETTLED as PARCELS
 
 logger = logging.getLogger(__name__)
@@ -32,37 +31,36 @@ BATCH = 20
 
 
 def outside_sagas(rows: Rows, kind: Unsettled) -> Rows:
-    """Those of these intents whose order has no saga under way."""
+    """Returns those of these intents whose order has no unfinished saga."""
     saga = SagaInstance.objects.filter(order_id=OuterRef(kind.order_id), status__in=UNFINISHED)
     return rows.exclude(Exists(saga))
 
 
 def neglected(rows: Rows, kind: Unsettled, since: timedelta) -> Rows:
-    """Those of them that were neither written nor asked for `since` so long."""
+    """Returns those of them that have not been written for so long."""
     return outside_sagas(rows, kind).filter(_untouched(since))
 
 
 def stale(kind: Unsettled) -> Rows:
-    """The intents of this kind that a worker has to resume."""
+    """Returns the intents of this kind that a worker has to resume."""
     return neglected(kind.rows(), kind, settings.STALE_INTENT)
 
 
 def resume_stale(should_stop: ShouldStop = never) -> int:
-    """Resume every stale intent, one by one. Returns how many were resumed."""
+    """Resumes every stale intent, one by one. Returns how many."""
     return sum(_resume_all(kind, should_stop) for kind in KINDS)
 
 
 def resume(kind: Unsettled, found: Found) -> bool:
-    """Ask the provider again, under the same key, and store the outcome. Returns False if another worker does.
+    """Calls the provider again, with the same key, and stores the outcome. Returns False if another worker does.
 
-    An error is logged, and the intent is resumed again when it is stale again.
+    An error is logged. The intent is resumed again once it is stale again.
     """
-    if not _claim(kind, found):
+    if not _touch(kind, found):
         return False
-    operation = replace(kind.operation, begin=guarded(kind.operation.begin, check_saga_rests))
     with bound_contextvars(order_id=str(found.order_id)):
         try:
-            perform(operation, found)
+            perform(kind.operation, found, first=partial(check_saga_finished, found.order_id))
         except SagaRunning:
             logger.info("%s %s is left to the order's saga", kind.words, found.pk)
         except Exception:
@@ -81,8 +79,8 @@ def _resume_all(kind: Unsettled, should_stop: ShouldStop) -> int:
 
 
 @durable
-def _claim(kind: Unsettled, found: Found) -> bool:
-    """Compare-and-set: the intent is not stale any more, so no other worker asks for it at the same time."""
+def _touch(kind: Unsettled, found: Found) -> bool:
+    """Compare-and-set: the intent is no longer stale, so no other worker resumes it at the same time."""
     is_stale = kind.rows().filter(_untouched(settings.STALE_INTENT), pk=found.pk)
     return bool(is_stale.update(updated_at=DatabaseNow()))
 

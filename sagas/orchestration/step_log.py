@@ -7,8 +7,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from cloudmart.kernel.text import LONGEST_ERROR, storable
-from cloudmart.providers.remote import Answer
+from cloudmart.providers.calling import ProviderResponse
 from sagas.engine.metrics import count_log
+from sagas.engine.style import Call
 from sagas.models import Direction, SagaInstance, SagaStepLog, StepStatus
 
 
@@ -16,7 +17,7 @@ class StepLog:
     """Collects lines, and writes them in one statement."""
 
     def __init__(self, saga: SagaInstance, last_seq: int) -> None:
-        self._saga, self._seq = saga, last_seq
+        self._saga, self.last_seq = saga, last_seq
         self._lines: list[SagaStepLog] = []
 
     def add(
@@ -30,13 +31,13 @@ class StepLog:
         finished: datetime | None = None,
         error: str = "",
     ) -> None:
-        """A line; without times it is about now."""
-        self._seq += 1
+        """Adds a line. Its times default to now."""
+        self.last_seq += 1
         now = timezone.now()
         self._lines.append(
             SagaStepLog(
                 saga=self._saga,
-                seq=self._seq,
+                seq=self.last_seq,
                 step=step,
                 direction=direction,
                 attempt=attempt,
@@ -47,39 +48,30 @@ class StepLog:
             )
         )
 
-    def reaches(self, state: str) -> None:
-        """From the last line on, the saga is in this state."""
-        self._lines[-1].state = state
-
-    def add_answer(self, step: str, direction: Direction, answer: Answer, status: StepStatus, error: str = "") -> None:
-        """A line for every try that failed in passing, and one for the last."""
-        for attempt, failure in enumerate(answer.failures, start=1):
+    def add_call(self, call: Call, response: ProviderResponse, status: StepStatus, error: str = "") -> None:
+        """Adds a line for each failed attempt, and one for the last attempt, with this status and error."""
+        for number, attempt in enumerate(response.all_attempts, start=1):
+            is_last = number == response.attempts
             self.add(
-                step,
-                direction,
-                StepStatus.FAILED,
-                attempt=attempt,
-                started=failure.started,
-                finished=failure.finished,
-                error=failure.error,
+                call.name,
+                call.direction,
+                status if is_last else StepStatus.FAILED,
+                attempt=number,
+                started=attempt.started,
+                finished=attempt.finished,
+                error=attempt.error or (error if is_last else ""),
             )
-        self.add(
-            step,
-            direction,
-            status,
-            attempt=answer.tries,
-            started=answer.started,
-            finished=answer.finished,
-            error=answer.error or error,
-        )
+
+    def reaches(self, state: str) -> None:
+        """The last line is the one with which the saga reaches this state."""
+        self._lines[-1].state = state
 
     @property
     def ended(self) -> datetime:
-        """When the last of these lines ended, by the clock of whoever took the steps."""
+        """When the last of these lines ended, by the clock of the process that took the steps."""
         return max((line.finished for line in self._lines if line.finished), default=timezone.now())
 
-    def write(self) -> int:
-        """Add the lines to the saga's log, and count them once that is committed; returns the last line's number."""
+    def write(self) -> None:
+        """Adds the lines to the saga's log, and counts them once they are committed."""
         SagaStepLog.objects.bulk_create(self._lines)
         transaction.on_commit(partial(count_log, self._saga.saga_type, self._lines))
-        return self._seq

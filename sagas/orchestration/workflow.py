@@ -1,10 +1,11 @@
-"""An order's saga, as a table of what is done and how it is undone."""
+"""An order's saga, as a table of what each step does and how it is undone."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from cloudmart.kernel.order import Basket, OrderSnapshot
-from cloudmart.providers.remote import RemoteOperation
+from cloudmart.providers.operation import RemoteOperation
 from inventory import services as inventory
 from orders import services as orders
 from payments import services as payments
@@ -14,15 +15,15 @@ from shipping import services as shipping
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Local:
-    """A step that is one function, run in the saga's transaction. It checks everything before it writes."""
+    """A step that is one function, run in the saga's transaction.
+
+    `do` checks before it writes: if it raises a DomainError, it has written nothing.
+    """
 
     name: str
     do: Callable[[OrderSnapshot], None]
     undo: Callable[[Basket, str], None] | None = None
-    """Takes the basket of whoever has the order undone, and the reason.
-
-    None when there is nothing to undo that another step's undo does not.
-    """
+    """Takes the order's books with who undoes it, and the reason. None if another step's undo covers it."""
     reaches: State
 
 
@@ -31,8 +32,8 @@ class Remote:
     """A step that a provider does, between two transactions."""
 
     name: str
-    do: RemoteOperation
-    undo: RemoteOperation
+    do: RemoteOperation[Any, Any]
+    undo: RemoteOperation[Any, Any]
     reaches: State
 
 
@@ -41,9 +42,9 @@ Workflow = tuple[Step, ...]
 
 
 def complete(order: OrderSnapshot) -> None:
-    """The order is done, and the copies leave the shelf; the stock, which many want, is locked last."""
-    orders.complete_order(order)
+    """Sells the reserved stock, which may be refused, and completes the order."""
     inventory.confirm_stock(order)
+    orders.complete_order(order)
 
 
 ORDER_WORKFLOW: Workflow = (

@@ -1,4 +1,4 @@
-"""A carrier that is asked over HTTP, at CARRIER_URL."""
+"""The carrier at CARRIER_URL."""
 
 from uuid import UUID
 
@@ -6,7 +6,7 @@ from django.conf import settings
 
 from cloudmart.kernel.order import Address
 from cloudmart.providers.http_provider import HttpProvider
-from cloudmart.providers.remote import Outcome
+from cloudmart.providers.outcomes import Outcome
 from shipping.errors import ShippingFailed
 
 
@@ -19,7 +19,7 @@ class HttpCarrier(HttpProvider):
 
     def arrange(self, key: str, *, order_id: UUID, address: Address) -> Outcome:
         where = {"postal_code": address.postal_code, "address": address.text, "country": address.country}
-        return self.ask("parcels", key, order_id=str(order_id), **where)
+        return self.post("parcels", key, order_id=str(order_id), **where)
 
     def cancel(self, key: str, *, arrange_key: str) -> Outcome:
-        return self.ask("call-offs", key, parcel_key=arrange_key)
+        return self.post("call-offs", key, parcel_key=arrange_key)

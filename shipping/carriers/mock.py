@@ -1,14 +1,14 @@
-"""A carrier that is steered by magic postal codes, and carries nothing."""
+"""A carrier in this process. It carries nothing; magic postal codes decide its outcomes."""
 
 from uuid import UUID
 
 from cloudmart.kernel.order import Address
-from cloudmart.providers.magic import Refusal, fate_of_postal_code
-from cloudmart.providers.mock import MockProvider, accepted, allowed, refused
-from cloudmart.providers.remote import Outcome, ProviderUnavailable, Refused
+from cloudmart.providers.magic import Refusal, behaviour_of_postal_code
+from cloudmart.providers.mock import MockProvider, accepted, refused
+from cloudmart.providers.outcomes import Outcome
 from shipping.errors import ShippingFailed
 
-CALLED_OFF = Refusal("called_off", "The parcel was called off.")
+CANCELLED = Refusal("called_off", "The parcel was cancelled.")
 
 
 class MockCarrier(MockProvider):
@@ -17,17 +17,9 @@ class MockCarrier(MockProvider):
     name = "mock"
 
     def arrange(self, key: str, *, order_id: UUID, address: Address) -> Outcome:
-        attempt = self._note("arrange", key)
-        if isinstance(known := self.lookup(key), Refused):
-            return known
-        fate = allowed(fate_of_postal_code(address.postal_code))
-        if no := fate.refusal:
-            return self._answer(key, refused(ShippingFailed, no, key))
-        if attempt <= fate.not_taken:
-            raise ProviderUnavailable(f"try {attempt}")
-        return self._answer(key, accepted("trk", key))
+        return self._execute("arrange", key, behaviour_of_postal_code(address.postal_code), "trk", ShippingFailed)
 
     def cancel(self, key: str, *, arrange_key: str) -> Outcome:
-        self._note("cancel", key)
-        self._answer(arrange_key, refused(ShippingFailed, CALLED_OFF, arrange_key))
-        return self._answer(key, accepted("void", key))
+        self._record_call("cancel", key)
+        self._store_outcome(arrange_key, refused(ShippingFailed, CANCELLED, arrange_key))
+        return self._store_outcome(key, accepted("void", key))

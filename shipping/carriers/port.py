@@ -1,4 +1,4 @@
-"""What we ask of a carrier."""
+"""The interface of a carrier."""
 
 from functools import cache
 from typing import Protocol
@@ -8,36 +8,33 @@ from django.conf import settings
 from django.utils.module_loading import import_string
 
 from cloudmart.kernel.order import Address
-from cloudmart.providers.remote import Outcome
+from cloudmart.providers.outcomes import Outcome
 
 
 class Carrier(Protocol):
-    """Every request carries an idempotency key: a repeat under the same key does nothing and answers the same.
+    """Every request carries an idempotency key: a repeat under the same key does nothing, and has the same outcome.
 
-    Each answers Accepted or Refused, or raises ProviderUnavailable or OutcomeUnknown.
-    One that also keeps a ledger (cloudmart.providers.reconciliation) is held against our books by the audit.
+    Each returns Accepted or Refused, or raises ProviderUnavailable or OutcomeUnknown. The audit compares our records
+    with a carrier that also has a ledger (cloudmart.providers.reconciliation).
     """
 
     name: str
 
     def arrange(self, key: str, *, order_id: UUID, address: Address) -> Outcome:
-        """Accepted carries the tracking number. The order's id is for the carrier's books, to compare ours with."""
+        """Accepted carries the tracking number. The order's id is for the carrier's own records."""
         ...
 
     def cancel(self, key: str, *, arrange_key: str) -> Outcome:
-        """Call off a parcel that may never have been arranged.
-
-        That it has not is a success, and that it comes later is refused.
-        """
+        """Cancel a parcel. If the parcel has not arrived, that is accepted too, and the parcel is refused later."""
         ...
 
     def lookup(self, key: str) -> Outcome:
-        """What became of the request with this key; Unknown when the carrier cannot tell for sure."""
+        """Returns the outcome of the request with this key; Unknown if the carrier is not certain."""
         ...
 
 
 @cache
 def carrier() -> Carrier:
-    """The adapter that `settings.CARRIER` names, one a process."""
+    """Returns the adapter that `settings.CARRIER` names, one per process."""
     adapter: Carrier = import_string(settings.CARRIER)()
     return adapter

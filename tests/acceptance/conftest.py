@@ -1,4 +1,4 @@
-"""The acceptance suite places every order in both styles, over HTTP."""
+"""Fixtures and helpers of the acceptance tests, which place every order over HTTP, in both styles."""
 
 from collections.abc import Callable
 from typing import Any
@@ -27,7 +27,7 @@ def style(request: pytest.FixtureRequest) -> SagaStyle:
 
 @pytest.fixture
 def place(api: APIClient, style: SagaStyle) -> Callable[..., Any]:
-    """Order (book, copies) lines, with whatever else the body should say."""
+    """Sends POST /orders with these (book, copies) lines and further fields, and returns the response."""
 
     def place(*lines: tuple[str, int], **more: Any) -> Any:
         items = [{"book_id": book_id, "quantity": quantity} for book_id, quantity in lines]
@@ -39,7 +39,7 @@ def place(api: APIClient, style: SagaStyle) -> Callable[..., Any]:
 
 @pytest.fixture
 def status_of(api: APIClient) -> Callable[[str], dict[str, Any]]:
-    """What GET /saga/{order_id}/status tells."""
+    """Returns the JSON of GET /saga/{order_id}/status."""
 
     def status_of(order_id: str) -> dict[str, Any]:
         return api.get(f"/saga/{order_id}/status").json()
@@ -48,14 +48,14 @@ def status_of(api: APIClient) -> Callable[[str], dict[str, Any]]:
 
 
 def money_kept(order_id: str) -> int:
-    """Yen that were captured for this order and not given back."""
+    """Returns the yen that were captured for this order and not refunded."""
     captured = sum(p.amount for p in Payment.objects.filter(order_id=order_id) if p.status in CAPTURED)
     refunds = Refund.objects.filter(payment__order_id=order_id, status=RefundStatus.REFUNDED)
     return captured - sum(refund.amount for refund in refunds)
 
 
 def decline_of(token: str) -> dict[str, Any]:
-    """What the one payment there is was declined with, as oddly as the provider has said it."""
+    """Returns the error of the only payment, which the mock provider declined for this token."""
     return refused(PaymentDeclined, DECLINED[token], Payment.objects.get().idempotency_key).error.as_json()
 
 
@@ -68,16 +68,16 @@ def holds(order_id: str) -> set[str]:
 
 
 def end_of(order_id: str) -> tuple[str, int, int, list[tuple[str, int, int]]]:
-    """Where an order has ended: its status, money, parcels, and the shelves. The same in both styles."""
+    """Returns the status, money and parcels of an order, and all shelves. They are the same in both styles."""
     shelves = InventoryRecord.objects.order_by("pk").values_list("pk", "on_hand", "reserved")
     status = Order.objects.get(pk=UUID(order_id)).status
     return status, money_kept(order_id), parcels_on_their_way(order_id), list(shelves)
 
 
-def steps_of(told: dict[str, Any], direction: str, *statuses: str) -> list[str]:
-    """The steps of the log in one direction, in their order."""
-    return [line["step"] for line in told["steps"] if line["direction"] == direction and line["status"] in statuses]
+def steps_of(saga: dict[str, Any], direction: str, *statuses: str) -> list[str]:
+    """Returns the steps with these statuses in one direction, in the order of the log."""
+    return [line["step"] for line in saga["steps"] if line["direction"] == direction and line["status"] in statuses]
 
 
-def events_in(told: dict[str, Any]) -> list[str]:
-    return [event["event_type"] for event in told["events"]]
+def events_in(saga: dict[str, Any]) -> list[str]:
+    return [event["event_type"] for event in saga["events"]]

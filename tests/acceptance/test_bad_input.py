@@ -1,4 +1,4 @@
-"""Bad input is a clear 4xx, and writes nothing."""
+"""Bad input is a 4xx that names the error, and writes nothing."""
 
 import json
 
@@ -91,10 +91,10 @@ def nothing_is_written(shelve):
     ],
 )
 def test_a_wrong_field_is_named(api, body, field, style):
-    answer = api.post("/orders", {**body, "saga": style})
-    assert answer.status_code == 400, answer.content
-    assert answer["Content-Type"] == "application/problem+json"
-    problem = answer.json()
+    response = api.post("/orders", {**body, "saga": style})
+    assert response.status_code == 400, response.content
+    assert response["Content-Type"] == "application/problem+json"
+    problem = response.json()
     assert problem["code"] == "invalid" and problem["status"] == 400
     assert field in {error["field"] for error in problem["errors"]}
 
@@ -114,14 +114,14 @@ def test_a_wrong_field_is_named(api, body, field, style):
         ({**without("book_id", "quantity"), "items": [{"book_id": "book-123", "quantity": 501}] * 2}, 409, TOO_LARGE),
     ],
 )
-def test_what_cannot_be_done_is_refused(api, body, status, code):
-    answer = api.post("/orders", body)
-    assert (answer.status_code, answer.json()["code"]) == (status, code)
+def test_an_order_that_cannot_be_placed_is_refused(api, body, status, code):
+    response = api.post("/orders", body)
+    assert (response.status_code, response.json()["code"]) == (status, code)
 
 
-def test_a_changed_price_comes_with_the_current_one(api):
-    answer = api.post("/orders", {**GOOD, "price": 3000})
-    assert answer.json()["prices"] == [{"book_id": "book-123", "expected": 3000, "current": 3500}]
+def test_a_changed_price_is_reported_with_the_current_one(api):
+    response = api.post("/orders", {**GOOD, "price": 3000})
+    assert response.json()["prices"] == [{"book_id": "book-123", "expected": 3000, "current": 3500}]
 
 
 @known_bug("CVE-2017-12635")
@@ -147,43 +147,43 @@ def test_a_changed_price_comes_with_the_current_one(api):
         "{}".encode("utf-16"),
     ],
 )
-def test_what_is_no_order_is_refused(api, body):
-    answer = api.post("/orders", body, content_type="application/json")
-    assert answer.status_code == 400
-    assert answer.json()["code"] in {"invalid", "parse_error"}
+def test_a_malformed_body_is_rejected(api, body):
+    response = api.post("/orders", body, content_type="application/json")
+    assert response.status_code == 400
+    assert response.json()["code"] in {"invalid", "parse_error"}
 
 
 @known_bug("CVE-2017-12635")
 @pytest.mark.parametrize(
     "twice", ['"quantity": 1', '"shipping_address": {"postal_code": "150-0001", "postal_code": "150-0002"}']
 )
-def test_a_good_order_that_names_a_key_twice_is_not_read(api, twice):
+def test_a_body_with_a_duplicate_key_is_rejected(api, twice):
     body = f"{json.dumps(GOOD)[:-1]}, {twice}}}"
-    answer = api.post("/orders", body, content_type="application/json")
-    assert (answer.status_code, answer.json()["code"]) == (400, "parse_error")
+    response = api.post("/orders", body, content_type="application/json")
+    assert (response.status_code, response.json()["code"]) == (400, "parse_error")
 
 
-def test_a_form_is_not_json(api):
-    answer = api.post("/orders", "book_id=book-123", content_type="application/x-www-form-urlencoded")
-    assert answer.status_code == 415
-    assert answer.json()["code"] == "unsupported_media_type"
+def test_a_form_is_rejected_as_an_unsupported_media_type(api):
+    response = api.post("/orders", "book_id=book-123", content_type="application/x-www-form-urlencoded")
+    assert response.status_code == 415
+    assert response.json()["code"] == "unsupported_media_type"
 
 
-def test_a_path_that_does_not_exist_and_a_verb_that_is_not_meant(api):
+def test_an_unknown_path_is_404_and_an_unsupported_method_is_405(api):
     assert api.get("/nothing").json()["code"] == "not_found"
     refused = api.delete("/orders")
     assert refused.status_code == 405 and "GET" in refused["Allow"]
     assert api.get("/saga/start").status_code == 405
 
 
-def test_a_customer_without_an_address_must_name_one(api, customer):
+def test_a_customer_without_an_address_must_send_one(api, customer):
     customer.postal_code = ""
     customer.save()
     assert api.post("/orders", GOOD).json()["code"] == "no_shipping_address"
 
 
 @pytest.mark.parametrize("command", ["reserve", "release"])
-def test_copies_are_limited_however_many_lines_name_them(operator, command):
+def test_the_copies_of_a_book_are_limited_over_all_lines(operator, command):
     """1000 copies a line: a book on 100 lines would be 100,000."""
     items = [{"book_id": "book-123", "quantity": 1000}] * 100
     order = {"order_id": "01a1fc13-06f4-71f7-ac05-df3857a063f2", "items": items}

@@ -1,4 +1,4 @@
-"""An order is taxed where it goes, and nowhere else."""
+"""The country of the address decides the tax of an order."""
 
 import pytest
 
@@ -28,13 +28,13 @@ def test_the_country_of_the_address_decides_the_tax(place, api, address, tax, is
     assert api.get(f"/shipping/{order['order_id']}").json()["address"] == address
 
 
-def test_an_address_that_names_no_country_is_at_home(place):
+def test_an_address_without_a_country_is_in_the_home_country(place):
     for address in ("〒150-0001 東京", {"postal_code": "150-0001"}):
         order = place(("book-123", 1), shipping_address=address).json()
         assert (order["tax"], order["shipping_address"]["country"]) == (100, "JP")
 
 
-def test_the_address_on_file_has_a_country_too(place):
+def test_the_address_on_file_has_a_country(place):
     Customer.objects.update(postal_code="10115", address="Invalidenstraße 43", country="DE")
     order = place(("book-123", 1)).json()
     assert (order["tax"], order["shipping_address"]) == (70, BERLIN)
@@ -42,14 +42,14 @@ def test_the_address_on_file_has_a_country_too(place):
     assert (refused.status_code, refused.json()["code"], refused.json()["region"]) == (409, "region_differs", "DE")
 
 
-def test_no_region_is_chosen_for_its_tax(place):
+def test_another_region_than_the_country_is_refused(place):
     for address in ({}, {"shipping_address": "150-0001"}, {"shipping_address": BERLIN}):
         refused = place(("book-123", 1), region="US", **address)
         assert (refused.status_code, refused.json()["code"]) == (409, "region_differs")
     assert not Order.objects.exists()
 
 
-def test_a_draft_is_taxed_where_it_goes(api, style):
+def test_a_draft_is_taxed_by_the_country_of_its_address(api, style):
     refused = api.post("/orders", {"region": "DE"})
     assert (refused.status_code, refused.json()["code"]) == (409, "region_differs")
     draft = api.post("/orders", {"saga": style, "shipping_address": BERLIN, "region": "DE"})["Location"]
@@ -64,7 +64,7 @@ def test_a_draft_is_taxed_where_it_goes(api, style):
 
 @pytest.fixture
 def destinations(monkeypatch):
-    """The addresses that the carrier is given, in order."""
+    """The addresses that the carrier receives, in order."""
     given, arrange = [], MockCarrier.arrange
 
     def arrange_and_note(self, key, *, order_id, address):
@@ -75,17 +75,17 @@ def destinations(monkeypatch):
     return given
 
 
-def test_the_carrier_is_given_the_country(place, destinations):
+def test_the_carrier_receives_the_country(place, destinations):
     place(("book-123", 1), shipping_address=LONDON)
     assert destinations == [Address("SW1A 1AA", "The Mall", "GB")]
 
 
-def test_the_carrier_is_given_the_country_of_a_parcel_without_a_saga(operator, destinations):
+def test_the_carrier_receives_the_country_of_a_direct_parcel(operator, destinations):
     signed_in(operator).post("/shipping/arrange", {"order_id": ID, "shipping_address": LONDON})
     assert destinations == [Address("SW1A 1AA", "The Mall", "GB")]
 
 
-def test_a_parcel_to_the_same_code_of_another_country_is_another(operator):
+def test_the_same_postal_code_in_another_country_is_another_address(operator):
     client, parcel = signed_in(operator), {"order_id": ID, "shipping_address": {**BERLIN, "country": "FR"}}
     assert client.post("/shipping/arrange", parcel).status_code == 200
     refused = client.post("/shipping/arrange", {**parcel, "shipping_address": BERLIN})
@@ -93,7 +93,7 @@ def test_a_parcel_to_the_same_code_of_another_country_is_another(operator):
     assert refused.json()["shipping_address"] == {**BERLIN, "country": "FR"}
 
 
-def test_a_shop_elsewhere_takes_an_address_in_parts_only(place, settings):
+def test_a_shop_outside_japan_refuses_an_address_as_text(place, settings):
     settings.HOME_REGION = "DE"
     order = place(("book-123", 1), shipping_address={"postal_code": "10115"}).json()
     assert (order["tax"], order["region"]) == (70, "DE")

@@ -1,4 +1,4 @@
-"""An order that still goes forward after its deadline turns back when it is next driven."""
+"""An order that still goes forward past its deadline is compensated when it is next driven."""
 
 from datetime import timedelta
 
@@ -6,14 +6,14 @@ import pytest
 from django.core.management import call_command
 
 from cloudmart.database.clock import DatabaseNow
-from cloudmart.providers.remote import OutcomeUnknown, ProviderUnavailable, Unknown
+from cloudmart.providers.outcomes import OutcomeUnknown, ProviderUnavailable, Unknown
 from orders.models import SagaStyle
 from payments.gateways.mock import MockGateway
 from payments.gateways.port import gateway
-from sagas.choreography import inventory as stock_room
+from sagas.choreography import inventory as reactions_of_inventory
 from sagas.models import Event, SagaInstance
 from tests.acceptance.conftest import end_of, events_in, money_kept
-from tests.committed import hand_over
+from tests.committed import mark_as_shipped
 from tests.conftest import signed_in
 from tests.known_bugs import known_bug
 
@@ -22,90 +22,91 @@ UNDONE = ("cancelled", 0, 0, [("book-123", 3, 0)])
 BOUGHT = ("completed", 1100, 1, [("book-123", 2, 0)])
 
 
-def unanswered(self, key, **kwargs):
-    raise OutcomeUnknown("no answer")
+def has_unknown_outcome(self, key, **kwargs):
+    raise OutcomeUnknown("no response")
 
 
 @pytest.fixture
 def doubtful(api, shelve, style, monkeypatch):
-    """The id of an order that waits: its charge has happened, but no answer came. The gateway is up again."""
+    """The id of an order that waits: its charge succeeded, but the response was lost. The gateway is up again."""
     shelve("book-123", 3)
     charge = MockGateway.charge
 
-    def charge_and_say_nothing(self, key, **kwargs):
+    def charge_without_response(self, key, **kwargs):
         charge(self, key, **kwargs)
-        raise OutcomeUnknown("no answer")
+        raise OutcomeUnknown("no response")
 
     with monkeypatch.context() as down:
-        down.setattr(MockGateway, "charge", charge_and_say_nothing)
-        down.setattr(MockGateway, "lookup", lambda self, key: Unknown("nobody knows"))
-        answer = api.post("/orders", {**ORDER, "saga": style}, headers={"Idempotency-Key": "key"})
+        down.setattr(MockGateway, "charge", charge_without_response)
+        down.setattr(MockGateway, "lookup", lambda self, key: Unknown("no response"))
+        response = api.post("/orders", {**ORDER, "saga": style}, headers={"Idempotency-Key": "key"})
     gateway().diary.clear()
-    return answer.json()["order_id"]
+    return response.json()["order_id"]
 
 
-def end_in(seconds):
-    """The deadline of all sagas is so far away."""
+def set_deadline(seconds):
+    """Sets the deadline of all sagas to so many seconds from now."""
     SagaInstance.objects.update(deadline_at=DatabaseNow() + timedelta(seconds=seconds))
 
 
-def work():
+def run_worker():
+    """Runs a worker once, when every waiting saga is due."""
     SagaInstance.objects.exclude(wake_at=None).update(wake_at=DatabaseNow())
     call_command("run_worker", once=True)
 
 
 @known_bug("skill-temporal-developer PR#43")
-def test_who_is_late_turns_back(api, doubtful, status_of, style):
-    end_in(-1)
-    work()
-    told = status_of(doubtful)
-    assert told["status"] == "FAILED"
-    assert told["failure"] == {"code": "saga_timed_out", "detail": "The order could not be finished in time."}
-    assert told["history"][-2:] == ["COMPENSATION_STARTED", "FAILED"]
+def test_an_order_past_its_deadline_is_compensated(api, doubtful, status_of, style):
+    set_deadline(-1)
+    run_worker()
+    saga = status_of(doubtful)
+    assert saga["status"] == "FAILED"
+    assert saga["failure"] == {"code": "saga_timed_out", "detail": "The order could not be finished in time."}
+    assert saga["history"][-2:] == ["COMPENSATION_STARTED", "FAILED"]
     if style == SagaStyle.ORCHESTRATION:
-        assert "deadline" in [line["step"] for line in told["steps"]]
+        assert "deadline" in [line["step"] for line in saga["steps"]]
     else:
-        assert "OrderTimedOut" in events_in(told)
+        assert "OrderTimedOut" in events_in(saga)
     assert end_of(doubtful) == UNDONE
-    assert [verb for verb, _ in gateway().diary] == ["cancel"], "what may have happened is undone, not done again"
-    answer = api.post("/orders", {**ORDER, "saga": style}, headers={"Idempotency-Key": "key"})
-    assert answer.status_code == 409 and answer.json()["code"] == "saga_timed_out"
+    assert [method for method, _ in gateway().diary] == ["cancel"], "the charge is voided, not repeated"
+    response = api.post("/orders", {**ORDER, "saga": style}, headers={"Idempotency-Key": "key"})
+    assert response.status_code == 409 and response.json()["code"] == "saga_timed_out"
 
 
-def test_who_is_in_time_goes_on(doubtful):
-    end_in(60)
-    work()
+def test_an_order_before_its_deadline_is_resumed(doubtful):
+    set_deadline(60)
+    run_worker()
     assert end_of(doubtful) == BOUGHT
 
 
-def test_who_waits_wakes_at_the_deadline_at_the_latest(api, shelve, style, settings, monkeypatch):
-    settings.SAGA_PAUSE = settings.SAGA_LONGEST_PAUSE = timedelta(hours=1)
-    monkeypatch.setattr(MockGateway, "lookup", lambda self, key: Unknown("nobody knows"))
+def test_a_waiting_order_is_due_at_its_deadline_at_the_latest(api, shelve, style, settings, monkeypatch):
+    settings.SAGA_BACKOFF = settings.SAGA_MAX_BACKOFF = timedelta(hours=1)
+    monkeypatch.setattr(MockGateway, "lookup", lambda self, key: Unknown("no response"))
     shelve("book-123", 3)
     assert api.post("/orders", {**ORDER, "saga": style, "payment_token": "tok_timeout_9"}).status_code == 202
     saga = SagaInstance.objects.get()
     assert saga.wake_at == saga.deadline_at
-    end_in(-1)
-    monkeypatch.setattr(MockGateway, "cancel", unanswered)
-    work()
+    set_deadline(-1)
+    monkeypatch.setattr(MockGateway, "cancel", has_unknown_outcome)
+    run_worker()
     saga.refresh_from_db()
     assert saga.status == "COMPENSATION_STARTED" and saga.wake_at > saga.deadline_at + timedelta(minutes=29)
 
 
-def test_an_operator_does_not_have_it_go_on_either(doubtful, operator):
-    end_in(-1)
-    told = signed_in(operator).post(f"/saga/{doubtful}/retry").json()
-    assert told["status"] == "FAILED" and told["failure"]["code"] == "saga_timed_out"
+def test_a_retry_by_an_operator_past_the_deadline_compensates_the_order(doubtful, operator):
+    set_deadline(-1)
+    saga = signed_in(operator).post(f"/saga/{doubtful}/retry").json()
+    assert saga["status"] == "FAILED" and saga["failure"]["code"] == "saga_timed_out"
 
 
-def test_a_wish_comes_before_the_clock(api, doubtful, status_of):
+def test_a_requested_cancellation_takes_precedence_over_the_deadline(api, doubtful, status_of):
     api.post(f"/orders/{doubtful}/cancel", {"reason": "Too slow."})
-    end_in(-1)
-    work()
+    set_deadline(-1)
+    run_worker()
     assert status_of(doubtful)["failure"]["code"] == "order_cancelled"
 
 
-def test_who_turns_back_already_has_no_deadline(place, shelve, status_of, monkeypatch):
+def test_a_compensating_order_has_no_deadline(place, shelve, status_of, monkeypatch):
     def refund(self, key, **kwargs):
         raise ProviderUnavailable("down")
 
@@ -113,65 +114,67 @@ def test_who_turns_back_already_has_no_deadline(place, shelve, status_of, monkey
     with monkeypatch.context() as down:
         down.setattr(MockGateway, "refund", refund)
         order_id = place(("book-123", 1), shipping_address="999-9999").json()["order_id"]
-    end_in(-1)
-    work()
+    set_deadline(-1)
+    run_worker()
     assert status_of(order_id)["failure"]["code"] == "shipping_failed"
     assert end_of(order_id) == UNDONE
 
 
 @known_bug("NServiceBus#2515")
-def test_who_is_done_has_none_either(place, shelve):
+def test_a_completed_order_has_no_deadline(place, shelve):
     shelve("book-123", 3)
     order_id = place(("book-123", 1)).json()["order_id"]
-    end_in(-1)
+    set_deadline(-1)
     Event.objects.filter(event_type="OrderCreated").update(delivered_at=None)
-    work()
+    run_worker()
     assert end_of(order_id) == BOUGHT
 
 
-def test_every_order_gets_a_deadline_and_the_first_driver_does_not_look_at_it(api, shelve, style, settings):
+def test_the_deadline_is_checked_only_when_an_order_is_resumed(api, shelve, style, settings):
     settings.SAGA_DEADLINE = timedelta(seconds=-1)
     shelve("book-123", 3)
     body = {**ORDER, "saga": style}
     assert api.post("/orders", body).status_code == 201
     order_id = api.post("/orders", body, headers={"Prefer": "respond-async"}).json()["order_id"]
-    work()
+    run_worker()
     assert end_of(order_id)[:3] == ("cancelled", 0, 0)
 
 
 @pytest.fixture
-def fetched_early(api, shelve, monkeypatch):
-    """An order whose parcel shipping has handed over before it is sold, which the admin would not; its driver is dead.
+def shipped_early(api, shelve, monkeypatch):
+    """An order whose parcel is shipped before the order is sold, which the admin refuses. Its driver has died.
 
-    Only facts leave a gap between the parcel and the sale; in a workflow they are one transaction.
+    Only in choreography can there be a commit between the parcel and the sale.
     """
 
-    def die(order):
-        raise KeyboardInterrupt
+    def fail(order):
+        raise RuntimeError
 
     shelve("book-123", 3)
-    with monkeypatch.context() as dying, pytest.raises(KeyboardInterrupt):
-        dying.setattr(stock_room.inventory, "confirm_stock", die)
-        api.post("/orders", {**ORDER, "saga": SagaStyle.CHOREOGRAPHY})
+    with monkeypatch.context() as failing:
+        failing.setattr(reactions_of_inventory.inventory, "confirm_stock", fail)
+        response = api.post("/orders", {**ORDER, "saga": SagaStyle.CHOREOGRAPHY})
+    assert response.status_code == 500
     saga = SagaInstance.objects.get()
-    hand_over(saga.order_id)
+    assert saga.status == "SHIPPING_ARRANGED"
+    mark_as_shipped(saga.order_id)
     SagaInstance.objects.update(lease_until=DatabaseNow())
     return saga
 
 
-def test_a_parcel_that_was_fetched_meanwhile_is_not_called_off(fetched_early):
-    end_in(-1)
-    work()
-    fetched_early.refresh_from_db()
-    assert fetched_early.status == "COMPLETED"
+def test_an_order_past_its_deadline_completes_if_its_parcel_is_shipped(shipped_early):
+    set_deadline(-1)
+    run_worker()
+    shipped_early.refresh_from_db()
+    assert shipped_early.status == "COMPLETED"
     assert not Event.objects.filter(event_type="OrderTimedOut").exists()
 
 
-def test_the_money_for_a_parcel_that_was_fetched_is_not_given_back(fetched_early, operator):
-    order_id = str(fetched_early.order_id)
+def test_the_payment_for_a_shipped_parcel_is_not_refunded(shipped_early, operator):
+    order_id = str(shipped_early.order_id)
     assert signed_in(operator).post("/inventory/release", {"order_id": order_id}).status_code == 200
     for _ in range(2):
-        work()
+        run_worker()
     assert money_kept(order_id) == 1100
-    fetched_early.refresh_from_db()
-    assert (fetched_early.status, fetched_early.wake_at is None) == ("COMPENSATION_STARTED", False)
+    shipped_early.refresh_from_db()
+    assert (shipped_early.status, shipped_early.wake_at is None) == ("COMPENSATION_STARTED", False)

@@ -1,4 +1,4 @@
-"""The interactive order: books in and out of a draft, each held as it is added; confirmed, in both styles, or not."""
+"""Drafts: books are added, reserved and removed; the draft is confirmed in either style, cancelled or deleted."""
 
 from datetime import timedelta
 
@@ -13,7 +13,7 @@ from sagas.desk import drafts as process
 from sagas.models import SagaInstance
 from sagas.operations.audit.audit import audit
 from tests.acceptance.conftest import BERLIN, end_of, events_in, holds, money_kept, parcels_on_their_way, steps_of
-from tests.committed import expire_reservations, lapse, reserve_stock
+from tests.committed import expire_reservations, let_reservations_expire, reserve_stock
 from tests.conftest import available, order_snapshot, signed_in
 from tests.factories import BookFactory, CustomerFactory
 from tests.integration.test_races import all_at_once
@@ -22,7 +22,7 @@ from tests.known_bugs import known_bug
 
 @pytest.fixture(autouse=True)
 def audited(transactional_db):
-    """Whatever a test does, the books balance after it."""
+    """Checks every invariant after each test."""
     yield
     assert not [finding for finding in audit(limit=5) if not finding.holds]
 
@@ -37,9 +37,9 @@ def draft(api, style, shelve):
     """The path of an empty draft; there are 100 copies of one book and 5 of another."""
     shelve("book-123", 100, price=1000)
     shelve("book-456", 5, price=500)
-    answer = api.post("/orders", {"saga": style, "payment_method": "credit_card"})
-    assert answer.status_code == 201 and answer["Location"] == f"/orders/{answer.json()['order_id']}"
-    return answer["Location"]
+    response = api.post("/orders", {"saga": style, "payment_method": "credit_card"})
+    assert response.status_code == 201 and response["Location"] == f"/orders/{response.json()['order_id']}"
+    return response["Location"]
 
 
 def add(api, draft, book_id="book-123", quantity=2, **more):
@@ -54,17 +54,17 @@ def id_of(draft):
     return draft.rpartition("/")[2]
 
 
-# --- The walk ---------------------------------------------------------------------------------------
+# --- From opening to completion ---------------------------------------------------------------------
 
 
-def test_the_walk_of_the_interactive_order(api, clerk, style, shelve):
+def test_a_draft_from_opening_to_completion(api, clerk, style, shelve):
     shelve("book-123", 0)
     shown = []
 
     def look():
-        told = clerk.get("/inventory/book-123").json()
-        shown.append((told["total_quantity"], told["reserved_quantity"], told["available_quantity"]))
-        return told
+        body = clerk.get("/inventory/book-123").json()
+        shown.append((body["total_quantity"], body["reserved_quantity"], body["available_quantity"]))
+        return body
 
     assert clerk.post("/inventory/book-123/add_stock", {"quantity": 100}).status_code == 200
     assert look()["total_quantity"] == 100
@@ -96,7 +96,7 @@ def test_the_walk_of_the_interactive_order(api, clerk, style, shelve):
         assert (then["total_quantity"], then["reserved_quantity"], then["available_quantity"]) == numbers
 
 
-def test_a_confirmed_draft_ends_like_an_order_placed_at_once(api, place, draft, style, status_of):
+def test_a_confirmed_draft_ends_like_an_order_placed_directly(api, place, draft, style, status_of):
     add(api, draft)
     add(api, draft, "book-456", 1)
     drafted = api.post(f"{draft}/confirm", {"coupon": "WELCOME10"}).json()
@@ -104,9 +104,9 @@ def test_a_confirmed_draft_ends_like_an_order_placed_at_once(api, place, draft, 
     own = {"order_id", "created_at"}
     assert {k: v for k, v in drafted.items() if k not in own} == {k: v for k, v in placed.items() if k not in own}
     assert end_of(id_of(draft)) == ("completed", 2475, 1, [("book-123", 96, 0), ("book-456", 3, 0)])
-    told, other = status_of(id_of(draft)), status_of(placed["order_id"])
-    assert told["style"] == style and told["history"] == other["history"]
-    assert steps_of(told, "do", "done") == steps_of(other, "do", "done") and events_in(told) == events_in(other)
+    body, other = status_of(id_of(draft)), status_of(placed["order_id"])
+    assert body["style"] == style and body["history"] == other["history"]
+    assert steps_of(body, "do", "done") == steps_of(other, "do", "done") and events_in(body) == events_in(other)
     assert api.get(draft).json() == {k: v for k, v in drafted.items() if k != "saga_status"}
 
 
@@ -120,23 +120,23 @@ def test_a_confirmed_draft_ends_like_an_order_placed_at_once(api, place, draft, 
 def test_a_confirmed_draft_that_fails_leaves_nothing_behind(api, draft, more, status, code):
     add(api, draft)
     for _ in range(2):
-        answer = api.post(f"{draft}/confirm", more)
-        assert (answer.status_code, answer.json()["code"]) == (status, code)
-        assert answer.json()["order_id"] == id_of(draft)
+        response = api.post(f"{draft}/confirm", more)
+        assert (response.status_code, response.json()["code"]) == (status, code)
+        assert response.json()["order_id"] == id_of(draft)
     assert end_of(id_of(draft)) == ("cancelled", 0, 0, [("book-123", 100, 0), ("book-456", 5, 0)])
 
 
-def test_a_completed_draft_is_cancelled_as_any_order(api, draft):
+def test_a_completed_draft_is_cancelled_like_any_order(api, draft):
     add(api, draft)
     api.post(f"{draft}/confirm")
     assert api.post(f"{draft}/cancel").status_code == 200
     assert end_of(id_of(draft)) == ("cancelled", 0, 0, [("book-123", 100, 0), ("book-456", 5, 0)])
 
 
-# --- Putting it together ----------------------------------------------------------------------------
+# --- Items ------------------------------------------------------------------------------------------
 
 
-def test_a_draft_is_reckoned_as_it_grows(api, draft):
+def test_the_totals_of_a_draft_follow_its_items(api, draft):
     assert api.get(draft).json()["total"] == 0
     add(api, draft, quantity=1)
     add(api, draft, quantity=2)
@@ -155,7 +155,7 @@ def test_a_draft_is_reckoned_as_it_grows(api, draft):
     assert order["status"] == "draft" and "saga_status" not in order
 
 
-def test_a_quantity_is_changed_up_and_down(api, draft):
+def test_a_quantity_is_raised_and_lowered(api, draft):
     add(api, draft, "book-456", 1)
     since = Reservation.objects.get().expires_at
     for quantity in (5, 2, 2, 1):
@@ -163,7 +163,7 @@ def test_a_quantity_is_changed_up_and_down(api, draft):
             order = api.put(f"{draft}/items/book-456", {"quantity": quantity}).json()
             assert items(order) == [("book-456", quantity, 500)]
             assert available("book-456") == 5 - quantity
-    assert Reservation.objects.get().expires_at == since, "changing a hold does not prolong it"
+    assert Reservation.objects.get().expires_at == since, "changing the quantity does not extend the reservation"
     deltas = StockEvent.objects.filter(shelf="book-456", order_id=id_of(draft)).order_by("version")
     assert list(deltas.values_list("reserved_delta", flat=True)) == [1, 4, -3, -1]
     refused = api.put(f"{draft}/items/book-456", {"quantity": 6})
@@ -171,7 +171,7 @@ def test_a_quantity_is_changed_up_and_down(api, draft):
     assert items(api.get(draft).json()) == [("book-456", 1, 500)]
 
 
-def test_a_book_that_was_taken_out_can_be_put_in_again(api, draft):
+def test_a_removed_book_can_be_added_again(api, draft):
     add(api, draft)
     for _ in range(2):
         assert items(api.delete(f"{draft}/items/book-123").json()) == []
@@ -180,19 +180,19 @@ def test_a_book_that_was_taken_out_can_be_put_in_again(api, draft):
     assert api.post(f"{draft}/confirm").status_code == 200
 
 
-def test_what_cannot_be_held_is_not_added(api, draft):
+def test_a_book_out_of_stock_is_not_added(api, draft):
     refused = add(api, draft, "book-456", 6)
     assert refused.status_code == 409 and refused.json()["code"] == "out_of_stock"
     assert refused.json()["shortages"] == [{"book_id": "book-456", "requested": 6, "available": 5}]
     assert api.get(draft).json()["items"] == [] and not Reservation.objects.exists()
 
 
-def test_a_hold_is_given_back_when_its_line_cannot_be_added(api, draft, monkeypatch):
+def test_a_reservation_is_rolled_back_when_its_line_cannot_be_added(api, draft, monkeypatch):
     def fail(*args):
         raise ConnectionError("the desk has burnt down")
 
     with monkeypatch.context() as broken:
-        broken.setattr(process.drafts, "put_line", fail)
+        broken.setattr(process.drafts, "set_line", fail)
         assert add(api, draft).status_code == 500
     assert available("book-123") == 100 and api.get(draft).json()["items"] == []
     assert add(api, draft).status_code == 200
@@ -214,15 +214,15 @@ def test_a_hold_is_given_back_when_its_line_cannot_be_added(api, draft, monkeypa
         ("post", "/extend", {"by": 1}, 400, "invalid"),
     ],
 )
-def test_what_a_draft_refuses(api, draft, method, path, body, status, code):
+def test_a_refused_change_leaves_the_draft_as_it_was(api, draft, method, path, body, status, code):
     add(api, draft)
     before = api.get(draft).json()
-    answer = getattr(api, method)(f"{draft}{path}", body)
-    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    response = getattr(api, method)(f"{draft}{path}", body)
+    assert (response.status_code, response.json()["code"]) == (status, code)
     assert api.get(draft).json() == before and available("book-123") == 98
 
 
-def test_a_draft_has_limits(api, draft, settings):
+def test_the_size_of_a_draft_is_limited(api, draft, settings):
     settings.MAX_LINES_PER_ORDER, settings.MAX_QUANTITY_PER_LINE = 1, 3
     add(api, draft)
     for refused in (add(api, draft), add(api, draft, "book-456", 1)):
@@ -235,15 +235,15 @@ def test_a_draft_has_limits(api, draft, settings):
 @pytest.mark.parametrize(
     ("body", "field"), [({"payment_method": "cash"}, "payment_method"), ({"colour": "red"}, "colour")]
 )
-def test_a_draft_that_is_not_understood_is_refused(api, body, field):
-    answer = api.post("/orders", body)
-    assert answer.status_code == 400 and {error["field"] for error in answer.json()["errors"]} == {field}
+def test_an_invalid_draft_is_refused(api, body, field):
+    response = api.post("/orders", body)
+    assert response.status_code == 400 and {error["field"] for error in response.json()["errors"]} == {field}
     assert not Order.objects.exists()
 
 
-def test_who_pays_by_a_token_has_forgotten_the_books(api):
-    answer = api.post("/orders", {"payment_method": "credit_card", "payment_token": "tok_ok"})
-    assert {error["field"] for error in answer.json()["errors"]} == {"book_id", "quantity"}
+def test_a_payment_token_without_books_opens_no_draft(api):
+    response = api.post("/orders", {"payment_method": "credit_card", "payment_token": "tok_ok"})
+    assert {error["field"] for error in response.json()["errors"]} == {"book_id", "quantity"}
     assert api.post("/saga/start", {"payment_method": "credit_card"}).status_code == 400
     assert not Order.objects.exists()
 
@@ -259,7 +259,7 @@ def test_an_operator_opens_a_draft_for_a_customer(clerk, api):
 # --- Confirming -------------------------------------------------------------------------------------
 
 
-def test_what_a_draft_needs_to_be_confirmed(api, draft):
+def test_an_incomplete_draft_is_not_confirmed(api, draft):
     assert api.post(f"{draft}/confirm").json()["code"] == "order_is_empty"
     nameless = api.post("/orders", {})["Location"]
     add(api, nameless)
@@ -273,13 +273,13 @@ def test_what_a_draft_needs_to_be_confirmed(api, draft):
     )
 
 
-def test_an_order_that_was_placed_at_once_is_not_confirmed(api, place, draft):
+def test_an_order_that_was_placed_directly_is_not_confirmed(api, place, draft):
     path = place(("book-123", 1))["Location"]
     refused = api.post(f"{path}/confirm", {"payment_method": "e_money"})
     assert refused.status_code == 409 and refused.json()["code"] == "order_not_draft"
 
 
-def test_a_price_that_has_changed_is_shown_before_it_is_charged(api, draft):
+def test_a_changed_price_is_refused_on_confirmation(api, draft):
     add(api, draft)
     BookFactory._meta.model.objects.filter(pk="book-123").update(price=1200)
     refused = api.post(f"{draft}/confirm")
@@ -289,16 +289,17 @@ def test_a_price_that_has_changed_is_shown_before_it_is_charged(api, draft):
     assert api.post(f"{draft}/confirm").json()["subtotal"] == 2400
 
 
-def test_confirmed_twice_it_is_placed_once(api, draft):
+def test_a_draft_confirmed_twice_is_placed_once(api, draft):
     add(api, draft)
-    answers = [api.post(f"{draft}/confirm") for _ in range(2)]
-    assert [answer.status_code for answer in answers] == [200, 200] and answers[0].json() == answers[1].json()
+    responses = [api.post(f"{draft}/confirm") for _ in range(2)]
+    assert [response.status_code for response in responses] == [200, 200]
+    assert responses[0].json() == responses[1].json()
     assert (money_kept(id_of(draft)), parcels_on_their_way(id_of(draft))) == (2200, 1)
 
 
 @known_bug("medusa#13301", "medusa PR#15527")
 @pytest.mark.parametrize("keyed", [False, True])
-def test_confirmed_eight_times_at_once_it_is_placed_once(api, draft, keyed):
+def test_eight_simultaneous_confirmations_place_one_order(api, draft, keyed):
     add(api, draft)
 
     def confirm():
@@ -317,7 +318,7 @@ def test_confirmed_eight_times_at_once_it_is_placed_once(api, draft, keyed):
 
 
 def signed_in_again(api):
-    """A client of its own, with the same token."""
+    """Another client with the same token."""
     client = type(api)()
     client.credentials(**api._credentials)
     return client
@@ -325,7 +326,7 @@ def signed_in_again(api):
 
 @known_bug("medusa#14758")
 @pytest.mark.parametrize("keyed", [False, True])
-def test_a_confirmation_that_was_cut_short_does_not_stand_in_the_way(api, draft, keyed, monkeypatch):
+def test_an_interrupted_confirmation_can_be_repeated(api, draft, keyed, monkeypatch):
     def confirm():
         return api.post(f"{draft}/confirm", headers={"Idempotency-Key": "k"} if keyed else {})
 
@@ -343,7 +344,7 @@ def test_a_confirmation_that_was_cut_short_does_not_stand_in_the_way(api, draft,
     assert end_of(id_of(draft)) == ("completed", 2200, 1, [("book-123", 98, 0), ("book-456", 5, 0)])
 
 
-def test_confirming_and_cancelling_and_changing_at_once_agree(api, style, shelve):
+def test_simultaneous_confirmation_cancellation_and_change_are_consistent(api, style, shelve):
     shelve("book-123", 100)
     for _ in range(5):
         draft = api.post("/orders", {"saga": style, "payment_method": "credit_card"})["Location"]
@@ -354,8 +355,8 @@ def test_confirming_and_cancelling_and_changing_at_once_agree(api, style, shelve
             lambda draft=draft: add(signed_in_again(api), draft, quantity=1),
             lambda draft=draft: signed_in_again(api).delete(draft),
         ]
-        answers = [answer.status_code for answer in all_at_once(jobs)]
-        assert set(answers) <= {200, 202, 204, 404, 409}, answers
+        responses = [response.status_code for response in all_at_once(jobs)]
+        assert set(responses) <= {200, 202, 204, 404, 409}, responses
         order = Order.objects.filter(pk=id_of(draft)).first()
         if order is None:
             assert not SagaInstance.objects.filter(order_id=id_of(draft)).exists()
@@ -369,7 +370,7 @@ def test_confirming_and_cancelling_and_changing_at_once_agree(api, style, shelve
     assert (record.on_hand, record.reserved) == (100 - sold, 0)
 
 
-def test_a_draft_that_changes_while_it_is_confirmed_is_not_placed(api, draft, monkeypatch):
+def test_a_draft_that_changes_during_confirmation_is_not_placed(api, draft, monkeypatch):
     add(api, draft)
     check = process.check_prices
 
@@ -388,21 +389,21 @@ def test_a_draft_that_changes_while_it_is_confirmed_is_not_placed(api, draft, mo
 def test_a_key_makes_adding_and_confirming_safe_to_repeat(api, draft):
     key = {"Idempotency-Key": "add"}
     body = {"book_id": "book-123", "quantity": 2}
-    answers = [api.post(f"{draft}/items", body, headers=key) for _ in range(2)]
-    assert answers[1]["Idempotent-Replayed"] == "true" and answers[0].json() == answers[1].json()
+    responses = [api.post(f"{draft}/items", body, headers=key) for _ in range(2)]
+    assert responses[1]["Idempotent-Replayed"] == "true" and responses[0].json() == responses[1].json()
     assert available("book-123") == 98
     confirmed = [api.post(f"{draft}/confirm", headers={"Idempotency-Key": "confirm"}) for _ in range(2)]
     assert confirmed[1]["Idempotent-Replayed"] == "true" and confirmed[0].json() == confirmed[1].json()
-    assert [answer.status_code for answer in confirmed] == [200, 200]
+    assert [response.status_code for response in confirmed] == [200, 200]
 
 
-def test_a_key_keeps_the_refusal_of_a_draft_that_stays(api, draft):
+def test_a_key_keeps_a_refused_confirmation(api, draft):
     add(api, draft, "book-456", 5)
-    lapse()
+    let_reservations_expire()
     reserve_stock(order_snapshot(("book-456", 1)))
-    answers = [api.post(f"{draft}/confirm", headers={"Idempotency-Key": "k"}) for _ in range(2)]
-    assert [answer.json()["code"] for answer in answers] == ["out_of_stock"] * 2
-    assert answers[1]["Idempotent-Replayed"] == "true"
+    responses = [api.post(f"{draft}/confirm", headers={"Idempotency-Key": "k"}) for _ in range(2)]
+    assert [response.json()["code"] for response in responses] == ["out_of_stock"] * 2
+    assert responses[1]["Idempotent-Replayed"] == "true"
 
 
 def test_a_key_makes_opening_and_deleting_a_draft_safe_to_repeat(api):
@@ -410,25 +411,25 @@ def test_a_key_makes_opening_and_deleting_a_draft_safe_to_repeat(api):
     assert opened[0].json() == opened[1].json() and Order.objects.count() == 1
     path = opened[0]["Location"]
     deleted = [api.delete(path, headers={"Idempotency-Key": "delete"}) for _ in range(2)]
-    assert [answer.status_code for answer in deleted] == [204, 204]
+    assert [response.status_code for response in deleted] == [204, 204]
     assert api.delete(path).status_code == 404
 
 
-# --- Giving up --------------------------------------------------------------------------------------
+# --- Cancelling and deleting ------------------------------------------------------------------------
 
 
-def test_a_draft_is_cancelled_and_stays_on_record(api, draft, status_of):
+def test_a_cancelled_draft_is_kept(api, draft, status_of):
     add(api, draft)
     for _ in range(2):
-        answer = api.put(f"{draft}/cancel", {"reason": "changed her mind"})
-        assert answer.status_code == 200 and answer.json()["saga_status"] is None
-        assert (answer.json()["status"], answer.json()["cancel_reason"]) == ("cancelled", "changed her mind")
+        response = api.put(f"{draft}/cancel", {"reason": "changed her mind"})
+        assert response.status_code == 200 and response.json()["saga_status"] is None
+        assert (response.json()["status"], response.json()["cancel_reason"]) == ("cancelled", "changed her mind")
     assert available("book-123") == 100 and holds(id_of(draft)) == {"released"}
     assert StockEvent.objects.filter(order_id=id_of(draft)).last().reason == "changed her mind"
     assert status_of(id_of(draft))["code"] == "saga_not_found"
 
 
-def test_a_deleted_draft_is_forgotten_and_gives_its_books_back(api, draft):
+def test_a_deleted_draft_releases_its_books(api, draft):
     add(api, draft)
     assert api.delete(draft).status_code == 204
     assert api.get(draft).status_code == 404 and available("book-123") == 100
@@ -436,7 +437,7 @@ def test_a_deleted_draft_is_forgotten_and_gives_its_books_back(api, draft):
 
 
 @pytest.mark.parametrize("how", ["confirm", "cancel"])
-def test_what_is_no_draft_any_more_is_not_changed(api, draft, how):
+def test_a_placed_or_cancelled_draft_is_not_changed(api, draft, how):
     add(api, draft)
     api.post(f"{draft}/{how}")
     before = api.get(draft).json()
@@ -455,14 +456,14 @@ def test_what_is_no_draft_any_more_is_not_changed(api, draft, how):
     assert api.get(draft).json() == before
 
 
-# --- The clock --------------------------------------------------------------------------------------
+# --- Expiry -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("swept", [False, True])
-def test_a_draft_whose_holds_have_run_out_says_so_and_takes_them_again(api, draft, swept):
+def test_confirming_a_draft_renews_its_expired_reservations(api, draft, swept):
     add(api, draft)
     add(api, draft, "book-456", 5)
-    lapse(shelf="book-456")
+    let_reservations_expire(shelf="book-456")
     if swept:
         expire_reservations(10)
     order = api.get(draft).json()
@@ -481,10 +482,10 @@ def test_a_draft_whose_holds_have_run_out_says_so_and_takes_them_again(api, draf
     ]
 
 
-def test_a_hold_that_has_run_out_and_is_gone_is_named_and_the_draft_stays(api, draft):
+def test_an_expired_reservation_that_is_out_of_stock_keeps_the_draft(api, draft):
     add(api, draft)
     add(api, draft, "book-456", 5)
-    lapse()
+    let_reservations_expire()
     reserve_stock(order_snapshot(("book-456", 3)))
     refused = api.post(f"{draft}/confirm")
     assert refused.status_code == 409 and refused.json()["code"] == "out_of_stock"
@@ -495,25 +496,25 @@ def test_a_hold_that_has_run_out_and_is_gone_is_named_and_the_draft_stays(api, d
     assert end_of(id_of(draft))[3] == [("book-123", 98, 0), ("book-456", 3, 3)]
 
 
-def test_confirming_holds_for_the_whole_time_that_a_saga_may_take(api, draft, settings, monkeypatch):
+def test_confirming_renews_the_reservations_for_their_whole_lifetime(api, draft, settings, monkeypatch):
     add(api, draft)
     Reservation.objects.update(expires_at=DatabaseNow() + timedelta(seconds=1))
-    take_over = process._take_over
+    set_reserved_quantities = process.set_reserved_quantities
 
     def look(*args):
-        take_over(*args)
+        set_reserved_quantities(*args)
         assert Reservation.objects.get().expires_at > database_now() + settings.RESERVATION_TTL / 2
 
-    monkeypatch.setattr(process, "_take_over", look)
+    monkeypatch.setattr(process, "set_reserved_quantities", look)
     assert api.post(f"{draft}/confirm").status_code == 200
 
 
-def test_a_draft_is_extended_while_it_lives_up_to_a_cap(api, draft, settings):
+def test_a_live_draft_is_extended_up_to_a_cap(api, draft, settings):
     add(api, draft)
     soon = database_now() + timedelta(seconds=5)
     Reservation.objects.update(expires_at=soon)
-    told = api.post(f"{draft}/extend")
-    assert told.status_code == 200
+    response = api.post(f"{draft}/extend")
+    assert response.status_code == 200
     assert Reservation.objects.get().expires_at > soon + settings.RESERVATION_TTL / 2
     began = database_now() - settings.RESERVATION_CAP + timedelta(seconds=60)
     Reservation.objects.update(held_since=began, expires_at=soon)
@@ -521,13 +522,13 @@ def test_a_draft_is_extended_while_it_lives_up_to_a_cap(api, draft, settings):
     assert Reservation.objects.get().expires_at == began + settings.RESERVATION_CAP
     api.post(f"{draft}/extend")
     assert Reservation.objects.get().expires_at == began + settings.RESERVATION_CAP
-    lapse()
+    let_reservations_expire()
     refused = api.post(f"{draft}/extend")
     assert refused.status_code == 409 and refused.json()["code"] == "reservation_expired"
     assert refused.json()["book_ids"] == ["book-123"]
 
 
-def test_the_columns_of_an_order_are_not_what_a_client_may_say(api, draft):
+def test_a_client_cannot_set_other_columns_of_an_order(api, draft):
     for name in ("status", "total", "customer", "created_at", "was_draft", "payment_token"):
         assert api.patch(draft, {name: "x"}).status_code == 400
 
@@ -542,7 +543,7 @@ BEFOREHAND = {
 
 
 @pytest.mark.parametrize("path", BEFOREHAND)
-def test_nothing_is_paid_or_called_off_before_the_draft_is_confirmed(api, clerk, draft, path):
+def test_direct_commands_are_refused_before_the_draft_is_confirmed(api, clerk, draft, path):
     add(api, draft)
     refused = clerk.post(path, {"order_id": id_of(draft), **BEFOREHAND[path]})
     assert refused.status_code == 409 and refused.json()["code"] == "order_is_draft"
@@ -551,7 +552,7 @@ def test_nothing_is_paid_or_called_off_before_the_draft_is_confirmed(api, clerk,
 
 
 @pytest.mark.parametrize("path", ["/payments/process", "/shipping/arrange"])
-def test_a_draft_that_was_given_up_is_not_paid_or_sent(api, clerk, draft, path):
+def test_a_cancelled_draft_is_not_paid_or_shipped(api, clerk, draft, path):
     add(api, draft)
     assert api.post(f"{draft}/cancel").status_code == 200
     refused = clerk.post(path, {"order_id": id_of(draft), **BEFOREHAND[path]})

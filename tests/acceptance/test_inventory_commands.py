@@ -1,18 +1,19 @@
-"""What operators ask of the stock room by itself: each twice is once."""
+"""Stock commands of operators: repeating one changes nothing."""
 
 import pytest
 
 from cloudmart.kernel.ids import new_id
 from inventory.models import InventoryRecord, Reservation, StockEvent
-from inventory.stock import MOST_COPIES, replay
-from tests.committed import confirm_stock, lapse
+from inventory.stock import MOST_COPIES
+from tests.committed import confirm_stock, let_reservations_expire
 from tests.conftest import available, order_snapshot, signed_in
 from tests.integration.test_races import all_at_once
+from tests.ledger import replayed_stock
 
 
 @pytest.fixture
 def ask(operator):
-    """POST to the inventory, as an operator."""
+    """Sends a POST to /inventory as an operator."""
     client = signed_in(operator)
     return lambda path, headers=None, **body: client.post(f"/inventory/{path}", body, headers=headers)
 
@@ -24,8 +25,7 @@ def shelves(shelve):
     shelve("book-789", 5)
     yield
     for record in InventoryRecord.objects.all():
-        events = StockEvent.objects.filter(shelf=record).order_by("version")
-        assert replay(event.happened for event in events) == record.stock
+        assert replayed_stock(record.pk) == record.stock
 
 
 @pytest.fixture
@@ -37,12 +37,12 @@ def items(*lines):
     return [{"book_id": book_id, "quantity": quantity} for book_id, quantity in lines]
 
 
-def held(answer):
-    assert answer.status_code == 200, answer.json()
-    return {hold["book_id"]: (hold["quantity"], hold["status"]) for hold in answer.json()["reservations"]}
+def held(response):
+    assert response.status_code == 200, response.json()
+    return {hold["book_id"]: (hold["quantity"], hold["status"]) for hold in response.json()["reservations"]}
 
 
-def test_books_are_held_once(ask, order_id):
+def test_a_repeated_reservation_changes_nothing(ask, order_id):
     wanted = items(("book-123", 2), ("book-789", 1), ("book-123", 1))
     first, repeat = (ask("reserve", order_id=order_id, items=wanted) for _ in range(2))
     assert held(first) == {"book-123": (3, "active"), "book-789": (1, "active")}
@@ -50,35 +50,35 @@ def test_books_are_held_once(ask, order_id):
     assert (available("book-123"), available("book-789")) == (7, 4)
 
 
-def test_another_book_is_held_besides(ask, order_id):
+def test_another_book_is_reserved_for_the_same_order(ask, order_id):
     ask("reserve", order_id=order_id, items=items(("book-123", 2)))
     more = ask("reserve", order_id=order_id, items=items(("book-123", 2), ("book-789", 1)))
     assert held(more) == {"book-123": (2, "active"), "book-789": (1, "active")}
     assert available("book-123") == 8
 
 
-def test_all_are_held_or_none(ask, order_id):
+def test_all_books_are_reserved_or_none(ask, order_id):
     refused = ask("reserve", order_id=order_id, items=items(("book-123", 1), ("book-456", 1), ("book-789", 6)))
     assert refused.status_code == 409 and refused.json()["code"] == "out_of_stock"
     assert [short["book_id"] for short in refused.json()["shortages"]] == ["book-456", "book-789"]
     assert available("book-123") == 10 and not Reservation.objects.exists()
 
 
-def test_a_hold_is_not_changed_by_reserving_again(ask, order_id):
+def test_reserving_another_quantity_is_refused(ask, order_id):
     ask("reserve", order_id=order_id, items=items(("book-123", 2)))
     refused = ask("reserve", order_id=order_id, items=items(("book-123", 3)))
     assert refused.status_code == 409 and refused.json()["code"] == "reservation_differs"
     assert (refused.json()["held"], refused.json()["asked"]) == (2, 3)
 
 
-@pytest.mark.parametrize("how", ["released", "expired", "lapsed"])
-def test_what_was_given_back_is_not_held_again_by_a_late_repeat(ask, order_id, how):
+@pytest.mark.parametrize("how", ["released", "expired", "past expiry"])
+def test_a_late_repeat_does_not_renew_an_ended_reservation(ask, order_id, how):
     wanted = items(("book-123", 2))
     ask("reserve", order_id=order_id, items=wanted)
     if how == "released":
         ask("release", order_id=order_id)
     else:
-        lapse()
+        let_reservations_expire()
     if how == "expired":
         ask("reserve", order_id=str(new_id()), items=items(("book-123", 10)))
     refused = ask("reserve", order_id=order_id, items=wanted)
@@ -86,7 +86,7 @@ def test_what_was_given_back_is_not_held_again_by_a_late_repeat(ask, order_id, h
     assert refused.json()["reservation_status"] == ("released" if how == "released" else "expired")
 
 
-def test_holds_are_given_back(ask, order_id):
+def test_reservations_are_released(ask, order_id):
     ask("reserve", order_id=order_id, items=items(("book-123", 2), ("book-789", 1)))
     for _ in range(2):
         told = ask("release", order_id=order_id, items=items(("book-789", 1)), reason="changed her mind")
@@ -98,18 +98,18 @@ def test_holds_are_given_back(ask, order_id):
     assert StockEvent.objects.filter(reason="changed her mind").count() == 1
 
 
-def test_what_was_never_held_is_given_back_easily(ask, order_id):
+def test_releasing_without_reservations_is_no_error(ask, order_id):
     assert held(ask("release", order_id=order_id)) == {}
     assert held(ask("release", order_id=order_id, items=items(("book-123", 1)))) == {}
 
 
-def test_a_hold_is_given_back_whole(ask, order_id):
+def test_a_reservation_is_released_whole(ask, order_id):
     ask("reserve", order_id=order_id, items=items(("book-123", 2)))
     refused = ask("release", order_id=order_id, items=items(("book-123", 1)))
     assert refused.status_code == 409 and refused.json()["code"] == "reservation_differs"
 
 
-def test_what_is_sold_stays_sold(ask):
+def test_sold_books_are_not_released(ask):
     order = order_snapshot(("book-123", 2))
     ask("reserve", order_id=str(order.order_id), items=items(("book-123", 2)))
     confirm_stock(order)
@@ -121,14 +121,14 @@ def test_what_is_sold_stays_sold(ask):
     assert available("book-123") == 8
 
 
-def test_stock_arrives_and_says_who_and_why(ask):
+def test_added_stock_records_actor_and_reason(ask):
     told = ask("book-456/add_stock", quantity=100, reason="second edition")
     assert told.status_code == 200 and told.json()["total_quantity"] == 100
     event = StockEvent.objects.get(shelf="book-456")
     assert (event.type, event.actor, event.reason) == ("StockAdded", "operator", "second edition")
 
 
-def test_a_named_delivery_counts_once_and_unnamed_ones_each(ask):
+def test_a_delivery_with_a_reference_counts_once(ask):
     for _ in range(2):
         assert ask("book-456/add_stock", quantity=7, reference="d-1").json()["total_quantity"] == 7
     for total in (8, 9):
@@ -139,7 +139,7 @@ def test_a_named_delivery_counts_once_and_unnamed_ones_each(ask):
         assert refused.status_code == 409 and refused.json()["code"] == "reference_reused"
 
 
-def test_a_count_corrects_the_stock_once_but_not_what_is_held(ask, order_id):
+def test_an_adjustment_counts_once_and_keeps_reserved_copies(ask, order_id):
     ask("reserve", order_id=order_id, items=items(("book-123", 4)))
     for _ in range(2):
         told = ask("book-123/adjust", delta=-6, reason="stolen", reference="count-1").json()
@@ -148,27 +148,27 @@ def test_a_count_corrects_the_stock_once_but_not_what_is_held(ask, order_id):
     assert refused.status_code == 409 and refused.json()["code"] == "stock_is_reserved"
 
 
-def test_no_shelf_holds_more_than_the_database_can_count(ask):
+def test_stock_is_limited_to_what_the_database_can_store(ask):
     InventoryRecord.objects.filter(pk="book-456").update(on_hand=MOST_COPIES, version=1)
     refused = ask("book-456/add_stock", quantity=1)
     assert refused.status_code == 409 and refused.json()["most"] == MOST_COPIES
     InventoryRecord.objects.filter(pk="book-456").update(on_hand=0, version=0)
 
 
-def test_sixteen_of_the_same_at_once_are_one(ask, order_id):
+def test_sixteen_simultaneous_repeats_count_once(ask, order_id):
     add = all_at_once([lambda: ask("book-456/add_stock", quantity=5, reference="d-1").status_code] * 16)
     hold = all_at_once([lambda: ask("reserve", order_id=order_id, items=items(("book-123", 1))).status_code] * 16)
     assert set(add) == set(hold) == {200}
     assert available("book-456") == 5 and available("book-123") == 9
 
 
-def test_a_key_makes_an_unnamed_delivery_safe_to_repeat(ask):
+def test_a_key_makes_a_delivery_without_a_reference_safe_to_repeat(ask):
     key = {"Idempotency-Key": "k"}
     first, repeat = (ask("book-456/add_stock", headers=key, quantity=5) for _ in range(2))
     assert first.json() == repeat.json() and repeat["Idempotent-Replayed"] == "true"
     assert ask("book-456/add_stock", headers=key, quantity=6).status_code == 422
-    answers = all_at_once([lambda: ask("book-789/add_stock", headers={"Idempotency-Key": "j"}, quantity=1)] * 16)
-    assert {answer.status_code for answer in answers} == {200} and available("book-789") == 6
+    responses = all_at_once([lambda: ask("book-789/add_stock", headers={"Idempotency-Key": "j"}, quantity=1)] * 16)
+    assert {response.status_code for response in responses} == {200} and available("book-789") == 6
 
 
 @pytest.mark.parametrize(
@@ -188,8 +188,8 @@ def test_a_key_makes_an_unnamed_delivery_safe_to_repeat(ask):
     ],
 )
 def test_a_wrong_field_is_named(ask, path, body, field):
-    answer = ask(path, **body)
-    assert answer.status_code == 400 and [each["field"] for each in answer.json()["errors"]] == [field]
+    response = ask(path, **body)
+    assert response.status_code == 400 and [each["field"] for each in response.json()["errors"]] == [field]
 
 
 @pytest.mark.parametrize(
@@ -200,5 +200,5 @@ def test_a_wrong_field_is_named(ask, path, body, field):
         ("book-0/adjust", {"delta": 1, "reason": "found"}),
     ],
 )
-def test_there_is_no_such_book(ask, path, body):
+def test_an_unknown_book_is_refused(ask, path, body):
     assert ask(path, **body).json()["code"] == "book_not_found"

@@ -1,4 +1,4 @@
-"""How much, how often, and from whom."""
+"""Limits on requests, bodies and logins, and the checks of production settings."""
 
 import os
 import subprocess
@@ -12,40 +12,40 @@ from tests.conftest import HTTP_CARRIER, HTTP_GATEWAY, signed_in
 from tests.factories import CustomerFactory, UserFactory
 
 
-def test_a_user_who_asks_too_often_is_told_when_to_come_back(api, rates):
+def test_a_throttled_user_gets_retry_after(api, rates):
     rates(user="3/min")
     assert [api.get("/orders").status_code for _ in range(4)] == [200, 200, 200, 429]
-    answer = api.get("/orders")
-    assert 1 <= int(answer["Retry-After"]) <= 60
-    assert answer.json()["code"] == "throttled" and answer["Content-Type"] == "application/problem+json"
+    response = api.get("/orders")
+    assert 1 <= int(response["Retry-After"]) <= 60
+    assert response.json()["code"] == "throttled" and response["Content-Type"] == "application/problem+json"
     other = signed_in(CustomerFactory(id="customer-002").user)
-    assert other.get("/orders").status_code == 200, "each is counted alone"
+    assert other.get("/orders").status_code == 200, "each user is counted separately"
 
 
 @pytest.mark.parametrize("header", [{}, {"HTTP_AUTHORIZATION": "Bearer nonsense"}])
-def test_a_stranger_who_keeps_knocking_is_turned_away(api, rates, header):
+def test_anonymous_requests_are_throttled_by_address(api, rates, header):
     rates(anon="3/min")
-    stranger = APIClient()
-    stranger.credentials(**header)
-    answers = [stranger.get("/orders", headers={"X-Forwarded-For": f"10.0.0.{n}"}) for n in range(5)]
-    assert [answer.status_code for answer in answers] == [401, 401, 401, 429, 429]
-    assert answers[-1]["Retry-After"]
-    assert api.get("/orders").status_code == 200, "who is known comes in"
+    client = APIClient()
+    client.credentials(**header)
+    responses = [client.get("/orders", headers={"X-Forwarded-For": f"10.0.0.{n}"}) for n in range(5)]
+    assert [response.status_code for response in responses] == [401, 401, 401, 429, 429]
+    assert responses[-1]["Retry-After"]
+    assert api.get("/orders").status_code == 200, "authenticated users are not affected"
 
 
-def test_a_body_that_is_too_large_is_not_read(api, settings):
+def test_a_body_that_is_too_large_is_rejected(api, settings):
     settings.MAX_BODY_SIZE = 100
-    answers = [api.post("/orders", {"coupon": "x" * 100}), Client().post("/admin/login/", {"username": "x" * 100})]
-    for answer in answers:
-        assert answer.status_code == 413 and answer.json()["code"] == "body_too_large"
+    responses = [api.post("/orders", {"coupon": "x" * 100}), Client().post("/admin/login/", {"username": "x" * 100})]
+    for response in responses:
+        assert response.status_code == 413 and response.json()["code"] == "body_too_large"
 
 
-def test_a_body_of_untold_length_is_not_taken_for_an_empty_one(api):
-    answer = api.generic("POST", "/orders", headers={"Transfer-Encoding": "chunked"})
-    assert answer.status_code == 411 and answer.json()["code"] == "length_required"
+def test_a_body_of_unknown_length_is_rejected(api):
+    response = api.generic("POST", "/orders", headers={"Transfer-Encoding": "chunked"})
+    assert response.status_code == 411 and response.json()["code"] == "length_required"
 
 
-def test_the_admin_locks_out_who_guesses_passwords(transactional_db, settings):
+def test_the_admin_locks_out_after_wrong_passwords(transactional_db, settings):
     settings.AXES_FAILURE_LIMIT = 3
     UserFactory(username="boss", is_staff=True).set_password("right")
     guesses = [
@@ -55,7 +55,7 @@ def test_the_admin_locks_out_who_guesses_passwords(transactional_db, settings):
     assert guesses == [200, 200, 429, 429]
 
 
-def test_behind_a_proxy_it_is_the_guesser_who_is_locked_out(transactional_db, settings):
+def test_behind_a_proxy_the_clients_address_is_locked_out(transactional_db, settings):
     settings.AXES_FAILURE_LIMIT = 2
     settings.REST_FRAMEWORK = {**settings.REST_FRAMEWORK, "NUM_PROXIES": 1}
 
@@ -64,8 +64,8 @@ def test_behind_a_proxy_it_is_the_guesser_who_is_locked_out(transactional_db, se
         return Client().post("/admin/login/", form, headers={"X-Forwarded-For": forwarded_for}).status_code
 
     assert [guess("10.0.0.1") for _ in range(2)] == [200, 429]
-    assert guess("10.0.0.2") == 200, "another address is not locked out with it"
-    assert guess("10.0.0.9, 10.0.0.1") == 429, "what the guesser writes before the proxy is not believed"
+    assert guess("10.0.0.2") == 200, "another address is not locked out"
+    assert guess("10.0.0.9, 10.0.0.1") == 429, "only the address that the proxy appends counts"
 
 
 PRODUCTION = {
@@ -78,7 +78,7 @@ PRODUCTION = {
 
 
 def checked(**changes):
-    """`manage.py check --deploy` with production settings."""
+    """Runs `manage.py check --deploy` with production settings."""
     environment = {**os.environ, "ENV_FILE": os.devnull, **PRODUCTION, **changes}
     environment.pop("HTTPS", None)
     environment = {name: value for name, value in environment.items() if value}
@@ -103,6 +103,6 @@ def test_production_settings_pass_every_check():
         ({"CARRIER": ""}, "cloudmart.E008) CARRIER is a mock"),
     ],
 )
-def test_what_is_not_fit_for_production_is_said(changes, complaint):
+def test_settings_unfit_for_production_fail_a_check(changes, complaint):
     result = checked(**changes)
     assert result.returncode == 1 and complaint in result.stderr

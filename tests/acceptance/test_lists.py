@@ -1,4 +1,4 @@
-"""Lists: what they hold, in which order, and a page at a time."""
+"""Lists: filters, order and pages."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from cloudmart.kernel.ids import new_id
 from inventory.projector import catch_up
 from orders.models import Order
-from tests.committed import expire_reservations, lapse, reserve_stock
+from tests.committed import expire_reservations, let_reservations_expire, reserve_stock
 from tests.conftest import order_snapshot, signed_in
 from tests.factories import BookFactory, CustomerFactory
 
@@ -19,7 +19,7 @@ NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
 @pytest.fixture
 def orders(customer):
-    """Ten orders, a minute apart, in turn orchestrated and completed, or choreographed and cancelled."""
+    """Ten orders, a minute apart, alternately orchestrated and completed, or choreographed and cancelled."""
     kinds = [("orchestration", "completed"), ("choreography", "cancelled")]
     return [
         Order.objects.create(
@@ -31,11 +31,11 @@ def orders(customer):
 
 
 def numbers(client, orders, **query):
-    """Which of the orders a list shows, by their numbers."""
-    answer = client.get("/orders", query)
-    assert answer.status_code == 200, answer.json()
+    """The numbers of the listed orders."""
+    response = client.get("/orders", query)
+    assert response.status_code == 200, response.json()
     place = {str(order.pk): number for number, order in enumerate(orders)}
-    return [place[line["order_id"]] for line in answer.json()["results"]]
+    return [place[line["order_id"]] for line in response.json()["results"]]
 
 
 @pytest.mark.parametrize(
@@ -55,23 +55,23 @@ def test_orders_by_filter_and_order(operator, orders, query, found):
     assert numbers(signed_in(operator), orders, **query) == found
 
 
-def test_another_customers_orders_are_not_found_by_any_filter(orders):
+def test_no_filter_finds_another_customers_orders(orders):
     other = signed_in(CustomerFactory(id="customer-002").user)
     assert numbers(other, orders, customer_id="customer-001") == []
 
 
 @pytest.mark.parametrize("ordering", ["created_at", "-created_at"])
-def test_every_order_is_on_one_page_also_when_several_are_of_one_moment(api, orders, ordering):
+def test_every_order_is_on_one_page_even_with_equal_times(api, orders, ordering):
     Order.objects.update(created_at=NOON)
     seen, page = [], "/orders?page_size=3&ordering=" + ordering
     while page:
-        answer = api.get(page).json()
-        seen += [line["order_id"] for line in answer["results"]]
-        page = answer["next"]
+        body = api.get(page).json()
+        seen += [line["order_id"] for line in body["results"]]
+        page = body["next"]
     assert seen == sorted(seen, reverse=ordering.startswith("-")) and len(set(seen)) == 10
 
 
-def test_an_order_placed_meanwhile_shifts_nothing(api, customer, orders):
+def test_a_new_order_does_not_shift_the_pages(api, customer, orders):
     first = api.get("/orders", {"page_size": 5}).json()
     Order.objects.create(customer=customer, created_at=NOON + timedelta(hours=1))
     second = api.get(first["next"]).json()
@@ -108,15 +108,15 @@ def test_an_order_placed_meanwhile_shifts_nothing(api, customer, orders):
     ],
 )
 def test_a_wrong_parameter_is_named(api, path, field):
-    answer = api.get(path)
-    assert answer.status_code == 400, answer.content
-    assert {error["field"] for error in answer.json()["errors"]} == {field}
+    response = api.get(path)
+    assert response.status_code == 400, response.content
+    assert {error["field"] for error in response.json()["errors"]} == {field}
 
 
 @pytest.mark.parametrize("page", [2, 10**18, "1" + "0" * 5000])
-def test_there_is_no_such_page(api, page):
-    answer = api.get("/inventory", {"page": page})
-    assert answer.status_code == 404 and answer.json()["code"] == "page_not_found"
+def test_an_unknown_page_is_refused(api, page):
+    response = api.get("/inventory", {"page": page})
+    assert response.status_code == 404 and response.json()["code"] == "page_not_found"
 
 
 @pytest.fixture
@@ -146,14 +146,14 @@ def shelves(shelve):
     ],
 )
 def test_books_by_filter_and_order(api, shelves, query, found):
-    answer = api.get("/inventory", query).json()
-    assert [line["book_id"] for line in answer["results"]] == found
+    body = api.get("/inventory", query).json()
+    assert [line["book_id"] for line in body["results"]] == found
 
 
-def test_a_book_in_the_list_is_as_it_is_alone(api, shelves):
+def test_a_listed_book_equals_the_single_book(api, shelves):
     reserve_stock(order_snapshot(("book-1", 5)))
     reserve_stock(order_snapshot(("book-3", 1)))
-    lapse(shelf="book-1")
+    let_reservations_expire(shelf="book-1")
     expire_reservations(10)
     catch_up()
     listed = {line["book_id"]: line for line in api.get("/inventory").json()["results"]}
@@ -168,7 +168,7 @@ MANY = 20_000
 
 @pytest.fixture
 def many_orders(customer):
-    """So many that a plan without an index would be the slower one, of twenty customers, in three statuses."""
+    """Orders of twenty customers in three statuses, enough that a plan without an index is slower."""
     customers = [customer, *CustomerFactory.create_batch(19)]
     statuses = ["completed"] * 8 + ["cancelled", "pending"]
     Order.objects.bulk_create(
@@ -190,7 +190,7 @@ def many_orders(customer):
 
 
 def plan_of(act):
-    """How the database finds the orders that `act` asks for."""
+    """The query plan of the orders that `act` requests."""
     with CaptureQueriesContext(connection) as queries:
         act()
     (sql,) = [query["sql"] for query in queries if re.search("FROM .orders. .*LIMIT", query["sql"])]
@@ -199,8 +199,8 @@ def plan_of(act):
         return " ".join(str(column) for row in cursor.fetchall() for column in row).lower()
 
 
-def test_a_deep_page_is_read_along_an_index(operator, many_orders):
-    """Without a sort, and so without looking at more rows than the page has."""
+def test_a_deep_page_is_read_from_an_index(operator, many_orders):
+    """Without a sort, so that only the rows of the page are read."""
     client = signed_in(operator)
     for query, index in {
         "": "orders_by_time",

@@ -1,7 +1,7 @@
-"""Who may do what: every route, every method, every kind of visitor, and the answer that each gets.
+"""The access matrix: the status of the response for every route, method and kind of visitor.
 
-Staff hold no permission, the operator holds all of them; the last column names the one that a command needs of staff.
-A method that the route does not have is 405, unless the visitor is turned away before (401, 403), as staff may be.
+Staff hold no permission, the operator holds all. The last column names the permission that a command needs of staff.
+A method that the route does not have is 405, unless the visitor is rejected before (401, 403), as staff may be.
 """
 
 import re
@@ -51,7 +51,7 @@ route                              method  anonymous  other  owner  staff  opera
 /saga/{order_id}/cancel            POST          401    403    403    403       200  sagas.cancel_saga
 /saga/{order_id}/retry             POST          401    403    403    403       200  sagas.retry_saga
 /saga/{order_id}/compensate        POST          401    403    403    403       200  sagas.compensate_saga
-/saga/{order_id}/give_up           POST          401    403    403    403       200  sagas.abandon_saga
+/saga/{order_id}/abandon           POST          401    403    403    403       200  sagas.abandon_saga
 /saga/{order_id}/resume            POST          401    403    403    403       200  sagas.resume_saga
 
 /inventory                         GET           401    200    200    200       200  -
@@ -97,10 +97,10 @@ ITEMS = [{"book_id": "book-123", "quantity": 1}]
 
 
 def body_of(route, visitor, orders):
-    """What a good request to this route brings; `orders` are the ids of a completed and of a new one."""
+    """Returns a valid body for this route; `orders` are the ids of a completed and of a new order."""
     completed, new = orders
     return {
-        "/saga/{order_id}/give_up": {"reason": "The card is closed."},
+        "/saga/{order_id}/abandon": {"reason": "The card is closed."},
         "/orders/{order_id}": {"coupon": "WELCOME10"},
         "/orders/{order_id}/items": ITEMS[0],
         "/orders/{order_id}/add_item": ITEMS[0],
@@ -122,7 +122,7 @@ def body_of(route, visitor, orders):
 
 
 def staff_with(*permissions):
-    """A user who is staff, and holds these permissions."""
+    """Creates a staff user with these permissions."""
     user = UserFactory(is_staff=True)
     user.user_permissions.set(permissions)
     return user
@@ -150,7 +150,7 @@ def clients(api, operator):
 
 @pytest.fixture
 def visit(api, clients, shelve):
-    """The answer that a visitor gets to a good request, for an order of the owner's own, which may be a draft."""
+    """Sends a valid request of a visitor for an order or draft of the owner, and returns the response."""
     shelve("book-123", 1000)
 
     def visit(visitor, route, method):
@@ -169,48 +169,48 @@ def visit(api, clients, shelve):
 
 
 @pytest.mark.parametrize("route", ROUTES)
-def test_everybody_gets_the_answer_in_the_table(visit, route):
+def test_every_visitor_gets_the_status_in_the_table(visit, route):
     expected, found = {}, {}
     for method in METHODS:
         for visitor in VISITORS:
             if visitor == "staff" and (route, method) not in ALLOWED:
                 continue
-            turned_away = {row[visitor] for (where, _), row in ALLOWED.items() if where == route} & {401, 403}
-            otherwise = turned_away.pop() if turned_away else 405
+            rejections = {row[visitor] for (where, _), row in ALLOWED.items() if where == route} & {401, 403}
+            otherwise = rejections.pop() if rejections else 405
             expected[method, visitor] = ALLOWED.get((route, method), {}).get(visitor, otherwise)
-            answer = visit(visitor, route, method)
-            found[method, visitor] = answer.status_code
-            if answer.status_code >= 400:
-                assert answer["Content-Type"] == "application/problem+json"
-                assert answer.json()["advice"] and answer.json()["request_id"]
+            response = visit(visitor, route, method)
+            found[method, visitor] = response.status_code
+            if response.status_code >= 400:
+                assert response["Content-Type"] == "application/problem+json"
+                assert response.json()["advice"] and response.json()["request_id"]
     assert found == expected
 
 
 @pytest.mark.parametrize(("route", "method"), NEEDED)
-def test_each_command_needs_its_own_permission_and_no_other(visit, clients, route, method):
+def test_each_command_needs_exactly_its_own_permission(visit, clients, route, method):
     permission = NEEDED[route, method]
     clients["permitted"] = signed_in(staff_with(named(permission)))
-    clients["permitted to do all else"] = signed_in(staff_with(*all_but(permission)))
+    clients["all other permissions"] = signed_in(staff_with(*all_but(permission)))
     assert visit("permitted", route, method).status_code == ALLOWED[route, method]["operator"]
-    for visitor in ("staff", "permitted to do all else"):
+    for visitor in ("staff", "all other permissions"):
         refused = visit(visitor, route, method).json()
         assert (refused["code"], refused["permission"]) == ("permission_denied", permission)
         assert permission in refused["detail"]
 
 
-def test_a_permission_is_worth_nothing_to_who_is_not_staff(clients, visit, customer):
+def test_a_permission_has_no_effect_without_staff_status(clients, visit, customer):
     customer.user.user_permissions.set(Permission.objects.all())
     assert visit("owner", "/payments/refund", "POST").status_code == 403
 
 
-def test_a_draft_is_cancelled_with_the_permission_for_drafts(api):
+def test_cancelling_a_draft_needs_the_permission_for_drafts(api):
     for permission, status in [("sagas.cancel_saga", 403), ("orders.place_order_for_others", 200)]:
         draft = api.post("/orders", {}).json()["order_id"]
         client = signed_in(staff_with(named(permission)))
         assert client.post(f"/orders/{draft}/cancel").status_code == status
 
 
-def test_a_draft_that_is_placed_meanwhile_takes_the_permission_for_orders(api, shelve, monkeypatch):
+def test_cancelling_a_draft_that_is_placed_meanwhile_needs_the_permission_for_orders(api, shelve, monkeypatch):
     shelve("book-123", 3)
     draft = api.post("/orders", {}).json()["order_id"]
     api.post(f"/orders/{draft}/items", ITEMS[0])
@@ -225,7 +225,7 @@ def test_a_draft_that_is_placed_meanwhile_takes_the_permission_for_orders(api, s
     assert api.get(f"/orders/{draft}").json()["status"] == "completed"
 
 
-def test_staff_need_no_permission_for_orders_of_their_own(shelve, customer):
+def test_staff_need_no_permission_for_their_own_orders(shelve, customer):
     shelve("book-123", 3)
     customer.user.is_staff = True
     customer.user.save()
@@ -244,27 +244,27 @@ ACTIONS = {
     (SagaInstance, "cancel"): "sagas.cancel_saga",
     (SagaInstance, "retry"): "sagas.retry_saga",
     (SagaInstance, "compensate"): "sagas.compensate_saga",
-    (SagaInstance, "give_up"): "sagas.abandon_saga",
+    (SagaInstance, "abandon"): "sagas.abandon_saga",
     (SagaInstance, "resume"): "sagas.resume_saga",
-    (Shipment, "hand_over_to_carrier"): "shipping.ship_shipment",
+    (Shipment, "mark_as_shipped"): "shipping.ship_shipment",
 }
-OURS = [model for app in APPS for model in apps.get_app_config(app).get_models()]
+MODELS = [model for app in APPS for model in apps.get_app_config(app).get_models()]
 
 
-def test_the_table_has_every_action_of_the_admin(rf, operator):
+def test_the_table_lists_every_admin_action(rf, operator):
     request = rf.get("/admin/")
     request.user = operator
-    offered = {(model, name) for model in OURS for name in admin.site._registry[model].get_actions(request)}
+    offered = {(model, name) for model in MODELS for name in admin.site._registry[model].get_actions(request)}
     assert {(model, name) for model, name in offered if name != "delete_selected"} == set(ACTIONS)
 
 
-def test_every_permission_of_a_command_is_somewhere_needed():
+def test_every_declared_permission_is_needed_by_a_command():
     declared = {f"{app}.{name}" for app, name in operator_permissions() if not name.startswith("view_")}
     assert declared == {*NEEDED.values(), *ACTIONS.values()}
 
 
-def press(user, model, action):
-    """The page of the model in the admin, and what comes of the action on all of its rows."""
+def run_action(user, model, action):
+    """Runs an admin action on all rows of the model. Returns the list page and the response to the action."""
     client = Client()
     client.force_login(user)
     path = f"/admin/{model._meta.app_label}/{model._meta.model_name}/"
@@ -274,82 +274,81 @@ def press(user, model, action):
 
 
 @pytest.mark.parametrize(("model", "action"), ACTIONS)
-def test_each_action_of_the_admin_needs_its_own_permission_and_no_other(
-    api, customer, operator, shelve, model, action
-):
+def test_each_admin_action_needs_exactly_its_own_permission(api, customer, operator, shelve, model, action):
     shelve("book-123", 3)
     api.post("/orders", ORDER)
     if action == "resume":
-        SagaInstance.objects.update(given_up_at=DatabaseNow(), attention="The card is closed.")
+        SagaInstance.objects.update(abandoned_at=DatabaseNow(), attention="The card is closed.")
     look = named(f"{model._meta.app_label}.view_{model._meta.model_name}")
     needed = ACTIONS[model, action]
     before = model.objects.values().get()
     for user in (staff_with(look), staff_with(*all_but(needed).exclude(codename__startswith="delete_"))):
-        page, refused = press(user, model, action)
+        page, refused = run_action(user, model, action)
         assert page.status_code == 200 and f'value="{action}"' not in page.content.decode()
         assert model.objects.values().get() == before and not SagaAction.objects.exists(), refused.content
     for user in (staff_with(), staff_with(named(needed)), customer.user):
-        page, refused = press(user, model, action)
+        page, refused = run_action(user, model, action)
         assert page.status_code in {302, 403} and not SagaAction.objects.exists()
         assert model.objects.values().get() == before
-    page, done = press(staff_with(look, named(needed)), model, action)
+    page, done = run_action(staff_with(look, named(needed)), model, action)
     assert f'value="{action}"' in page.content.decode() and done.status_code == 200
-    assert SagaAction.objects.filter(verb=action).exists() or model.objects.values().get() != before
+    assert SagaAction.objects.filter(command=action).exists() or model.objects.values().get() != before
 
 
 def test_staff_without_permissions_see_nothing_in_the_admin(transactional_db):
     client = Client()
     client.force_login(staff_with())
-    for model in OURS:
+    for model in MODELS:
         assert client.get(f"/admin/{model._meta.app_label}/{model._meta.model_name}/").status_code == 403
     assert "/admin/" not in re.findall(r'<th scope="row"><a href="([^"]*)', client.get("/admin/").content.decode())
 
 
-def test_operators_is_a_group_that_may_run_every_command(api, clients, visit):
+def test_the_group_operators_may_run_every_command(api, clients, visit):
     user = staff_with()
     user.groups.add(Group.objects.get(name="Operators"))
     clients["in the group"] = signed_in(user)
     for route, method in NEEDED:
         assert visit("in the group", route, method).status_code == ALLOWED[route, method]["operator"], (route, method)
-    page, done = press(user, SagaInstance, "cancel")
+    page, done = run_action(user, SagaInstance, "cancel")
     assert page.status_code == 200 and 'value="cancel"' in page.content.decode() and done.status_code == 200
 
 
-def test_what_was_taken_from_the_group_no_migration_gives_back(transactional_db):
+def test_migrate_does_not_restore_a_permission_removed_from_the_group(transactional_db):
     group, taken = Group.objects.get(name="Operators"), named("payments.refund_payment")
     group.permissions.remove(taken)
     call_command("migrate", verbosity=0)
     assert not group.permissions.contains(taken)
-    group.permissions.add(taken)  # no flush after the test does that
+    group.permissions.add(taken)  # the flush after the test does not restore it
 
 
-def test_the_table_has_every_operation_of_the_schema():
+def test_the_table_lists_every_operation_of_the_schema():
     paths = SchemaGenerator().get_schema(request=None, public=True)["paths"]
     described = {(route, method.upper()) for route, operations in paths.items() for method in operations}
     assert described == set(ALLOWED)
 
 
 @pytest.mark.parametrize("path", ["/schema", "/docs"])
-def test_the_documentation_is_open(client, path):
-    answer = client.get(path)
-    assert answer.status_code == 200
-    assert not re.search(rb"https?://(?!127\.0\.0\.1|localhost|testserver)[^\"']*\.(js|css)", answer.content)
+def test_the_documentation_needs_no_token(client, path):
+    response = client.get(path)
+    assert response.status_code == 200
+    assert not re.search(rb"https?://(?!127\.0\.0\.1|localhost|testserver)[^\"']*\.(js|css)", response.content)
 
 
-def test_the_admin_is_for_operators(operator, customer):
+def test_only_operators_enter_the_admin(operator, customer):
     for user, status in [(operator, 200), (customer.user, 302)]:
         client = Client()
         client.force_login(user)
         assert client.get("/admin/orders/order/").status_code == status
 
 
-def test_every_command_has_an_example_to_try():
+def test_every_operation_has_an_example():
     paths = SchemaGenerator().get_schema(request=None, public=True)["paths"]
     for route, operations in paths.items():
         for method, operation in operations.items():
             contents = [operation["requestBody"]] if method != "get" and "requestBody" in operation else []
-            told = [operation["responses"][status] for status in ("200", "201") if status in operation["responses"]]
-            contents += told[:1]
+            successes = [
+                operation["responses"][status] for status in ("200", "201") if status in operation["responses"]
+            ]
+            contents += successes[:1]
             for content in contents if route not in {"/metrics", "/healthz", "/readyz"} else []:
-                shown = content["content"]["application/json"]
-                assert shown.get("examples"), (route, method)
+                assert content["content"]["application/json"].get("examples"), (route, method)

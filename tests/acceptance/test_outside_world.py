@@ -1,4 +1,4 @@
-"""Orders whose money and parcels are somebody else's business: the sandbox's, over HTTP, in a process of its own."""
+"""Orders whose payments and parcels are the sandbox's, over HTTP, in a process of its own."""
 
 import logging
 from time import monotonic
@@ -9,7 +9,7 @@ from cloudmart.sandbox.ledger import entries_in, live
 from inventory.models import InventoryRecord
 from tests.acceptance.conftest import decline_of, end_of
 from tests.conftest import signed_in
-from tests.processes import PATIENCE
+from tests.processes import TIMEOUT
 
 
 @pytest.fixture(autouse=True)
@@ -19,7 +19,7 @@ def three_copies(outside, shelve):
 
 @pytest.fixture
 def booked(outside):
-    """What the sandbox says it has done for an order: (kind, amount), oldest first."""
+    """Returns the sandbox's entries for an order: (kind, amount), oldest first."""
 
     def booked(order_id):
         return [(entry.kind, entry.amount) for entry in entries_in(outside.ledger, order_id=order_id)]
@@ -33,82 +33,82 @@ def test_an_order_completes(place, booked, outside):
     assert booked(order["order_id"]) == [("charge", 1100), ("parcel", 1)]
 
 
-def test_a_declined_payment_puts_the_books_back(place, booked):
-    answer = place(("book-123", 1), payment_token="tok_insufficient_funds")
-    problem = answer.json()
-    assert answer.status_code == 402
+def test_a_declined_payment_releases_the_stock(place, booked):
+    response = place(("book-123", 1), payment_token="tok_insufficient_funds")
+    problem = response.json()
+    assert response.status_code == 402
     assert problem.items() >= decline_of("tok_insufficient_funds").items()
     assert end_of(problem["order_id"]) == ("cancelled", 0, 0, [("book-123", 3, 0)])
     assert booked(problem["order_id"]) == []
 
 
 @pytest.mark.parametrize("address", ["999-9999", "000-0000"])
-def test_what_cannot_be_delivered_is_refunded(place, booked, outside, address):
+def test_an_order_that_cannot_be_delivered_is_refunded(place, booked, outside, address):
     problem = place(("book-123", 1), shipping_address=address).json()
     assert problem["code"] == "shipping_failed"
     assert end_of(problem["order_id"]) == ("cancelled", 0, 0, [("book-123", 3, 0)])
     assert booked(problem["order_id"]) == [("charge", 1100), ("refund", -1100)]
 
 
-def test_a_cancelled_order_is_undone_at_both(place, booked, api, outside):
+def test_a_cancelled_order_is_undone_at_both_providers(place, booked, api, outside):
     order_id = place(("book-123", 1)).json()["order_id"]
     assert api.post(f"/orders/{order_id}/cancel").status_code == 200
     assert live(entries_in(outside.ledger, order_id=order_id)) == {}
     assert sorted(booked(order_id)) == [("call_off", -1), ("charge", 1100), ("parcel", 1), ("refund", -1100)]
 
 
-def test_a_charge_whose_answer_is_lost_is_made_once(place, booked):
+def test_a_charge_whose_response_is_lost_is_made_once(place, booked):
     order = place(("book-123", 1), payment_token="tok_timeout_1").json()
     assert end_of(order["order_id"]) == ("completed", 1100, 1, [("book-123", 2, 0)])
     assert booked(order["order_id"]) == [("charge", 1100), ("parcel", 1)]
 
 
-def test_a_charge_whose_every_answer_is_lost_is_looked_up(place, booked, settings):
+def test_a_charge_whose_every_response_is_lost_is_looked_up(place, booked, settings):
     order = place(("book-123", 1), payment_token=f"tok_timeout_{settings.PROVIDER_TRIES}").json()
     assert order["status"] == "completed"
     assert booked(order["order_id"]) == [("charge", 1100), ("parcel", 1)]
 
 
 @pytest.mark.parametrize("provider", ["payments", "carrier"])
-@pytest.mark.parametrize("trouble", ["unavailable", "drop_before", "drop_after", "error_after"])
-def test_a_trouble_that_passes_troubles_no_order(place, booked, outside, provider, trouble):
-    outside.turn(provider, **{trouble: 1})
+@pytest.mark.parametrize("fault", ["unavailable", "drop_before", "drop_after", "error_after"])
+def test_a_single_fault_fails_no_order(place, booked, outside, provider, fault):
+    outside.turn(provider, **{fault: 1})
     order = place(("book-123", 1)).json()
     assert end_of(order["order_id"]) == ("completed", 1100, 1, [("book-123", 2, 0)])
     assert booked(order["order_id"]) == [("charge", 1100), ("parcel", 1)]
 
 
-def test_what_is_heard_twice_is_done_once(place, booked, outside, operator):
-    """Whoever comes second is told to wait; and tests wait for nothing, so an order may have to go on later."""
+def test_a_duplicated_request_is_carried_out_once(place, booked, outside, operator):
+    """The second of two concurrent requests is refused, and tests have no backoff, so an order may have to wait."""
     retry = signed_in(operator)
     outside.turn("payments", duplicate=1000)
     outside.turn("carrier", duplicate=1000)
     order_id = place(("book-123", 1)).json()["order_id"]
-    deadline = monotonic() + PATIENCE
+    deadline = monotonic() + TIMEOUT
     while retry.post(f"/saga/{order_id}/retry").json()["status"] != "COMPLETED":
         assert monotonic() < deadline
     assert booked(order_id) == [("charge", 1100), ("parcel", 1)]
 
 
-def test_an_order_waits_for_a_gateway_that_never_answers_and_then_goes_on(place, booked, outside, operator):
+def test_an_order_waits_for_an_unresponsive_gateway_and_then_continues(place, booked, outside, operator):
     outside.turn("payments", drop_after=1000)
-    answer = place(("book-123", 1))
-    order_id = answer.json()["order_id"]
-    assert answer.status_code == 202
+    response = place(("book-123", 1))
+    order_id = response.json()["order_id"]
+    assert response.status_code == 202
     assert booked(order_id) == [("charge", 1100)], "charged, for all that we know not"
     outside.turn("payments")
     assert signed_in(operator).post(f"/saga/{order_id}/retry").json()["status"] == "COMPLETED"
     assert booked(order_id) == [("charge", 1100), ("parcel", 1)]
 
 
-def test_an_order_that_no_gateway_takes_is_given_up(place, booked, outside):
+def test_an_order_fails_when_the_gateway_is_unavailable(place, booked, outside):
     outside.turn("payments", unavailable=1000)
     problem = place(("book-123", 1)).json()
     assert problem["code"] == "payment_unavailable"
     assert InventoryRecord.objects.get().reserved == 0 and booked(problem["order_id"]) == []
 
 
-def test_no_token_is_logged_on_its_way_out(place, lines, caplog, capfd):
+def test_no_payment_token_is_logged(place, lines, caplog, capfd):
     caplog.set_level(logging.DEBUG)
     order = place(("book-123", 1), payment_token="tok_4242-distinctive")
     assert order.status_code == 201
@@ -117,10 +117,8 @@ def test_no_token_is_logged_on_its_way_out(place, lines, caplog, capfd):
     assert not [line for line in lines() if line["logger"] == "httpx"]
 
 
-def test_what_may_have_been_charged_before_is_not_given_up_because_the_gateway_is_down_now(
-    place, api, operator, booked, outside
-):
-    """Every answer was lost; at the next look nobody is there."""
+def test_a_charge_in_doubt_is_not_refused_because_the_gateway_is_unavailable(place, api, operator, booked, outside):
+    """Every response was lost, and later the gateway is unavailable."""
     outside.turn("payments", drop_after=1000)
     waiting = place(("book-123", 1))
     assert waiting.status_code == 202

@@ -1,11 +1,11 @@
-"""Payments asked for by themselves, by operators: each twice is once."""
+"""The direct commands on payments: a repeat changes nothing."""
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cloudmart.kernel.ids import new_id
-from cloudmart.providers.remote import Accepted, OutcomeUnknown, ProviderUnavailable, Refused, Unknown
+from cloudmart.providers.outcomes import Accepted, OutcomeUnknown, ProviderUnavailable, Refused, Unknown
 from payments.gateways.mock import MockGateway
 from payments.gateways.port import gateway
 from payments.models import Payment, Refund
@@ -24,7 +24,7 @@ def ask(operator):
 
 @pytest.fixture
 def order_id():
-    """Of an order that no saga knows."""
+    """The id of an order without a saga."""
     return str(new_id())
 
 
@@ -40,33 +40,33 @@ def raising(error):
 
 
 def charges():
-    return {key for verb, key in gateway().diary if verb == "charge"}
+    return {key for method, key in gateway().diary if method == "charge"}
 
 
 def test_an_order_is_charged_once(ask, order_id):
-    answers = [charge(ask, order_id, customer_id="customer-001") for _ in range(2)]
-    assert [answer.status_code for answer in answers] == [200, 200]
-    assert answers[0].json() == answers[1].json()
-    assert answers[0].json()["status"] == "captured" and answers[0].json()["amount"] == 1000
+    responses = [charge(ask, order_id, customer_id="customer-001") for _ in range(2)]
+    assert [response.status_code for response in responses] == [200, 200]
+    assert responses[0].json() == responses[1].json()
+    assert responses[0].json()["status"] == "captured" and responses[0].json()["amount"] == 1000
     assert len(charges()) == 1
 
 
 def test_a_declined_charge_stays_declined(ask, order_id):
     for _ in range(2):
-        answer = charge(ask, order_id, payment_token="tok_expired_card")
-        assert answer.status_code == 402 and answer.json()["reason"] == decline_of("tok_expired_card")["reason"]
+        response = charge(ask, order_id, payment_token="tok_expired_card")
+        assert response.status_code == 402 and response.json()["reason"] == decline_of("tok_expired_card")["reason"]
 
 
 @pytest.mark.parametrize("changes", [{"amount": 999}, {"payment_method": "e_money"}])
-def test_an_order_has_one_payment(ask, order_id, changes):
+def test_another_amount_or_method_is_refused(ask, order_id, changes):
     charge(ask, order_id)
-    answer = charge(ask, order_id, **changes)
-    assert answer.status_code == 409 and answer.json()["code"] == "payment_differs"
-    assert answer.json()["amount"] == 1000
+    response = charge(ask, order_id, **changes)
+    assert response.status_code == 409 and response.json()["code"] == "payment_differs"
+    assert response.json()["amount"] == 1000
 
 
 @pytest.mark.parametrize("error", [OutcomeUnknown("silence"), ProviderUnavailable("down")])
-def test_what_is_not_sure_stays_pending_and_is_asked_again_under_the_same_key(ask, order_id, monkeypatch, error):
+def test_a_charge_in_doubt_stays_pending_and_is_retried_under_the_same_key(ask, order_id, monkeypatch, error):
     with monkeypatch.context() as down:
         down.setattr(MockGateway, "charge", raising(error))
         down.setattr(MockGateway, "lookup", lambda self, key: Unknown("nobody knows"))
@@ -77,47 +77,61 @@ def test_what_is_not_sure_stays_pending_and_is_asked_again_under_the_same_key(as
     assert charges() == {key}
 
 
-def test_eight_at_once_are_one_charge(ask, order_id):
-    answers = all_at_once([lambda: charge(ask, order_id)] * 8)
-    assert {answer.status_code for answer in answers} <= {200, 202}
+def test_eight_concurrent_requests_are_one_charge(ask, order_id):
+    responses = all_at_once([lambda: charge(ask, order_id)] * 8)
+    assert {response.status_code for response in responses} <= {200, 202}
     assert charge(ask, order_id).json()["status"] == "captured"
     assert len(charges()) == 1 and Payment.objects.count() == 1
 
 
-def test_a_charge_and_its_cancellation_at_once_agree(ask):
+def test_a_concurrent_charge_and_cancellation_agree(ask):
     for _ in range(ROUNDS):
         order_id = str(new_id())
-        answers = all_at_once([lambda o=order_id: charge(ask, o), lambda o=order_id: ask("cancel", order_id=o)] * 4)
+        responses = all_at_once([lambda o=order_id: charge(ask, o), lambda o=order_id: ask("cancel", order_id=o)] * 4)
         payment = Payment.objects.get(order_id=order_id)
         charged = isinstance(gateway().lookup(payment.idempotency_key), Accepted)
-        cancelled = [answer for answer in answers[1::2] if answer.status_code in {200, 202}]
+        cancelled = [response for response in responses[1::2] if response.status_code in {200, 202}]
         if payment.status == "captured":
             assert charged and not cancelled
         else:
             assert payment.status == "cancelled" and not charged
-        assert {answer.status_code for answer in answers} <= {200, 202, 402, 409}
+        assert {response.status_code for response in responses} <= {200, 202, 402, 409}
 
 
-def test_a_charge_that_is_cancelled_while_the_gateway_works_on_it_is_refused(ask, order_id, monkeypatch):
+def test_a_charge_that_is_voided_while_the_gateway_works_on_it_is_refused(ask, order_id, monkeypatch):
     def cancel_meanwhile(_seconds):
         assert ask("cancel", order_id=order_id).json()["status"] == "cancelled"
 
-    monkeypatch.setattr("payments.gateways.mock.time.sleep", cancel_meanwhile)
+    monkeypatch.setattr("cloudmart.providers.mock.time.sleep", cancel_meanwhile)
     assert charge(ask, order_id).json()["code"] == "illegal_move"
     payment = Payment.objects.get(order_id=order_id)
     assert payment.status == "cancelled" and isinstance(gateway().lookup(payment.idempotency_key), Refused)
 
 
-def test_a_charge_that_was_never_made_is_cancelled_for_good(ask, order_id):
+def test_a_late_acceptance_of_a_voided_charge_is_a_conflict(ask, order_id, monkeypatch):
+    take = MockGateway.charge
+
+    def accept_late(self, key, **body):
+        outcome = take(self, key, **body)
+        assert ask("cancel", order_id=order_id).json()["status"] == "cancelled"
+        return outcome
+
+    monkeypatch.setattr(MockGateway, "charge", accept_late)
+    response = charge(ask, order_id)
+    assert response.status_code == 409 and response.json()["code"] == "illegal_move"
+    assert (response.json()["stored_status"], response.json()["to"]) == ("cancelled", "captured")
+
+
+def test_an_order_without_a_charge_is_cancelled_and_never_charged(ask, order_id):
     for _ in range(2):
-        answer = ask("cancel", order_id=order_id)
-        assert answer.status_code == 200 and answer.json()["status"] == "cancelled"
+        response = ask("cancel", order_id=order_id)
+        assert response.status_code == 200 and response.json()["status"] == "cancelled"
     refused = charge(ask, order_id)
     assert refused.status_code == 409 and refused.json()["code"] == "illegal_move"
     assert not charges()
 
 
-def test_a_pending_charge_is_dropped(ask, order_id, monkeypatch):
+def test_a_pending_charge_is_voided(ask, order_id, monkeypatch):
     with monkeypatch.context() as down:
         down.setattr(MockGateway, "charge", raising(ProviderUnavailable("down")))
         charge(ask, order_id)
@@ -126,13 +140,13 @@ def test_a_pending_charge_is_dropped(ask, order_id, monkeypatch):
     assert ask("cancel", order_id=order_id).json()["status"] == "cancelled"
 
 
-def test_what_was_captured_is_refunded_not_cancelled(ask, order_id):
+def test_a_captured_charge_cannot_be_voided(ask, order_id):
     charge(ask, order_id)
-    answer = ask("cancel", order_id=order_id)
-    assert answer.status_code == 409 and answer.json()["code"] == "illegal_move"
+    response = ask("cancel", order_id=order_id)
+    assert response.status_code == 409 and response.json()["code"] == "illegal_move"
 
 
-def test_parts_are_refunded_until_nothing_is_left(ask, order_id):
+def test_partial_refunds_are_made_until_nothing_is_left(ask, order_id):
     charge(ask, order_id)
     part = {"order_id": order_id, "amount": 300, "reference": "torn-page", "reason": "A torn page"}
     for _ in range(2):
@@ -150,60 +164,60 @@ def test_parts_are_refunded_until_nothing_is_left(ask, order_id):
     assert charge(ask, order_id).json()["code"] == "illegal_move"
 
 
-def test_a_refund_that_is_not_sure_is_asked_for_again_under_the_same_key(ask, order_id, monkeypatch):
+def test_a_refund_in_doubt_is_retried_under_the_same_key(ask, order_id, monkeypatch):
     charge(ask, order_id)
     with monkeypatch.context() as down:
         down.setattr(MockGateway, "refund", raising(ProviderUnavailable("down")))
-        answer = ask("refund", order_id=order_id)
-        assert answer.status_code == 202 and answer.json()["status"] == "refunding"
+        response = ask("refund", order_id=order_id)
+        assert response.status_code == 202 and response.json()["status"] == "refunding"
     assert ask("refund", order_id=order_id).json()["status"] == "refunded"
-    assert {key for verb, key in gateway().diary if verb == "refund"} == {Refund.objects.get().idempotency_key}
+    assert {key for method, key in gateway().diary if method == "refund"} == {Refund.objects.get().idempotency_key}
 
 
-def test_there_is_nothing_to_refund(ask, order_id):
+def test_an_order_without_a_captured_charge_cannot_be_refunded(ask, order_id):
     assert ask("refund", order_id=order_id).json()["code"] == "payment_not_found"
     charge(ask, order_id, payment_token="tok_expired_card")
     assert ask("refund", order_id=order_id).json()["code"] == "illegal_move"
 
 
-def test_the_same_refund_sixteen_times_at_once_is_one(ask, order_id):
+def test_sixteen_concurrent_requests_for_a_refund_are_one_refund(ask, order_id):
     charge(ask, order_id)
-    answers = all_at_once([lambda: ask("refund", order_id=order_id, amount=100, reference="r")] * 16)
-    assert {answer.status_code for answer in answers} <= {200, 202}
+    responses = all_at_once([lambda: ask("refund", order_id=order_id, amount=100, reference="r")] * 16)
+    assert {response.status_code for response in responses} <= {200, 202}
     assert Payment.objects.get().refunded_amount == 100 and Refund.objects.count() == 1
 
 
 @known_bug("MySQL: lost update")
-def test_of_ten_refunds_at_once_those_that_fit_are_made(ask, order_id):
+def test_of_ten_concurrent_refunds_those_within_the_payment_are_made(ask, order_id):
     charge(ask, order_id)
     jobs = [lambda n=n: ask("refund", order_id=order_id, amount=150, reference=f"r-{n}") for n in range(10)]
-    answers = all_at_once(jobs)
-    assert sorted(answer.status_code for answer in answers if answer.status_code == 409) == [409] * 4
+    responses = all_at_once(jobs)
+    assert sorted(response.status_code for response in responses if response.status_code == 409) == [409] * 4
     assert money_kept(order_id) == 100 and Payment.objects.get().refunded_amount == 900
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.one_of(st.none(), st.integers(1, 700))), max_size=6))
-def test_refunds_never_exceed_the_payment(ask, wishes):
+def test_refunds_never_exceed_the_payment(ask, requests):
     order_id, made = str(new_id()), {}
     charge(ask, order_id)
-    for reference, amount in wishes:
+    for reference, amount in requests:
         body = {"order_id": order_id, "reference": reference, **({"amount": amount} if amount else {})}
-        answer = ask("refund", **body)
+        response = ask("refund", **body)
         left = 1000 - sum(made.values())
         if reference in made:
-            assert answer.status_code == (200 if amount in {None, made[reference]} else 409)
+            assert response.status_code == (200 if amount in {None, made[reference]} else 409)
         elif 0 < (amount or left) <= left:
-            assert answer.status_code == 200
+            assert response.status_code == 200
             made[reference] = amount or left
         else:
-            assert answer.status_code == 409 and answer.json()["refundable"] == left
+            assert response.status_code == 409 and response.json()["refundable"] == left
     payment = Payment.objects.get(order_id=order_id)
     assert payment.refunded_amount == sum(made.values()) == 1000 - money_kept(order_id)
     assert payment.status == ("refunded" if sum(made.values()) == 1000 else "captured")
 
 
-def test_a_cancelled_order_gets_back_only_what_it_has_not_had(place, api, shelve, ask):
+def test_a_cancelled_order_is_refunded_what_was_not_refunded_before(place, api, shelve, ask):
     shelve("book-123", 3)
     order_id = place(("book-123", 1)).json()["order_id"]
     assert ask("refund", order_id=order_id, amount=100, reference="sorry").status_code == 200
@@ -213,7 +227,7 @@ def test_a_cancelled_order_gets_back_only_what_it_has_not_had(place, api, shelve
     assert api.get(f"/payments/{order_id}").json()["refunded_amount"] == 1100
 
 
-def test_a_refund_that_was_in_doubt_is_settled_when_the_order_is_cancelled(place, api, shelve, ask, monkeypatch):
+def test_a_refund_in_doubt_is_settled_when_the_order_is_cancelled(place, api, shelve, ask, monkeypatch):
     shelve("book-123", 3)
     order_id = place(("book-123", 1)).json()["order_id"]
     with monkeypatch.context() as down:
@@ -223,15 +237,15 @@ def test_a_refund_that_was_in_doubt_is_settled_when_the_order_is_cancelled(place
     assert set(Refund.objects.values_list("status", flat=True)) == {"refunded"} and money_kept(order_id) == 0
 
 
-def test_while_its_saga_is_at_work_an_order_is_its_alone(place, shelve, ask, monkeypatch):
+def test_a_command_is_refused_while_the_orders_saga_is_running(place, shelve, ask, monkeypatch):
     shelve("book-123", 3)
     with monkeypatch.context() as down:
         down.setattr(MockGateway, "charge", raising(OutcomeUnknown("silence")))
         down.setattr(MockGateway, "lookup", lambda self, key: Unknown("nobody knows"))
         order_id = place(("book-123", 1)).json()["order_id"]
     for path, more in [("process", {"amount": 1100, "payment_method": "credit_card"}), ("cancel", {}), ("refund", {})]:
-        answer = ask(path, order_id=order_id, **more)
-        assert answer.status_code == 409 and answer.json()["code"] == "saga_running"
+        response = ask(path, order_id=order_id, **more)
+        assert response.status_code == 409 and response.json()["code"] == "saga_running"
 
 
 @pytest.mark.parametrize(
@@ -248,12 +262,12 @@ def test_while_its_saga_is_at_work_an_order_is_its_alone(place, shelve, ask, mon
     ],
 )
 def test_a_wrong_field_is_named(ask, path, body, field):
-    answer = ask(path, **body)
-    assert answer.status_code == 400 and [each["field"] for each in answer.json()["errors"]] == [field]
+    response = ask(path, **body)
+    assert response.status_code == 400 and [each["field"] for each in response.json()["errors"]] == [field]
     assert not Payment.objects.exists()
 
 
-def test_a_key_makes_any_of_them_safe_to_repeat(ask, order_id):
+def test_a_repeat_under_an_idempotency_key_returns_the_stored_response(ask, order_id):
     body = {"order_id": order_id, "amount": 1000, "payment_method": "credit_card"}
     first = ask("process", headers={"Idempotency-Key": "k"}, **body)
     repeat = ask("process", headers={"Idempotency-Key": "k"}, **body)
@@ -262,12 +276,12 @@ def test_a_key_makes_any_of_them_safe_to_repeat(ask, order_id):
     assert other.status_code == 422
 
 
-def test_under_a_key_what_was_not_sure_is_taken_further_by_a_repeat(ask, order_id, monkeypatch):
+def test_a_repeat_under_an_idempotency_key_settles_a_charge_in_doubt(ask, order_id, monkeypatch):
     body = {"order_id": order_id, "amount": 1000, "payment_method": "credit_card", "headers": {"Idempotency-Key": "k"}}
     with monkeypatch.context() as down:
         down.setattr(MockGateway, "charge", raising(OutcomeUnknown("silence")))
         down.setattr(MockGateway, "lookup", lambda self, key: Unknown("nobody knows"))
         assert ask("process", **body).status_code == 202
-    answers = [ask("process", **body) for _ in range(2)]
-    assert [answer.json()["status"] for answer in answers] == ["captured", "captured"]
-    assert answers[1]["Idempotent-Replayed"] == "true" and len(charges()) == 1
+    responses = [ask("process", **body) for _ in range(2)]
+    assert [response.json()["status"] for response in responses] == ["captured", "captured"]
+    assert responses[1]["Idempotent-Replayed"] == "true" and len(charges()) == 1

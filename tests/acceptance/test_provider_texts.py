@@ -1,4 +1,4 @@
-"""Providers whose references and refusals are longer, emptier or odder than any text of ours may be."""
+"""Providers whose references and refusals are longer, emptier or odder than our columns allow."""
 
 from datetime import timedelta
 from threading import Thread
@@ -9,7 +9,7 @@ from django.core.management import call_command
 from cloudmart.database.clock import DatabaseNow
 from cloudmart.kernel.text import storable
 from cloudmart.providers.odd_texts import WAYS
-from cloudmart.providers.remote import Accepted, OutcomeUnknown, ProviderUnavailable, Refused, Unknown
+from cloudmart.providers.outcomes import Accepted, OutcomeUnknown, ProviderUnavailable, Refused, Unknown
 from cloudmart.sandbox.knobs import Knobs
 from cloudmart.sandbox.server import Sandbox
 from orders.models import Order
@@ -40,12 +40,12 @@ def named(texts):
     return pytest.mark.parametrize("text", texts.values(), ids=texts.keys())
 
 
-def answers(outcome):
-    return lambda self, key, **asked: outcome
+def returning(outcome):
+    return lambda self, key, **body: outcome
 
 
 def raises(error):
-    def call(self, key, **asked):
+    def call(self, key, **body):
         raise error
 
     return call
@@ -58,36 +58,36 @@ def three_copies(shelve, settings):
 
 
 def assert_ends(order_id, end):
-    """It stands there, and our books are right."""
+    """Asserts that the order has ended so, and that the audit finds nothing."""
     assert end_of(order_id) == end
     assert [finding for finding in audit(limit=5) if not finding.holds] == []
 
 
 @known_bug("saleor PR#10392")
 @named(SENTENCES)
-def test_a_decline_ends_the_order_whatever_it_says(place, status_of, monkeypatch, text):
+def test_a_decline_with_any_text_fails_the_order(place, status_of, monkeypatch, text):
     refusal = Refused(PaymentDeclined(text, reason="declined"))
-    monkeypatch.setattr(MockGateway, "charge", answers(refusal))
-    answer = place(("book-123", 1))
-    problem = answer.json()
+    monkeypatch.setattr(MockGateway, "charge", returning(refusal))
+    response = place(("book-123", 1))
+    problem = response.json()
     said = storable(text, 200) or "The payment was declined."
-    assert (answer.status_code, problem["code"], problem["detail"]) == (402, "payment_declined", said)
+    assert (response.status_code, problem["code"], problem["detail"]) == (402, "payment_declined", said)
     assert_ends(problem["order_id"], UNDONE)
     assert status_of(problem["order_id"])["status"] == "FAILED"
     assert Order.objects.get().cancel_reason == said
 
 
 @named(CODES)
-def test_a_decline_ends_the_order_whatever_its_code(place, monkeypatch, text):
-    monkeypatch.setattr(MockGateway, "charge", answers(Refused(PaymentDeclined("No.", reason=text))))
+def test_a_decline_with_any_code_fails_the_order(place, monkeypatch, text):
+    monkeypatch.setattr(MockGateway, "charge", returning(Refused(PaymentDeclined("No.", reason=text))))
     problem = place(("book-123", 1)).json()
     assert problem["reason"] == Payment.objects.get().failure == (storable(text, 64) or "payment_declined")
     assert_ends(problem["order_id"], UNDONE)
 
 
 @named(SENTENCES)
-def test_a_carriers_refusal_ends_the_order_whatever_it_says(place, monkeypatch, text):
-    monkeypatch.setattr(MockCarrier, "arrange", answers(Refused(ShippingFailed(text, reason=text))))
+def test_a_carriers_refusal_with_any_text_fails_the_order(place, monkeypatch, text):
+    monkeypatch.setattr(MockCarrier, "arrange", returning(Refused(ShippingFailed(text, reason=text))))
     problem = place(("book-123", 1)).json()
     assert problem["detail"] == (storable(text, 200) or "The delivery could not be arranged.")
     assert problem["reason"] == Shipment.objects.get().failure == (storable(text, 64) or "shipping_failed")
@@ -96,12 +96,12 @@ def test_a_carriers_refusal_ends_the_order_whatever_it_says(place, monkeypatch, 
 
 @known_bug("SellYourSaas#217")
 @named(REFERENCES)
-def test_an_order_completes_and_is_refunded_whatever_the_providers_call_it(place, api, monkeypatch, text):
-    for provider, verb in [(MockGateway, "charge"), (MockGateway, "refund"), (MockCarrier, "arrange")]:
-        monkeypatch.setattr(provider, verb, answers(Accepted(text)))
-    answer = place(("book-123", 1))
-    assert answer.status_code == 201
-    order_id = answer.json()["order_id"]
+def test_an_order_completes_and_is_refunded_with_any_references(place, api, monkeypatch, text):
+    for provider, method in [(MockGateway, "charge"), (MockGateway, "refund"), (MockCarrier, "arrange")]:
+        monkeypatch.setattr(provider, method, returning(Accepted(text)))
+    response = place(("book-123", 1))
+    assert response.status_code == 201
+    order_id = response.json()["order_id"]
     assert_ends(order_id, BOUGHT)
     payment, parcel = Payment.objects.get(), Shipment.objects.get()
     assert payment.transaction_id == (storable(text, 255) or payment.idempotency_key)
@@ -114,47 +114,47 @@ def test_an_order_completes_and_is_refunded_whatever_the_providers_call_it(place
 
 @named(SENTENCES)
 @pytest.mark.parametrize("error", [OutcomeUnknown, ProviderUnavailable])
-def test_an_order_whose_providers_fail_oddly_waits_and_goes_on(place, monkeypatch, settings, text, error):
+def test_an_order_waits_and_continues_after_failures_with_any_text(place, monkeypatch, settings, text, error):
     settings.ATTENTION_AFTER = 1
     with monkeypatch.context() as down:
         down.setattr(MockGateway, "charge", raises(OutcomeUnknown(text)))
-        down.setattr(MockGateway, "lookup", answers(Unknown(text)))
-        answer = place(("book-123", 1))
-    assert answer.status_code == 202 and SagaInstance.objects.get().attention
+        down.setattr(MockGateway, "lookup", returning(Unknown(text)))
+        response = place(("book-123", 1))
+    assert response.status_code == 202 and SagaInstance.objects.get().attention
     with monkeypatch.context() as down:
         down.setattr(MockGateway, "charge", raises(error(text)))
         down.setattr(MockGateway, "lookup", raises(error(text)))
         work()
     work()
-    assert_ends(answer.json()["order_id"], BOUGHT)
+    assert_ends(response.json()["order_id"], BOUGHT)
 
 
 @named(SENTENCES)
-def test_an_order_whose_refund_is_refused_waits_and_ends(place, monkeypatch, settings, text):
+def test_an_order_whose_refund_is_refused_waits_and_fails(place, monkeypatch, settings, text):
     settings.ATTENTION_AFTER = 1
     with monkeypatch.context() as down:
-        down.setattr(MockGateway, "refund", answers(Refused(PaymentDeclined(text, reason=text))))
-        answer = place(("book-123", 1), shipping_address="000-0000")
-    assert answer.status_code == 202 and SagaInstance.objects.get().attention
+        down.setattr(MockGateway, "refund", returning(Refused(PaymentDeclined(text, reason=text))))
+        response = place(("book-123", 1), shipping_address="000-0000")
+    assert response.status_code == 202 and SagaInstance.objects.get().attention
     work()
-    assert_ends(answer.json()["order_id"], UNDONE)
+    assert_ends(response.json()["order_id"], UNDONE)
 
 
-def test_an_order_whose_failure_was_stored_before_texts_were_bounded_ends(place, monkeypatch):
+def test_an_order_with_an_overlong_stored_failure_fails(place, monkeypatch):
     with monkeypatch.context() as down:
         down.setattr(MockGateway, "refund", raises(ProviderUnavailable("down")))
-        answer = place(("book-123", 1), shipping_address="000-0000")
+        response = place(("book-123", 1), shipping_address="000-0000")
     failure = {**SagaInstance.objects.get().failure, "detail": SENTENCES["long"]}
     SagaInstance.objects.update(failure=failure)
     assert Order.objects.get().status == "pending"
     work()
-    assert_ends(answer.json()["order_id"], UNDONE)
+    assert_ends(response.json()["order_id"], UNDONE)
     assert Order.objects.get().cancel_reason == storable(SENTENCES["long"], 200)
 
 
 @pytest.fixture(params=WAYS)
 def odd_providers(request, settings, tmp_path):
-    """A sandbox that says everything in one of the odd ways."""
+    """A sandbox that words everything in one of the odd ways."""
     settings.PROVIDER_TEXTS = request.param
     settings.PAYMENT_GATEWAY, settings.CARRIER = HTTP_GATEWAY, HTTP_CARRIER
     sandbox = Sandbox(("127.0.0.1", 0), tmp_path / "ledger.sqlite3", Knobs(), Knobs())
@@ -170,7 +170,7 @@ def odd_providers(request, settings, tmp_path):
     sandbox.server_close()
 
 
-def test_every_way_to_say_it_comes_over_http(odd_providers, place, api):
+def test_every_wording_comes_over_http(odd_providers, place, api):
     declined = place(("book-123", 1), payment_token="tok_expired_card").json()
     assert declined.items() >= decline_of("tok_expired_card").items()
     assert place(("book-123", 1), shipping_address="000-0000").json()["code"] == "shipping_failed"
@@ -181,6 +181,6 @@ def test_every_way_to_say_it_comes_over_http(odd_providers, place, api):
 
 
 def work():
-    """A worker's round, when all that waits has waited for long enough."""
+    """Run a worker once, when every wait is over."""
     SagaInstance.objects.exclude(wake_at=None).update(wake_at=DatabaseNow())
     call_command("run_worker", once=True)

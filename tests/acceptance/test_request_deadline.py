@@ -1,4 +1,4 @@
-"""Requests that do not wait for their order: because the client would rather not, or because it takes too long."""
+"""Requests that leave their order to the workers: `Prefer: respond-async`, and the request deadline."""
 
 import pytest
 from django.core.management import call_command
@@ -6,76 +6,76 @@ from django.core.management import call_command
 from cloudmart.api import deadlines
 from payments.gateways.mock import MockGateway
 from payments.gateways.port import gateway
-from sagas.desk import placing as placement
+from sagas.desk import placing
 from sagas.models import SagaInstance
 from shipping.carriers.port import carrier
 from tests.acceptance.conftest import end_of, holds
 from tests.conftest import signed_in
 from tests.known_bugs import known_bug
 
-AT_ONCE = {"Prefer": "respond-async"}
+RESPOND_ASYNC = {"Prefer": "respond-async"}
 ORDER = {"book_id": "book-123", "quantity": 1, "payment_method": "credit_card"}
-BOUGHT = ("completed", 1100, 1, [("book-123", 2, 0)])
+COMPLETED = ("completed", 1100, 1, [("book-123", 2, 0)])
 UNDONE = ("cancelled", 0, 0, [("book-123", 3, 0)])
 
 
 @pytest.fixture
 def send(api, shelve, style):
-    """POST /orders, with more in the body, and headers."""
+    """Sends POST /orders with these headers and further fields."""
     shelve("book-123", 3)
 
-    def send(headers=AT_ONCE, **more):
+    def send(headers=RESPOND_ASYNC, **more):
         return api.post("/orders", {**ORDER, "saga": style, **more}, headers=headers)
 
     return send
 
 
-def asked():
-    """What the providers were asked to do."""
-    return [verb for provider in (gateway(), carrier()) for verb, _ in provider.diary]
+def provider_calls():
+    """Returns the calls that the providers received."""
+    return [method for provider in (gateway(), carrier()) for method, _ in provider.diary]
 
 
-def work():
+def run_worker():
     call_command("run_worker", once=True)
 
 
-def assert_it_is_left_to_the_workers(answer):
-    assert answer.status_code == 202 and answer.json()["status"] == "pending"
-    assert answer["Location"] == f"/saga/{answer.json()['order_id']}/status"
-    assert asked() == []
-    assert end_of(answer.json()["order_id"])[3] == [("book-123", 3, 1)], "the stock is held"
+def assert_left_to_the_workers(response):
+    assert response.status_code == 202 and response.json()["status"] == "pending"
+    assert response["Location"] == f"/saga/{response.json()['order_id']}/status"
+    assert provider_calls() == []
+    assert end_of(response.json()["order_id"])[3] == [("book-123", 3, 1)], "the stock is reserved"
     saga = SagaInstance.objects.get()
     assert saga.wake_at and (saga.owner, saga.lease_until, saga.attempts) == ("", None, 0)
 
 
-def test_who_prefers_that_is_answered_before_any_provider(send):
-    answer = send()
-    assert_it_is_left_to_the_workers(answer)
-    assert answer["Preference-Applied"] == "respond-async"
-    work()
-    assert end_of(answer.json()["order_id"]) == BOUGHT
-    assert asked() == ["charge", "arrange"]
+def test_respond_async_returns_202_before_any_provider_call(send):
+    response = send()
+    assert_left_to_the_workers(response)
+    assert response["Preference-Applied"] == "respond-async"
+    run_worker()
+    assert end_of(response.json()["order_id"]) == COMPLETED
+    assert provider_calls() == ["charge", "arrange"]
 
 
 @known_bug("medusa#9077")
-def test_the_key_is_answered_when_the_order_ends(send):
-    with_key = {**AT_ONCE, "Idempotency-Key": "key"}
+def test_a_repeat_gets_the_result_once_the_order_is_finished(send):
+    with_key = {**RESPOND_ASYNC, "Idempotency-Key": "key"}
     order_id = send(with_key).json()["order_id"]
     again = send(with_key)
     assert again.status_code == 409 and again.json()["code"] == "idempotency_key_in_use"
-    work()
-    answer = send(with_key)
-    assert answer.status_code == 201 and answer["Idempotent-Replayed"] == "true"
-    assert answer.json()["order_id"] == order_id and "Preference-Applied" not in answer
+    run_worker()
+    response = send(with_key)
+    assert response.status_code == 201 and response["Idempotent-Replayed"] == "true"
+    assert response.json()["order_id"] == order_id and "Preference-Applied" not in response
     assert SagaInstance.objects.count() == 1
 
 
-def test_what_a_worker_is_refused_the_key_tells(send):
-    with_key = {**AT_ONCE, "Idempotency-Key": "key"}
+def test_a_repeat_gets_the_decline_that_a_worker_received(send):
+    with_key = {**RESPOND_ASYNC, "Idempotency-Key": "key"}
     order_id = send(with_key, payment_token="tok_insufficient_funds").json()["order_id"]
-    work()
-    answer = send(with_key, payment_token="tok_insufficient_funds")
-    assert answer.status_code == 402 and answer.json()["order_id"] == order_id
+    run_worker()
+    response = send(with_key, payment_token="tok_insufficient_funds")
+    assert response.status_code == 402 and response.json()["order_id"] == order_id
     assert end_of(order_id) == UNDONE
 
 
@@ -92,71 +92,71 @@ def test_what_a_worker_is_refused_the_key_tells(send):
         ("", False),
     ],
 )
-def test_the_header_is_read_as_its_standard_says(send, header, is_preferred):
-    answer = send({"Prefer": header})
-    assert answer.status_code == (202 if is_preferred else 201)
-    assert answer.has_header("Preference-Applied") == is_preferred
+def test_the_prefer_header_is_parsed_according_to_rfc_7240(send, header, is_preferred):
+    response = send({"Prefer": header})
+    assert response.status_code == (202 if is_preferred else 201)
+    assert response.has_header("Preference-Applied") == is_preferred
 
 
-def test_a_refusal_at_the_desk_needs_no_worker(send):
-    answer = send(quantity=4)
-    assert answer.status_code == 409 and answer.json()["code"] == "out_of_stock"
+def test_an_order_that_is_refused_at_once_needs_no_worker(send):
+    response = send(quantity=4)
+    assert response.status_code == 409 and response.json()["code"] == "out_of_stock"
     assert not SagaInstance.objects.exists()
 
 
-def test_a_failure_that_asks_no_provider_needs_none_either(send, monkeypatch):
-    monkeypatch.setattr(placement.inventory, "check_availability", lambda books, wanted: None)
-    answer = send(quantity=4)
-    assert answer.status_code == 409 and answer.json()["saga_status"] == "FAILED"
-    assert asked() == []
+def test_an_order_that_fails_before_any_provider_call_needs_no_worker(send, monkeypatch):
+    monkeypatch.setattr(placing.inventory, "check_availability", lambda books, wanted: None)
+    response = send(quantity=4)
+    assert response.status_code == 409 and response.json()["saga_status"] == "FAILED"
+    assert provider_calls() == []
 
 
-def test_an_orchestrated_order_need_not_be_waited_for_either(api, shelve):
+def test_saga_start_supports_respond_async(api, shelve):
     shelve("book-123", 3)
-    answer = api.post("/saga/start", ORDER, headers=AT_ONCE)
-    assert_it_is_left_to_the_workers(answer)
-    assert answer["Preference-Applied"] == "respond-async"
+    response = api.post("/saga/start", ORDER, headers=RESPOND_ASYNC)
+    assert_left_to_the_workers(response)
+    assert response["Preference-Applied"] == "respond-async"
 
 
-def test_a_confirmed_draft_need_not_be_waited_for(api, send, style):
+def test_confirming_a_draft_supports_respond_async(api, send, style):
     draft = api.post("/orders", {"saga": style, "payment_method": "credit_card"}).json()["order_id"]
     api.post(f"/orders/{draft}/items", {"book_id": "book-123", "quantity": 1})
-    answer = api.post(f"/orders/{draft}/confirm", {}, headers=AT_ONCE)
-    assert_it_is_left_to_the_workers(answer)
-    assert answer["Preference-Applied"] == "respond-async"
-    work()
-    assert end_of(draft) == BOUGHT
+    response = api.post(f"/orders/{draft}/confirm", {}, headers=RESPOND_ASYNC)
+    assert_left_to_the_workers(response)
+    assert response["Preference-Applied"] == "respond-async"
+    run_worker()
+    assert end_of(draft) == COMPLETED
 
 
-def test_a_cancellation_need_not_be_waited_for(api, send):
+def test_a_cancellation_supports_respond_async(api, send):
     order_id = send({}).json()["order_id"]
-    answer = api.post(f"/orders/{order_id}/cancel", {}, headers=AT_ONCE)
-    assert answer.status_code == 202 and answer["Preference-Applied"] == "respond-async"
-    assert asked() == ["charge", "arrange"]
-    work()
+    response = api.post(f"/orders/{order_id}/cancel", {}, headers=RESPOND_ASYNC)
+    assert response.status_code == 202 and response["Preference-Applied"] == "respond-async"
+    assert provider_calls() == ["charge", "arrange"]
+    run_worker()
     assert end_of(order_id) == UNDONE
 
 
-@pytest.mark.parametrize("verb", ["retry", "compensate"])
-def test_neither_need_an_operators_word(send, operator, verb):
+@pytest.mark.parametrize("command", ["retry", "compensate"])
+def test_operator_commands_support_respond_async(send, operator, command):
     order_id = send().json()["order_id"]
-    answer = signed_in(operator).post(f"/saga/{order_id}/{verb}", headers=AT_ONCE)
-    assert answer.status_code == 202 and answer["Preference-Applied"] == "respond-async"
-    assert "charge" not in asked()
-    work()
-    assert end_of(order_id) == (BOUGHT if verb == "retry" else UNDONE)
+    response = signed_in(operator).post(f"/saga/{order_id}/{command}", headers=RESPOND_ASYNC)
+    assert response.status_code == 202 and response["Preference-Applied"] == "respond-async"
+    assert "charge" not in provider_calls()
+    run_worker()
+    assert end_of(order_id) == (COMPLETED if command == "retry" else UNDONE)
 
 
-def test_a_request_leaves_to_the_workers_what_takes_too_long(send, settings):
+def test_a_request_past_its_deadline_leaves_the_order_to_the_workers(send, settings):
     settings.REQUEST_BUDGET = 0
-    answer = send({})
-    assert_it_is_left_to_the_workers(answer)
-    assert not answer.has_header("Preference-Applied")
-    work()
-    assert end_of(answer.json()["order_id"]) == BOUGHT, "a worker has time"
+    response = send({})
+    assert_left_to_the_workers(response)
+    assert not response.has_header("Preference-Applied")
+    run_worker()
+    assert end_of(response.json()["order_id"]) == COMPLETED, "a worker has time"
 
 
-def test_what_was_heard_before_the_budget_was_spent_is_kept(send, monkeypatch, settings):
+def test_a_provider_response_received_before_the_deadline_is_kept(send, monkeypatch, settings):
     charge, now = MockGateway.charge, [0]
 
     def charge_for_long(self, key, **kwargs):
@@ -165,9 +165,9 @@ def test_what_was_heard_before_the_budget_was_spent_is_kept(send, monkeypatch, s
 
     monkeypatch.setattr(deadlines, "monotonic", lambda: now[0])
     monkeypatch.setattr(MockGateway, "charge", charge_for_long)
-    answer = send({})
-    assert answer.status_code == 202 and answer.json()["saga_status"] == "PAYMENT_COMPLETED"
-    order_id = answer.json()["order_id"]
-    assert asked() == ["charge"] and holds(order_id) == {"active"}
-    work()
-    assert end_of(order_id) == BOUGHT and asked() == ["charge", "arrange"]
+    response = send({})
+    assert response.status_code == 202 and response.json()["saga_status"] == "PAYMENT_COMPLETED"
+    order_id = response.json()["order_id"]
+    assert provider_calls() == ["charge"] and holds(order_id) == {"active"}
+    run_worker()
+    assert end_of(order_id) == COMPLETED and provider_calls() == ["charge", "arrange"]

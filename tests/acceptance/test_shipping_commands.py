@@ -1,14 +1,14 @@
-"""Parcels asked for by themselves, by operators: each twice is once."""
+"""The direct commands on parcels: a repeat changes nothing."""
 
 import pytest
 
 from cloudmart.kernel.ids import new_id
-from cloudmart.providers.remote import OutcomeUnknown, ProviderUnavailable, Unknown
+from cloudmart.providers.outcomes import OutcomeUnknown, ProviderUnavailable, Unknown
 from shipping.carriers.mock import MockCarrier
 from shipping.carriers.port import carrier
 from shipping.models import Shipment
 from tests.acceptance.test_payment_commands import raising
-from tests.committed import hand_over
+from tests.committed import mark_as_shipped
 from tests.conftest import signed_in
 from tests.integration.test_races import all_at_once
 
@@ -24,31 +24,31 @@ def ask(operator):
 
 @pytest.fixture
 def order_id():
-    """Of an order that no saga knows."""
+    """The id of an order without a saga."""
     return str(new_id())
 
 
-def test_an_order_is_sent_once(ask, order_id):
-    answers = [ask("arrange", order_id=order_id, shipping_address=TOKYO) for _ in range(2)]
-    assert [answer.status_code for answer in answers] == [200, 200]
-    assert answers[0].json() == answers[1].json() and answers[0].json()["tracking_number"]
+def test_a_delivery_is_arranged_once(ask, order_id):
+    responses = [ask("arrange", order_id=order_id, shipping_address=TOKYO) for _ in range(2)]
+    assert [response.status_code for response in responses] == [200, 200]
+    assert responses[0].json() == responses[1].json() and responses[0].json()["tracking_number"]
     assert len(carrier().diary) == 1
 
 
-def test_an_address_that_is_not_served_stays_refused(ask, order_id):
+def test_a_refused_delivery_stays_refused(ask, order_id):
     for _ in range(2):
-        answer = ask("arrange", order_id=order_id, shipping_address="000-0000")
-        assert answer.status_code == 409 and answer.json()["code"] == "shipping_failed"
+        response = ask("arrange", order_id=order_id, shipping_address="000-0000")
+        assert response.status_code == 409 and response.json()["code"] == "shipping_failed"
 
 
-def test_a_parcel_goes_to_one_address(ask, order_id):
+def test_another_address_is_refused(ask, order_id):
     ask("arrange", order_id=order_id, shipping_address=TOKYO)
-    answer = ask("arrange", order_id=order_id, shipping_address="530-0001")
-    assert answer.status_code == 409 and answer.json()["shipping_address"]["postal_code"] == "150-0001"
+    response = ask("arrange", order_id=order_id, shipping_address="530-0001")
+    assert response.status_code == 409 and response.json()["shipping_address"]["postal_code"] == "150-0001"
 
 
 @pytest.mark.parametrize("error", [OutcomeUnknown("silence"), ProviderUnavailable("down")])
-def test_what_is_not_sure_stays_pending_and_is_asked_again_under_the_same_key(ask, order_id, monkeypatch, error):
+def test_a_delivery_in_doubt_stays_pending_and_is_retried_under_the_same_key(ask, order_id, monkeypatch, error):
     with monkeypatch.context() as down:
         down.setattr(MockCarrier, "arrange", raising(error))
         down.setattr(MockCarrier, "lookup", lambda self, key: Unknown("nobody knows"))
@@ -57,42 +57,42 @@ def test_what_is_not_sure_stays_pending_and_is_asked_again_under_the_same_key(as
     assert list(carrier().diary) == [("arrange", Shipment.objects.get().idempotency_key)]
 
 
-def test_eight_at_once_are_one_parcel(ask, order_id):
-    answers = all_at_once([lambda: ask("arrange", order_id=order_id, shipping_address=TOKYO)] * 8)
-    assert {answer.status_code for answer in answers} <= {200, 202}
+def test_eight_concurrent_requests_are_one_parcel(ask, order_id):
+    responses = all_at_once([lambda: ask("arrange", order_id=order_id, shipping_address=TOKYO)] * 8)
+    assert {response.status_code for response in responses} <= {200, 202}
     assert Shipment.objects.count() == 1 and len({key for _, key in carrier().diary}) == 1
 
 
-def test_a_parcel_is_called_off_for_good(ask, order_id):
+def test_a_cancelled_delivery_is_never_arranged_again(ask, order_id):
     ask("arrange", order_id=order_id, shipping_address=TOKYO)
     for _ in range(2):
-        answer = ask("cancel", order_id=order_id)
-        assert answer.status_code == 200 and answer.json()["status"] == "cancelled"
+        response = ask("cancel", order_id=order_id)
+        assert response.status_code == 200 and response.json()["status"] == "cancelled"
     assert ask("arrange", order_id=order_id, shipping_address=TOKYO).json()["code"] == "illegal_move"
 
 
-def test_an_order_without_a_parcel_never_gets_one(ask, order_id):
+def test_an_order_without_a_parcel_is_cancelled_and_never_sent(ask, order_id):
     assert ask("cancel", order_id=order_id).json()["status"] == "cancelled"
     assert ask("arrange", order_id=order_id, shipping_address=TOKYO).json()["code"] == "illegal_move"
     assert not carrier().diary
 
 
-def test_what_the_carrier_has_cannot_be_called_off(ask, order_id):
+def test_a_shipped_parcel_cannot_be_cancelled(ask, order_id):
     ask("arrange", order_id=order_id, shipping_address=TOKYO)
-    hand_over(order_id)
-    answer = ask("cancel", order_id=order_id)
-    assert answer.status_code == 409 and answer.json()["code"] == "already_shipped"
+    mark_as_shipped(order_id)
+    response = ask("cancel", order_id=order_id)
+    assert response.status_code == 409 and response.json()["code"] == "already_shipped"
 
 
-def test_while_its_saga_is_at_work_an_order_is_its_alone(place, shelve, ask, monkeypatch):
+def test_a_command_is_refused_while_the_orders_saga_is_running(place, shelve, ask, monkeypatch):
     shelve("book-123", 3)
     with monkeypatch.context() as down:
         down.setattr(MockCarrier, "arrange", raising(OutcomeUnknown("silence")))
         down.setattr(MockCarrier, "lookup", lambda self, key: Unknown("nobody knows"))
         order_id = place(("book-123", 1)).json()["order_id"]
     for path, more in [("arrange", {"shipping_address": TOKYO}), ("cancel", {})]:
-        answer = ask(path, order_id=order_id, **more)
-        assert answer.status_code == 409 and answer.json()["code"] == "saga_running"
+        response = ask(path, order_id=order_id, **more)
+        assert response.status_code == 409 and response.json()["code"] == "saga_running"
 
 
 @pytest.mark.parametrize(
@@ -106,6 +106,6 @@ def test_while_its_saga_is_at_work_an_order_is_its_alone(place, shelve, ask, mon
     ],
 )
 def test_a_wrong_field_is_named(ask, path, body, field):
-    answer = ask(path, **body)
-    assert answer.status_code == 400 and [each["field"] for each in answer.json()["errors"]] == [field]
+    response = ask(path, **body)
+    assert response.status_code == 400 and [each["field"] for each in response.json()["errors"]] == [field]
     assert not Shipment.objects.exists()

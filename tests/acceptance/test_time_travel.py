@@ -1,4 +1,4 @@
-"""Stock is a history: every change of it can be listed, and it can be seen as of any moment."""
+"""The history of the stock: its events can be listed, and the stock shown as of any time."""
 
 from datetime import timedelta
 
@@ -20,7 +20,7 @@ def clerk(operator):
 
 @pytest.fixture
 def walk(clerk, shelve):
-    """A delivery, a hold that is given back, a hold that another takes, and a count: what was shown after each."""
+    """A delivery, a released reservation, a sale and an adjustment; returns what was shown after each."""
     shelve("book-123", 0)
     orders = ["01a1fc13-06f4-71f7-ac05-df3857a063f2", "01a1fc13-06f5-71f7-ac05-df3857a063f2"]
     line = [{"book_id": "book-123", "quantity": 2}]
@@ -42,7 +42,7 @@ def numbers(told):
     return tuple(told[name] for name in NUMBERS)
 
 
-def test_the_stock_as_of_every_moment_is_what_was_shown_then(clerk, walk):
+def test_the_stock_as_of_a_time_is_what_was_shown_then(clerk, walk):
     assert walk == [(100, 0, 100), (100, 2, 98), (100, 0, 100), (100, 2, 98), (99, 2, 97)]
     events = clerk.get("/inventory/book-123/events", {"ordering": "version"}).json()["results"]
     assert len(events) == len(walk)
@@ -53,7 +53,7 @@ def test_the_stock_as_of_every_moment_is_what_was_shown_then(clerk, walk):
     assert numbers(clerk.get("/inventory/book-123", {"as_of": "2000-01-01T00:00:00+09:00"}).json()) == (0, 0, 0)
 
 
-def test_the_history_says_who_and_why(clerk, walk):
+def test_the_history_has_actor_and_reason(clerk, walk):
     told = clerk.get("/inventory/book-123/events").json()["results"]
     assert [event["type"] for event in told] == [
         "StockAdjusted",
@@ -66,7 +66,7 @@ def test_the_history_says_who_and_why(clerk, walk):
     assert told[2]["reason"] == "changed her mind" and told[2]["order_id"] == told[3]["order_id"]
 
 
-def test_customers_see_the_history_but_not_whose_it_is(api, walk):
+def test_customers_see_the_history_without_its_orders(api, walk):
     told = api.get("/inventory/book-123/events").json()["results"]
     assert len(told) == 5
     assert not {"order_id", "reservation_id", "reference", "reason", "actor"} & told[0].keys()
@@ -82,20 +82,20 @@ def test_customers_see_the_history_but_not_whose_it_is(api, walk):
     ],
 )
 def test_the_history_is_filtered_and_ordered(clerk, walk, query, versions):
-    answer = clerk.get("/inventory/book-123/events", query).json()
-    assert [event["version"] for event in answer["results"]] == versions
+    body = clerk.get("/inventory/book-123/events", query).json()
+    assert [event["version"] for event in body["results"]] == versions
 
 
 def test_the_history_is_read_page_by_page(clerk, walk):
     seen, page = [], "/inventory/book-123/events?page_size=2"
     while page:
-        answer = clerk.get(page).json()
-        seen += [event["version"] for event in answer["results"]]
-        page = answer["next"]
+        body = clerk.get(page).json()
+        seen += [event["version"] for event in body["results"]]
+        page = body["next"]
     assert seen == [5, 4, 3, 2, 1]
 
 
-def test_a_moment_is_found_by_seeking_however_long_the_history(clerk, walk):
+def test_the_stock_as_of_a_time_is_found_by_an_index_seek(clerk, walk):
     past, now = StockEvent.objects.get(version=1).happened_at, {"shelf_id": "book-123", "type": "StockAdjusted"}
     StockEvent.objects.bulk_create(
         StockEvent(
@@ -119,7 +119,7 @@ def test_a_moment_is_found_by_seeking_however_long_the_history(clerk, walk):
 
 
 def rows_read(act):
-    """How many rows, or places in an index, the database has looked at; of SQLite we only know whether it seeks."""
+    """The number of rows or index entries that the database has read; on SQLite only whether it seeks."""
     if connection.vendor == "sqlite":
         with CaptureQueriesContext(connection) as queries, connection.cursor() as cursor:
             act()
@@ -133,7 +133,7 @@ def rows_read(act):
 
 
 def handlers():
-    """What this connection has read."""
+    """The read counters of this connection."""
     with connection.cursor() as cursor:
         cursor.execute("SHOW SESSION STATUS WHERE Variable_name REGEXP '^Handler_read_(key|next|prev|rnd|first|last)'")
         return sum(int(value) for name, value in cursor.fetchall() if "rnd" not in name)
@@ -152,11 +152,11 @@ def handlers():
 )
 def test_a_wrong_parameter_is_named(api, shelve, path, field):
     shelve("book-123", 1)
-    answer = api.get(path)
-    assert answer.status_code == 400, answer.content
-    assert {error["field"] for error in answer.json()["errors"]} == {field}
+    response = api.get(path)
+    assert response.status_code == 400, response.content
+    assert {error["field"] for error in response.json()["errors"]} == {field}
 
 
 @pytest.mark.parametrize("path", ["/inventory/none/events", "/inventory/none?as_of=2026-11-21T00:00:00Z"])
-def test_there_is_no_such_book(api, path):
+def test_an_unknown_book_is_refused(api, path):
     assert api.get(path).json()["code"] == "book_not_found"

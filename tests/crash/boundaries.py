@@ -1,7 +1,7 @@
-"""The instants at which a process may die, and processes that do: instrumented from outside, in a fork of the tests.
+"""Processes that are killed at a boundary. They are forks of the tests, instrumented from outside.
 
-A boundary is the moment before, and the moment after, each COMMIT and each request to a provider. A statement that
-writes with no transaction open is a COMMIT of its own.
+A boundary is the moment before, or the moment after, a COMMIT or a request to a provider. A statement that writes with
+no transaction open counts as a COMMIT.
 """
 
 import os
@@ -25,16 +25,16 @@ WRITES = ("INSERT", "UPDATE", "DELETE", "REPLACE")
 
 
 @dataclass(frozen=True, slots=True)
-class Fate:
-    """What becomes of a process: the signal that it sends itself at its so-manieth boundary."""
+class Interruption:
+    """A signal that a process sends itself at the boundary of this number, counted from 1."""
 
     at: int
-    blow: signal.Signals = signal.SIGKILL
+    signum: signal.Signals = signal.SIGKILL
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What a process went through: its boundaries, the last one included, and whether it came to its end."""
+    """The boundaries that a process has reached, and whether it survived."""
 
     passed: tuple[str, ...]
     survived: bool
@@ -45,58 +45,58 @@ class Run:
 
 
 class Process:
-    """A fork of the tests that does one thing. It shares no connection with them, to a database or a provider."""
+    """A fork of the tests that runs one function. It shares no connection to a database or a provider with them."""
 
-    def __init__(self, act: Callable[[], Any], fate: Fate | None = None) -> None:
+    def __init__(self, act: Callable[[], Any], interruption: Interruption | None = None) -> None:
         connections.close_all()
         reader, writer = os.pipe()
         self.pid = os.fork()
         if self.pid == 0:
-            _live(act, fate, writer)
+            _run(act, interruption, writer)
         os.close(writer)
-        self._told = os.fdopen(reader)
+        self._pipe = os.fdopen(reader)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """It does not outlive the tests, whatever has become of them."""
-        if not self._told.closed:
+        """Kills the process if it still runs."""
+        if not self._pipe.closed:
             os.kill(self.pid, signal.SIGKILL)
             self.end()
 
     def wait_until_stopped(self) -> bool:
-        """Whether it has stopped itself; else it is over."""
+        """Returns True if the process has stopped itself, False if it has ended."""
         status = os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
         return status is not None and status.si_code == os.CLD_STOPPED
 
-    def go_on(self) -> None:
+    def resume(self) -> None:
         os.kill(self.pid, signal.SIGCONT)
 
     def end(self) -> Run:
-        """Wait for it. Raises AssertionError when it failed rather than died."""
-        with self._told:
-            *passed, verdict = self._told.read().split("\0")
+        """Waits for the end of the process. Raises AssertionError if it failed and was not killed."""
+        with self._pipe:
+            *passed, failure = self._pipe.read().split("\0")
         _, status = os.waitpid(self.pid, 0)
         if os.WIFSIGNALED(status):
             assert os.WTERMSIG(status) == signal.SIGKILL
             return Run(tuple(passed), survived=False)
-        assert os.WEXITSTATUS(status) == 0, verdict
+        assert os.WEXITSTATUS(status) == 0, failure
         return Run(tuple(passed), survived=True)
 
 
-def run(act: Callable[[], Any], fate: Fate | None = None) -> Run:
-    with Process(act, fate) as process:
+def run(act: Callable[[], Any], interruption: Interruption | None = None) -> Run:
+    with Process(act, interruption) as process:
         return process.end()
 
 
-def _live(act: Callable[[], Any], fate: Fate | None, writer: int) -> None:
-    """Never returns: nothing of the tests goes on in the fork."""
+def _run(act: Callable[[], Any], interruption: Interruption | None, writer: int) -> None:
+    """Runs the function, and exits without returning to the tests."""
     status = 1
     try:
         gateway.cache_clear()
         carrier.cache_clear()
-        with _instrumented(fate, writer):
+        with _instrumented(interruption, writer):
             act()
         status = 0
     except BaseException:
@@ -106,23 +106,23 @@ def _live(act: Callable[[], Any], fate: Fate | None, writer: int) -> None:
 
 
 @contextmanager
-def _instrumented(fate: Fate | None, writer: int) -> Iterator[None]:
+def _instrumented(interruption: Interruption | None, writer: int) -> Iterator[None]:
     count = 0
 
     def reach(boundary: str) -> None:
         nonlocal count
         count += 1
         os.write(writer, f"{boundary}\0".encode())
-        if fate and count == fate.at:
-            os.kill(os.getpid(), fate.blow)
+        if interruption and count == interruption.at:
+            os.kill(os.getpid(), interruption.signum)
 
     @contextmanager
-    def around(what: str) -> Iterator[None]:
-        reach(f"before {what}")
+    def around(operation: str) -> Iterator[None]:
+        reach(f"before {operation}")
         try:
             yield
         finally:
-            reach(f"after {what}")
+            reach(f"after {operation}")
 
     commit, send = BaseDatabaseWrapper._commit, HttpProvider._send
 

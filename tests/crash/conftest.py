@@ -1,4 +1,4 @@
-"""A shop of one book, whose orders are cut short and then recovered."""
+"""A shop of one book, whose orders are interrupted by crashes and then recovered."""
 
 import os
 import random
@@ -19,41 +19,41 @@ from cloudmart.sandbox.ledger import entries_in, live
 from inventory.models import InventoryRecord
 from orders.models import Order, SagaStyle
 from sagas.desk.cancelling import cancel_order
-from sagas.engine.lease import is_unfinished
+from sagas.engine.lease import has_work_left
 from sagas.engine.recovery import due
 from sagas.models import SagaInstance
 from sagas.operations.audit.audit import audit
 from tests.acceptance.conftest import money_kept, parcels_on_their_way
-from tests.crash.boundaries import Fate, Process, Run
-from tests.crash.stories import BOOK, Act, End, Story
+from tests.crash.boundaries import Interruption, Process, Run
+from tests.crash.stories import BOOK, End, Request, Story
 from tests.sandbox import RunningSandbox
 
 SAMPLE = os.environ.get("CRASH_SAMPLE", "1")
-"""So many boundaries of each story, or `all`."""
+"""The number of boundaries that are tried of each story, or `all`."""
 SEED = os.environ.get("CRASH_SEED", "1")
 PASSES = 4
-"""Of the worker, after which a saga has to be at rest."""
+"""Runs of the worker after which a saga has to be finished."""
 
 
-def some(instants: Sequence[int], *seed: str, of_all: int | None = None) -> list[int]:
-    """Those to try in this run; at most `of_all` when it is to try all."""
+def some(boundaries: Sequence[int], *seed: str, of_all: int | None = None) -> list[int]:
+    """Returns the boundaries to try in this run; if it tries all, at most `of_all`."""
     if SAMPLE == "all" and of_all is None:
-        return list(instants)
+        return list(boundaries)
     number = int(SAMPLE) if SAMPLE != "all" else of_all or 0
-    return sorted(random.Random(" ".join((SEED, *seed))).sample(instants, min(number, len(instants))))
+    return sorted(random.Random(" ".join((SEED, *seed))).sample(boundaries, min(number, len(boundaries))))
 
 
 class Figure(NamedTuple):
-    """How often a story was cut short."""
+    """How often a story was interrupted."""
 
-    what: str
+    story: str
     boundaries: int
     tried: int
 
 
 FIGURES: list[Figure] = []
 REMARKS: list[str] = []
-"""What else is worth telling at the end."""
+"""Lines of the summary at the end."""
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -62,14 +62,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section(f"{tried} crashes (CRASH_SAMPLE={SAMPLE} CRASH_SEED={SEED})")
     if SAMPLE == "all":
         for figure in FIGURES:
-            terminalreporter.line(f"{figure.tried:4} at {figure.boundaries:2} boundaries: {figure.what}")
+            terminalreporter.line(f"{figure.tried:4} at {figure.boundaries:2} boundaries: {figure.story}")
     for remark in REMARKS:
         terminalreporter.line(remark)
 
 
 @dataclass
 class Shop:
-    """Cuts orders short, and recovers them."""
+    """Begins the stories of one style."""
 
     client: APIClient
     outside: RunningSandbox
@@ -83,28 +83,28 @@ class Shop:
 
 @dataclass
 class Attempt:
-    """One order of a story."""
+    """One order of a story, which is interrupted and recovered."""
 
     shop: Shop
     story: Story
     known: list[UUID]
     shelf: InventoryRecord
-    request: Act
+    request: Request
 
-    def start(self, fate: Fate | None = None) -> Process:
-        """The request, made by a process of its own."""
+    def start(self, interruption: Interruption | None = None) -> Process:
+        """Starts a process that makes the request."""
         self.turn(self.story.knobs)
-        return Process(self.request, fate)
+        return Process(self.request, interruption)
 
     def turn(self, knobs: Mapping[str, Mapping[str, float]]) -> None:
         for provider in ("payments", "carrier"):
             self.shop.outside.turn(provider, **knobs.get(provider, {}))
 
-    def cut_short(self, fate: Fate | None = None) -> Run:
-        with self.start(fate) as process:
+    def interrupt(self, interruption: Interruption | None = None) -> Run:
+        with self.start(interruption) as process:
             run = process.end()
-        assert due(10) == [], "a saga could be taken from a driver who may be alive"
-        self.leave()
+        assert due(10) == [], "the lease of a driver that may be alive is free"
+        self.change_conditions()
         return run
 
     def has_begun(self, run: Run) -> bool:
@@ -112,38 +112,38 @@ class Attempt:
 
     @property
     def order_id(self) -> UUID | None:
-        """None when there is no order. Raises MultipleObjectsReturned."""
+        """None if there is no order. Raises MultipleObjectsReturned."""
         new = Order.objects.exclude(pk__in=self.known)
         return new.get().pk if new.exists() else None
 
-    def leave(self) -> None:
-        """What has troubled the providers is over; other things happen to them, and to the order."""
+    def change_conditions(self) -> None:
+        """Ends the providers' failures, and begins the later ones of the story."""
         self.turn(self.story.later_knobs)
         if self.order_id:
             self.story.meanwhile(self.order_id)
 
     def recover(self) -> None:
-        """A worker comes until nothing is left to do."""
-        work()
+        """Runs workers until nothing is left to do."""
+        run_workers()
         if self.story.may_wait and self.order_id and unfinished():
             check_audit()
             cancel_order(self.order_id, "It takes too long.")
-            work()
+            run_workers()
 
     def repeat(self) -> None:
-        """The client, who has heard nothing, asks again."""
+        """Repeats the request, as a client without a response does."""
         self.turn({})
         self.request()
         self.recover()
 
     def check(self, *ends: End | None) -> None:
-        """It stands at one of these ends, and nothing else can be found fault with."""
-        assert not unfinished(), "a saga does not come to rest"
+        """Checks that the order has one of these ends, and that every invariant holds."""
+        assert not unfinished(), "a saga is not finished"
         assert self.end() in ends
         check_audit()
 
     def end(self) -> End | None:
-        """None: there is no trace of an order."""
+        """Returns the end of the order; None if nothing of it is stored."""
         if (order_id := self.order_id) is None:
             return None
         shelf = InventoryRecord.objects.get(pk=BOOK)
@@ -160,24 +160,24 @@ class Attempt:
         )
 
 
-def time_passes() -> None:
-    """Every lease runs out, and every pause."""
+def expire_waits() -> None:
+    """Has every lease expire, and every wait end."""
     past = DatabaseNow() - timedelta(minutes=1)
     SagaInstance.objects.exclude(lease_until=None).update(lease_until=past)
     SagaInstance.objects.exclude(wake_at=None).update(wake_at=past)
 
 
-def work() -> None:
-    """A worker comes, and comes again after every pause."""
+def run_workers() -> None:
+    """Runs one worker after another until every saga is finished, PASSES times at most."""
     for _ in range(PASSES):
-        time_passes()
+        expire_waits()
         call_command("run_worker", "--once")
         if not unfinished():
             break
 
 
 def unfinished() -> bool:
-    return SagaInstance.objects.filter(is_unfinished()).exists()
+    return SagaInstance.objects.filter(has_work_left()).exists()
 
 
 def check_audit() -> None:
@@ -195,7 +195,7 @@ def shop(
 ) -> Shop:
     shelve(BOOK, 100_000)
     settings.AUDIT_GRACE = timedelta(0)
-    settings.LEASE = settings.SAGA_PAUSE = settings.SAGA_LONGEST_PAUSE = timedelta(hours=1)
+    settings.LEASE = settings.SAGA_BACKOFF = settings.SAGA_MAX_BACKOFF = timedelta(hours=1)
     with closing(sqlite3.connect(outside.ledger, timeout=30)) as ledger, ledger:
         ledger.execute("DELETE FROM entries")
         ledger.execute("DELETE FROM requests")

@@ -1,4 +1,4 @@
-"""What a process was doing when it died: one order each."""
+"""The stories that are interrupted by a crash: one order each."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -8,14 +8,14 @@ from uuid import UUID
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from tests.committed import lapse
+from tests.committed import let_reservations_expire
 
 BOOK = "book-123"
-Act = Callable[[], Any]
+Request = Callable[[], Any]
 
 
 class End(NamedTuple):
-    """Where an order stands, in our books and in the providers'."""
+    """The end of an order, in our records and at the providers."""
 
     order: str
     saga: str
@@ -32,32 +32,32 @@ UNDONE = End("cancelled", "FAILED", 0, 0, 0, 0, ())
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """A request, and what goes wrong with it besides the crash."""
+    """A request, and what fails besides the crash."""
 
     name: str
     end: End = COMPLETED
-    """Where it comes to if nobody is killed."""
+    """The end of the order without a crash."""
     body: Mapping[str, Any] = field(default_factory=dict)
     knobs: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    """Troubles of the providers, which are over when the worker comes."""
+    """Failures of the providers during the request."""
     later_knobs: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    """Troubles that it comes across."""
-    prepare: "Callable[[APIClient, str, Story], Act]" = lambda client, style, story: place(client, style, story)
-    """Does what comes before; returns the request. Repeated, it is the same request."""
+    """Failures of the providers when the worker runs."""
+    prepare: "Callable[[APIClient, str, Story], Request]" = lambda client, style, story: place(client, style, story)
+    """Prepares the request, and returns it. It can be repeated."""
     meanwhile: Callable[[UUID], Any] = lambda order_id: None
-    """What happens after the crash, and before the worker comes."""
+    """Runs after the crash and before the worker."""
     idle_commits: int = 0
-    """So many transactions of the request only look; with the next one it has begun."""
+    """The number of commits of the request that store nothing of the order: with the next one it has begun."""
     may_wait: bool = False
-    """What was asked for just then may stay in doubt for good; a client can still cancel the order."""
+    """The outcome of a call may stay unknown, so that the saga waits until the client cancels the order."""
     may_be_undone: bool = False
-    """Which of the two ends comes of it depends on the instant."""
+    """Depending on the boundary, the order may also be undone."""
 
 
 def post(client: APIClient, path: str, body: Mapping[str, Any], key: str = "") -> Any:
-    answer = client.post(path, body, **({"HTTP_IDEMPOTENCY_KEY": key} if key else {}))
-    assert answer.status_code in {200, 201, 202, 402, 409}, answer.content
-    return answer
+    response = client.post(path, body, **({"HTTP_IDEMPOTENCY_KEY": key} if key else {}))
+    assert response.status_code in {200, 201, 202, 402, 409}, response.content
+    return response
 
 
 def order(style: str) -> dict[str, Any]:
@@ -65,17 +65,17 @@ def order(style: str) -> dict[str, Any]:
     return {"customer_id": "customer-001", "payment_method": "credit_card", "saga": style, "items": items}
 
 
-def place(client: APIClient, style: str, story: Story) -> Act:
+def place(client: APIClient, style: str, story: Story) -> Request:
     key = f"{timezone.now()}"
     return lambda: post(client, "/orders", {**order(style), **story.body}, key)
 
 
-def cancel(client: APIClient, style: str, story: Story) -> Act:
+def cancel(client: APIClient, style: str, story: Story) -> Request:
     order_id = post(client, "/orders", order(style)).json()["order_id"]
     return lambda: post(client, f"/orders/{order_id}/cancel", {})
 
 
-def confirm(client: APIClient, style: str, story: Story) -> Act:
+def confirm(client: APIClient, style: str, story: Story) -> Request:
     draft = {"payment_method": "credit_card", "saga": style}
     order_id = post(client, "/orders", draft).json()["order_id"]
     post(client, f"/orders/{order_id}/items", {"book_id": BOOK, "quantity": 2})
@@ -86,8 +86,8 @@ def confirm(client: APIClient, style: str, story: Story) -> Act:
 HAPPY = Story("completes")
 REFUSED = Story("is refused by the carrier", UNDONE, {"shipping_address": "000-0000"})
 CANCELLED = Story("is cancelled", UNDONE, prepare=cancel, idle_commits=2)
-LOST_ONCE = Story("is charged, and the answer lost once", body={"payment_token": "tok_timeout_1"})
-LOST = Story("is charged, and every answer lost", body={"payment_token": "tok_timeout_9"})
+LOST_ONCE = Story("is charged, and the response is lost once", body={"payment_token": "tok_timeout_1"})
+LOST = Story("is charged, and every response is lost", body={"payment_token": "tok_timeout_9"})
 WAITING = Story("waits for the gateway", knobs={"payments": {"drop_after": 1000}})
 STORIES = (
     HAPPY,
@@ -97,9 +97,13 @@ STORIES = (
     LOST_ONCE,
     LOST,
     WAITING,
-    Story("waits for the carrier, who refuses", UNDONE, REFUSED.body, knobs={"carrier": {"drop_after": 1000}}),
+    Story("waits for the carrier, which refuses", UNDONE, REFUSED.body, knobs={"carrier": {"drop_after": 1000}}),
     CANCELLED,
     Story("was a draft", prepare=confirm),
     Story("finds the gateway down later", later_knobs={"payments": {"unavailable": 4}}, may_be_undone=True),
-    Story("is held for too short a time", meanwhile=lambda order_id: lapse(order_id=order_id), may_be_undone=True),
+    Story(
+        "has a reservation that expires",
+        meanwhile=lambda order_id: let_reservations_expire(order_id=order_id),
+        may_be_undone=True,
+    ),
 )

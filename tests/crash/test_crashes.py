@@ -1,6 +1,7 @@
-"""Whenever a process dies, the order ends where it would have ended, or nothing has happened.
+"""Whenever a process is killed, the order has the same end as without the crash, or nothing of it is stored.
 
-CRASH_SAMPLE says at how many boundaries each story is cut short, CRASH_SEED at which; `make crash-test` takes all.
+CRASH_SAMPLE is the number of boundaries at which each story is interrupted, CRASH_SEED selects them; `make crash-test`
+tries all.
 """
 
 import signal
@@ -11,28 +12,28 @@ import pytest
 from django.core.management import call_command
 
 from tests.conftest import HTTP_CARRIER, HTTP_GATEWAY
-from tests.crash.boundaries import COMMIT, Fate, run
-from tests.crash.conftest import FIGURES, SEED, Figure, some, time_passes, unfinished
+from tests.crash.boundaries import COMMIT, Interruption, run
+from tests.crash.conftest import FIGURES, SEED, Figure, expire_waits, some, unfinished
 from tests.crash.stories import CANCELLED, HAPPY, LOST, LOST_ONCE, REFUSED, STORIES, UNDONE, WAITING
 from tests.known_bugs import known_bug
-from tests.processes import PATIENCE, managing
+from tests.processes import TIMEOUT, running_command
 
 
 @contextmanager
-def telling(*fates):
-    """What fails within is said to have failed after these."""
+def noting(*crashes):
+    """Adds the crashes as a note to an error within the block."""
     try:
         yield
     except BaseException as error:
-        error.add_note(f"after {', then '.join(fates)} (CRASH_SEED={SEED})")
+        error.add_note(f"after {', then '.join(crashes)} (CRASH_SEED={SEED})")
         raise
 
 
-def uncut(shop, story):
-    """What a request goes through that nobody kills: its boundaries, and where the order stood before."""
+def run_uninterrupted(shop, story):
+    """Runs the story without a crash. Returns its boundaries, and the end of the order before the request."""
     attempt = shop.begin(story)
     before = attempt.end()
-    passed = attempt.cut_short().passed
+    passed = attempt.interrupt().passed
     attempt.recover()
     attempt.check(story.end)
     return passed, before
@@ -40,7 +41,7 @@ def uncut(shop, story):
 
 @pytest.fixture
 def count(request):
-    """Says that a story with these boundaries is cut short once more."""
+    """Counts one more crash of a story with these boundaries."""
     tried = []
     yield tried.append
     if tried:
@@ -53,65 +54,65 @@ def each(stories):
 
 @known_bug("Django: on_commit")
 @each(STORIES)
-def test_a_request_is_killed(shop, story, count):
-    passed, before = uncut(shop, story)
+def test_an_order_whose_request_is_killed_has_the_same_end(shop, story, count):
+    passed, before = run_uninterrupted(shop, story)
     for at in some(range(1, len(passed) + 1), shop.style, story.name):
         count(passed)
-        with telling(f"boundary {at}, {passed[at - 1]}"):
+        with noting(f"boundary {at}, {passed[at - 1]}"):
             attempt = shop.begin(story)
-            cut = attempt.cut_short(Fate(at))
-            assert not cut.survived and cut.passed == passed[:at]
+            killed = attempt.interrupt(Interruption(at))
+            assert not killed.survived and killed.passed == passed[:at]
             attempt.recover()
-            if attempt.has_begun(cut):
+            if attempt.has_begun(killed):
                 attempt.check(story.end, *([UNDONE] if story.may_be_undone else []))
             else:
                 attempt.check(before)
-            end_of_this = attempt.end() if attempt.has_begun(cut) else story.end
+            end = attempt.end() if attempt.has_begun(killed) else story.end
             attempt.repeat()
-            attempt.check(end_of_this)
+            attempt.check(end)
 
 
 @each([HAPPY, REFUSED, CANCELLED, WAITING])
-def test_the_worker_that_recovers_it_is_killed_too(shop, story, count):
-    passed, before = uncut(shop, story)
+def test_an_order_whose_worker_is_killed_too_has_the_same_end(shop, story, count):
+    passed, before = run_uninterrupted(shop, story)
     work = partial(call_command, "run_worker", "--once")
     for at in some(range(1, len(passed) + 1), "worker", shop.style, story.name):
         for then in some(range(1, len(passed) - at + 8), "worker", shop.style, story.name, str(at), of_all=2):
             count(passed)
             attempt = shop.begin(story)
-            first = attempt.cut_short(Fate(at))
-            time_passes()
-            second = run(work, Fate(then))
-            with telling(f"boundary {at}, {passed[at - 1]}", f"the worker's {then}, {second.passed[-1:]}"):
+            first = attempt.interrupt(Interruption(at))
+            expire_waits()
+            second = run(work, Interruption(then))
+            with noting(f"boundary {at}, {passed[at - 1]}", f"the worker's {then}, {second.passed[-1:]}"):
                 attempt.recover()
                 attempt.check(story.end if attempt.has_begun(first) else before)
 
 
 @each([HAPPY, REFUSED, CANCELLED, LOST_ONCE, LOST])
-def test_who_was_taken_for_dead_comes_back(shop, story, count):
-    passed, _ = uncut(shop, story)
-    open_to_others = [at for at, boundary in enumerate(passed, 1) if boundary != f"before {COMMIT}"]
-    for at in some(open_to_others, "back", shop.style, story.name):
+def test_a_stopped_driver_that_continues_after_the_recovery_changes_nothing(shop, story, count):
+    passed, _ = run_uninterrupted(shop, story)
+    without_lock = [at for at, boundary in enumerate(passed, 1) if boundary != f"before {COMMIT}"]
+    for at in some(without_lock, "back", shop.style, story.name):
         count(passed)
         attempt = shop.begin(story)
-        with telling(f"stopping at {at}, {passed[at - 1]}"), attempt.start(Fate(at, signal.SIGSTOP)) as driver:
+        with noting(f"stopping at {at}, {passed[at - 1]}"), attempt.start(Interruption(at, signal.SIGSTOP)) as driver:
             assert driver.wait_until_stopped()
             attempt.recover()
-            driver.go_on()
+            driver.resume()
             assert driver.end().survived
             attempt.check(story.end)
 
 
-def test_the_command_recovers_what_was_killed(shop, monkeypatch):
+def test_the_worker_command_recovers_a_killed_request(shop, monkeypatch):
     monkeypatch.setenv("PAYMENT_GATEWAY", HTTP_GATEWAY)
     monkeypatch.setenv("PAYMENT_GATEWAY_URL", f"{shop.outside.url}/payments")
     monkeypatch.setenv("CARRIER", HTTP_CARRIER)
     monkeypatch.setenv("CARRIER_URL", f"{shop.outside.url}/carrier")
-    passed, _ = uncut(shop, HAPPY)
+    passed, _ = run_uninterrupted(shop, HAPPY)
     attempt = shop.begin(HAPPY)
-    attempt.cut_short(Fate(passed.index("before POST parcels") + 1))
+    attempt.interrupt(Interruption(passed.index("before POST parcels") + 1))
     assert unfinished()
-    time_passes()
-    with managing("run_worker", "--once") as worker:
-        assert worker.wait(timeout=PATIENCE) == 0
+    expire_waits()
+    with running_command("run_worker", "--once") as worker:
+        assert worker.wait(timeout=TIMEOUT) == 0
     attempt.check(HAPPY.end)

@@ -1,7 +1,7 @@
-"""The database server is killed every few seconds under a load of orders, and started again.
+"""The database server is killed and restarted every few seconds, under a load of orders.
 
-A client is told that all is well, or that it has to repeat. When the worker has drained what was left, every order is
-there once, and nothing can be found fault with.
+A client gets the result, or has to repeat the request. In the end every order is stored once, and every invariant
+holds.
 """
 
 import os
@@ -24,7 +24,7 @@ from orders.models import SagaStyle
 from tests.conftest import HTTP_CARRIER, HTTP_GATEWAY
 from tests.crash.conftest import REMARKS, SAMPLE, SEED
 from tests.known_bugs import known_bug
-from tests.processes import PATIENCE, ROOT, free_port, listens, managing, run_python, serving
+from tests.processes import ROOT, TIMEOUT, free_port, listens, run_python, running_command, serving
 from tests.sandbox import run_sandbox
 
 pytestmark = pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite has no server to kill")
@@ -34,33 +34,33 @@ ORDERS = 1000 if IS_WHOLE else 25
 """Of each style."""
 CLIENTS, BOOKS = 8, 20
 UP = (2, 5) if IS_WHOLE else (1, 2)
-"""Seconds that the server lives, at least and at most."""
+"""Minimum and maximum of the seconds between two restarts."""
 COMPLETED, DECLINED = 201, 402
 PASSING = {202, 409, 503}
 TOKENS = {"tok_ok": COMPLETED, "tok_timeout_1": COMPLETED, "tok_insufficient_funds": DECLINED}
-BUDGET = 20 * PATIENCE if IS_WHOLE else 2 * PATIENCE
+BUDGET = 20 * TIMEOUT if IS_WHOLE else 2 * TIMEOUT
 """Seconds in which all orders have to be placed."""
 
 
-NONE_KEPT = httpx.Limits(max_keepalive_connections=0)
-"""A server may close a connection that is idle just when the next request is on its way."""
+NO_KEEPALIVE = httpx.Limits(max_keepalive_connections=0)
+"""A server may close an idle connection just when the client sends the next request."""
 
 COUNT = "from orders.models import Order; print(Order.objects.count())"
 
 
 class DatabaseServer:
-    """A server that can be killed and started again, with the data that it has."""
+    """A server that can be killed and restarted on its data."""
 
     def __init__(self, url, pid, command):
         self.url = url
         self.port = urlsplit(url).port
         self.command = shlex.split(command)
         self.kill = lambda: os.kill(int(pid), signal.SIGKILL)
-        self.deaths = 0
+        self.restarts = 0
 
     def restart(self):
         self.kill()
-        self.deaths += 1
+        self.restarts += 1
         wait_while(lambda: listens(self.port))
         server = subprocess.Popen(self.command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.kill = lambda: (server.kill(), server.wait())
@@ -77,18 +77,18 @@ def server():
             yield server
         finally:
             server.kill()
-            holder.communicate(timeout=PATIENCE)
+            holder.communicate(timeout=TIMEOUT)
 
 
 def wait_while(condition):
-    deadline = monotonic() + PATIENCE
+    deadline = monotonic() + TIMEOUT
     while condition():
-        assert monotonic() < deadline, "it takes too long"
+        assert monotonic() < deadline, "the condition still holds"
 
 
 @pytest.fixture
 def shop(server, tmp_path):
-    """What every process is told: the database, the world outside, and to be quick to take over."""
+    """Returns the environment of every process: the database, the providers, and short leases."""
     with run_sandbox(tmp_path / "ledger.sqlite3") as outside:
         yield {
             **os.environ,
@@ -98,8 +98,8 @@ def shop(server, tmp_path):
             "CARRIER": HTTP_CARRIER,
             "CARRIER_URL": f"{outside.url}/carrier",
             "LEASE": "2",
-            "SAGA_PAUSE": "0.5",
-            "SAGA_LONGEST_PAUSE": "2",
+            "SAGA_BACKOFF": "0.5",
+            "SAGA_MAX_BACKOFF": "2",
             "AUDIT_GRACE": "0",
             "THROTTLE_USERS": "",
             "HTTPS": "false",
@@ -109,7 +109,7 @@ def shop(server, tmp_path):
 
 @pytest.fixture
 def orders():
-    """Most will be paid; one in ten is declined, and of one in ten the first answer is lost."""
+    """Orders of which one in ten is declined, and for one in ten the first response of the gateway is lost."""
     chance = random.Random(SEED)
     tokens = chance.choices([*TOKENS], [8, 1, 1], k=2 * ORDERS)
     return [
@@ -125,7 +125,7 @@ def orders():
 
 
 @known_bug("dbos-transact-py#716")
-def test_the_database_server_is_killed_again_and_again(server, shop, orders):
+def test_every_order_is_stored_once_if_the_database_server_is_killed_repeatedly(server, shop, orders):
     def manage(*arguments):
         return run_python("manage.py", *arguments, env=shop).stdout.strip()
 
@@ -135,41 +135,43 @@ def test_the_database_server_is_killed_again_and_again(server, shop, orders):
     deadline = monotonic() + BUDGET
 
     def place(number, order):
-        """Repeat it until it is known what has become of it; returns all the answers."""
+        """Repeats the request until it has a final result. Returns the status codes of all responses."""
         headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": f"key-{number}"}
-        told = []
-        while not told or told[-1] in PASSING:
-            assert monotonic() < deadline, f"order {number} was answered {told[-10:]}"
-            answer = clients.post(f"http://127.0.0.1:{port}/orders", json=order, headers=headers)
-            assert answer.status_code in {COMPLETED, DECLINED, *PASSING}, answer.text
-            told.append(answer.status_code)
-            all_placed.wait(0.2 * (told[-1] in PASSING))
-        return told
+        statuses = []
+        while not statuses or statuses[-1] in PASSING:
+            assert monotonic() < deadline, f"order {number} got {statuses[-10:]}"
+            response = clients.post(f"http://127.0.0.1:{port}/orders", json=order, headers=headers)
+            assert response.status_code in {COMPLETED, DECLINED, *PASSING}, response.text
+            statuses.append(response.status_code)
+            all_placed.wait(0.2 * (statuses[-1] in PASSING))
+        return statuses
 
-    def make_trouble():
+    def restart_repeatedly():
         while not all_placed.wait(random.uniform(*UP)):
             server.restart()
 
     with ExitStack() as stack:
         stack.enter_context(serving(port, shop))
-        stack.enter_context(managing("run_worker", **shop))
-        clients = stack.enter_context(httpx.Client(timeout=PATIENCE, trust_env=False, limits=NONE_KEPT))
+        stack.enter_context(running_command("run_worker", **shop))
+        clients = stack.enter_context(httpx.Client(timeout=TIMEOUT, trust_env=False, limits=NO_KEEPALIVE))
         threads = stack.enter_context(ThreadPoolExecutor(CLIENTS + 1))
-        trouble = threads.submit(make_trouble)
+        restarts = threads.submit(restart_repeatedly)
         try:
-            told = list(threads.map(place, range(len(orders)), orders))
+            results = list(threads.map(place, range(len(orders)), orders))
         finally:
             all_placed.set()
-        trouble.result()
-        wait_while(lambda: not is_sound(shop))
-    answers = sorted(Counter(status for each in told for status in each).items())
-    REMARKS.append(f"{server.deaths} deaths of the database under {len(orders)} orders; answers: {dict(answers)}")
-    assert [each[-1] for each in told] == [TOKENS[order["payment_token"]] for order in orders]
+        restarts.result()
+        wait_while(lambda: not audit_holds(shop))
+    responses = sorted(Counter(status for each in results for status in each).items())
+    REMARKS.append(
+        f"{server.restarts} restarts of the database under {len(orders)} orders; responses: {dict(responses)}"
+    )
+    assert [each[-1] for each in results] == [TOKENS[order["payment_token"]] for order in orders]
     assert manage("shell", "--verbosity", "0", "--command", COUNT) == str(len(orders))
 
 
-def is_sound(shop):
-    """Whether the audit finds nothing, not even work for a worker."""
+def audit_holds(shop):
+    """Returns True if every invariant holds, and no saga is due."""
     try:
         run_python("manage.py", "audit", env=shop)
     except subprocess.CalledProcessError as failed:

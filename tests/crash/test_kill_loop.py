@@ -1,6 +1,6 @@
-"""Desks and a worker are killed again and again under orders, charges, refunds and parcels; then the books agree.
+"""Servers and a worker are killed repeatedly during orders, charges, refunds and parcels; then all records agree.
 
-CRASH_SEED says what they do and when each dies; `make crash-test` (CRASH_SAMPLE=all) strikes at least 200 times.
+CRASH_SEED decides what they do and when each is killed; `make crash-test` (CRASH_SAMPLE=all) kills at least 200 times.
 """
 
 import sqlite3
@@ -23,27 +23,27 @@ from sagas.operations.stale_intents import KINDS
 from shipping.models import Shipment
 from tests.bookkeeping import differences
 from tests.conftest import signed_in
-from tests.crash.boundaries import Fate, Process
-from tests.crash.conftest import REMARKS, SAMPLE, SEED, check_audit, time_passes, unfinished
+from tests.crash.boundaries import Interruption, Process
+from tests.crash.conftest import REMARKS, SAMPLE, SEED, check_audit, expire_waits, unfinished
 
-STRIKES = 200 if SAMPLE == "all" else 10
-DESKS, COMMANDS, LOOKS = 2, 12, 6
-"""Desks at a time, commands of each, and how often the worker beside them looks for work."""
+KILLS = 200 if SAMPLE == "all" else 10
+CLIENTS, COMMANDS, WORKER_RUNS = 2, 12, 6
+"""Clients at a time, commands of each, and runs of the worker meanwhile."""
 LAST_BOUNDARY = 40
-"""Whoever passes so many boundaries is not killed."""
+"""A process that reaches more boundaries is not killed."""
 EXPECTED = {200, 201, 202, 402, 404, 409, 503}
-TROUBLE = {"drop_before": 0.05, "drop_after": 0.1, "unavailable": 0.05, "error_after": 0.05, "duplicate": 0.05}
+FAILURES = {"drop_before": 0.05, "drop_after": 0.1, "unavailable": 0.05, "error_after": 0.05, "duplicate": 0.05}
 TOKENS = ("tok_ok", "tok_ok", "tok_timeout_1", "tok_unavailable_2", "tok_insufficient_funds")
 PASSES = 8
-"""Of the last worker, after which everything has to be settled. Before the second half of them all deadlines pass."""
+"""Runs of the last worker after which everything has to be settled. All deadlines pass before the second half."""
 
 ORDER = {"customer_id": "customer-001", "book_id": "book-123", "quantity": 1, "payment_method": "credit_card"}
 
 Command = tuple[str, dict[str, Any]]
 
 
-class Desk:
-    """Sends commands that chance decides, some of them twice, and some of them under a key."""
+class Client:
+    """Sends random commands, some of them twice, and some of them with an idempotency key."""
 
     def __init__(self, client: Any, chance: Random) -> None:
         self.client, self.chance = client, chance
@@ -51,20 +51,20 @@ class Desk:
             self.place,
             self.cancel,
             self.charge,
-            self.drop,
+            self.void,
             self.refund,
             self.refund,
-            self.send,
-            self.call_off,
+            self.arrange,
+            self.cancel_parcel,
         )
 
-    def work(self) -> None:
+    def run(self) -> None:
         for _ in range(COMMANDS):
             path, body = self.chance.choice(self.kinds)()
             headers = {"Idempotency-Key": str(self.new_id())} if self.chance.random() < 0.5 else {}
             for _ in range(self.chance.choice((1, 1, 2))):
-                answer = self.client.post(path, body, headers=headers)
-                assert answer.status_code in EXPECTED, answer.content
+                response = self.client.post(path, body, headers=headers)
+                assert response.status_code in EXPECTED, response.content
 
     def place(self) -> Command:
         body = {"saga": self.chance.choice(list(SagaStyle)), "payment_token": self.chance.choice(TOKENS)}
@@ -78,17 +78,17 @@ class Desk:
         body = {"amount": 1000, "payment_method": "credit_card", "payment_token": self.chance.choice(TOKENS)}
         return "/payments/process", {"order_id": self.new_or_old(Payment), **body}
 
-    def drop(self) -> Command:
+    def void(self) -> Command:
         return "/payments/cancel", {"order_id": self.new_or_old(Payment)}
 
     def refund(self) -> Command:
         part = {"amount": self.chance.choice((100, 250, 400)), "reference": self.chance.choice("abc")}
         return "/payments/refund", {"order_id": self.one_of(Payment), **self.chance.choice(({}, part, part, part))}
 
-    def send(self) -> Command:
+    def arrange(self) -> Command:
         return "/shipping/arrange", {"order_id": self.new_or_old(Shipment), "shipping_address": "150-0001 Jingumae"}
 
-    def call_off(self) -> Command:
+    def cancel_parcel(self) -> Command:
         return "/shipping/cancel", {"order_id": self.new_or_old(Shipment)}
 
     def new_id(self) -> str:
@@ -102,8 +102,8 @@ class Desk:
         return self.new_id() if self.chance.random() < 0.5 else self.one_of(model)
 
 
-def look_for_work() -> None:
-    for _ in range(LOOKS):
+def run_worker() -> None:
+    for _ in range(WORKER_RUNS):
         call_command("run_worker", "--once")
 
 
@@ -112,13 +112,13 @@ def unsettled() -> bool:
 
 
 def drain() -> None:
-    """A worker comes, and comes again after every pause, until nothing is left.
+    """Runs a worker until nothing is left, PASSES times at most.
 
-    A parcel that the carrier never takes stays in doubt, once somebody may have asked for it, until its deadline.
+    The outcome of a parcel call may stay unknown until the saga's deadline.
     """
     past = timezone.now() - timedelta(hours=1)
     for number in range(PASSES):
-        time_passes()
+        expire_waits()
         for model in (Payment, Refund, Shipment):
             model.objects.update(updated_at=past)
         if number == PASSES // 2:
@@ -129,41 +129,41 @@ def drain() -> None:
 
 
 @pytest.fixture
-def strike(customer, operator, outside, shelve, settings) -> Callable[[int], int]:
-    """One round of work, in which each process dies at an instant of its own. Returns how many have."""
+def run_round(customer, operator, outside, shelve, settings) -> Callable[[int], int]:
+    """Runs one round, in which each process is killed at a random boundary. Returns how many were killed."""
     shelve("book-123", 100_000)
     settings.AUDIT_GRACE = timedelta(0)
     settings.LEASE, settings.STALE_INTENT = timedelta(seconds=1), timedelta(seconds=1)
-    settings.SAGA_PAUSE = settings.SAGA_LONGEST_PAUSE = timedelta(seconds=0.5)
+    settings.SAGA_BACKOFF = settings.SAGA_MAX_BACKOFF = timedelta(seconds=0.5)
     with closing(sqlite3.connect(outside.ledger, timeout=30)) as ledger, ledger:
         ledger.execute("DELETE FROM entries")
         ledger.execute("DELETE FROM requests")
     for provider in ("payments", "carrier"):
-        outside.turn(provider, **TROUBLE)
+        outside.turn(provider, **FAILURES)
     client = signed_in(operator)
 
-    def strike(number: int) -> int:
+    def run_round(number: int) -> int:
         chance = Random(f"{SEED} {number}")
-        acts = [Desk(client, Random(chance.random())).work for _ in range(DESKS)]
+        acts = [Client(client, Random(chance.random())).run for _ in range(CLIENTS)]
         with ExitStack() as stack:
             processes = [
-                stack.enter_context(Process(act, Fate(chance.randint(1, LAST_BOUNDARY))))
-                for act in (*acts, look_for_work)
+                stack.enter_context(Process(act, Interruption(chance.randint(1, LAST_BOUNDARY))))
+                for act in (*acts, run_worker)
             ]
             return sum(not process.end().survived for process in processes)
 
-    return strike
+    return run_round
 
 
-def test_after_any_number_of_kills_our_books_and_the_providers_agree(strike, outside):
-    strikes, rounds = 0, count(1)
-    while strikes < STRIKES:
-        strikes += strike(next(rounds))
+def test_our_records_and_the_providers_agree_after_any_number_of_kills(run_round, outside):
+    kills, rounds = 0, count(1)
+    while kills < KILLS:
+        kills += run_round(next(rounds))
     for provider in ("payments", "carrier"):
         outside.turn(provider)
     drain()
-    assert not unsettled(), f"something does not come to its end (CRASH_SEED={SEED})"
+    assert not unsettled(), f"something is not settled (CRASH_SEED={SEED})"
     check_audit()
     assert differences(outside.ledger) == {"only ours": set(), "only theirs": set()}, f"CRASH_SEED={SEED}"
     tally = {model.__name__: model.objects.count() for model in (Order, Payment, Refund, Shipment)}
-    REMARKS.append(f"{strikes} kills of desks and workers under {tally}; books and ledger agree row by row")
+    REMARKS.append(f"{kills} kills of servers and workers under {tally}; records and ledger agree row by row")

@@ -1,4 +1,4 @@
-"""The real web server, for clients that mean no good."""
+"""The real web server, for tests of hostile clients."""
 
 import json
 import os
@@ -13,22 +13,22 @@ from typing import Any
 import pytest
 
 from benchmarks.api import children_of
-from tests.processes import PATIENCE, free_port, run_python, serving
+from tests.processes import TIMEOUT, free_port, run_python, serving
 
-QUIET_AND_IMPATIENT = {
+QUIET_WITH_SHORT_TIMEOUTS = {
     "REQUEST_HEADER_TIMEOUT": "2",
     "REQUEST_BODY_TIMEOUT": "2",
     "REQUEST_QUEUE_TIMEOUT": "2",
     "RESPONSE_READ_TIMEOUT": "2",
     "THROTTLE_USERS": "",
     "THROTTLE_STRANGERS": "",
-    "LOG_LEVEL": "WARNING",  # nobody reads the log while the server runs
+    "LOG_LEVEL": "WARNING",  # the log is not read while the server runs
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Shop:
-    """A server that runs, and what a customer needs to order there."""
+    """A running server, and the token of a customer."""
 
     port: int
     pid: int
@@ -36,9 +36,9 @@ class Shop:
     folder: Path
     """For its temporary files."""
 
-    def ask(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
-        """Status and content of the response, over a connection of its own."""
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
+    def request(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
+        """Sends a request over a new connection. Returns the status and content of the response."""
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=TIMEOUT)
         content = body if body is None or isinstance(body, bytes) else json.dumps(body)
         try:
             connection.request(method, path, content, {"Content-Type": "application/json", **headers})
@@ -50,41 +50,41 @@ class Shop:
             connection.close()
 
     def order(self) -> tuple[int, Any]:
-        """Order one copy of a book that there are many of."""
+        """Orders one copy of a book with plenty of stock."""
         order = {"book_id": "made-up-0000001", "quantity": 1, "payment_method": "e_money"}
-        return self.ask("POST", "/orders", order, Authorization=f"Bearer {self.token}")
+        return self.request("POST", "/orders", order, Authorization=f"Bearer {self.token}")
 
     def connect(self, *lines: bytes) -> socket.socket:
-        """A connection over which these lines of a request were sent, and not its end."""
-        client = socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE)
+        """Returns a connection over which these lines of an unfinished request were sent."""
+        client = socket.create_connection(("127.0.0.1", self.port), timeout=TIMEOUT)
         client.sendall(b"".join(line + b"\r\n" for line in lines))
         return client
 
     def master(self) -> int:
-        """The process id of the server's master."""
+        """Returns the process id of the server's master."""
         (master,) = servers_under(self.pid)
         return master
 
     def workers(self) -> set[int]:
-        """The process ids of those that serve."""
+        """Returns the process ids of the server's workers."""
         return servers_under(self.master())
 
 
 def servers_under(pid: int) -> set[int]:
-    """The processes of the web server that `pid` has started, whether or not they serve yet."""
+    """Returns the web server's processes that `pid` has started, even if they do not serve yet."""
     return {child for child in children_of(pid) if is_of_server(child)}
 
 
 def is_of_server(pid: int) -> bool:
     try:
         return "granian" in Path(f"/proc/{pid}/cmdline").read_text()
-    except (FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
+    except (FileNotFoundError, ProcessLookupError):  # it has ended
         return False
 
 
 @contextmanager
 def open_shop(folder: Path, **settings: str) -> Iterator[Shop]:
-    """A server of its own over an SQLite file, with few threads and little patience."""
+    """Runs a server over a new SQLite file, with few threads and short timeouts."""
     environment = {
         **os.environ,
         "DATABASE_URL": f"sqlite:///{folder}/shop.sqlite3",
@@ -92,7 +92,7 @@ def open_shop(folder: Path, **settings: str) -> Iterator[Shop]:
         "HTTPS": "false",
         "WEB_WORKERS": "2",
         "WEB_THREADS": "2",
-        **QUIET_AND_IMPATIENT,
+        **QUIET_WITH_SHORT_TIMEOUTS,
         **settings,
     }
 

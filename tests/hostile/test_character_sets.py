@@ -1,4 +1,4 @@
-"""A MySQL database that cannot hold every character is refused before anything is made in it."""
+"""A MySQL database that cannot store every character is rejected before any table is created."""
 
 from subprocess import CalledProcessError
 
@@ -11,9 +11,9 @@ from tests.processes import database_url, run_python
 
 @pytest.fixture
 def database_in(transactional_db):
-    """Makes an empty database with this character set, and returns its URL."""
+    """Creates an empty database with this character set, and returns its URL."""
     if connection.vendor != "mysql":
-        pytest.skip("SQLite stores Unicode, and nothing else")
+        pytest.skip("SQLite always stores Unicode")
     name = f"{connection.settings_dict['NAME']}_charset"
 
     def execute(statement):
@@ -30,7 +30,7 @@ def database_in(transactional_db):
 
 @pytest.mark.parametrize("character_set", ["latin1", "utf8mb3"])
 @pytest.mark.parametrize("command", [["migrate"], ["check", "--database", "default"]])
-def test_another_character_set_is_refused(database_in, character_set, command):
+def test_a_database_with_another_character_set_is_rejected(database_in, character_set, command):
     url = database_in(character_set)
     with pytest.raises(CalledProcessError) as refused:
         run_python("manage.py", *command, env={"DATABASE_URL": url})
@@ -40,5 +40,5 @@ def test_another_character_set_is_refused(database_in, character_set, command):
         assert cursor.fetchone() == (0,)
 
 
-def test_our_own_is_not(transactional_db):
+def test_a_utf8mb4_database_passes_the_check(transactional_db):
     call_command("check", databases=["default"])

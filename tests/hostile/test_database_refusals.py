@@ -1,4 +1,4 @@
-"""A database that answers, and does not do what it is asked: read-only, full, used up, or interrupted."""
+"""A reachable database that refuses to work: read-only, full, exhausted, or interrupted."""
 
 from threading import Event
 
@@ -7,7 +7,7 @@ from django.db import DatabaseError, Error, InternalError, OperationalError, Pro
 from rest_framework.test import APIClient
 
 from cloudmart.database import transactions
-from cloudmart.database.transactions import TRIES, durable
+from cloudmart.database.transactions import ATTEMPTS, durable
 from orders.models import Customer, Order, SagaStyle
 from payments.gateways.mock import MockGateway
 from payments.gateways.port import gateway
@@ -16,7 +16,7 @@ from tests.factories import CustomerFactory
 from tests.integration.test_lost_commits import recover_everything
 from tests.integration.test_races import all_at_once
 from tests.known_bugs import known_bug
-from tests.processes import PATIENCE, wait_until
+from tests.processes import TIMEOUT, wait_until
 
 ON_SQLITE = pytest.mark.skipif(connection.vendor != "sqlite", reason="SQLite's own limits")
 ON_A_SERVER = pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite has no server that refuses")
@@ -46,21 +46,21 @@ BROKEN = [OperationalError("disk I/O error"), OperationalError("unable to open d
 
 @pytest.fixture(autouse=True)
 def no_pause(monkeypatch):
-    monkeypatch.setattr(transactions, "LONGEST_PAUSE", 0)
+    monkeypatch.setattr(transactions, "MAX_BACKOFF", 0)
 
 
 class File:
     """The SQLite database."""
 
     def __init__(self):
-        self._usual = connection.settings_dict
+        self._original = connection.settings_dict
 
     def refuse_writes(self):
-        options = self._usual["OPTIONS"]
-        self._use({**self._usual, "OPTIONS": {**options, "init_command": "PRAGMA query_only=ON"}})
+        options = self._original["OPTIONS"]
+        self._use({**self._original, "OPTIONS": {**options, "init_command": "PRAGMA query_only=ON"}})
 
     def allow_writes(self):
-        self._use(self._usual)
+        self._use(self._original)
 
     def _use(self, settings_dict):
         connection.close()
@@ -70,18 +70,18 @@ class File:
 
 
 class Server:
-    """The MySQL or MariaDB server; the shop is a user without the privilege to write where nobody may."""
+    """The MySQL or MariaDB server. The shop connects as a user whom read_only applies to."""
 
     def __init__(self):
-        self._administrator, self._usual = connection.copy(), connection.settings_dict
+        self._administrator, self._original = connection.copy(), connection.settings_dict
         self.execute("DROP USER IF EXISTS plain")
         self.execute("CREATE USER plain")
-        self.execute(f"GRANT ALL ON `{self._usual['NAME']}`.* TO plain")
+        self.execute(f"GRANT ALL ON `{self._original['NAME']}`.* TO plain")
         connection.close()
-        connection.settings_dict = {**self._usual, "USER": "plain", "PASSWORD": ""}
+        connection.settings_dict = {**self._original, "USER": "plain", "PASSWORD": ""}
 
     def execute(self, statement, *values):
-        """As the administrator. Returns the rows."""
+        """Executes a statement as the administrator. Returns the rows."""
         with self._administrator.cursor() as cursor:
             cursor.execute(statement, values)
             return cursor.fetchall()
@@ -95,7 +95,7 @@ class Server:
     def close(self):
         self.allow_writes()
         connection.close()
-        connection.settings_dict = self._usual
+        connection.settings_dict = self._original
         self.execute("DROP USER plain")
         self._administrator.close()
 
@@ -108,7 +108,7 @@ def database(transactional_db):
 
 
 def writing(act):
-    """A transaction that writes a customer and then does `act`, which is given the number of the try."""
+    """Returns a transaction that writes a customer and then calls `act` with the attempt's number, and its tries."""
     tries = []
 
     @durable
@@ -120,12 +120,12 @@ def writing(act):
     return write, tries
 
 
-# --- Which errors are tried again -----------------------------------------------------------------
+# --- Which errors are retried ---------------------------------------------------------------------
 
 
 @known_bug("Aurora: failover")
 @pytest.mark.parametrize("error", CANNOT_WRITE, ids=str)
-def test_who_may_not_write_tries_again_over_a_new_connection(transactional_db, error):
+def test_a_transaction_that_cannot_write_is_retried_on_a_new_connection(transactional_db, error):
     write, tries, connections = failing_once(error)
     write()
     assert tries == [0, 0] and Customer.objects.count() == 1
@@ -133,7 +133,7 @@ def test_who_may_not_write_tries_again_over_a_new_connection(transactional_db, e
 
 
 @pytest.mark.parametrize("error", INTERRUPTED, ids=str)
-def test_what_was_interrupted_is_done_again_whole(transactional_db, error):
+def test_an_interrupted_transaction_is_retried_on_the_same_connection(transactional_db, error):
     write, tries, connections = failing_once(error)
     write()
     assert tries == [0, 0] and Customer.objects.count() == 1
@@ -141,20 +141,20 @@ def test_what_was_interrupted_is_done_again_whole(transactional_db, error):
 
 
 def failing_once(error):
-    """A transaction that fails at the first try, its tries, and the connection of each."""
+    """Returns a transaction that fails at the first try, its tries, and the connection of each."""
     connections = []
 
-    def note_and_fail(attempt):
+    def record_and_fail(attempt):
         connections.append(connection.connection)
         if attempt == 1:
             raise error
 
-    return *writing(note_and_fail), connections
+    return *writing(record_and_fail), connections
 
 
 @known_bug("FoundationDB: commit_unknown_result")
 @pytest.mark.parametrize("error", [*INTERRUPTED, *BROKEN], ids=str)
-def test_a_commit_that_may_have_been_done_is_not_tried_again(transactional_db, monkeypatch, error):
+def test_a_commit_that_may_have_succeeded_is_not_retried(transactional_db, monkeypatch, error):
     write, tries = writing(lambda attempt: None)
     commit = connection.commit
 
@@ -170,7 +170,7 @@ def test_a_commit_that_may_have_been_done_is_not_tried_again(transactional_db, m
 
 
 @pytest.mark.parametrize("error", CANNOT_WRITE, ids=str)
-def test_a_commit_that_was_refused_is_tried_again(transactional_db, monkeypatch, error):
+def test_a_refused_commit_is_retried(transactional_db, monkeypatch, error):
     refusals = [error]
     write, tries = writing(lambda attempt: None)
     commit = connection.commit
@@ -187,90 +187,90 @@ def test_a_commit_that_was_refused_is_tried_again(transactional_db, monkeypatch,
 
 
 @pytest.mark.parametrize("error", [*CANNOT_WRITE, *BROKEN], ids=str)
-def test_a_database_that_never_writes_is_given_up(transactional_db, error):
+def test_a_database_that_never_writes_raises_after_the_last_try(transactional_db, error):
     def fail(attempt):
         raise error
 
     write, tries = writing(fail)
     with pytest.raises(Error) as raised:
         write()
-    assert raised.value is error and len(tries) == TRIES
+    assert raised.value is error and len(tries) == ATTEMPTS
     assert not Customer.objects.exists()
 
 
-# --- What clients are told ------------------------------------------------------------------------
+# --- Responses to clients -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("error", [*CANNOT_WRITE, *INTERRUPTED, *BROKEN], ids=str)
-def test_no_trouble_of_the_database_is_an_unforeseen_error(api, monkeypatch, error):
+def test_a_database_error_is_503_and_no_internal_error(api, monkeypatch, error):
     def refuse(*args, **kwargs):
         raise error
 
     with monkeypatch.context() as patch:
         patch.setattr("django.db.models.sql.compiler.SQLCompiler.execute_sql", refuse)
         for path in ("/orders", "/inventory/book-123"):
-            answer = api.get(path)
-            assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
-            assert answer["Retry-After"] == "5"
+            response = api.get(path)
+            assert (response.status_code, response.json()["code"]) == (503, "database_unavailable")
+            assert response["Retry-After"] == "5"
 
 
-def test_in_the_admin_neither(transactional_db, client, monkeypatch):
+def test_a_database_error_in_the_admin_is_503_too(transactional_db, client, monkeypatch):
     def refuse(*args, **kwargs):
         raise CANNOT_WRITE[0]
 
     client.raise_request_exception = False
     monkeypatch.setattr("axes.models.AccessAttempt.objects.filter", refuse)
-    answer = client.post("/admin/login/", {"username": "boss", "password": "any"})
-    assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
+    response = client.post("/admin/login/", {"username": "boss", "password": "any"})
+    assert (response.status_code, response.json()["code"]) == (503, "database_unavailable")
 
 
 @pytest.mark.parametrize("style", SagaStyle)
-def test_a_database_that_is_read_only_takes_no_order_until_it_writes_again(api, shelve, database, style):
+def test_a_read_only_database_takes_no_order_until_it_is_writable_again(api, shelve, database, style):
     shelve("book-123", 3)
     body, key = {**BODY, "saga": style}, {"Idempotency-Key": "one"}
     database.refuse_writes()
     refused = api.post("/orders", body, headers=key)
     assert (refused.status_code, refused.json()["code"]) == (503, "database_unavailable")
     assert refused["Retry-After"] == "5"
-    assert api.get("/orders").status_code == 200, "reading goes on"
+    assert api.get("/orders").status_code == 200, "reads still work"
     database.allow_writes()
     assert api.post("/orders", body, headers=key).status_code == 201
     assert Order.objects.count() == 1
 
 
 @pytest.mark.parametrize("style", SagaStyle)
-def test_an_order_goes_on_when_the_database_writes_again(api, shelve, database, monkeypatch, style):
+def test_an_order_continues_when_the_database_is_writable_again(api, shelve, database, monkeypatch, style):
     charge = MockGateway.charge
 
-    def charge_and_refuse(self, key, **wish):
+    def charge_and_refuse(self, key, **details):
         database.refuse_writes()
-        return charge(self, key, **wish)
+        return charge(self, key, **details)
 
     shelve("book-123", 3)
     with monkeypatch.context() as patch:
         patch.setattr(MockGateway, "charge", charge_and_refuse)
-        answer = api.post("/orders", {**BODY, "saga": style})
-    assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
+        response = api.post("/orders", {**BODY, "saga": style})
+    assert (response.status_code, response.json()["code"]) == (503, "database_unavailable")
     database.allow_writes()
     recover_everything()
     assert SagaInstance.objects.get().status == "COMPLETED"
-    assert len({key for verb, key in gateway().diary if verb == "charge"}) == 1
+    assert len({key for method, key in gateway().diary if method == "charge"}) == 1
 
 
-# --- What probes are told -------------------------------------------------------------------------
+# --- Probes ---------------------------------------------------------------------------------------
 
 
-def test_a_server_whose_database_is_read_only_is_not_ready(database, lines):
+def test_readyz_fails_while_the_database_is_read_only(database, lines):
     database.refuse_writes()
-    answer = APIClient().get("/readyz")
-    assert (answer.status_code, answer.json()) == (503, {"status": "not ready", "failed": "writing"})
+    response = APIClient().get("/readyz")
+    assert (response.status_code, response.json()) == (503, {"status": "not ready", "failed": "writing"})
     assert APIClient().get("/healthz").status_code == 200
     assert [line["logger"] for line in lines() if line["level"] == "warning"] == ["cloudmart.api.health"]
     database.allow_writes()
     assert APIClient().get("/readyz").status_code == 200
 
 
-def test_the_probe_writes_nothing(transactional_db, django_assert_num_queries):
+def test_readyz_changes_no_row(transactional_db, django_assert_num_queries):
     APIClient().get("/readyz")
     with connection.cursor() as cursor:
         before = changes(cursor)
@@ -279,18 +279,18 @@ def test_the_probe_writes_nothing(transactional_db, django_assert_num_queries):
 
 
 def changes(cursor):
-    """A number that grows with every row that is changed over this connection."""
+    """Returns a number that grows with every row changed over this connection."""
     on_sqlite = connection.vendor == "sqlite"
     cursor.execute("SELECT total_changes()" if on_sqlite else "SHOW SESSION STATUS LIKE 'Handler_update'")
     return cursor.fetchone()
 
 
-# --- Real refusals --------------------------------------------------------------------------------
+# --- Errors of real databases ---------------------------------------------------------------------
 
 
 @known_bug("Aurora: failover")
 @ON_A_SERVER
-def test_a_server_that_is_read_only_for_a_moment(database):
+def test_a_transaction_survives_a_short_read_only_period(database):
     tries = []
 
     @durable
@@ -304,7 +304,7 @@ def test_a_server_that_is_read_only_for_a_moment(database):
 
 
 @ON_SQLITE
-def test_a_file_that_may_not_be_written_over_this_connection(transactional_db):
+def test_a_transaction_survives_a_read_only_connection(transactional_db):
     write, tries = writing(lambda attempt: CustomerFactory(user=None))
     connection.cursor().execute("PRAGMA query_only = ON")
     write()
@@ -313,8 +313,8 @@ def test_a_file_that_may_not_be_written_over_this_connection(transactional_db):
 
 
 @ON_SQLITE
-def test_a_file_that_may_not_grow_is_a_disk_that_is_full(transactional_db):
-    connection.cursor().execute("VACUUM")  # free pages that others have left need no growth
+def test_a_transaction_survives_a_full_disk(transactional_db):
+    connection.cursor().execute("VACUUM")  # removes free pages, which could be filled without growth
     tries = []
 
     @durable
@@ -330,7 +330,7 @@ def test_a_file_that_may_not_grow_is_a_disk_that_is_full(transactional_db):
 
 
 @ON_A_SERVER
-def test_a_table_that_is_full(transactional_db):
+def test_a_transaction_survives_a_full_table(transactional_db):
     def fill(attempt):
         if attempt == 1:
             with connection.cursor() as cursor:
@@ -346,12 +346,12 @@ def test_a_table_that_is_full(transactional_db):
 
 
 @ON_A_SERVER
-def test_a_user_who_has_asked_too_much_for_this_hour(api, shelve, database):
+def test_an_exhausted_database_user_is_503(api, shelve, database):
     shelve("book-123", 3)
     database.execute("ALTER USER plain WITH MAX_UPDATES_PER_HOUR 1")
     connection.close()
-    answers = [api.post("/orders", BODY) for _ in range(2)]
-    assert {(answer.status_code, answer.json()["code"]) for answer in answers} == {(503, "database_unavailable")}
+    responses = [api.post("/orders", BODY) for _ in range(2)]
+    assert {(each.status_code, each.json()["code"]) for each in responses} == {(503, "database_unavailable")}
     assert APIClient().get("/readyz").json()["failed"] == "writing"
     database.execute("ALTER USER plain WITH MAX_UPDATES_PER_HOUR 0")
     connection.close()
@@ -359,7 +359,7 @@ def test_a_user_who_has_asked_too_much_for_this_hour(api, shelve, database):
 
 
 @ON_A_SERVER
-def test_a_statement_that_takes_too_long_is_tried_again(transactional_db):
+def test_a_statement_that_exceeds_the_time_limit_is_retried(transactional_db):
     if not connection.mysql_is_mariadb:
         pytest.skip("MySQL limits the time of a SELECT only, and its SLEEP is then just shorter")
 
@@ -374,8 +374,7 @@ def test_a_statement_that_takes_too_long_is_tried_again(transactional_db):
 
 
 @ON_A_SERVER
-def test_a_statement_that_is_killed_is_tried_again(transactional_db):
-    """By an administrator, say, while it waits for a row."""
+def test_a_killed_statement_is_retried(transactional_db):
     row = Customer.objects.filter(pk=CustomerFactory(user=None).pk)
     is_held, tries = Event(), []
 
@@ -394,7 +393,7 @@ def test_a_statement_that_is_killed_is_tried_again(transactional_db):
         row.update(name="written")
 
     def write_meanwhile():
-        assert is_held.wait(PATIENCE)
+        assert is_held.wait(TIMEOUT)
         write()
 
     assert all_at_once([hold, write_meanwhile]) == [None, None]

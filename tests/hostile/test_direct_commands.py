@@ -1,11 +1,11 @@
-"""Direct commands for an order of ours are refused under the lock of its saga, whatever happens meanwhile."""
+"""Direct commands on an order check its saga under a lock, and are refused while it runs."""
 
 from threading import Event, Thread
 
 import pytest
 from django.db import connection, connections
 
-from cloudmart.providers.remote import OutcomeUnknown
+from cloudmart.providers.outcomes import OutcomeUnknown
 from inventory.models import Reservation
 from orders.models import SagaStyle
 from payments.gateways.mock import MockGateway
@@ -45,24 +45,24 @@ def place(request, api):
     return lambda **more: api.post("/orders", {**body, **more})
 
 
-def refusal(answer):
-    return answer.status_code, answer.json()["code"]
+def refusal(response):
+    return response.status_code, response.json()["code"]
 
 
-def test_nothing_is_held_for_an_order_that_has_failed(ask, place):
+def test_stock_is_not_reserved_for_a_failed_order(ask, place):
     order_id = place(payment_token="tok_expired_card").json()["order_id"]
     assert refusal(ask("inventory/reserve", order_id=order_id, items=ITEMS)) == (409, "order_cancelled")
     assert not Reservation.objects.filter(status="active").exists() and available("book-123") == 1000
     assert findings() == {}
 
 
-def test_nothing_is_held_for_an_order_that_failed_before_it_held_anything(ask, place):
+def test_stock_is_not_reserved_for_an_order_that_failed_without_reservations(ask, place):
     order_id = place(items=[{"book_id": "book-123", "quantity": 1}], shipping_address="999-9999").json()["order_id"]
     Reservation.objects.all().delete()
     assert refusal(ask("inventory/reserve", order_id=order_id, items=ITEMS)) == (409, "order_cancelled")
 
 
-def test_nothing_is_held_by_hand_for_a_draft(ask, api):
+def test_stock_is_not_reserved_by_command_for_a_draft(ask, api):
     order_id = api.post("/orders", {}).json()["order_id"]
     assert refusal(ask("inventory/reserve", order_id=order_id, items=ITEMS)) == (409, "order_is_draft")
     api.post(f"/orders/{order_id}/cancel")
@@ -70,8 +70,8 @@ def test_nothing_is_held_by_hand_for_a_draft(ask, api):
     assert not Reservation.objects.exists()
 
 
-def test_nothing_is_held_by_hand_while_the_saga_is_at_work(ask, place, monkeypatch):
-    monkeypatch.setattr(MockGateway, "charge", raising(OutcomeUnknown("no answer")))
+def test_stock_is_not_reserved_by_command_while_the_saga_is_running(ask, place, monkeypatch):
+    monkeypatch.setattr(MockGateway, "charge", raising(OutcomeUnknown("no response")))
     order_id = place().json()["order_id"]
     assert refusal(ask("inventory/reserve", order_id=order_id, items=ITEMS)) == (409, "saga_running")
 
@@ -80,21 +80,21 @@ def test_a_refused_reservation_for_a_draft_may_be_repeated_under_its_key(ask, ap
     order_id = api.post("/orders", {"payment_method": "credit_card"}).json()["order_id"]
     api.post(f"/orders/{order_id}/items", ITEMS[0])
     other = {"order_id": order_id, "items": COMMANDS["inventory/reserve"][1]["items"]}
-    answers = [signed_in(operator).post("/inventory/reserve", other, headers={"Idempotency-Key": "key"})]
+    responses = [signed_in(operator).post("/inventory/reserve", other, headers={"Idempotency-Key": "key"})]
     api.post(f"/orders/{order_id}/confirm")
-    answers += [signed_in(operator).post("/inventory/reserve", other, headers={"Idempotency-Key": "key"})]
-    assert [answer.status_code for answer in answers] == [409, 200]
+    responses += [signed_in(operator).post("/inventory/reserve", other, headers={"Idempotency-Key": "key"})]
+    assert [response.status_code for response in responses] == [409, 200]
 
 
 @pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite lets one writer in at a time")
 @pytest.mark.parametrize("path", COMMANDS)
 def test_an_order_is_not_cancelled_between_the_check_and_the_command(ask, api, place, path):
     order_id, (table, body) = place().json()["order_id"], COMMANDS[path]
-    cancelled, answers = Event(), []
+    cancelled, responses = Event(), []
 
     def cancel():
         try:
-            answers.append(api.post(f"/orders/{order_id}/cancel").status_code)
+            responses.append(api.post(f"/orders/{order_id}/cancel").status_code)
         finally:
             cancelled.set()
             connections.close_all()
@@ -111,7 +111,7 @@ def test_an_order_is_not_cancelled_between_the_check_and_the_command(ask, api, p
     with connection.execute_wrapper(execute):
         assert ask(path, order_id=order_id, **body).status_code == 200
     rival.join()
-    assert answers == [200]
+    assert responses == [200]
     assert end_of(order_id)[:3] == ("cancelled", 0, 0) and findings() == {}
 
 
@@ -121,7 +121,7 @@ def somebody_waits_for_a_lock():
         return int(cursor.fetchone()[1]) > 0
 
 
-def test_commands_and_a_cancellation_at_once_agree(ask, api, place):
+def test_concurrent_commands_and_a_cancellation_agree(ask, api, place):
     for _ in range(ROUNDS):
         order_id = place().json()["order_id"]
         commands = [

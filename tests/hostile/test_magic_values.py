@@ -1,4 +1,4 @@
-"""In production no customer steers the mocks: magic values are ordinary there, unless the settings allow them."""
+"""Magic values are ordinary ones, unless the settings allow them."""
 
 import os
 import subprocess
@@ -7,7 +7,7 @@ import sys
 import pytest
 from django.core.management import CommandError, call_command
 
-from cloudmart.providers.magic import LONGEST, fate_of_token
+from cloudmart.providers.magic import LONGEST, behaviour_of_token
 from orders.models import SagaStyle
 from tests.processes import ROOT
 
@@ -27,11 +27,11 @@ MAGIC = [
 
 
 @pytest.mark.parametrize("style", SagaStyle.values)
-def test_a_magic_value_is_an_ordinary_one_where_none_is_allowed(api, shelve, settings, style):
+def test_magic_values_are_ordinary_where_they_are_not_allowed(api, shelve, settings, style):
     settings.ALLOW_MAGIC_TOKENS = False
     shelve("book-123", len(MAGIC))
-    answers = [api.post("/orders", {**ORDER, "saga": style, **magic}) for magic in MAGIC]
-    assert [answer.status_code for answer in answers] == [201] * len(MAGIC)
+    responses = [api.post("/orders", {**ORDER, "saga": style, **magic}) for magic in MAGIC]
+    assert [response.status_code for response in responses] == [201] * len(MAGIC)
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_a_magic_value_is_an_ordinary_one_where_none_is_allowed(api, shelve, set
         ({"DEBUG": "true", "ALLOW_MAGIC_TOKENS": "false"}, False),
     ],
 )
-def test_they_are_not_allowed_by_default(environment, allowed):
+def test_magic_values_are_allowed_only_by_setting(environment, allowed):
     outside = {name: value for name, value in os.environ.items() if name not in {"DEBUG", "ALLOW_MAGIC_TOKENS"}}
     show = "from cloudmart import settings; print(settings.ALLOW_MAGIC_TOKENS)"
     shown = subprocess.check_output(
@@ -52,12 +52,12 @@ def test_they_are_not_allowed_by_default(environment, allowed):
     assert shown.strip() == str(allowed)
 
 
-def test_the_demo_does_not_begin_without_them(settings):
+def test_the_demo_requires_magic_values(settings):
     settings.ALLOW_MAGIC_TOKENS = False
     with pytest.raises(CommandError, match="ALLOW_MAGIC_TOKENS"):
         call_command("demo")
 
 
 @pytest.mark.parametrize(("token", "seconds"), [("tok_slow_5000", 5), ("tok_slow_99999", LONGEST)])
-def test_nobody_is_slower_than_the_slowest(token, seconds):
-    assert fate_of_token(token).slow == seconds
+def test_a_slow_token_is_limited(token, seconds):
+    assert behaviour_of_token(token).slow == seconds

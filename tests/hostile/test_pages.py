@@ -1,4 +1,4 @@
-"""What a browser may do with our pages."""
+"""The security headers of pages, and the absence of inline scripts and styles."""
 
 import re
 
@@ -10,14 +10,14 @@ from django.urls import reverse
 pytestmark = pytest.mark.any_database
 
 INLINE = re.compile(r"<script(?![^>]*(?:\ssrc=|application/json))|<style|\sstyle=|\son[a-z]+=|href=.javascript:")
-"""What the policy forbids: scripts and styles in the page itself."""
+"""Inline scripts and styles, which the policy forbids."""
 
 ORDER = {"book_id": "book-123", "quantity": 1, "payment_method": "e_money"}
 
 
 @pytest.fixture
-def office(api, shelve, operator):
-    """The operator's browser, in a shop where something has happened."""
+def admin_browser(api, shelve, operator):
+    """The browser of an operator who is signed in to the admin of a shop with one order."""
     shelve("book-123", 3)
     assert api.post("/orders", ORDER).status_code == 201
     browser = Client()
@@ -25,12 +25,12 @@ def office(api, shelve, operator):
     return browser
 
 
-def directives(answer):
-    return dict(part.split(" ", 1) for part in answer["Content-Security-Policy"].split("; "))
+def directives(response):
+    return dict(part.split(" ", 1) for part in response["Content-Security-Policy"].split("; "))
 
 
 def pages_of(model):
-    """The list of a model's rows, the page of one, its history, and the form for another."""
+    """Yields the list of a model's rows, the form for a new one, and the pages of the first row."""
     name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
     yield reverse(f"{name}_changelist")
     yield reverse(f"{name}_add")
@@ -39,7 +39,7 @@ def pages_of(model):
 
 
 @pytest.mark.parametrize("path", ["/docs", "/admin/login/", "/orders", "/nothing", "/healthz"])
-def test_no_script_runs_that_is_not_a_file_of_ours(db, client, path):
+def test_the_content_security_policy_allows_only_own_files(db, client, path):
     policy = directives(client.get(path))
     assert policy["default-src"] == policy["frame-ancestors"] == policy["base-uri"] == "'none'"
     assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == policy["form-action"] == "'self'"
@@ -47,26 +47,26 @@ def test_no_script_runs_that_is_not_a_file_of_ours(db, client, path):
 
 
 @pytest.mark.parametrize("path", ["/docs", "/admin/login/"])
-def test_no_page_for_strangers_has_a_script_or_a_style_within(db, client, path):
+def test_no_public_page_has_inline_scripts_or_styles(db, client, path):
     assert not INLINE.search(client.get(path).content.decode())
 
 
-def test_no_page_of_the_admin_has_a_script_or_a_style_within(office):
-    looked_at = 0
+def test_no_admin_page_has_inline_scripts_or_styles(admin_browser):
+    pages_checked = 0
     for path in [
         "/admin/",
         "/admin/password_change/",
         *(page for model in admin.site._registry for page in pages_of(model)),
     ]:
-        answer = office.get(path)
-        if answer.status_code == 200:
-            found = INLINE.search(answer.content.decode())
+        response = admin_browser.get(path)
+        if response.status_code == 200:
+            found = INLINE.search(response.content.decode())
             assert not found, f"{path}: {found}"
-            looked_at += 1
-    assert looked_at > 40
+            pages_checked += 1
+    assert pages_checked > 40
 
 
-def test_the_documentation_starts_from_a_script_of_its_own(client):
+def test_the_documentation_loads_a_separate_script(client):
     page = client.get("/docs").content.decode()
     (start,) = re.findall(r'<script src="(/docs[^"]*)"', page)
     script = client.get(start)
@@ -75,8 +75,8 @@ def test_the_documentation_starts_from_a_script_of_its_own(client):
 
 
 @pytest.mark.parametrize("path", ["/docs", "/admin/login/", "/orders"])
-def test_no_browser_guesses_a_type_or_tells_where_it_comes_from(db, client, path):
-    answer = client.get(path)
-    assert answer["X-Content-Type-Options"] == "nosniff"
-    assert answer["Referrer-Policy"] == "same-origin"
-    assert answer["X-Frame-Options"] == "DENY"
+def test_pages_forbid_type_sniffing_framing_and_foreign_referrers(db, client, path):
+    response = client.get(path)
+    assert response["X-Content-Type-Options"] == "nosniff"
+    assert response["Referrer-Policy"] == "same-origin"
+    assert response["X-Frame-Options"] == "DENY"

@@ -1,4 +1,4 @@
-"""A provider that answers for ever, or without end, costs one call its deadline, and no memory."""
+"""A response that is endless or too slow ends at a call's deadline or size limit."""
 
 import gzip
 import socket
@@ -10,13 +10,13 @@ import pytest
 
 from cloudmart.kernel.ids import new_id
 from cloudmart.providers.http_provider import MAX_RESPONSE
-from cloudmart.providers.remote import Accepted, OutcomeUnknown, ProviderUnavailable
+from cloudmart.providers.outcomes import Accepted, OutcomeUnknown, ProviderUnavailable
 from orders.models import SagaStyle
 from payments.gateways.http import HttpGateway
 from payments.gateways.port import gateway as shop_gateway
 from tests.conftest import HTTP_GATEWAY
 from tests.known_bugs import known_bug
-from tests.processes import PATIENCE
+from tests.processes import TIMEOUT
 from tests.raw_server import raw_server, response
 
 pytestmark = pytest.mark.any_database
@@ -79,27 +79,27 @@ def charge(gateway):
 @pytest.fixture
 def short_deadline(settings):
     """What keeps a call from going on is its deadline, and not the timeout of a read."""
-    settings.PROVIDER_READ_TIMEOUT, settings.PROVIDER_DEADLINE = PATIENCE, 0.3
+    settings.PROVIDER_READ_TIMEOUT, settings.PROVIDER_DEADLINE = TIMEOUT, 0.3
 
 
 @known_bug("httpx#1450")
 @pytest.mark.parametrize("drip", DRIPS.values(), ids=DRIPS)
-def test_a_byte_now_and_then_does_not_hold_the_caller(gateway_at, short_deadline, drip):
+def test_a_slow_byte_stream_ends_at_the_deadline(gateway_at, short_deadline, drip):
     with raw_server(drip, pause=0.1) as server:
         with pytest.raises(OutcomeUnknown, match="ReadTimeout"):
             charge(gateway_at(server.url))
-        assert server.hung_up.wait(PATIENCE), "the server could say all that it wanted"
+        assert server.client_disconnected.wait(TIMEOUT), "the server could say all that it wanted"
 
 
 def test_a_read_ends_at_the_deadline_too(gateway_at, short_deadline):
-    with raw_server(lambda: [DONE], pause=PATIENCE) as server:
+    with raw_server(lambda: [DONE], pause=TIMEOUT) as server:
         with pytest.raises(OutcomeUnknown, match="ReadTimeout"):
             charge(gateway_at(server.url))
-        assert server.hung_up.wait(PATIENCE)
+        assert server.client_disconnected.wait(TIMEOUT)
 
 
 @pytest.mark.parametrize("flood", FLOODS.values(), ids=FLOODS)
-def test_an_endless_response_is_not_read(gateway_at, flood):
+def test_an_endless_response_is_refused(gateway_at, flood):
     with raw_server(flood) as server:
         gateway = gateway_at(server.url)
         tracemalloc.start()
@@ -109,11 +109,11 @@ def test_an_endless_response_is_not_read(gateway_at, flood):
             assert tracemalloc.get_traced_memory()[1] < MEMORY
         finally:
             tracemalloc.stop()
-        assert server.hung_up.wait(PATIENCE) and server.sent < BUFFERS
+        assert server.client_disconnected.wait(TIMEOUT) and server.sent < BUFFERS
 
 
 @known_bug("HTTP.jl#1178")
-def test_nothing_is_decompressed(gateway_at):
+def test_a_compressed_response_is_not_decompressed(gateway_at):
     bomb = gzip.compress(b'{"reference": "' + b"x" * 50_000_000 + b'"}')
     assert len(bomb) < MAX_RESPONSE
     with raw_server(lambda: [response(bomb, encoding="gzip")]) as server:
@@ -129,7 +129,7 @@ def test_nothing_is_decompressed(gateway_at):
 
 
 @pytest.mark.parametrize("status", [200, 402, 422])
-def test_what_is_compressed_means_nothing(gateway_at, status):
+def test_a_compressed_response_leaves_the_outcome_unknown(gateway_at, status):
     content = gzip.compress(b'{"reference": "charge_1", "code": "x", "detail": "y"}')
     with (
         raw_server(lambda: [response(content, status, encoding="GZip")]) as server,
@@ -138,7 +138,7 @@ def test_what_is_compressed_means_nothing(gateway_at, status):
         charge(gateway_at(server.url))
 
 
-def test_the_limits_are_of_one_call_and_the_connection_of_many(gateway_at):
+def test_each_call_has_its_own_limits_on_a_shared_connection(gateway_at):
     large = response(b'{"reference": "charge_1"}' + b" " * 40_000)
     with raw_server(lambda: [large]) as server:
         gateway = gateway_at(server.url)
@@ -146,7 +146,7 @@ def test_the_limits_are_of_one_call_and_the_connection_of_many(gateway_at):
         assert server.connections == 1
 
 
-def test_a_connection_that_was_left_is_not_used_again(gateway_at, short_deadline):
+def test_a_connection_is_not_reused_after_a_timeout(gateway_at, short_deadline):
     drips = iter([repeat(b"H", 500), [DONE]])
     with raw_server(lambda: next(drips), pause=0.1) as server:
         gateway = gateway_at(server.url)
@@ -171,7 +171,7 @@ def resolve(monkeypatch):
     return resolve
 
 
-def test_all_addresses_of_a_host_together_have_one_deadline(gateway_at, settings, resolve):
+def test_all_addresses_of_a_host_share_one_deadline(gateway_at, settings, resolve):
     settings.PROVIDER_CONNECT_TIMEOUT, settings.PROVIDER_DEADLINE = 0.2, 0.5
     resolve("provider.test", ["127.0.0.1"] * 1000)
     with socket.create_server(("127.0.0.1", 0), backlog=0) as deaf, ExitStack() as queue:
@@ -183,7 +183,7 @@ def test_all_addresses_of_a_host_together_have_one_deadline(gateway_at, settings
             charge(gateway_at(f"http://provider.test:{deaf.getsockname()[1]}"))
 
 
-def test_where_one_address_does_not_answer_the_next_is_asked(gateway_at, resolve):
+def test_the_next_address_is_tried_if_one_does_not_accept(gateway_at, resolve):
     resolve("provider.test", ["127.0.0.2", "127.0.0.1"])
     with raw_server(lambda: [DONE]) as server:
         gateway = gateway_at(server.url.replace("127.0.0.1", "provider.test"))
@@ -197,14 +197,14 @@ def test_a_host_without_an_address_is_unavailable(gateway_at, resolve):
 
 
 @pytest.mark.parametrize("style", SagaStyle.values)
-def test_an_order_goes_on_without_such_a_gateway(api, shelve, settings, short_deadline, style):
+def test_an_order_waits_for_a_gateway_that_exceeds_its_limits(api, shelve, settings, short_deadline, style):
     shelve("book-123", 1)
     settings.PROVIDER_TRIES = 1
     order = {"customer_id": "customer-001", "book_id": "book-123", "quantity": 1, "payment_method": "e_money"}
     with raw_server(DRIPS["body"], pause=0.1) as server:
         settings.PAYMENT_GATEWAY, settings.PAYMENT_GATEWAY_URL = HTTP_GATEWAY, server.url
         with closing(shop_gateway().client):
-            answer = api.post("/orders", {**order, "saga": style})
-        assert answer.status_code == 202 and answer.json()["status"] == "pending"
+            placed = api.post("/orders", {**order, "saga": style})
+        assert placed.status_code == 202 and placed.json()["status"] == "pending"
         assert len(server.requests) == 2, "the charge, and the look-up"
-        assert server.hung_up.wait(PATIENCE)
+        assert server.client_disconnected.wait(TIMEOUT)

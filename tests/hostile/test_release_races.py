@@ -7,13 +7,13 @@ from cloudmart.database.transactions import durable
 from cloudmart.kernel.ids import new_id
 from cloudmart.kernel.order import StockRequest
 from inventory.models import InventoryRecord, Reservation
-from inventory.services import extend_holds, release_holds
+from inventory.services import extend_reservations, release_reservations
 from tests.committed import reserve_stock
 from tests.integration.test_races import ROUNDS, all_at_once
 
 BOOKS = ("book-a", "book-b", "book-c")
-give_back_all = durable(lambda order_id: release_holds(StockRequest(order_id, {}, "operator"), "returned"))
-extend_all = durable(extend_holds)
+release_all = durable(lambda order_id: release_reservations(StockRequest(order_id, {}, "operator"), "returned"))
+extend_all = durable(extend_reservations)
 
 
 @pytest.fixture(autouse=True)
@@ -28,7 +28,7 @@ def reserve(order_id, *book_ids):
 
 @pytest.fixture
 def reserve_before_the_lock():
-    """A function that runs `act`, and has another transaction reserve a book just before its first lock of stock."""
+    """Returns a function that runs `act` while another transaction reserves a book before its first stock lock."""
 
     def interleave(act, order_id, book_id):
         waiting = [lambda: all_at_once([lambda: reserve(order_id, book_id)])]
@@ -50,7 +50,7 @@ def reserve_before_the_lock():
 def test_a_book_that_is_reserved_just_before_the_lock_is_released_too(reserve_before_the_lock, late):
     order_id = new_id()
     reserve(order_id, "book-b")
-    reserve_before_the_lock(give_back_all, order_id, late)
+    reserve_before_the_lock(release_all, order_id, late)
     assert set(Reservation.objects.values_list("shelf", "status")) == {("book-b", "released"), (late, "released")}
     assert not InventoryRecord.objects.exclude(reserved=0).exists()
 
@@ -67,9 +67,9 @@ def test_releases_and_reservations_at_once_leave_the_books_balanced():
     for _ in range(ROUNDS):
         order_id = new_id()
         reserve(order_id, "book-b")
-        jobs = [lambda o=order_id: give_back_all(o)] * 4
+        jobs = [lambda o=order_id: release_all(o)] * 4
         jobs += [lambda o=order_id, b=book_id: reserve(o, b) for book_id in ("book-a", "book-c")]
         assert all_at_once(jobs) == [None] * len(jobs)
-        give_back_all(order_id)
+        release_all(order_id)
         assert set(Reservation.objects.values_list("status", flat=True)) == {"released"}
         assert not InventoryRecord.objects.exclude(reserved=0).exists()

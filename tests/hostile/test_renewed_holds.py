@@ -1,4 +1,4 @@
-"""Copies that a draft keeps from others: not for ever, and not by many drafts."""
+"""A draft reserves copies for a limited time, also when it is renewed or opened again."""
 
 from datetime import timedelta
 
@@ -30,20 +30,20 @@ def drafted(client, **body):
 
 
 def let_pass(time):
-    """All that has happened to the holds did so that much earlier."""
+    """Moves the times of all reservations into the past."""
     for hold in Reservation.objects.all():
         moments = {name: getattr(hold, name) - time for name in ("held_since", "expires_at", "updated_at")}
         Reservation.objects.filter(pk=hold.pk).update(**moments)
 
 
-def hold_to_the_end(settings):
-    """The holds were extended until they could be no more, and that is over just now."""
+def reach_the_cap(settings):
+    """Lets the reservations reach RESERVATION_CAP and expire now."""
     let_pass(settings.RESERVATION_CAP)
     Reservation.objects.update(expires_at=timezone.now())
     expire_reservations(100)
 
 
-def take_out_and_put_in(api, draft):
+def remove_and_add_again(api, draft):
     api.delete(f"{draft}/items/book-123")
     return draft, api.post(f"{draft}/items", BOOK)
 
@@ -63,23 +63,23 @@ def open_another(api, draft):
     return path, api.post(f"{path}/items", BOOK)
 
 
-def let_expire_and_take_again(api, draft):
+def let_expire_and_reserve_again(api, draft):
     Reservation.objects.update(expires_at=timezone.now())
     expire_reservations(100)
     return draft, api.put(f"{draft}/items/book-123", {"quantity": 2})
 
 
-RENEWALS = [take_out_and_put_in, delete_and_open_another, cancel_and_open_another, let_expire_and_take_again]
+RENEWALS = [remove_and_add_again, delete_and_open_another, cancel_and_open_another, let_expire_and_reserve_again]
 
 
 @pytest.mark.parametrize("renew", [*RENEWALS, open_another])
-def test_no_hold_is_renewed_for_ever(api, draft, settings, renew):
+def test_no_reservation_is_renewed_without_end(api, draft, settings, renew):
     began = Reservation.objects.get().held_since
     steps = int(settings.RESERVATION_CAP / timedelta(minutes=10))
     for step in range(1, steps):
         let_pass(timedelta(minutes=10))
-        draft, answer = renew(api, draft)
-        assert answer.status_code == 200, (step, answer.content)
+        draft, response = renew(api, draft)
+        assert response.status_code == 200, (step, response.content)
         newest = Reservation.objects.order_by("-updated_at").first()
         assert newest.held_since == began - step * timedelta(minutes=10)
         assert newest.expires_at <= newest.held_since + settings.RESERVATION_CAP
@@ -91,9 +91,9 @@ def test_no_hold_is_renewed_for_ever(api, draft, settings, renew):
     assert available("book-123") == 100
 
 
-def test_after_a_pause_in_which_others_could_have_it_a_book_is_held_anew(api, draft, settings):
-    hold_to_the_end(settings)
-    _, refused = take_out_and_put_in(api, draft)
+def test_after_a_pause_a_book_is_reserved_anew(api, draft, settings):
+    reach_the_cap(settings)
+    _, refused = remove_and_add_again(api, draft)
     assert refused.json()["pause_seconds"] == settings.RESERVATION_TTL.total_seconds()
     let_pass(settings.RESERVATION_TTL)
     assert api.post(f"{draft}/items", BOOK).status_code == 200
@@ -101,26 +101,26 @@ def test_after_a_pause_in_which_others_could_have_it_a_book_is_held_anew(api, dr
     assert hold.expires_at == hold.held_since + settings.RESERVATION_TTL
 
 
-def test_a_draft_that_may_hold_no_longer_can_still_be_confirmed(api, draft, settings):
-    hold_to_the_end(settings)
+def test_a_draft_at_the_cap_can_still_be_confirmed(api, draft, settings):
+    reach_the_cap(settings)
     api.patch(draft, {"payment_method": "credit_card"})
     assert api.put(f"{draft}/items/book-123", {"quantity": 2}).json()["code"] == "held_too_long"
     assert api.post(f"{draft}/confirm").json()["status"] == "completed"
-    assert api.post(f"{drafted(api)}/extend").status_code == 200, "what is bought is not kept from others"
+    assert api.post(f"{drafted(api)}/extend").status_code == 200, "a purchase ends the chain of reservations"
 
 
-def test_one_customers_drafts_are_not_anothers(api, draft, settings, operator):
-    hold_to_the_end(settings)
+def test_each_customer_has_a_cap_of_their_own(api, draft, settings, operator):
+    reach_the_cap(settings)
     CustomerFactory(id="customer-002")
     clerk = signed_in(operator)
     assert len(clerk.get(drafted(clerk, customer_id="customer-002")).json()["items"]) == 1
-    assert clerk.get(drafted(clerk, customer_id="customer-001")).json()["items"] == [], "for whom, not who holds it"
+    assert clerk.get(drafted(clerk, customer_id="customer-001")).json()["items"] == [], "the customer's cap"
 
 
-# --- How many ---------------------------------------------------------------------------------------
+# --- The number of drafts ---------------------------------------------------------------------------
 
 
-def test_a_customer_has_so_many_open_drafts_and_no_more(api, customer, operator, settings):
+def test_the_open_drafts_of_a_customer_are_limited(api, customer, operator, settings):
     settings.MAX_OPEN_DRAFTS = 3
     clerk = signed_in(operator)
     paths = [client.post("/orders", {"customer_id": customer.pk})["Location"] for client in (api, clerk, api)]
@@ -135,7 +135,7 @@ def test_a_customer_has_so_many_open_drafts_and_no_more(api, customer, operator,
     assert api.post("/orders", {}).status_code == 201
 
 
-def test_a_placed_order_is_no_open_draft(api, draft, settings):
+def test_a_placed_order_does_not_count_as_open_draft(api, draft, settings):
     settings.MAX_OPEN_DRAFTS = 1
     assert api.post("/orders", {}).status_code == 409
     assert api.post("/orders", {**BOOK, "payment_method": "e_money"}).status_code == 201
@@ -143,7 +143,7 @@ def test_a_placed_order_is_no_open_draft(api, draft, settings):
     assert api.post("/orders", {}).status_code == 201
 
 
-def test_fifty_at_once_open_no_more(api):
-    answers = all_at_once([lambda: signed_in_again(api).post("/orders", {})] * 50)
-    assert sorted(answer.status_code for answer in answers) == [201] * 10 + [409] * 40
+def test_fifty_simultaneous_requests_do_not_exceed_the_limit(api):
+    responses = all_at_once([lambda: signed_in_again(api).post("/orders", {})] * 50)
+    assert sorted(response.status_code for response in responses) == [201] * 10 + [409] * 40
     assert Order.objects.filter(status="draft").count() == 10

@@ -1,4 +1,4 @@
-"""A direct command whose process dies in mid call: a worker drives what it has begun to its end."""
+"""A worker resumes the intent of a direct command whose process died during the provider call."""
 
 import sqlite3
 from contextlib import closing
@@ -10,21 +10,21 @@ from django.utils import timezone
 
 from cloudmart.kernel.ids import new_id
 from cloudmart.kernel.order import Address
-from cloudmart.providers.remote import OutcomeUnknown, Unknown
+from cloudmart.providers.outcomes import OutcomeUnknown, Unknown
 from cloudmart.providers.unsettled import Found
 from orders.models import SagaStyle
 from payments import direct as payments
 from payments.gateways.mock import MockGateway
 from payments.gateways.port import gateway
 from payments.models import Payment, Refund
-from sagas.desk.placing import START
+from sagas.desk.engine import engine
 from sagas.operations.stale_intents import KINDS, resume, resume_stale, stale
 from shipping import direct as shipping
 from shipping.models import Shipment
 from tests.acceptance.test_payment_commands import raising
 from tests.bookkeeping import differences, findings
 from tests.conftest import order_snapshot
-from tests.crash.boundaries import Fate, run
+from tests.crash.boundaries import Interruption, run
 from tests.integration.test_metrics import scraped
 from tests.integration.test_races import all_at_once
 
@@ -32,11 +32,11 @@ HERE = Address("150-0001", "1-2-3 Jingumae")
 
 
 def charge(order_id, **more):
-    payments.process(payments.Charge(order_id, 1000, "credit_card", **more))
+    payments.process(payments.ChargeRequest(order_id, 1000, "credit_card", **more))
 
 
 def charge_in_doubt(order_id):
-    """A charge that came to the gateway, whose answers were lost: it can still be dropped."""
+    """A charge whose responses were all lost: it can still be voided."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(type(gateway()), "charge", raising(OutcomeUnknown("silence")))
         patch.setattr(type(gateway()), "lookup", lambda self, key: Unknown("nobody knows"))
@@ -57,9 +57,9 @@ COMMANDS = {
         {"captured", "refunded"},
     ),
     "parcel": (lambda order_id: None, arrange, "parcels", {"arranged"}),
-    "call_off": (arrange, shipping.cancel, "call-offs", {"cancelled"}),
+    "parcel_cancellation": (arrange, shipping.cancel, "call-offs", {"cancelled"}),
 }
-"""By kind of intent: what comes before the command, the command, where it asks, and the statuses it ends in."""
+"""By kind of intent: what precedes the command, the command, the path that it posts to, and the final statuses."""
 
 
 def statuses():
@@ -78,7 +78,7 @@ def work():
 
 @pytest.fixture
 def order_id(transactional_db):
-    """Of an order that no saga knows."""
+    """The id of an order without a saga."""
     return new_id()
 
 
@@ -92,11 +92,11 @@ def empty_ledger(outside):
 
 @pytest.mark.parametrize("instant", ["before", "after"])
 @pytest.mark.parametrize("kind", COMMANDS)
-def test_a_killed_command_is_driven_to_its_end(empty_ledger, order_id, operator, kind, instant):
+def test_a_worker_settles_the_intent_of_a_killed_command(empty_ledger, order_id, operator, kind, instant):
     prepare, command, path, ends = COMMANDS[kind]
     prepare(order_id)
     boundary = f"{instant} POST {path}"
-    passed = run(lambda: command(order_id), Fate(4 if instant == "after" else 3))
+    passed = run(lambda: command(order_id), Interruption(4 if instant == "after" else 3))
     assert not passed.survived and passed.passed[-1] == boundary
     let_time_pass()
     assert findings() == {f"{kind}_is_driven": (str(order_id),)}
@@ -107,7 +107,7 @@ def test_a_killed_command_is_driven_to_its_end(empty_ledger, order_id, operator,
     assert set(scraped(operator)["cloudmart_unsettled_intents"].values()) == {0}
 
 
-def test_a_declined_charge_that_nobody_waits_for_is_declined(order_id, monkeypatch, settings):
+def test_a_worker_records_a_decline(order_id, monkeypatch, settings):
     settings.PROVIDER_TEXTS = "plain"
     with monkeypatch.context() as down:
         down.setattr(MockGateway, "charge", raising(OutcomeUnknown("silence")))
@@ -118,28 +118,28 @@ def test_a_declined_charge_that_nobody_waits_for_is_declined(order_id, monkeypat
     assert (payment.status, payment.failure, payment.payment_token) == ("declined", "expired_card", "")
 
 
-def test_an_intent_is_left_to_its_client_until_it_is_stale(order_id, monkeypatch):
+def test_a_worker_does_not_resume_an_intent_before_it_is_stale(order_id, monkeypatch):
     charge_in_doubt(order_id)
     work()
     assert statuses() == {"pending"} and findings() == {}
 
 
 @pytest.mark.parametrize("style", SagaStyle)
-def test_an_intent_of_a_saga_under_way_is_left_to_it(customer, shelve, monkeypatch, style):
+def test_a_worker_does_not_resume_the_intent_of_a_running_saga(customer, shelve, monkeypatch, style):
     shelve("book-123", 5)
     monkeypatch.setattr(MockGateway, "charge", raising(OutcomeUnknown("silence")))
-    START[style](order_snapshot(("book-123", 1), style=style), "")
+    engine.start(order_snapshot(("book-123", 1), style=style))
     let_time_pass()
     assert resume_stale() == 0 and findings() == {}
 
 
 @pytest.mark.parametrize("style", SagaStyle)
-def test_an_intent_that_a_saga_takes_up_meanwhile_is_left_to_it(customer, shelve, monkeypatch, style):
-    """Between the look for stale intents and the resumption of this one, the saga has begun to undo its order."""
+def test_a_worker_does_not_resume_an_intent_that_a_saga_resumes_meanwhile(customer, shelve, monkeypatch, style):
+    """The saga begins to undo its order between the selection of stale intents and the resumption of this one."""
     shelve("book-123", 5)
     with monkeypatch.context() as down:
         down.setattr(MockGateway, "charge", raising(OutcomeUnknown("silence")))
-        START[style](order_snapshot(("book-123", 1), style=style), "")
+        engine.start(order_snapshot(("book-123", 1), style=style))
     let_time_pass()
     payment, kinds = Payment.objects.get(), {kind.name: kind for kind in KINDS}
     gateway().diary.clear()
@@ -147,25 +147,25 @@ def test_an_intent_that_a_saga_takes_up_meanwhile_is_left_to_it(customer, shelve
     assert not gateway().diary and statuses() == {"pending"}
 
 
-def test_workers_at_once_ask_once(order_id):
+def test_concurrent_workers_call_the_provider_once(order_id):
     charge_in_doubt(order_id)
     let_time_pass()
     gateway().diary.clear()
     assert sorted(all_at_once([resume_stale] * 4)) == [0, 0, 0, 1]
-    assert [verb for verb, _ in gateway().diary] == ["charge"] and statuses() == {"captured"}
+    assert [method for method, _ in gateway().diary] == ["charge"] and statuses() == {"captured"}
 
 
-def test_one_that_raises_stops_no_other_and_is_not_tried_again_at_once(transactional_db, monkeypatch, lines):
+def test_an_intent_that_raises_stops_no_other_and_is_not_retried_at_once(transactional_db, monkeypatch, lines):
     charges = [new_id() for _ in range(3)]
     for each in charges:
         charge_in_doubt(each)
     let_time_pass()
     take = MockGateway.charge
 
-    def poison(self, key, *, order_id, **asked):
+    def poison(self, key, *, order_id, **body):
         if order_id == charges[0]:
             raise RuntimeError("poison")
-        return take(self, key, order_id=order_id, **asked)
+        return take(self, key, order_id=order_id, **body)
 
     monkeypatch.setattr(MockGateway, "charge", poison)
     assert (resume_stale(), resume_stale()) == (3, 0)
@@ -175,7 +175,7 @@ def test_one_that_raises_stops_no_other_and_is_not_tried_again_at_once(transacti
     assert findings() == {}, "it was tried a short time ago"
 
 
-def test_what_stays_in_doubt_is_asked_for_again_and_again(order_id, monkeypatch):
+def test_an_intent_in_doubt_is_retried_until_it_is_settled(order_id, monkeypatch):
     charge_in_doubt(order_id)
     key = Payment.objects.get().idempotency_key
     with monkeypatch.context() as down:

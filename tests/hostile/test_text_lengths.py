@@ -1,4 +1,4 @@
-"""A text column takes as many characters as its model says, on every database, also in one that was there before."""
+"""Every database enforces the length of text columns, including databases that existed before."""
 
 import pytest
 from django.apps import apps
@@ -9,7 +9,7 @@ from cloudmart.database.fields import CharField
 from cloudmart.kernel.ids import new_id
 from sagas.models import SagaInstance
 
-OURS = [
+MODELS = [
     model
     for name in ("cloudmart", "orders", "inventory", "payments", "shipping", "sagas")
     for model in apps.get_app_config(name).get_models()
@@ -22,13 +22,13 @@ def texts_of(model):
     return [field for field in model._meta.local_fields if isinstance(field, models.CharField)]
 
 
-@pytest.mark.parametrize("model", OURS, ids=lambda model: model.__name__)
-def test_every_text_has_a_length_that_every_database_enforces(model):
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+def test_every_text_column_uses_the_field_whose_length_is_enforced(model):
     assert [field.name for field in texts_of(model) if not isinstance(field, CharField)] == []
 
 
 @pytest.mark.parametrize("length", [200, 201, 338])
-def test_a_text_that_is_too_long_is_refused_and_no_other(transactional_db, length):
+def test_only_a_text_that_is_too_long_is_rejected(transactional_db, length):
     saga = SagaInstance(saga_type="orchestration", order_id=new_id(), payload={}, attention="👩🏽" * (length // 2))
     saga.attention += "x" * (length % 2)
     if length <= 200:
@@ -41,7 +41,7 @@ def test_a_text_that_is_too_long_is_refused_and_no_other(transactional_db, lengt
 
 @pytest.fixture
 def before(transactional_db):
-    """The apps as they were before SQLite enforced lengths; the database is brought up to date afterwards."""
+    """The apps before SQLite enforced lengths. The database is migrated forward afterwards."""
     executor = MigrationExecutor(connection)
     latest = executor.loader.graph.leaf_nodes()
     executor.migrate(BEFORE)
@@ -57,7 +57,7 @@ def latest_of(*names):
     return [node for node in MigrationExecutor(connection).loader.graph.leaf_nodes() if node[0] in names]
 
 
-def test_what_sqlite_has_let_grow_too_long_is_cut_and_the_ledger_stays_closed(before):
+def test_the_migration_cuts_long_texts_and_the_ledger_stays_append_only(before):
     reason = "x" * (338 if IS_SQLITE else 200)
     shelf = old_shelf(before)
     before.get_model("inventory", "StockEvent").objects.create(
@@ -82,7 +82,7 @@ def test_what_sqlite_has_let_grow_too_long_is_cut_and_the_ledger_stays_closed(be
                 cursor.execute(change)
 
 
-def test_a_reference_keeps_its_characters(before):
+def test_the_migration_keeps_references(before):
     reference = "x" * (255 if IS_SQLITE else 64)
     before.get_model("payments", "Payment").objects.create(
         order_id=new_id(),

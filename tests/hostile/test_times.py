@@ -1,4 +1,4 @@
-"""Moments follow each other as what happened did, whatever the clocks of the machines say."""
+"""Stored times are in the order of what happened, whatever the clocks of the machines say."""
 
 from datetime import timedelta
 from importlib import import_module
@@ -10,11 +10,11 @@ from django.db import connection
 from django.db.models import F
 from django.utils import timezone
 
-from cloudmart.providers.remote import OutcomeUnknown, Unknown
+from cloudmart.providers.outcomes import OutcomeUnknown, Unknown
 from orders.models import SagaStyle
 from payments.gateways.mock import MockGateway
 from sagas.models import Event, SagaInstance
-from sagas.operations.audit.records import facts_are_told_after_they_happen, saga_ends_after_its_steps
+from sagas.operations.audit.records import events_are_delivered_after_they_happen, saga_ends_after_its_steps
 from tests.acceptance.test_payment_commands import raising
 from tests.clock import application_clock
 
@@ -34,8 +34,8 @@ def place(api, shelve, style):
 
 
 def assert_in_order():
-    for invariant in (facts_are_told_after_they_happen, saga_ends_after_its_steps):
-        finding = invariant.look(5)
+    for invariant in (events_are_delivered_after_they_happen, saga_ends_after_its_steps):
+        finding = invariant.check(5)
         assert finding.holds, finding
     assert not Event.objects.filter(delivered_at=None).exists()
     for saga in SagaInstance.objects.all():
@@ -45,23 +45,23 @@ def assert_in_order():
 
 
 @pytest.mark.parametrize("end", [{}, {"payment_token": "tok_insufficient_funds"}, {"shipping_address": "999-9999 A"}])
-def test_nothing_is_delivered_or_finished_before_it_happened(place, end):
+def test_deliveries_and_ends_follow_what_caused_them(place, end):
     for _ in range(5):
         place(**end)
     assert_in_order()
 
 
-def test_so_it_is_after_a_cancellation(place, api):
+def test_times_are_in_order_after_a_cancellation(place, api):
     order_id = place().json()["order_id"]
     api.post(f"/orders/{order_id}/cancel")
     assert_in_order()
 
 
 @BY_CLOCKS
-def test_so_it_is_when_a_machine_with_another_clock_drives_the_order_on(place, monkeypatch, fast):
+def test_times_are_in_order_when_a_machine_with_a_wrong_clock_resumes_the_order(place, monkeypatch, fast):
     with monkeypatch.context() as down:
-        down.setattr(MockGateway, "charge", raising(OutcomeUnknown("no answer")))
-        down.setattr(MockGateway, "lookup", lambda *args: Unknown("nobody knows"))
+        down.setattr(MockGateway, "charge", raising(OutcomeUnknown("no response")))
+        down.setattr(MockGateway, "lookup", lambda *args: Unknown("unknown"))
         place()
     SagaInstance.objects.update(wake_at=timezone.now())
     with application_clock(fast):
@@ -70,7 +70,7 @@ def test_so_it_is_when_a_machine_with_another_clock_drives_the_order_on(place, m
     assert_in_order()
 
 
-def test_what_was_out_of_order_is_put_in_order_by_the_migration(place):
+def test_the_migration_puts_times_in_order(place):
     place()
     Event.objects.update(delivered_at=F("timestamp") - timedelta(milliseconds=5))
     sagas_with_steps = SagaInstance.objects.filter(saga_type=SagaStyle.ORCHESTRATION)

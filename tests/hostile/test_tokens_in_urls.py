@@ -1,4 +1,4 @@
-"""A token that a client writes into a URL stands in no log line."""
+"""A token in a URL appears in no log line."""
 
 import logging
 import os
@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 
 from cloudmart.kernel.redaction import forget_secrets, redacted
-from tests.integration.test_server import ask
+from tests.integration.test_server import request
 from tests.processes import free_port, run_python, serving
 
 pytestmark = pytest.mark.any_database
@@ -27,7 +27,7 @@ URLS = [
 ]
 
 
-def assert_told_nothing(logged):
+def assert_no_secret_in(logged):
     assert TOKEN not in logged and SECRET not in logged
 
 
@@ -36,35 +36,35 @@ def test_a_request_is_logged_without_the_token_in_its_url(api, lines, caplog, ur
     caplog.set_level(logging.INFO)
     api.get(url)
     assert any(line["event"] == "request" for line in lines())
-    assert_told_nothing(str(lines()))
+    assert_no_secret_in(str(lines()))
 
 
-def test_the_path_is_still_told(api, lines):
+def test_the_path_is_logged_without_the_token(api, lines):
     api.get(f"/orders/{TOKEN}")
     assert [line["path"] for line in lines()] == ["/orders/***"]
 
 
-def test_an_unforeseen_error_does_not_show_the_url(api, lines, monkeypatch):
-    def burst(*args, **kwargs):
-        raise ZeroDivisionError(f"while answering http://shop.example/orders/{TOKEN}?token={SECRET}")
+def test_an_unexpected_error_is_logged_without_the_token(api, lines, monkeypatch):
+    def fail(*args, **kwargs):
+        raise ZeroDivisionError(f"while handling http://shop.example/orders/{TOKEN}?token={SECRET}")
 
-    monkeypatch.setattr("orders.views.find_order", burst)
+    monkeypatch.setattr("orders.views.find_order", fail)
     api.raise_request_exception = False
-    answer = api.get(f"/orders/01a1fc13-06f4-71f7-ac05-df3857a063f2?token={SECRET}")
-    assert answer.status_code == 500
+    response = api.get(f"/orders/01a1fc13-06f4-71f7-ac05-df3857a063f2?token={SECRET}")
+    assert response.status_code == 500
     assert any("ZeroDivisionError" in line.get("exception", "") for line in lines())
-    assert_told_nothing(str(lines()))
+    assert_no_secret_in(str(lines()))
 
 
-def test_a_form_from_elsewhere_is_refused_without_telling_its_url(db, lines):
-    """Django writes into the log where the form came from."""
+def test_a_rejected_foreign_form_is_logged_without_the_token(db, lines):
+    """Django logs the Referer of the form."""
     browser = Client(enforce_csrf_checks=True)
     browser.get("/admin/login/", secure=True)
     elsewhere = {"Referer": f"https://elsewhere.example/?token={SECRET}"}
     form = {"csrfmiddlewaretoken": browser.cookies["csrftoken"].value}
     assert browser.post("/admin/login/", form, headers=elsewhere, secure=True).status_code == 403
     assert any("elsewhere.example" in line["event"] for line in lines())
-    assert_told_nothing(str(lines()))
+    assert_no_secret_in(str(lines()))
 
 
 @pytest.mark.parametrize(
@@ -78,12 +78,12 @@ def test_a_form_from_elsewhere_is_refused_without_telling_its_url(db, lines):
         (f"{TOKEN}0", f"{TOKEN}0"),
     ],
 )
-def test_what_is_blotted_out(text, left):
+def test_what_is_redacted(text, left):
     forget_secrets()
     assert redacted(text) == left
 
 
-def test_the_server_itself_logs_no_url_either(tmp_path):
+def test_the_server_logs_no_token(tmp_path):
     environment = {
         **os.environ,
         "DATABASE_URL": f"sqlite:///{tmp_path}/shop.sqlite3",
@@ -96,8 +96,8 @@ def test_the_server_itself_logs_no_url_either(tmp_path):
     port = free_port()
     with serving(port, environment) as server:
         for url in URLS:
-            ask(port, "GET", url)
+            request(port, "GET", url)
         server.terminate()
         logged = server.communicate(timeout=60)[0]
-    assert logged.count('"event": "request"') >= len(URLS) - 1, "all but what is a file"
-    assert_told_nothing(logged)
+    assert logged.count('"event": "request"') >= len(URLS) - 1, "all but the static file"
+    assert_no_secret_in(logged)

@@ -12,7 +12,7 @@ from cloudmart.kernel.ids import new_id
 from inventory.charts import LINES
 from inventory.models import InventoryRecord, StockEvent
 from inventory.selectors import sample_of
-from sagas.choreography import inventory as stock_room
+from sagas.choreography import inventory as reactions_of_inventory
 from sagas.models import SagaInstance
 from shipping.models import Shipment
 from tests.acceptance.conftest import end_of
@@ -38,7 +38,7 @@ def place_one(api, shelve):
         assert api.post("/orders", {**ORDER, "saga": style}).status_code == 201
 
 
-def test_all_tables_are_there_can_be_searched_and_looked_at(site):
+def test_every_table_can_be_searched_and_shown(site):
     assert len(OURS) == 17
     for model in OURS:
         base = f"/admin/{model._meta.app_label}/{model._meta.model_name}"
@@ -50,44 +50,45 @@ def test_all_tables_are_there_can_be_searched_and_looked_at(site):
         assert site.get(f"{base}/add/").status_code == may_add
 
 
-def test_a_new_book_gets_an_empty_shelf(site):
+def test_a_new_book_has_no_stock(site):
     site.post("/admin/inventory/book/add/", {"id": "book-900", "title": "New", "price": 1200})
     assert InventoryRecord.objects.get(pk="book-900").on_hand == 0
 
 
-def note_that_all_parcels_were_fetched(site):
+def mark_all_as_shipped(site):
+    """Runs the admin action for all parcels, and returns the messages."""
     parcels = [str(pk) for pk in Shipment.objects.values_list("pk", flat=True)]
-    action = {"action": "hand_over_to_carrier", "_selected_action": parcels}
-    answer = site.post("/admin/shipping/shipment/", action, follow=True)
-    assert answer.status_code == 200
-    return [str(message) for message in answer.context["messages"]]
+    action = {"action": "mark_as_shipped", "_selected_action": parcels}
+    response = site.post("/admin/shipping/shipment/", action, follow=True)
+    assert response.status_code == 200
+    return [str(message) for message in response.context["messages"]]
 
 
-def test_an_operator_notes_that_parcels_were_fetched(site):
-    note_that_all_parcels_were_fetched(site)
+def test_an_operator_marks_parcels_as_shipped(site):
+    mark_all_as_shipped(site)
     assert set(Shipment.objects.values_list("status", flat=True)) == {"shipped"}
 
 
-def test_a_parcel_without_a_saga_is_fetched_too(site, operator):
+def test_a_parcel_without_a_saga_can_be_marked_as_shipped(site, operator):
     body = {"order_id": str(new_id()), "shipping_address": "150-0001"}
     assert signed_in(operator).post("/shipping/arrange", body).status_code == 200
-    note_that_all_parcels_were_fetched(site)
+    mark_all_as_shipped(site)
     assert Shipment.objects.get(order_id=body["order_id"]).status == "shipped"
 
 
-def test_a_parcel_is_fetched_only_when_its_order_is_sold(site, api, operator, monkeypatch):
-    """Only facts leave a gap between the parcel and the sale; in a workflow they are one transaction."""
+def test_a_parcel_cannot_be_marked_as_shipped_before_its_order_is_sold(site, api, operator, monkeypatch):
+    """Only in choreography can there be a commit between the parcel and the sale."""
 
-    def die(order):
-        raise KeyboardInterrupt
+    def fail(order):
+        raise RuntimeError
 
-    with monkeypatch.context() as dying, pytest.raises(KeyboardInterrupt):
-        dying.setattr(stock_room.inventory, "confirm_stock", die)
+    with monkeypatch.context() as failing:
+        failing.setattr(reactions_of_inventory.inventory, "confirm_stock", fail)
         api.post("/orders", {**ORDER, "saga": "choreography"})
     order_id = str(SagaInstance.objects.get(status="SHIPPING_ARRANGED").order_id)
-    told = note_that_all_parcels_were_fetched(site)
-    assert sorted("is on its way" in each for each in told) == [False, True, True]
-    (refused,) = [each for each in told if order_id in each]
+    messages = mark_all_as_shipped(site)
+    assert sorted("is marked as shipped" in each for each in messages) == [False, True, True]
+    (refused,) = [each for each in messages if order_id in each]
     assert "The order is not sold: its saga is SHIPPING_ARRANGED." in refused
     signed_in(operator).post("/inventory/release", {"order_id": order_id})
     SagaInstance.objects.update(lease_until=DatabaseNow())
@@ -95,14 +96,14 @@ def test_a_parcel_is_fetched_only_when_its_order_is_sold(site, api, operator, mo
     assert end_of(order_id)[:3] == ("cancelled", 0, 0)
 
 
-def test_a_books_history_is_told_and_drawn(site, shelve):
+def test_the_history_of_a_book_is_listed_and_drawn(site, shelve):
     page = site.get("/admin/inventory/inventoryrecord/book-123/history/")
     text = page.content.decode()
     for event in StockEvent.objects.filter(shelf="book-123"):
         assert event.get_type_display() in text and event.actor in text and str(event.order_id or "") in text
     chart = page.context["chart"]
-    for line in LINES:
-        (points,) = re.findall(f'points="([^"]*)" fill="none" stroke="{line.colour}"', chart)
+    for colour in LINES.values():
+        (points,) = re.findall(f'points="([^"]*)" fill="none" stroke="{colour}"', chart)
         assert len(points.split()) == 2 * StockEvent.objects.filter(shelf="book-123").count() - 1
     assert site.get("/admin/inventory/inventoryrecord/").content.decode().count("/book-123/history/") == 1
     shelve("book-new", 0)
@@ -110,7 +111,7 @@ def test_a_books_history_is_told_and_drawn(site, shelve):
     assert site.get("/admin/inventory/inventoryrecord/none/history/").status_code == 302
 
 
-def test_a_long_history_is_leafed_through_and_its_chart_is_a_sample(site, shelve, monkeypatch):
+def test_a_long_history_has_pages_and_its_chart_is_a_sample(site, shelve, monkeypatch):
     monkeypatch.setattr("inventory.admin.EVENTS_ON_A_PAGE", 5)
     monkeypatch.setattr("inventory.selectors.MOST_DRAWN", 4)
     shelve("book-long", 1)

@@ -36,12 +36,12 @@ def test_seed_fills_the_shop_once(transactional_db):
     assert (Book.objects.count(), available("book-123")) == (3, 3)
 
 
-def test_seed_makes_no_users_unless_asked(transactional_db):
+def test_seed_creates_users_only_on_request(transactional_db):
     assert "password" not in run("seed")
     assert Customer.objects.get(pk="customer-001").user is None
 
 
-def test_seed_makes_up_a_large_shop_with_its_ledger(transactional_db):
+def test_seed_creates_a_large_shop_with_its_ledger(transactional_db):
     run("seed", books=1500, customers=20, copies=7)
     run("seed", books=1501, customers=20, copies=7)
     assert (Book.objects.count(), Customer.objects.count()) == (1504, 22)
@@ -49,7 +49,7 @@ def test_seed_makes_up_a_large_shop_with_its_ledger(transactional_db):
     assert StockEvent.objects.filter(shelf="made-up-0000001").count() == 1
 
 
-def test_issue_token_prints_just_a_token_that_works(customer):
+def test_issue_token_prints_only_a_valid_token(customer):
     token = run("issue_token", customer.user.username)
     assert token == f"{token.strip()}\n"
     client = APIClient()
@@ -60,34 +60,34 @@ def test_issue_token_prints_just_a_token_that_works(customer):
         run("issue_token", "nobody")
 
 
-def test_expire_reservations_gives_back_what_the_clock_has_passed_in_batches(shelve):
+def test_expire_reservations_expires_reservations_in_batches(shelve):
     shelve("book-123", 10)
     for _ in range(5):
         reserve_stock(order_snapshot(("book-123", 1)))
-    lapsed = list(Reservation.objects.order_by("pk")[:3])
-    Reservation.objects.filter(pk__in=[hold.pk for hold in lapsed]).update(expires_at="2020-01-01T00:00Z")
+    expired = list(Reservation.objects.order_by("pk")[:3])
+    Reservation.objects.filter(pk__in=[hold.pk for hold in expired]).update(expires_at="2020-01-01T00:00Z")
     assert run("expire_reservations", batch=2).startswith("3 ")
     assert run("expire_reservations").startswith("0 ")
     assert InventoryRecord.objects.get().reserved == 2
     assert StockEvent.objects.filter(type="ReservationExpired").count() == 3
 
 
-def test_demo_ends_in_the_same_place_in_both_styles_and_can_be_played_again(transactional_db):
+def test_the_demo_has_the_same_results_in_both_styles_and_can_be_repeated(transactional_db):
     for _ in range(2):
-        told = run("demo")
-        left = told[told.index("What is left") :]
-        assert left.count("2 on the shelf, 0 held") == 2
+        output = run("demo")
+        left = output[output.index("What is left") :]
+        assert left.count("2 on the shelf, 0 reserved") == 2
         assert left.count("money kept: 17710 yen") == 2
-        assert left.count("parcels on their way: 3") == 2
-    assert "COMPENSATION_STARTED" in told and "PaymentRefunded" in told
+        assert left.count("parcels arranged: 3") == 2
+    assert "COMPENSATION_STARTED" in output and "PaymentRefunded" in output
 
 
-def test_stock_is_added_and_shown(shelve):
+def test_add_stock_adds_copies_and_show_stock_shows_them(shelve):
     shelve("book-123", 0)
     shelve("book-456", 3)
     for _ in range(2):
-        told = run("add_stock", "book-123", "7", reason="second print", reference="d-1")
-    assert told == "book-123: 7 on the shelf, 7 to be had\n"
+        output = run("add_stock", "book-123", "7", reason="second print", reference="d-1")
+    assert output == "book-123: 7 on hand, 7 available\n"
     assert json.loads(run("add_stock", "book-123", "1", json=True))["total_quantity"] == 8
     lines = [json.loads(line) for line in run("show_stock", json=True).splitlines()]
     assert [(line["book_id"], line["available_quantity"]) for line in lines] == [("book-123", 8), ("book-456", 3)]
@@ -99,7 +99,7 @@ def test_stock_is_added_and_shown(shelve):
 @pytest.mark.parametrize(
     "command", [["add_stock", "none", "1"], ["add_stock", "book-123", "0"], ["show_stock", "book-123", "none"]]
 )
-def test_what_cannot_be_done_is_said(shelve, command):
+def test_a_refused_command_ends_with_an_error(shelve, command):
     shelve("book-123", 1)
     with pytest.raises(CommandError):
         call_command(*command)

@@ -1,4 +1,4 @@
-"""What databases do differently from each other, and from what one would think: we lean on none of it."""
+"""Differences between databases that the code must not depend on."""
 
 import re
 
@@ -18,18 +18,18 @@ from tests.factories import BookFactory, CustomerFactory
 from tests.known_bugs import known_bug
 
 ORDER = {"book_id": "book-123", "quantity": 1, "payment_method": "credit_card"}
-OURS = [
+MODELS = [
     model
     for name in ("cloudmart", "orders", "inventory", "payments", "shipping", "sagas")
     for model in apps.get_app_config(name).get_models()
 ]
-ALIKE = ("code", "CODE", "Code")
-ALIKE_IN_ANY_SCRIPT = (*ALIKE, "côde", "ｃｏｄｅ")
+SIMILAR = ("code", "CODE", "Code")
+SIMILAR_IN_ANY_SCRIPT = (*SIMILAR, "côde", "ｃｏｄｅ")
 
 
 @pytest.fixture
 def order_everything(api, shelve):
-    """Place orders that complete, fail, are cancelled, were drafts. Returns the id of one that completes."""
+    """Places orders that complete, fail, are cancelled or were drafts. Returns the id of a completed one."""
     shelve("book-123", 50)
 
     def order_everything(style):
@@ -48,7 +48,7 @@ def order_everything(api, shelve):
 
 
 @known_bug("Jepsen: MySQL 8.0.34", "SQLite: deferred transactions")
-def test_a_transaction_is_as_isolated_as_we_think(transactional_db):
+def test_transactions_have_the_expected_isolation(transactional_db):
     if connection.vendor == "sqlite":
         assert connection.transaction_mode == "IMMEDIATE"
         return
@@ -58,24 +58,24 @@ def test_a_transaction_is_as_isolated_as_we_think(transactional_db):
 
 
 @known_bug("MySQL: rows changed")
-def test_an_update_counts_the_rows_that_it_finds(customer):
-    """Whether or not that changes them: what we compare and set may stand there already."""
+def test_an_update_counts_the_rows_that_match(customer):
+    """MySQL by itself counts only changed rows. A compare-and-set may set a value that is already there."""
     for _ in range(2):
         assert Customer.objects.filter(pk=customer.pk).update(name="Sato") == 1
 
 
 @known_bug("MySQL: SET from left to right")
 @pytest.mark.parametrize("style", SagaStyle)
-def test_no_update_reads_a_column_that_it_writes_elsewhere(order_everything, style):
-    """On MySQL it would find there what it has just written."""
+def test_no_update_reads_a_column_that_it_also_sets(order_everything, style):
+    """MySQL would read the new value."""
     updates = set()
 
-    def listen(execute, sql, params, many, context):
+    def record(execute, sql, params, many, context):
         if sql.startswith("UPDATE"):
             updates.add(sql.replace("`", '"'))
         return execute(sql, params, many, context)
 
-    with connection.execute_wrapper(listen):
+    with connection.execute_wrapper(record):
         order_everything(style)
     assert any('"fence" + ' in sql for sql in updates)
     for sql in updates:
@@ -83,7 +83,7 @@ def test_no_update_reads_a_column_that_it_writes_elsewhere(order_everything, sty
 
 
 def columns_read_elsewhere(update):
-    """The columns that an UPDATE sets, and also reads to set another."""
+    """Returns the columns that an UPDATE sets and also reads to set another one."""
     assignments = update.partition(" SET ")[2].partition(" WHERE ")[0]
     _, *parts = re.split(r'(?:^|, )"(\w+)" = ', assignments)
     values = dict(zip(parts[::2], parts[1::2], strict=True))
@@ -92,14 +92,14 @@ def columns_read_elsewhere(update):
     }
 
 
-def test_such_an_update_would_be_noticed():
+def test_the_check_detects_such_an_update():
     assert columns_read_elsewhere('UPDATE "t" SET "a" = ("t"."a" - %s), "b" = "t"."a" WHERE "t"."id" = %s') == {"a"}
 
 
 @known_bug("MySQL: no partial unique index")
 @pytest.mark.parametrize("style", SagaStyle)
 @pytest.mark.parametrize("model", [SagaInstance, Payment, Shipment, Reservation])
-def test_the_database_keeps_an_order_to_one_of_each(order_everything, style, model):
+def test_the_database_allows_one_row_per_order(order_everything, style, model):
     again = model.objects.get(order_id=order_everything(style))
     again.pk = new_id()
     if hasattr(again, "idempotency_key"):
@@ -109,40 +109,40 @@ def test_the_database_keeps_an_order_to_one_of_each(order_everything, style, mod
 
 
 @known_bug("MySQL: no partial unique index")
-def test_no_promise_needs_a_partial_index():
-    constraints = [each for model in OURS for each in model._meta.constraints]
+def test_no_constraint_needs_a_partial_index():
+    constraints = [each for model in MODELS for each in model._meta.constraints]
     unique = [each for each in constraints if isinstance(each, models.UniqueConstraint)]
     assert unique and not [each.name for each in unique if each.condition]
 
 
 @known_bug("MySQL: collation")
-def test_codes_that_look_alike_are_different_codes(transactional_db):
-    for code in ALIKE:
+def test_similar_codes_are_different_codes(transactional_db):
+    for code in SIMILAR:
         CustomerFactory(id=code, user=None)
         BookFactory(id=code)
     assert set(Customer.objects.filter(pk="CODE").values_list("pk", flat=True)) == {"CODE"}
 
 
 @known_bug("MySQL: collation")
-def test_references_that_look_alike_are_different_references(shelve):
+def test_similar_references_are_different_references(shelve):
     shelve("book-123", 0)
     for _ in range(2):
-        for reference in ALIKE_IN_ANY_SCRIPT:
+        for reference in SIMILAR_IN_ANY_SCRIPT:
             committed.add_stock("book-123", 1, reference=reference)
     references = StockEvent.objects.order_by("version").values_list("reference", flat=True)
-    assert tuple(references) == ALIKE_IN_ANY_SCRIPT
+    assert tuple(references) == SIMILAR_IN_ANY_SCRIPT
 
 
 @known_bug("SQLite: decimals")
-def test_money_is_counted_in_whole_numbers():
-    fields = [field for model in OURS for field in model._meta.get_fields()]
+def test_amounts_are_integers():
+    fields = [field for model in MODELS for field in model._meta.get_fields()]
     assert not [field for field in fields if isinstance(field, models.DecimalField | models.FloatField)]
 
 
 @known_bug("MySQL: no RETURNING")
 @pytest.mark.parametrize("style", SagaStyle)
-def test_no_row_has_to_be_told_its_id(order_everything, style, monkeypatch):
-    """MySQL tells none of those that are written together; MariaDB and SQLite would."""
+def test_no_insert_depends_on_returned_ids(order_everything, style, monkeypatch):
+    """MySQL does not return the ids of a multi-row INSERT; MariaDB and SQLite do."""
     monkeypatch.setattr(connection.features, "can_return_columns_from_insert", False)
     order_everything(style)
     assert EventReceipt.objects.exists() == (style == SagaStyle.CHOREOGRAPHY)

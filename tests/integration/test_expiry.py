@@ -1,4 +1,4 @@
-"""Holds that the clock has passed are given back: by several at once, in batches, and whatever is killed meanwhile."""
+"""Expired reservations are returned to stock: by simultaneous runs, in batches, and after a kill."""
 
 import signal
 from threading import Event
@@ -9,69 +9,68 @@ from django.db.models import Sum
 
 from cloudmart.database.clock import DatabaseNow
 from inventory.models import InventoryRecord, Reservation, StockEvent
-from inventory.stock import replay
 from orders.models import SagaStyle
-from tests.committed import expire_reservations, lapse, reserve_stock
+from tests.committed import expire_reservations, let_reservations_expire, reserve_stock
 from tests.conftest import order_snapshot
 from tests.integration.test_races import all_at_once, buyer
-from tests.processes import managing, wait_until
+from tests.ledger import replayed_stock
+from tests.processes import running_command, wait_until
 
 BOOKS = tuple(f"book-{number}" for number in range(5))
-LAPSED_EACH = 40
+EXPIRED_EACH = 40
 
 
 @pytest.fixture
-def lapsed(shelve):
-    """Five shelves, each full of holds that the clock has passed."""
+def expired(shelve):
+    """Reserves all copies of five books past their expiry. Returns the number of reservations."""
     for book_id in BOOKS:
-        shelve(book_id, LAPSED_EACH)
-        for _ in range(LAPSED_EACH):
+        shelve(book_id, EXPIRED_EACH)
+        for _ in range(EXPIRED_EACH):
             reserve_stock(order_snapshot((book_id, 1)))
-    lapse()
-    return len(BOOKS) * LAPSED_EACH
+    let_reservations_expire()
+    return len(BOOKS) * EXPIRED_EACH
 
 
-def still_held():
+def still_active():
     return Reservation.objects.filter(status="active").count()
 
 
-def assert_ledger_and_holds_agree():
+def assert_ledger_and_reservations_agree():
     for record in InventoryRecord.objects.all():
-        events = list(StockEvent.objects.filter(shelf=record).order_by("version"))
-        assert replay(event.happened for event in events) == record.stock
+        assert replayed_stock(record.pk) == record.stock
         held = record.reservations.filter(status="active").aggregate(copies=Sum("quantity", default=0))
         assert record.reserved == held["copies"]
     expired = StockEvent.objects.filter(type="ReservationExpired").values_list("reservation_id", flat=True)
     assert sorted(expired) == sorted(Reservation.objects.filter(status="expired").values_list("pk", flat=True))
 
 
-def test_three_at_once_give_each_hold_back_once(lapsed):
+def test_three_simultaneous_runs_expire_each_reservation_once(expired):
     def expire():
         total = 0
-        while (given_back := expire_reservations(7)) is not None:
-            total += given_back
+        while (count := expire_reservations(7)) is not None:
+            total += count
         return total
 
-    assert sum(all_at_once([expire] * 3)) == lapsed
-    assert still_held() == 0
-    assert_ledger_and_holds_agree()
+    assert sum(all_at_once([expire] * 3)) == expired
+    assert still_active() == 0
+    assert_ledger_and_reservations_agree()
 
 
-def test_killed_in_the_middle_it_does_no_harm(lapsed):
-    with managing("expire_reservations", "--batch", "1") as expiry:
-        wait_until(lambda: still_held() < lapsed)
+def test_a_killed_run_leaves_consistent_stock(expired):
+    with running_command("expire_reservations", "--batch", "1") as expiry:
+        wait_until(lambda: still_active() < expired)
         expiry.send_signal(signal.SIGKILL)
         expiry.wait(timeout=60)
-        assert 0 < still_held() < lapsed, "it was to be killed in the middle"
-    assert_ledger_and_holds_agree()
+        assert 0 < still_active() < expired, "the run was not killed halfway"
+    assert_ledger_and_reservations_agree()
     while expire_reservations(50) is not None:
         pass
-    assert still_held() == 0
-    assert_ledger_and_holds_agree()
+    assert still_active() == 0
+    assert_ledger_and_reservations_agree()
 
 
 @pytest.mark.parametrize("style", SagaStyle)
-def test_buyers_meanwhile_see_no_error(api, lapsed, style):
+def test_buyers_see_no_error_during_expiry(api, expired, style):
     done = Event()
 
     def expire():
@@ -82,20 +81,20 @@ def test_buyers_meanwhile_see_no_error(api, lapsed, style):
             done.set()
 
     def buy(*basket):
-        answers = []
+        responses = []
         try:
-            while not done.is_set() or not answers:
-                answers.append(buyer(api, style, *basket)())
+            while not done.is_set() or not responses:
+                responses.append(buyer(api, style, *basket)())
         finally:
             connections.close_all()
-        return set(answers)
+        return set(responses)
 
-    _, *answers = all_at_once([expire, lambda: buy(*BOOKS[:2]), lambda: buy(*BOOKS[::-1][:2]), lambda: buy(BOOKS[0])])
-    assert all(each <= {(201, None), (409, "out_of_stock")} and (201, None) in each for each in answers), answers
-    assert_ledger_and_holds_agree()
+    _, *bought = all_at_once([expire, lambda: buy(*BOOKS[:2]), lambda: buy(*BOOKS[::-1][:2]), lambda: buy(BOOKS[0])])
+    assert all(each <= {(201, None), (409, "out_of_stock")} and (201, None) in each for each in bought), bought
+    assert_ledger_and_reservations_agree()
 
 
-def test_the_oldest_are_found_along_an_index(lapsed):
+def test_the_oldest_reservations_are_found_by_an_index(expired):
     due = Reservation.objects.filter(status="active", expires_at__lte=DatabaseNow()).order_by("expires_at")[:5]
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE TABLE reservations" if connection.vendor == "mysql" else "ANALYZE")

@@ -1,4 +1,4 @@
-"""The benchmark's floor writes by hand what the shop writes, so it must know every column."""
+"""The benchmark's floor writes its rows with bare SQL, so it must know every column."""
 
 import pytest
 from django.db import connection
@@ -9,8 +9,8 @@ from orders.models import Order
 from tests.factories import CustomerFactory
 
 
-@pytest.mark.skipif(connection.vendor != "mysql", reason="the floor speaks MySQL")
-def test_a_bare_order_is_an_order(transactional_db, shelve):
+@pytest.mark.skipif(connection.vendor != "mysql", reason="the floor uses the MySQL driver")
+def test_the_floor_writes_a_valid_order(transactional_db, shelve):
     CustomerFactory(id=CUSTOMER)
     shelve("book-123", 5)
     connection.ensure_connection()

@@ -1,4 +1,4 @@
-"""The HTTP adapters against a sandbox in a process of its own: what each trouble means to us, and what it has left."""
+"""The HTTP adapters against a sandbox in a process of its own: the outcome and the ledger entries of each fault."""
 
 import signal
 import socket
@@ -17,7 +17,7 @@ from cloudmart.kernel.order import Address
 from cloudmart.providers.http_provider import ProviderMisused
 from cloudmart.providers.magic import DECLINED, Refusal
 from cloudmart.providers.mock import refused
-from cloudmart.providers.remote import Accepted, OutcomeUnknown, ProviderUnavailable, Refused, Unknown
+from cloudmart.providers.outcomes import Accepted, OutcomeUnknown, ProviderUnavailable, Refused, Unknown
 from cloudmart.sandbox import ledger as ledger_file
 from cloudmart.sandbox.knobs import Knobs
 from cloudmart.sandbox.ledger import entries_in, live
@@ -27,7 +27,7 @@ from payments.gateways.http import HttpGateway
 from shipping.carriers.http import HttpCarrier
 from shipping.errors import ShippingFailed
 from tests.integration.test_races import all_at_once
-from tests.processes import PATIENCE, listens
+from tests.processes import TIMEOUT, listens
 from tests.raw_server import raw_server, response
 from tests.sandbox import run_sandbox
 
@@ -39,7 +39,7 @@ TOKYO = Address("150-0001", "東京都渋谷区神宮前1-2-3")
 
 @contextmanager
 def asking(adapter):
-    """An adapter as the settings are now."""
+    """An adapter with the current settings."""
     provider = adapter()
     with closing(provider.client):
         yield provider
@@ -59,7 +59,7 @@ def carrier(outside):
 
 @pytest.fixture
 def hasty(outside, gateway, settings):
-    """The same gateway, but whoever asks it has no patience."""
+    """The same gateway with a short read timeout."""
     settings.PROVIDER_READ_TIMEOUT = 0.1
     with asking(HttpGateway) as hasty:
         yield hasty
@@ -85,30 +85,30 @@ def arrange(carrier, key, address=TOKYO):
 
 
 def sure(lookup):
-    """What a lookup says once it is sure, however long the sandbox takes."""
-    deadline = monotonic() + PATIENCE
+    """Returns the outcome of a lookup once it is certain, however long the sandbox takes."""
+    deadline = monotonic() + TIMEOUT
     while monotonic() < deadline:
         with suppress(OutcomeUnknown):
             if not isinstance(outcome := lookup(), Unknown):
                 return outcome
-    raise AssertionError("no sure answer came")
+    raise AssertionError("no certain response came")
 
 
 def until_running(gateway, key):
-    """Come back when the sandbox is at work on this key."""
-    deadline = monotonic() + PATIENCE
+    """Return when the sandbox is processing this key."""
+    deadline = monotonic() + TIMEOUT
     with pytest.raises(OutcomeUnknown, match="409"):
         while monotonic() < deadline:
             gateway.lookup(key)
 
 
 def is_refused_for(outcome, key, reason):
-    """Whether it is refused for this reason, as oddly as the provider may say that under this key."""
+    """Returns True if the outcome is a refusal for this reason, as PROVIDER_TEXTS words it for this key."""
     as_said = refused(type(outcome.error), Refusal(reason, ""), key)
     return outcome.error.details == as_said.error.details
 
 
-def test_a_charge_is_made_and_told_again(gateway, key, entered, outside):
+def test_a_charge_is_made_once_and_its_outcome_repeated(gateway, key, entered, outside):
     done = charge(gateway, key)
     assert isinstance(done, Accepted)
     assert charge(gateway, key) == gateway.lookup(key) == done
@@ -116,7 +116,7 @@ def test_a_charge_is_made_and_told_again(gateway, key, entered, outside):
     assert (entry.reference, entry.amount, entry.order_id) == (done.reference, 1100, str(ORDER))
 
 
-def test_a_refusal_says_why_and_says_it_again(gateway, carrier, key):
+def test_a_refusal_and_its_reason_are_repeated(gateway, carrier, key):
     declined = charge(gateway, key, token="tok_expired_card")
     assert isinstance(declined, Refused) and isinstance(declined.error, PaymentDeclined)
     as_said = refused(PaymentDeclined, DECLINED["tok_expired_card"], key)
@@ -126,8 +126,8 @@ def test_a_refusal_says_why_and_says_it_again(gateway, carrier, key):
     assert isinstance(not_served.error, ShippingFailed) and is_refused_for(not_served, key, "not_served")
 
 
-def test_the_carrier_is_told_the_country(carrier, key):
-    """It knows two requests with one key apart that differ in nothing else."""
+def test_the_carrier_receives_the_country(carrier, key):
+    """Two requests with the same key that differ only in the country are different requests."""
     arrange(carrier, key, Address("10115", "Hauptstraße 1", "DE"))
     with pytest.raises(ProviderMisused, match="key_reused"):
         arrange(carrier, key, Address("10115", "Hauptstraße 1", "FR"))
@@ -141,7 +141,7 @@ def test_no_more_is_refunded_than_was_charged(gateway, key, entered):
     assert entered(key) == [("charge", 1100), ("refund", -1000)]
 
 
-def test_what_is_cancelled_is_undone_and_stays_so(gateway, carrier, key, entered):
+def test_a_cancelled_request_is_undone_and_refused_from_then_on(gateway, carrier, key, entered):
     charge(gateway, key)
     assert isinstance(gateway.cancel(f"{key}:cancel", charge_key=key), Accepted)
     assert isinstance(gateway.lookup(f"{key}:cancel"), Accepted)
@@ -153,7 +153,7 @@ def test_what_is_cancelled_is_undone_and_stays_so(gateway, carrier, key, entered
     assert entered(f"a{key}") == [("parcel", 1), ("call_off", -1)]
 
 
-def test_what_never_came_is_cancelled_and_cannot_come(gateway, carrier, key, entered):
+def test_a_request_that_is_cancelled_before_it_arrives_is_refused(gateway, carrier, key, entered):
     assert isinstance(gateway.cancel(f"{key}:cancel", charge_key=key), Accepted)
     assert isinstance(carrier.cancel(f"{key}:cancel", arrange_key=key), Accepted)
     assert isinstance(charge(gateway, key), Refused) and isinstance(arrange(carrier, key), Refused)
@@ -161,7 +161,7 @@ def test_what_never_came_is_cancelled_and_cannot_come(gateway, carrier, key, ent
 
 
 @pytest.mark.parametrize(
-    ("trouble", "means", "seen", "is_done"),
+    ("fault", "means", "seen", "is_done"),
     [
         ("unavailable", ProviderUnavailable, "HTTP 503, not taken", False),
         ("drop_before", OutcomeUnknown, "RemoteProtocolError", False),
@@ -169,9 +169,9 @@ def test_what_never_came_is_cancelled_and_cannot_come(gateway, carrier, key, ent
         ("error_after", OutcomeUnknown, "HTTP 500", True),
     ],
 )
-def test_each_trouble_means_what_it_does(gateway, carrier, key, entered, outside, trouble, means, seen, is_done):
-    outside.turn("payments", **{trouble: 1})
-    outside.turn("carrier", **{trouble: 1})
+def test_each_fault_has_its_own_error(gateway, carrier, key, entered, outside, fault, means, seen, is_done):
+    outside.turn("payments", **{fault: 1})
+    outside.turn("carrier", **{fault: 1})
     parcel = f"arrange-{key}"
     with pytest.raises(means, match=seen):
         charge(gateway, key)
@@ -184,7 +184,7 @@ def test_each_trouble_means_what_it_does(gateway, carrier, key, entered, outside
     assert entered(key) == [("charge", 1100)] and entered(parcel) == [("parcel", 1)]
 
 
-def test_a_lookup_in_trouble_is_not_sure(gateway, key, outside):
+def test_a_lookup_may_fail_too(gateway, key, outside):
     charge(gateway, key)
     outside.turn("payments", unavailable=1, drop_after=1)
     with pytest.raises(ProviderUnavailable):
@@ -194,8 +194,8 @@ def test_a_lookup_in_trouble_is_not_sure(gateway, key, outside):
     assert isinstance(gateway.lookup(key), Accepted)
 
 
-def test_who_takes_too_long_is_still_at_it(hasty, gateway, key, entered, outside):
-    outside.turn("payments", latency=PATIENCE * 1000)
+def test_a_request_that_timed_out_is_still_in_progress(hasty, gateway, key, entered, outside):
+    outside.turn("payments", latency=TIMEOUT * 1000)
     with pytest.raises(OutcomeUnknown, match="ReadTimeout"):
         charge(hasty, key)
     for ask in (lambda: charge(gateway, key), lambda: gateway.lookup(key)):
@@ -204,7 +204,7 @@ def test_who_takes_too_long_is_still_at_it(hasty, gateway, key, entered, outside
     assert entered(key) == []
 
 
-def test_who_takes_too_long_may_do_it_in_the_end(hasty, gateway, key, entered, outside):
+def test_a_request_that_timed_out_may_be_accepted_later(hasty, gateway, key, entered, outside):
     outside.turn("payments", latency=500)
     with pytest.raises(OutcomeUnknown, match="ReadTimeout"):
         charge(hasty, key)
@@ -212,7 +212,7 @@ def test_who_takes_too_long_may_do_it_in_the_end(hasty, gateway, key, entered, o
     assert entered(key) == [("charge", 1100)]
 
 
-def test_who_is_late_finds_the_charge_dropped(hasty, gateway, key, entered, outside):
+def test_a_request_that_timed_out_is_refused_if_the_charge_is_voided_meanwhile(hasty, gateway, key, entered, outside):
     outside.turn("payments", latency=500)
     with pytest.raises(OutcomeUnknown):
         charge(hasty, key)
@@ -229,21 +229,21 @@ def test_a_key_is_not_used_for_another_request(gateway, key, entered):
     assert gateway.lookup(key) == done and entered(key) == [("charge", 1100)]
 
 
-def test_a_request_that_is_wrong_is_no_decline(gateway, key, entered):
+def test_a_malformed_request_is_not_a_decline(gateway, key, entered):
     with pytest.raises(ProviderMisused, match="400"):
         charge(gateway, key, amount=0)
     assert entered(key) == []
 
 
-def test_sixteen_at_once_are_one_charge(gateway, key, entered, outside):
+def test_sixteen_concurrent_requests_are_one_charge(gateway, key, entered, outside):
     outside.turn("payments", latency=50, duplicate=4)
-    answers = all_at_once([lambda: charge(gateway, key)] * 16)
+    responses = all_at_once([lambda: charge(gateway, key)] * 16)
     done = sure(lambda: gateway.lookup(key))
     assert isinstance(done, Accepted) and entered(key) == [("charge", 1100)]
-    assert all(answer == done or isinstance(answer, OutcomeUnknown) for answer in answers)
+    assert all(each == done or isinstance(each, OutcomeUnknown) for each in responses)
 
 
-def test_every_request_heard_twice_is_done_once(gateway, outside):
+def test_a_duplicated_request_is_carried_out_once(gateway, outside):
     keys = [f"charge-{new_id()}" for _ in range(10)]
     outside.turn("payments", latency=5, duplicate=len(keys))
     order = new_id()
@@ -256,7 +256,7 @@ def test_every_request_heard_twice_is_done_once(gateway, outside):
 
 @pytest.fixture
 def empty_sandbox(tmp_path, settings):
-    """A sandbox in this process, whose ledger knows of no other test."""
+    """A sandbox in this process with an empty ledger."""
     sandbox = Sandbox(("127.0.0.1", 0), tmp_path / "ledger.sqlite3", Knobs(), Knobs())
     Thread(target=sandbox.serve_forever).start()
     settings.PAYMENT_GATEWAY_URL = f"http://127.0.0.1:{sandbox.server_port}/payments"
@@ -266,7 +266,7 @@ def empty_sandbox(tmp_path, settings):
     sandbox.server_close()
 
 
-def test_a_ledger_of_several_pages_is_read_whole(empty_sandbox, monkeypatch):
+def test_every_page_of_a_ledger_is_read(empty_sandbox, monkeypatch):
     monkeypatch.setattr(ledger_file, "PAGE", 2)
     keys = [f"a key & {number}" for number in range(5)]
     with asking(HttpGateway) as gateway, asking(HttpCarrier) as carrier:
@@ -278,7 +278,7 @@ def test_a_ledger_of_several_pages_is_read_whole(empty_sandbox, monkeypatch):
         assert carrier.ledger() == {}
 
 
-def test_a_full_page_of_a_ledger_is_no_more_than_we_take(empty_sandbox):
+def test_a_full_page_of_a_ledger_is_within_the_response_limit(empty_sandbox):
     keys = [f"{number:064}" for number in range(ledger_file.PAGE + 1)]
     with empty_sandbox.ledger.transaction("payments") as page:
         for key in keys:
@@ -287,7 +287,7 @@ def test_a_full_page_of_a_ledger_is_no_more_than_we_take(empty_sandbox):
         assert gateway.ledger() == dict.fromkeys(keys, 2**62)
 
 
-def test_what_was_sent_is_done_though_the_sender_is_dead(gateway, key, entered, outside):
+def test_a_request_is_carried_out_though_its_sender_has_died(gateway, key, entered, outside):
     body = b'{"order_id": "order-1", "amount": 1100, "currency": "JPY", "method": "e_money", "token": ""}'
     head = f"POST /payments/charges HTTP/1.1\r\nIdempotency-Key: {key}\r\nContent-Length: {len(body)}\r\n\r\n"
     outside.turn("payments", latency=100)
@@ -298,7 +298,7 @@ def test_what_was_sent_is_done_though_the_sender_is_dead(gateway, key, entered, 
     assert entered(key) == [("charge", 1100)]
 
 
-def test_nobody_there_is_unavailable(settings, key):
+def test_a_refused_connection_means_unavailable(settings, key):
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         settings.PAYMENT_GATEWAY_URL = f"http://127.0.0.1:{nobody.getsockname()[1]}"
@@ -306,7 +306,7 @@ def test_nobody_there_is_unavailable(settings, key):
             charge(gateway, key)
 
 
-def test_no_connection_in_time_is_unavailable(settings, key):
+def test_a_connection_timeout_means_unavailable(settings, key):
     settings.PROVIDER_CONNECT_TIMEOUT = 0.2
     with socket.create_server(("127.0.0.1", 0), backlog=0) as deaf, ExitStack() as queue:
         for _ in range(2):  # more than the queue holds
@@ -318,13 +318,13 @@ def test_no_connection_in_time_is_unavailable(settings, key):
             charge(gateway, key)
 
 
-def test_a_url_that_is_none_is_a_mistake(settings, key):
+def test_an_invalid_url_is_an_error(settings, key):
     settings.PAYMENT_GATEWAY_URL = "127.0.0.1:8001"
     with asking(HttpGateway) as gateway, pytest.raises(httpcore.UnsupportedProtocol):
         charge(gateway, key)
 
 
-def test_no_proxy_is_asked(monkeypatch, outside, key):
+def test_no_proxy_is_used(monkeypatch, outside, key):
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     with asking(HttpGateway) as gateway:
         assert isinstance(charge(gateway, key), Accepted)
@@ -353,14 +353,14 @@ def test_no_proxy_is_asked(monkeypatch, outside, key):
         (422, '{"code": "key_reused"}', ProviderMisused),
     ],
 )
-def test_every_answer_means_something(settings, key, status, content, means):
+def test_every_http_response_has_a_meaning(settings, key, status, content, means):
     with raw_server(lambda: [response(content.encode(), status)]) as server:
         settings.PAYMENT_GATEWAY_URL = server.url
         with asking(HttpGateway) as gateway, pytest.raises(means):
             charge(gateway, key)
 
 
-def test_a_sandbox_that_is_killed_remembers_what_it_did_and_nothing_else(settings, tmp_path, key):
+def test_a_killed_sandbox_has_stored_what_it_did_and_nothing_else(settings, tmp_path, key):
     done, undone = f"{key}-done", f"{key}-undone"
     ledger = tmp_path / "ledger.sqlite3"
     with run_sandbox(ledger) as sandbox:
@@ -369,7 +369,7 @@ def test_a_sandbox_that_is_killed_remembers_what_it_did_and_nothing_else(setting
             sandbox.turn("payments", drop_after=1)
             with pytest.raises(OutcomeUnknown):
                 charge(gateway, done)
-            sandbox.turn("payments", latency=PATIENCE * 1000)
+            sandbox.turn("payments", latency=TIMEOUT * 1000)
             with ThreadPoolExecutor() as threads, pytest.raises(OutcomeUnknown):
                 dying = threads.submit(charge, gateway, undone)
                 until_running(gateway, undone)
@@ -385,11 +385,11 @@ def test_a_sandbox_that_is_killed_remembers_what_it_did_and_nothing_else(setting
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
-def test_a_sandbox_ends_when_it_is_asked_to(tmp_path, how):
+def test_a_sandbox_stops_on_a_signal(tmp_path, how):
     ledger = tmp_path / "ledger.sqlite3"
     with run_sandbox(ledger) as sandbox:
         sandbox.process.send_signal(how)
-        assert sandbox.process.wait(timeout=PATIENCE) == 0
+        assert sandbox.process.wait(timeout=TIMEOUT) == 0
         assert not listens(sandbox.port)
         assert [path.name for path in tmp_path.iterdir()] == [ledger.name], "nothing is left to be recovered"
 
@@ -398,9 +398,9 @@ def test_the_ledger_and_the_knobs_are_read_over_http(gateway, carrier, key, outs
     order = new_id()
     charge(gateway, key, order_id=order)
     gateway.refund(f"refund-{key}", transaction_id=gateway.lookup(key).reference or key, amount=100)
-    told = httpx.get(f"{outside.url}/ledger", params={"order_id": str(order)}).json()
-    assert told["live"] == [{"provider": "payments", "order_id": str(order), "key": key, "left": 1000}]
-    assert [entry["kind"] for entry in told["entries"]] == ["charge", "refund"]
+    ledger = httpx.get(f"{outside.url}/ledger", params={"order_id": str(order)}).json()
+    assert ledger["live"] == [{"provider": "payments", "order_id": str(order), "key": key, "left": 1000}]
+    assert [entry["kind"] for entry in ledger["entries"]] == ["charge", "refund"]
     assert httpx.get(f"{outside.url}/ledger", params={"key": "unheard of"}).json() == {"live": [], "entries": []}
     outside.turn("carrier", error_after=0.5, latency=3)
     knobs = httpx.get(f"{outside.url}/knobs").json()
@@ -420,5 +420,5 @@ def test_the_ledger_and_the_knobs_are_read_over_http(gateway, carrier, key, outs
         ("POST", "/payments/voids", {"charge_key": "key"}, 400),
     ],
 )
-def test_what_the_sandbox_does_not_know_it_says(outside, method, path, body, status):
+def test_the_sandbox_refuses_unknown_and_malformed_requests(outside, method, path, body, status):
     assert httpx.request(method, f"{outside.url}{path}", json=body).status_code == status

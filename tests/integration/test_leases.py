@@ -1,4 +1,4 @@
-"""Who may drive a saga: one at a time, in both styles, whoever dies or is overtaken."""
+"""The lease: one driver at a time drives a saga, in both styles; what a dead driver leaves, another continues."""
 
 from contextlib import suppress
 from datetime import timedelta
@@ -11,18 +11,18 @@ from django.utils import timezone
 
 from cloudmart.database.clock import DatabaseNow
 from cloudmart.kernel.order import Address
-from cloudmart.providers.remote import OutcomeUnknown, Refused, Unknown
+from cloudmart.providers.outcomes import OutcomeUnknown, Refused, Unknown
 from inventory.models import InventoryRecord
 from orders.models import Order, SagaStyle
 from payments.errors import PaymentDeclined
 from payments.gateways.mock import MockGateway
 from payments.gateways.port import gateway
 from payments.models import Payment
-from sagas.choreography import driver
 from sagas.desk.cancelling import cancel_order
-from sagas.desk.placing import START
-from sagas.engine.lease import claim
-from sagas.engine.recovery import due, recover
+from sagas.desk.engine import engine
+from sagas.engine.engine import STYLES
+from sagas.engine.lease import acquire
+from sagas.engine.recovery import due
 from sagas.models import Event, EventReceipt, SagaInstance
 from sagas.operations.audit.audit import audit
 from shipping.carriers.mock import MockCarrier
@@ -31,17 +31,18 @@ from tests.conftest import order_snapshot
 from tests.integration.test_races import all_at_once
 from tests.known_bugs import known_bug
 
-CHOREOGRAPHED = pytest.mark.parametrize("style", [SagaStyle.CHOREOGRAPHY], ids=str, indirect=True)
+CHOREOGRAPHY = pytest.mark.parametrize("style", [SagaStyle.CHOREOGRAPHY], ids=str, indirect=True)
 NO_ROUTE = {"address": Address("999-9999")}
 CALLS = {
     "charge": (MockGateway, {}, "completed"),
     "arrange": (MockCarrier, {}, "completed"),
     "refund": (MockGateway, NO_ROUTE, "cancelled"),
 }
+"""Provider calls: the adapter, what makes an order need the call, and the order's final status."""
 
 
 class Killed(BaseException):
-    """The driver is no more; nothing after it is done."""
+    """The driver's process is killed: no `except` in the product catches this."""
 
 
 @pytest.fixture(params=SagaStyle, ids=str)
@@ -51,30 +52,45 @@ def style(request):
 
 @pytest.fixture
 def order(customer, shelve, style):
-    """Takes a function's worth of changes to an order of one of five copies."""
+    """Returns a function that returns an order of one copy. Five are in stock."""
     shelve("book-123", 5)
     return lambda **changes: order_snapshot(("book-123", 1), style=style, **changes)
 
 
 @pytest.fixture
 def during(monkeypatch):
-    """The first call of a provider's method does something else first."""
+    """Has the first call of a provider's method do something else first."""
 
-    def during(provider, verb, act):
-        original = getattr(provider, verb)
+    def during(provider, method, act):
+        original = getattr(provider, method)
 
         def call(self, key, **kwargs):
-            monkeypatch.setattr(provider, verb, original)
+            monkeypatch.setattr(provider, method, original)
             act()
             return original(self, key, **kwargs)
 
-        monkeypatch.setattr(provider, verb, call)
+        monkeypatch.setattr(provider, method, call)
 
     return during
 
 
-def unanswered(self, key, **kwargs):
-    raise OutcomeUnknown("no answer")
+def after_last_transaction(monkeypatch, style, act):
+    """Does something else just after the transaction that finishes a saga of this style has committed."""
+    style_class = STYLES[style]
+    advance = style_class.advance
+
+    def advance_and_act(self, settled=None):
+        call = advance(self, settled)
+        if call is None:
+            monkeypatch.setattr(style_class, "advance", advance)
+            act()
+        return call
+
+    monkeypatch.setattr(style_class, "advance", advance_and_act)
+
+
+def unresponsive(self, key, **kwargs):
+    raise OutcomeUnknown("no response")
 
 
 def die():
@@ -82,17 +98,17 @@ def die():
 
 
 def start(order):
-    """The saga as it stands when its first driver has gone."""
+    """Starts a saga. Returns it as it is stored when its driver has stopped or was killed."""
     with suppress(Killed):
-        START[order.saga_style](order, "")
+        engine.start(order)
     return SagaInstance.objects.get(order_id=order.order_id)
 
 
-def let_lease_run_out():
+def expire_leases():
     SagaInstance.objects.exclude(lease_until=None).update(lease_until=DatabaseNow() - timedelta(seconds=1))
 
 
-def wake():
+def make_due():
     SagaInstance.objects.exclude(wake_at=None).update(wake_at=DatabaseNow())
 
 
@@ -100,20 +116,20 @@ def work():
     call_command("run_worker", once=True)
 
 
-def assert_all_is_well(order, status="completed"):
-    """The order has come to its end, once; nobody drives it any more, and the books are right."""
+def assert_finished(order, status="completed"):
+    """Asserts that the order has this final status, that each call was made once, and that the audit finds nothing."""
     saga = SagaInstance.objects.get(order_id=order.order_id)
     assert Order.objects.get(pk=order.order_id).status == status
     assert saga.is_finished and (saga.owner, saga.lease_until, saga.wake_at, saga.attention) == ("", None, None, None)
     for diary in (gateway().diary, carrier().diary):
-        assert all(len({key for verb, key in diary if verb == done}) <= 1 for done, _ in diary), "a key for each wish"
+        assert all(len({key for method, key in diary if method == done}) <= 1 for done, _ in diary), "one key per call"
     assert Payment.objects.count() == 1
     assert InventoryRecord.objects.get().on_hand == (4 if status == "completed" else 5)
     assert [finding for finding in audit(limit=5) if not finding.holds] == []
     assert due(10) == []
 
 
-def test_the_clock_tells_utc_whatever_the_session_thinks(transactional_db):
+def test_the_database_clock_is_utc_in_any_session_time_zone(transactional_db):
     if connection.vendor == "mysql":
         with connection.cursor() as cursor:
             cursor.execute("SET SESSION time_zone = '+09:00'")
@@ -126,246 +142,246 @@ def test_the_clock_tells_utc_whatever_the_session_thinks(transactional_db):
     connection.close()
 
 
-def test_a_saga_is_leased_while_it_is_driven_and_no_longer(order, during, settings):
+def test_a_saga_is_leased_only_while_it_is_driven(order, during, settings):
     seen = []
     during(MockCarrier, "arrange", lambda: seen.append(SagaInstance.objects.get()))
     placed = order()
     start(placed)
     (saga,) = seen
     assert saga.fence == 1 and saga.owner and saga.lease_until > timezone.now()
-    assert_all_is_well(placed)
+    assert_finished(placed)
 
 
 @known_bug("dbos-transact-java#491", "dbos-transact-py#805")
-@pytest.mark.parametrize("verb", CALLS)
-def test_what_a_killed_driver_has_left_is_finished_by_a_worker(order, during, verb):
-    provider, changes, end = CALLS[verb]
-    during(provider, verb, die)
+@pytest.mark.parametrize("method", CALLS)
+def test_a_worker_finishes_the_saga_of_a_killed_driver(order, during, method):
+    provider, changes, end = CALLS[method]
+    during(provider, method, die)
     placed = order(**changes)
     left = start(placed)
     assert not left.is_finished
     work()
-    assert SagaInstance.objects.get().updated_at == left.updated_at, "its lease is still running"
-    let_lease_run_out()
+    assert SagaInstance.objects.get().updated_at == left.updated_at, "its lease has not expired"
+    expire_leases()
     work()
-    assert_all_is_well(placed, end)
+    assert_finished(placed, end)
     assert SagaInstance.objects.get().fence == 2
 
 
-@pytest.mark.parametrize("verb", CALLS)
-def test_who_was_overtaken_has_no_effect(order, during, verb):
-    provider, changes, end = CALLS[verb]
+@pytest.mark.parametrize("method", CALLS)
+def test_a_driver_that_loses_its_lease_during_a_call_changes_nothing(order, during, method):
+    provider, changes, end = CALLS[method]
     seen = []
 
-    def overtake():
-        let_lease_run_out()
+    def lose_lease():
+        expire_leases()
         work()
         seen.append(state())
 
-    during(provider, verb, overtake)
+    during(provider, method, lose_lease)
     placed = order(**changes)
     start(placed)
     assert seen == [state()]
-    assert_all_is_well(placed, end)
+    assert_finished(placed, end)
 
 
-@pytest.mark.parametrize("verb", CALLS)
-def test_a_call_that_outlasts_every_lease_comes_to_its_end(order, monkeypatch, settings, verb):
-    """Two workers would else take the saga from each other for ever."""
+@pytest.mark.parametrize("method", CALLS)
+def test_a_saga_whose_call_takes_longer_than_its_lease_is_finished(order, monkeypatch, settings, method):
+    """The lease doubles. Otherwise two workers would acquire it from each other without end."""
     settings.LEASE = timedelta(minutes=1)
-    provider, changes, end = CALLS[verb]
-    original, calls = getattr(provider, verb), []
+    provider, changes, end = CALLS[method]
+    original, calls = getattr(provider, method), []
 
     def call(self, key, **kwargs):
         calls.append(key)
-        assert len(calls) < 5, "nobody comes to an end"
+        assert len(calls) < 5, "no driver finishes the saga"
         SagaInstance.objects.update(lease_until=F("lease_until") - timedelta(minutes=3))
         work()
         return original(self, key, **kwargs)
 
-    monkeypatch.setattr(provider, verb, call)
+    monkeypatch.setattr(provider, method, call)
     placed = order(**changes)
     start(placed)
-    assert_all_is_well(placed, end)
+    assert_finished(placed, end)
     assert len(calls) == 3 and len(set(calls)) == 1
 
 
-def test_a_wish_that_comes_in_mid_call_is_not_slept_over(order, style, monkeypatch, settings):
-    """Told facts are told in their order, so that there a wish has to wait until the call before it is settled."""
-    settings.SAGA_PAUSE = settings.SAGA_LONGEST_PAUSE = timedelta(hours=1)
+def test_a_cancellation_requested_during_a_call_without_response_is_not_delayed_by_the_backoff(
+    order, monkeypatch, settings
+):
+    settings.SAGA_BACKOFF = settings.SAGA_MAX_BACKOFF = timedelta(hours=1)
     placed = order()
 
-    def wish(self, key, **kwargs):
+    def request_cancellation(self, key, **kwargs):
         cancel_order(placed.order_id, "Changed my mind.")
-        unanswered(self, key, **kwargs)
+        unresponsive(self, key, **kwargs)
 
     with monkeypatch.context() as down:
-        down.setattr(MockGateway, "charge", wish)
-        start(placed)
-    assert bool(due(10)) == (style == SagaStyle.ORCHESTRATION)
-    if style == SagaStyle.ORCHESTRATION:
-        work()
-        assert_all_is_well(placed, "cancelled")
+        down.setattr(MockGateway, "charge", request_cancellation)
+        waiting = start(placed)
+    assert due(10) == [waiting]
+    work()
+    assert_finished(placed, "cancelled")
 
 
 @known_bug("medusa PR#15527")
-def test_who_was_overtaken_and_then_refused_undoes_nothing(order, monkeypatch):
-    """The other has paid, and that stays so."""
+def test_a_driver_that_lost_its_lease_and_is_refused_undoes_nothing(order, monkeypatch):
+    """The charge of the other driver stays."""
     charge, seen = MockGateway.charge, []
 
-    def be_overtaken(self, key, **kwargs):
+    def lose_lease(self, key, **kwargs):
         monkeypatch.setattr(MockGateway, "charge", charge)
-        let_lease_run_out()
+        expire_leases()
         work()
         seen.append(state())
         return Refused(PaymentDeclined("too late", reason="late"))
 
-    monkeypatch.setattr(MockGateway, "charge", be_overtaken)
+    monkeypatch.setattr(MockGateway, "charge", lose_lease)
     placed = order()
     start(placed)
     assert seen == [state()]
-    assert_all_is_well(placed)
+    assert_finished(placed)
 
 
-@pytest.mark.parametrize("silent", [False, True], ids=["answered", "silent"])
-def test_who_was_overtaken_leaves_it_to_who_is_still_at_it(order, during, silent):
-    """Whether the provider has answered it or not; and it asks no further."""
+@pytest.mark.parametrize("is_silent", [False, True], ids=["response", "no response"])
+def test_a_driver_that_lost_its_lease_neither_writes_nor_calls_again(order, during, is_silent):
+    """The other driver is still at work."""
     seen = []
 
-    def be_overtaken():
-        let_lease_run_out()
-        assert claim(SagaInstance.objects.get())
+    def lose_lease():
+        expire_leases()
+        assert acquire(SagaInstance.objects.get())
         seen.append(state())
-        if silent:
-            raise OutcomeUnknown("no answer")
+        if is_silent:
+            raise OutcomeUnknown("no response")
 
-    during(MockGateway, "charge", be_overtaken)
+    during(MockGateway, "charge", lose_lease)
     start(order())
     assert seen == [state()]
-    assert [verb for verb, _ in gateway().diary] == ([] if silent else ["charge"])
+    assert [method for method, _ in gateway().diary] == ([] if is_silent else ["charge"])
 
 
-def test_who_was_overtaken_does_not_even_look_up(order, monkeypatch, settings):
+def test_a_driver_that_lost_its_lease_does_not_look_the_outcome_up(order, monkeypatch, settings):
     def call(self, key, **kwargs):
-        tries.append(key)
-        if len(tries) == settings.PROVIDER_TRIES:
-            let_lease_run_out()
-            assert claim(SagaInstance.objects.get())
-        raise OutcomeUnknown("no answer")
+        calls.append(key)
+        if len(calls) == settings.PROVIDER_TRIES:
+            expire_leases()
+            assert acquire(SagaInstance.objects.get())
+        raise OutcomeUnknown("no response")
 
     def look_up(self, key):
-        tries.append("looked up")
+        calls.append("lookup")
 
-    tries = []
+    calls = []
     monkeypatch.setattr(MockGateway, "charge", call)
     monkeypatch.setattr(MockGateway, "lookup", look_up)
     start(order())
-    assert len(tries) == settings.PROVIDER_TRIES and "looked up" not in tries
+    assert len(calls) == settings.PROVIDER_TRIES and "lookup" not in calls
 
 
-def test_a_lease_is_prolonged_by_every_step_and_try(order, during, monkeypatch):
-    left = []
+def test_every_step_and_every_attempt_extends_the_lease(order, during):
+    ends = []
 
-    def look():
-        left.append(SagaInstance.objects.get().lease_until)
+    def shorten_lease():
+        ends.append(SagaInstance.objects.get().lease_until)
         SagaInstance.objects.update(lease_until=DatabaseNow() + timedelta(seconds=1))
 
-    def stumble():
-        look()
-        raise OutcomeUnknown("no answer")
+    def shorten_lease_and_fail():
+        shorten_lease()
+        raise OutcomeUnknown("no response")
 
-    during(MockCarrier, "arrange", look)
-    during(MockGateway, "charge", look)
-    during(MockGateway, "charge", stumble)
+    during(MockCarrier, "arrange", shorten_lease)
+    during(MockGateway, "charge", shorten_lease)
+    during(MockGateway, "charge", shorten_lease_and_fail)
     placed = order()
     start(placed)
-    assert len(left) == 3 and min(left) > timezone.now() + timedelta(seconds=5)
-    assert_all_is_well(placed)
+    assert len(ends) == 3 and min(ends) > timezone.now() + timedelta(seconds=5)
+    assert_finished(placed)
 
 
 def state():
-    """Everything that a driver writes."""
+    """Returns everything that a driver writes."""
     tables = (SagaInstance, Order, Payment, Event)
     return [list(table.objects.order_by("pk").values()) for table in tables]
 
 
 @known_bug("SQL: no SKIP LOCKED")
-def test_one_of_many_gets_the_lease(order, during):
+def test_one_of_several_drivers_acquires_the_lease(order, during):
     during(MockGateway, "charge", die)
     start(order())
-    let_lease_run_out()
-    taken = all_at_once([lambda: claim(SagaInstance.objects.get()) for _ in range(8)])
-    assert sorted(taken) == [False] * 7 + [True]
+    expire_leases()
+    acquired = all_at_once([lambda: acquire(SagaInstance.objects.get()) for _ in range(8)])
+    assert sorted(acquired) == [False] * 7 + [True]
     assert SagaInstance.objects.get().fence == 2
 
 
 @known_bug("restate#5196")
-def test_a_waiting_saga_is_driven_when_its_time_has_come(order, monkeypatch):
+def test_a_waiting_saga_is_resumed_only_once_it_is_due(order, monkeypatch):
     placed = order()
     with monkeypatch.context() as down:
-        down.setattr(MockGateway, "charge", unanswered)
-        down.setattr(MockGateway, "lookup", lambda self, key: Unknown("nobody knows"))
+        down.setattr(MockGateway, "charge", unresponsive)
+        down.setattr(MockGateway, "lookup", lambda self, key: Unknown("unknown"))
         waiting = start(placed)
     assert waiting.wake_at and (waiting.owner, waiting.lease_until) == ("", None)
-    assert due(10) == [] and not recover(waiting)
-    wake()
+    assert due(10) == [] and not engine.recover(waiting)
+    make_due()
     assert due(10) == [waiting]
     call_command("resume_sagas")
-    assert_all_is_well(placed)
+    assert_finished(placed)
 
 
-def test_what_went_wrong_is_forgotten_once_the_saga_has_come_further(order, during):
+def test_failed_attempts_and_attention_are_reset_when_the_saga_advances(order, during):
     """It has waited for its payment, and now it waits for its parcel."""
     during(MockGateway, "charge", die)
     start(order())
-    let_lease_run_out()
-    SagaInstance.objects.update(attempts=7, attention="look here")
+    expire_leases()
+    SagaInstance.objects.update(attempts=7, attention="Look here.")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(MockCarrier, "arrange", unanswered)
+        patch.setattr(MockCarrier, "arrange", unresponsive)
         work()
     saga = SagaInstance.objects.get()
     assert (saga.status, saga.attempts, saga.attention) == ("PAYMENT_COMPLETED", 1, None)
 
 
 @known_bug("dbos-transact-py#742", "NServiceBus#2515")
-@pytest.mark.parametrize("meanwhile", ["finished", "claimed", "waiting"])
-def test_who_goes_by_an_old_list_of_what_is_due_does_nothing(order, during, meanwhile):
+@pytest.mark.parametrize("meanwhile", ["finished", "leased", "waiting"])
+def test_a_worker_with_an_outdated_list_of_due_sagas_changes_nothing(order, during, meanwhile):
     during(MockGateway, "charge", die)
     placed = order()
     start(placed)
-    let_lease_run_out()
+    expire_leases()
     (saga,) = due(10)
     with pytest.MonkeyPatch.context() as patch:
         if meanwhile == "waiting":
-            patch.setattr(MockGateway, "charge", unanswered)
-            patch.setattr(MockGateway, "lookup", lambda self, key: Unknown("nobody knows"))
-        act = claim if meanwhile == "claimed" else recover
+            patch.setattr(MockGateway, "charge", unresponsive)
+            patch.setattr(MockGateway, "lookup", lambda self, key: Unknown("unknown"))
+        act = acquire if meanwhile == "leased" else engine.recover
         assert act(SagaInstance.objects.get())
-    before, asked = state(), len(gateway().diary)
-    assert not recover(saga)
-    assert (state(), len(gateway().diary)) == (before, asked)
-    let_lease_run_out()
-    wake()
+    before, calls = state(), len(gateway().diary)
+    assert not engine.recover(saga)
+    assert (state(), len(gateway().diary)) == (before, calls)
+    expire_leases()
+    make_due()
     work()
-    assert_all_is_well(placed)
+    assert_finished(placed)
 
 
 @known_bug("dbos-transact-py#260")
-def test_who_dies_among_the_tries_of_a_step_is_followed(order, during):
-    def stumble():
-        raise OutcomeUnknown("no answer")
+def test_a_worker_finishes_the_saga_of_a_driver_killed_between_two_attempts(order, during):
+    def fail():
+        raise OutcomeUnknown("no response")
 
     during(MockGateway, "charge", die)
-    during(MockGateway, "charge", stumble)
+    during(MockGateway, "charge", fail)
     placed = order()
     start(placed)
-    let_lease_run_out()
+    expire_leases()
     work()
-    assert_all_is_well(placed)
+    assert_finished(placed)
 
 
 @known_bug("skill-temporal-developer PR#43")
-def test_what_a_killed_driver_has_done_without_writing_it_down_is_undone(order, monkeypatch):
+def test_a_charge_that_a_killed_driver_has_not_recorded_is_undone(order, monkeypatch):
     def charge_and_die(self, key, **kwargs):
         charge(self, key, **kwargs)
         die()
@@ -376,14 +392,14 @@ def test_what_a_killed_driver_has_done_without_writing_it_down_is_undone(order, 
         dying.setattr(MockGateway, "charge", charge_and_die)
         start(placed)
     cancel_order(placed.order_id, "Changed my mind.")
-    let_lease_run_out()
+    expire_leases()
     work()
-    assert [verb for verb, _ in gateway().diary] == ["charge", "cancel"]
+    assert [method for method, _ in gateway().diary] == ["charge", "cancel"]
     assert Payment.objects.get().status == "cancelled"
-    assert_all_is_well(placed, "cancelled")
+    assert_finished(placed, "cancelled")
 
 
-def test_those_that_are_due_longest_come_first(order):
+def test_the_sagas_that_have_been_due_longest_come_first(order):
     for _ in range(3):
         start(order())
     sagas = SagaInstance.objects.order_by("pk")
@@ -393,98 +409,123 @@ def test_those_that_are_due_longest_come_first(order):
     assert due(2) == [sagas[1], sagas[2]]
 
 
-def test_facts_that_a_resting_saga_has_left_untold_are_told(order, during, style):
+def test_an_undelivered_event_of_a_finished_saga_is_delivered(order, style):
     placed = order()
     start(placed)
     if style == SagaStyle.CHOREOGRAPHY:
         Event.objects.filter(event_type="StockConfirmed").update(delivered_at=None)
         assert [saga.order_id for saga in due(10)] == [placed.order_id]
     work()
-    assert_all_is_well(placed)
+    assert_finished(placed)
     assert not Event.objects.filter(delivered_at=None).exists()
 
 
-def test_who_cancels_a_completed_order_has_a_lease(order, during):
+def test_the_cancellation_of_a_completed_order_acquires_the_lease(order, during):
     placed = order()
     start(placed)
     during(MockGateway, "refund", die)
     with pytest.raises(Killed):
         cancel_order(placed.order_id, "Changed my mind.")
     saga = SagaInstance.objects.get()
-    assert saga.fence == 2 and saga.lease_until > timezone.now() and not recover(saga)
-    let_lease_run_out()
+    assert saga.fence == 2 and saga.lease_until > timezone.now() and not engine.recover(saga)
+    expire_leases()
     work()
-    assert_all_is_well(placed, "cancelled")
+    assert_finished(placed, "cancelled")
 
 
-# --- Facts that come when their teller is about to leave ------------------------------------------
-
-
-@pytest.fixture
-def when_all_is_told(monkeypatch):
-    """Something happens just before the teller of a choreographed order looks whether there is anything new."""
-    tell = driver.tell
-
-    def when_all_is_told(act):
-        def then(*args, **kwargs):
-            yield from tell(*args, **kwargs)
-            monkeypatch.setattr(driver, "tell", tell)
-            act()
-
-        monkeypatch.setattr(driver, "tell", then)
-
-    return when_all_is_told
+# --- The last transaction ---------------------------------------------------------------------------
 
 
 @known_bug("MassTransit#4990")
-@CHOREOGRAPHED
-def test_a_wish_that_comes_when_all_is_told_is_told_as_well(order, when_all_is_told):
+def test_a_cancellation_requested_during_the_last_call_undoes_the_order(order, during):
     placed = order()
-    when_all_is_told(lambda: cancel_order(placed.order_id, "Just in time."))
+    during(MockCarrier, "arrange", lambda: cancel_order(placed.order_id, "Just in time."))
     assert start(placed).status == "FAILED"
-    assert_all_is_well(placed, "cancelled")
+    assert_finished(placed, "cancelled")
 
 
-@CHOREOGRAPHED
-def test_who_is_overtaken_when_all_is_told_leaves_the_rest_to_the_other(order, when_all_is_told):
+def test_a_cancellation_after_the_last_transaction_cancels_the_completed_order(order, monkeypatch, style):
+    placed, statuses = order(), []
+
+    def cancel():
+        statuses.append(Order.objects.get().status)
+        cancel_order(placed.order_id, "Just too late.")
+
+    after_last_transaction(monkeypatch, style, cancel)
+    assert start(placed).status == "FAILED"
+    assert statuses == ["completed"]
+    assert_finished(placed, "cancelled")
+
+
+def test_a_driver_that_loses_its_lease_during_the_last_call_leaves_the_rest_to_the_other(order, during):
     seen = []
 
-    def be_overtaken():
-        let_lease_run_out()
-        assert claim(SagaInstance.objects.get())
+    def lose_lease():
+        expire_leases()
+        assert acquire(SagaInstance.objects.get())
         seen.append(state())
 
+    during(MockCarrier, "arrange", lose_lease)
     placed = order()
-    when_all_is_told(be_overtaken)
     start(placed)
     assert seen == [state()]
-    let_lease_run_out()
+    expire_leases()
     work()
-    assert_all_is_well(placed)
+    assert_finished(placed)
+
+
+def test_a_driver_killed_after_the_last_transaction_leaves_nothing_to_do(order, monkeypatch, style):
+    placed = order()
+    with monkeypatch.context() as dying:
+        after_last_transaction(dying, style, die)
+        start(placed)
+    assert_finished(placed)
+    assert not Event.objects.filter(delivered_at=None).exists()
+
+
+@CHOREOGRAPHY
+def test_delivered_events_are_not_delivered_again_after_a_crash(order, during):
+    during(MockCarrier, "arrange", die)
+    placed = order()
+    start(placed)
+    before = receipts()
+    expire_leases()
+    work()
+    assert before and before == receipts()[: len(before)]
+    assert Event.objects.count() == 6
+    assert_finished(placed)
 
 
 @known_bug("docs.particular.net#1816")
-@CHOREOGRAPHED
-def test_who_dies_when_all_is_told_but_not_marked_so_has_it_told_again_to_no_effect(order, monkeypatch):
+@CHOREOGRAPHY
+def test_processed_events_that_are_not_marked_as_delivered_are_delivered_again_to_no_effect(order, lines):
     placed = order()
-    with monkeypatch.context() as dying:
-        dying.setattr(driver, "mark_told", lambda *args: die())
-        start(placed)
-    told, asked = list(EventReceipt.objects.order_by("pk").values()), list(gateway().diary)
-    untold = Event.objects.filter(delivered_at=None)
-    assert untold.count() == 5, "all that anybody listens to"
-    let_lease_run_out()
+    start(placed)
+    before = receipts(), provider_calls()
+    undelivered = Event.objects.filter(delivered_at=None)
+    assert Event.objects.exclude(receipts=None).distinct().count() == 5, "all that any reaction is connected to"
+    Event.objects.update(delivered_at=None)
     work()
-    assert not untold.exists() and Event.objects.count() == 6
-    assert (list(EventReceipt.objects.order_by("pk").values()), list(gateway().diary)) == (told, asked)
-    assert_all_is_well(placed)
+    assert not undelivered.exists() and Event.objects.count() == 6
+    assert (receipts(), provider_calls()) == before
+    assert not [line for line in lines() if line["logger"] == "sagas.choreography.delivery"], "no reaction runs again"
+    assert_finished(placed)
 
 
-@CHOREOGRAPHED
-def test_a_saga_without_anything_to_tell_that_does_not_rest_is_poison(order):
+def receipts():
+    return list(EventReceipt.objects.order_by("pk").values())
+
+
+def provider_calls():
+    return [*gateway().diary, *carrier().diary]
+
+
+@CHOREOGRAPHY
+def test_an_unfinished_saga_whose_events_are_all_delivered_is_reported_and_waits(order, lines):
     placed = order()
     start(placed)
     SagaInstance.objects.update(status="STOCK_RESERVED")
     work()
     saga = SagaInstance.objects.get()
     assert saga.wake_at and saga.attempts == 1 and due(1) == []
+    assert any("SagaStuck" in line.get("exception", "") for line in lines())

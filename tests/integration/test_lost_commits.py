@@ -1,4 +1,4 @@
-"""A COMMIT whose word is lost, on its way to the database or back: nobody knows, and nothing is done twice."""
+"""A connection is lost at COMMIT, before or after the database executes it: nothing is done twice."""
 
 from datetime import timedelta
 from itertools import count
@@ -10,11 +10,12 @@ from inventory.models import InventoryRecord
 from orders.models import Order, SagaStyle
 from payments.gateways.port import gateway
 from payments.models import Payment
-from sagas.engine.recovery import due, recover
+from sagas.desk.engine import engine
+from sagas.engine.recovery import due
 from sagas.models import SagaInstance
 from sagas.operations.audit.audit import audit
 from shipping.models import Shipment
-from tests.cutting_proxy import CuttingProxy, through
+from tests.cutting_proxy import CuttingProxy, connected_through
 from tests.known_bugs import known_bug
 
 pytestmark = pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite has no connection to lose")
@@ -28,35 +29,35 @@ def proxy():
 
 
 def recover_everything():
-    """What a worker does, once the leases have run out."""
+    """Does what a worker does, once every lease has expired."""
     SagaInstance.objects.update(lease_until=None, wake_at=None)
     while sagas := due(10):
         for saga in sagas:
-            recover(saga)
+            engine.recover(saga)
 
 
 def charges():
-    return [key for verb, key in gateway().diary if verb == "charge"]
+    return [key for method, key in gateway().diary if method == "charge"]
 
 
 @known_bug("FoundationDB: commit_unknown_result")
-@pytest.mark.parametrize("before", [True, False], ids=["on its way", "on its way back"])
+@pytest.mark.parametrize("before", [True, False], ids=["request lost", "response lost"])
 @pytest.mark.parametrize("style", SagaStyle)
-def test_whichever_commit_is_lost_the_order_is_placed_once(api, shelve, settings, proxy, style, before):
+def test_an_order_is_placed_once_whichever_of_its_commits_is_lost(api, shelve, settings, proxy, style, before):
     settings.AUDIT_GRACE = timedelta(0)
     shelve("book-123", 100)
     body = {"book_id": "book-123", "quantity": 1, "payment_method": "credit_card", "saga": style}
     for cut in count(1):
         key = {"Idempotency-Key": f"key-{cut}"}
         proxy.arm(cut, before=before)
-        with through(proxy):
+        with connected_through(proxy):
             first = api.post("/orders", body, headers=key)
         if not proxy.has_cut:
             break
         assert first.status_code == 503 and first["Retry-After"] and first.json()["order_id"], first.content
         recover_everything()
-        again = api.post("/orders", body, headers=key)
-        assert again.status_code == 201 and again.json()["status"] == "completed"
+        repeat = api.post("/orders", body, headers=key)
+        assert repeat.status_code == 201 and repeat.json()["status"] == "completed"
         assert Order.objects.count() == cut
     assert first.status_code == 201
     assert cut > 3, "an order has at least three commits"

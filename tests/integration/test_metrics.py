@@ -1,4 +1,4 @@
-"""What is counted, and who may see it."""
+"""The metrics, and who may read them."""
 
 from datetime import timedelta
 
@@ -13,7 +13,7 @@ from cloudmart.database.clock import DatabaseNow
 from cloudmart.database.transactions import durable
 from cloudmart.kernel import metrics as kernel_metrics
 from cloudmart.kernel.ids import new_id
-from cloudmart.providers.remote import OutcomeUnknown
+from cloudmart.providers.outcomes import OutcomeUnknown
 from inventory import selectors as inventory
 from inventory.errors import OutOfStock
 from orders.models import SagaStyle
@@ -27,7 +27,7 @@ from tests.known_bugs import known_bug
 
 @pytest.fixture
 def counted():
-    """How much a series has grown since the test began."""
+    """Returns how much a series has grown since the test began."""
 
     def all_series():
         return {
@@ -57,7 +57,7 @@ def place(api, shelve):
 
 
 @pytest.mark.parametrize("style", SagaStyle)
-def test_a_completed_order(place, counted, style):
+def test_a_completed_order_is_counted(place, counted, style):
     assert place(style).status_code == 201
     assert counted("orders_total", style=style, outcome="completed") == 1
     assert counted("order_duration_seconds_count", style=style) == 1
@@ -65,7 +65,7 @@ def test_a_completed_order(place, counted, style):
 
 
 @pytest.mark.parametrize("style", SagaStyle)
-def test_a_declined_order(place, counted, style):
+def test_a_declined_order_is_counted(place, counted, style):
     assert place(style, payment_token="tok_insufficient_funds").status_code == 402
     assert counted("orders_total", style=style, outcome="failed") == 1
     assert counted("orders_total", style=style, outcome="completed") == 0
@@ -80,31 +80,31 @@ def test_a_declined_order(place, counted, style):
             SagaStyle.CHOREOGRAPHY,
             "payments.charge_when_order_created",
             [
-                "payments.give_back_when_given_up",
-                "inventory.release_when_given_up",
-                "orders.cancel_when_nothing_is_held",
+                "payments.refund_when_nothing_is_shipped",
+                "inventory.release_when_order_fails",
+                "orders.cancel_when_everything_is_returned",
             ],
         ),
     ],
 )
-def test_tries_and_compensations(place, counted, style, step, undone):
+def test_attempts_and_compensations_are_counted(place, counted, style, step, undone):
     assert place(style, payment_token="tok_unavailable_2", shipping_address="999-9999").status_code == 409
-    tried = {"style": style, "step": step, "direction": "do"}
-    assert counted("saga_step_duration_seconds_count", **tried, outcome="failed") == 2
-    assert counted("saga_step_duration_seconds_count", **tried, outcome="done") == 1
-    assert counted("saga_step_retries_total", **tried) == 2
+    attempts = {"style": style, "step": step, "direction": "do"}
+    assert counted("saga_step_duration_seconds_count", **attempts, outcome="failed") == 2
+    assert counted("saga_step_duration_seconds_count", **attempts, outcome="done") == 1
+    assert counted("saga_step_retries_total", **attempts) == 2
     assert [counted("compensations_total", style=style, step=step) for step in undone] == [1, 1, 1]
 
 
 @pytest.mark.parametrize("style", SagaStyle)
-def test_an_order_that_waits_and_one_that_breaks(place, counted, monkeypatch, style):
+def test_waiting_orders_and_unexpected_errors_are_counted(place, counted, monkeypatch, style):
     def fails_with(error):
         def charge(self, key, **kwargs):
             raise error
 
         return charge
 
-    monkeypatch.setattr(MockGateway, "charge", fails_with(OutcomeUnknown("no answer")))
+    monkeypatch.setattr(MockGateway, "charge", fails_with(OutcomeUnknown("no response")))
     monkeypatch.setattr(MockGateway, "lookup", lambda self, key: fails_with(OutcomeUnknown("none"))(self, key))
     assert place(style).status_code == 202
     assert counted("orders_total", style=style, outcome="waiting") == 1
@@ -114,7 +114,7 @@ def test_an_order_that_waits_and_one_that_breaks(place, counted, monkeypatch, st
 
 
 @pytest.mark.parametrize("style", SagaStyle)
-def test_a_cancelled_order_was_completed_before(api, place, counted, style):
+def test_a_cancelled_order_counts_as_completed_and_cancelled(api, place, counted, style):
     order_id = place(style).json()["order_id"]
     for _ in range(2):
         assert api.post(f"/orders/{order_id}/cancel").status_code == 200
@@ -124,7 +124,7 @@ def test_a_cancelled_order_was_completed_before(api, place, counted, style):
 
 
 @pytest.mark.parametrize("style", SagaStyle)
-def test_a_shortage_at_the_desk_and_one_while_reserving(place, counted, monkeypatch, style):
+def test_shortages_are_counted_by_stage(place, counted, monkeypatch, style):
     assert place(style, quantity=11).status_code == 409
     assert counted("stock_shortages_total", stage="desk") == 1
     assert counted("orders_total", style=style, outcome="refused") == 1
@@ -137,28 +137,28 @@ def test_a_shortage_at_the_desk_and_one_while_reserving(place, counted, monkeypa
 
 @known_bug("Django: deadlock inside a savepoint")
 @pytest.mark.parametrize("style", SagaStyle)
-def test_what_is_rolled_back_and_run_again_is_counted_once(place, counted, monkeypatch, style):
-    monkeypatch.setattr(transactions, "LONGEST_PAUSE", 0)
+def test_a_repeated_transaction_is_counted_once(place, counted, monkeypatch, style):
+    monkeypatch.setattr(transactions, "MAX_BACKOFF", 0)
     conflicts = [OperationalError(1213, "deadlock")] * 2
     reserve = inventory.Reservation.objects.bulk_create
 
-    def bulk_create(holds):
+    def bulk_create(reservations):
         if conflicts:
-            reserve(holds)
+            reserve(reservations)
             raise conflicts.pop()
-        return reserve(holds)
+        return reserve(reservations)
 
     monkeypatch.setattr(inventory.Reservation.objects, "bulk_create", bulk_create)
     assert place(style).status_code == 201
     step = "reserve_stock" if style == "orchestration" else "inventory.reserve_when_order_created"
-    told = {"style": style, "step": step, "direction": "do", "outcome": "done"}
-    assert counted("saga_step_duration_seconds_count", **told) == 1
-    where = "OrderSagaOrchestrator._walk" if style == "orchestration" else "Receiver._hear"
-    assert counted("transaction_retries_total", transaction=where) == 2
+    labels = {"style": style, "step": step, "direction": "do", "outcome": "done"}
+    assert counted("saga_step_duration_seconds_count", **labels) == 1
+    transaction = "Orchestrator.open" if style == "orchestration" else "Choreography.open"
+    assert counted("transaction_retries_total", transaction=transaction) == 2
 
 
-def test_a_transaction_that_gives_up_was_retried_every_time(transactional_db, counted, monkeypatch):
-    monkeypatch.setattr(transactions, "LONGEST_PAUSE", 0)
+def test_every_retry_of_a_transaction_is_counted(transactional_db, counted, monkeypatch):
+    monkeypatch.setattr(transactions, "MAX_BACKOFF", 0)
 
     @durable
     def lose():
@@ -167,27 +167,27 @@ def test_a_transaction_that_gives_up_was_retried_every_time(transactional_db, co
     with pytest.raises(transactions.DatabaseBusy):
         lose()
     retried = counted("transaction_retries_total", transaction=lose.__qualname__)
-    assert retried == transactions.TRIES - 1, "the last try is not followed by another"
+    assert retried == transactions.ATTEMPTS - 1, "the last attempt is not retried"
 
 
 @known_bug("Django: on_commit")
 @pytest.mark.parametrize("style", SagaStyle)
-def test_a_metric_that_fails_breaks_no_order(place, monkeypatch, lines, style):
-    def burst(*args, **kwargs):
+def test_an_order_is_placed_although_the_metrics_fail(place, monkeypatch, lines, style):
+    def fail(*args, **kwargs):
         raise OSError("no space left on device")
 
     for metric in (metrics.ORDERS, metrics.ORDER_SECONDS, metrics.STEP_SECONDS, kernel_metrics.TRANSACTION_RETRIES):
-        monkeypatch.setattr(metric, "labels", burst)
+        monkeypatch.setattr(metric, "labels", fail)
     assert place(style).status_code == 201
     assert place(style, quantity=11).json()["code"] == "out_of_stock"
     assert any("no space left" in line.get("exception", "") for line in lines())
 
 
 def scraped(operator):
-    """What an operator's Prometheus gets, by family."""
-    told = signed_in(operator).get("/metrics", headers={"Accept": "text/plain;version=0.0.4"})
-    assert told.status_code == 200 and told["Content-Type"].startswith("text/plain; version=0.0.4")
-    families = text_string_to_metric_families(told.content.decode())
+    """Returns the metrics that an operator reads, by family."""
+    response = signed_in(operator).get("/metrics", headers={"Accept": "text/plain;version=0.0.4"})
+    assert response.status_code == 200 and response["Content-Type"].startswith("text/plain; version=0.0.4")
+    families = text_string_to_metric_families(response.content.decode())
     return {
         family.name: {tuple(value for _, value in sorted(s.labels.items())): s.value for s in family.samples}
         for family in families
@@ -206,19 +206,19 @@ def test_only_operators_see_the_metrics(api, operator, shelve):
     assert {"cloudmart_orders", "cloudmart_idempotent_replays"} <= families.keys()
 
 
-def test_what_the_workers_have_before_them_is_told(operator):
+def test_unfinished_sagas_are_counted_by_condition(operator):
     past, future = (DatabaseNow() + timedelta(minutes=minutes) for minutes in (-1, 1))
     for columns in (
         {"lease_until": future},
         {"lease_until": past},
         {"wake_at": past, "attention": "Look!"},
         {"wake_at": future},
-        {"given_up_at": past, "attention": "Lost."},
+        {"abandoned_at": past, "attention": "Lost."},
         {"status": "FAILED"},
     ):
         SagaInstance.objects.create(saga_type=SagaStyle.CHOREOGRAPHY, order_id=new_id(), payload={}, **columns)
     families = scraped(operator)
-    expected = {"driven": 1, "due": 2, "waiting": 1, "given_up": 1}
+    expected = {"driven": 1, "due": 2, "waiting": 1, "abandoned": 1}
     assert families["cloudmart_unfinished_sagas"] == {
         **{(condition, "choreography"): count for condition, count in expected.items()},
         **{(condition, "orchestration"): 0 for condition in expected},
@@ -227,5 +227,5 @@ def test_what_the_workers_have_before_them_is_told(operator):
     assert 60 <= families["cloudmart_saga_lag_seconds"][()] < 120
 
 
-def test_nothing_lags_where_nothing_is_due(operator):
+def test_the_lag_is_zero_when_nothing_is_due(operator):
     assert scraped(operator)["cloudmart_saga_lag_seconds"] == {(): 0}

@@ -1,16 +1,21 @@
-"""The state machine over made-up workflows: for any steps and any failing one, what is undone is what was done."""
+"""The orchestrator over made-up workflows: what it stores, and what it does when a step fails or a lease is lost."""
 
-from types import SimpleNamespace
-
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cloudmart.kernel.errors import DomainError
-from cloudmart.providers.remote import Accepted, OutcomeUnknown, ProviderUnavailable, Refused, RemoteOperation, Unknown
-from sagas.engine.lease import claim
+from cloudmart.kernel.stopping import never
+from cloudmart.providers.calling import nothing
+from cloudmart.providers.operation import Intent, RemoteOperation
+from cloudmart.providers.outcomes import Accepted, OutcomeUnknown, ProviderUnavailable, Refused, Unknown
+from sagas.engine.lease import acquire, new_saga
+from sagas.engine.runner import run
+from sagas.errors import LeaseLost
 from sagas.models import SagaInstance, State
-from sagas.orchestration.orchestrator import OrderSagaOrchestrator
-from sagas.orchestration.walk import Walk
+from sagas.orchestration.orchestrator import Orchestrator
 from sagas.orchestration.workflow import Local, Remote
 from tests.conftest import order_snapshot
 from tests.known_bugs import known_bug
@@ -18,144 +23,177 @@ from tests.known_bugs import known_bug
 STATES = [State.ORDER_CREATED, State.STOCK_RESERVED, State.PAYMENT_COMPLETED, State.SHIPPING_ARRANGED]
 
 
-class Diary(list):
-    """Builds steps that write down what they do; `fails` is the name of the step that says no."""
+class Operation(RemoteOperation):
+    """A provider operation that is a function, and asks for nothing unless `is_needed()`."""
 
-    def __init__(self, fails=""):
-        self.fails = fails
+    unavailable = DomainError
+
+    def __init__(self, call, is_needed=lambda: True, undoes=False):
+        self._call, self._is_needed, self.undoes = call, is_needed, undoes
+
+    def begin(self, order):
+        return Intent(record=None, is_new=True) if self._is_needed() else None
+
+    def call(self, intent):
+        return self._call()
+
+    def settle(self, intent, outcome):
+        pass
+
+    def lookup(self, intent):
+        return Unknown("nobody knows")
+
+
+class Diary(list):
+    """Builds steps that write down what they do. The step of the name `refuses` is refused."""
+
+    def __init__(self, refuses=""):
+        self.refuses = refuses
 
     def local(self, name, reaches):
         def do(order):
-            if name == self.fails:
+            if name == self.refuses:
                 raise DomainError
             self.append(("do", name))
 
         return Local(name=name, do=do, undo=lambda order, reason: self.append(("undo", name)), reaches=reaches)
 
     def remote(self, name, reaches, do=None, undo=None):
-        def call(order, intent):
-            if name == self.fails:
+        def call():
+            if name == self.refuses:
                 return Refused(DomainError())
             self.append(("do", name))
             return Accepted()
 
-        def call_back(order, intent):
+        def call_back():
             self.append(("undo", name))
             return Accepted()
 
-        forward = operation(do or call, begins=lambda: True)
-        back = operation(undo or call_back, begins=lambda: ("do", name) in self, undoes=True)
-        return Remote(name=name, do=forward, undo=back, reaches=reaches)
+        back = Operation(undo or call_back, is_needed=lambda: ("do", name) in self, undoes=True)
+        return Remote(name=name, do=Operation(do or call), undo=back, reaches=reaches)
+
+    def names(self, direction):
+        return [name for each, name in self if each == direction]
 
 
-FRESH = SimpleNamespace(is_fresh=True)
+def start(*workflow, on_finished=lambda result: None):
+    saga = new_saga(order_snapshot(("book-123", 1)), "")
+    style = Orchestrator(saga, on_finished, workflow)
+    run(saga, style, style.open(nothing), never)
+    return saga
 
 
-def operation(call, begins, undoes=False):
-    return RemoteOperation(
-        begin=lambda order: FRESH if begins() else None,
-        call=call,
-        settle=lambda order, intent, outcome: None,
-        lookup=lambda order, intent: Unknown("who knows"),
-        unavailable=DomainError,
-        undoes=undoes,
-    )
+def resume(saga, *workflow):
+    assert acquire(saga, early=True)
+    style = Orchestrator(saga, lambda result: None, workflow)
+    run(saga, style, style.advance(), never)
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.booleans(), min_size=1, max_size=8), st.integers(0, 8))
-def test_what_was_undone_is_what_was_done_reversed(transactional_db, kinds, failing):
-    diary = Diary(fails=f"step{failing}")
+def test_the_steps_that_were_done_are_undone_in_reverse(transactional_db, kinds, refusing):
+    diary = Diary(refuses=f"step{refusing}")
     workflow = tuple(
-        (diary.remote if is_remote else diary.local)(f"step{n}", STATES[n % 4]) for n, is_remote in enumerate(kinds)
+        (diary.remote if is_remote else diary.local)(f"step{n}", STATES[min(n, 3)])
+        for n, is_remote in enumerate(kinds)
     )
-    saga = OrderSagaOrchestrator.start(order_snapshot(("book-123", 1)), workflow=workflow)
-    done = [name for direction, name in diary if direction == "do"]
-    undone = [name for direction, name in diary if direction == "undo"]
+    results = []
+    saga = start(*workflow, on_finished=results.append)
+    done, undone = diary.names("do"), diary.names("undo")
     stored = SagaInstance.objects.get(pk=saga.pk)
     assert (stored.status, stored.current_step, stored.failure) == (saga.status, saga.current_step, saga.failure)
-    if failing < len(kinds):
+    assert (stored.owner, stored.lease_until, stored.finished_at is None) == ("", None, False)
+    assert [(result.state, result.failure) for result in results] == [(stored.status, stored.failure)]
+    if refusing < len(kinds):
         assert saga.status == State.FAILED
-        # A local step that was rolled back with its transaction may stand in the diary twice.
-        assert undone == list(dict.fromkeys(reversed(done)))
+        assert undone == done[::-1]
     else:
         assert saga.status == State.COMPLETED and undone == []
-        assert list(dict.fromkeys(done)) == [step.name for step in workflow]
-    logged = list(saga.log.filter(direction="undo", status="done").values_list("step", flat=True))
-    assert logged == undone
+        assert done == [step.name for step in workflow]
+    assert list(saga.log.filter(direction="undo", status="done").values_list("step", flat=True)) == undone
     assert list(saga.log.values_list("seq", flat=True)) == list(range(1, saga.log.count() + 1))
 
 
-def test_a_saga_without_a_sure_answer_waits(transactional_db):
-    def call(order, intent):
+def test_a_saga_without_a_certain_outcome_waits(transactional_db):
+    def call():
         raise OutcomeUnknown("no answer")
 
     diary = Diary()
-    workflow = (diary.local("one", STATES[0]), diary.remote("two", STATES[1], do=call))
-    saga = OrderSagaOrchestrator.start(order_snapshot(("book-123", 1)), workflow=workflow)
+    saga = start(diary.local("one", STATES[0]), diary.remote("two", STATES[1], do=call))
     saga.refresh_from_db()
     assert (saga.status, saga.current_step) == (STATES[0], "two")
     assert saga.wake_at and saga.attempts == 1
-    assert ("undo", "one") not in diary
+    assert diary.names("undo") == []
     assert saga.log.filter(step="two", status="failed").count() == 3
 
 
 @known_bug("eventuate-tram-sagas#75", "customers-and-orders#46")
-def test_an_undo_that_fails_waits_and_is_not_given_up(transactional_db):
-    def unavailable(order, intent):
+def test_a_failing_undo_is_retried(transactional_db):
+    def unavailable():
         raise ProviderUnavailable("down")
 
-    diary = Diary(fails="two")
-    workflow = (diary.remote("one", STATES[0], undo=unavailable), diary.local("two", STATES[1]))
-    saga = OrderSagaOrchestrator.start(order_snapshot(("book-123", 1)), workflow=workflow)
+    diary = Diary(refuses="two")
+    saga = start(diary.remote("one", STATES[0], undo=unavailable), diary.local("two", STATES[1]))
     saga.refresh_from_db()
     assert (saga.status, saga.current_step) == (State.COMPENSATION_STARTED, "one")
     assert saga.wake_at
 
 
 @known_bug("seata#2861", "ftgo-application#107")
-def test_an_undo_that_fails_is_made_good_before_the_ones_before_it(transactional_db):
-    def undo(order, intent):
+def test_a_failing_undo_is_done_before_the_ones_before_it(transactional_db):
+    def undo():
         if is_down:
             raise ProviderUnavailable("down")
         diary.append(("undo", "two"))
         return Accepted()
 
-    is_down, diary = [True], Diary(fails="three")
+    is_down, diary = [True], Diary(refuses="three")
     workflow = (
         diary.remote("one", STATES[0]),
         diary.remote("two", STATES[1], undo=undo),
         diary.local("three", STATES[2]),
     )
-    saga = OrderSagaOrchestrator.start(order_snapshot(("book-123", 1)), workflow=workflow)
+    saga = start(*workflow)
     for _ in range(2):
-        assert [name for direction, name in diary if direction == "undo"] == []
-        assert claim(saga, early=True)
-        OrderSagaOrchestrator.resume(saga, workflow=workflow)
+        assert diary.names("undo") == []
+        resume(saga, *workflow)
     is_down.clear()
-    assert claim(saga, early=True)
-    assert OrderSagaOrchestrator.resume(saga, workflow=workflow).status == State.FAILED
-    assert [name for direction, name in diary if direction == "undo"] == ["two", "one"]
+    resume(saga, *workflow)
+    assert saga.status == State.FAILED
+    assert diary.names("undo") == ["two", "one"]
 
 
-def test_who_is_overtaken_writes_nothing(transactional_db):
-    def overtake(order, intent):
+def test_a_driver_that_has_lost_the_lease_writes_nothing(transactional_db):
+    def lose_the_lease():
         SagaInstance.objects.update(fence=7, owner="another")
         return Accepted()
 
     diary = Diary()
-    workflow = (diary.remote("one", STATES[0], do=overtake), diary.local("two", STATES[1]))
-    saga = OrderSagaOrchestrator.start(order_snapshot(("book-123", 1)), workflow=workflow)
-    assert (saga.fence, saga.owner, saga.status) == (7, "another", State.STARTED), "as the other has it"
-    assert ("do", "two") not in diary
-    assert SagaInstance.objects.get().log.count() == 1
+    with pytest.raises(LeaseLost):
+        start(diary.remote("one", STATES[0], do=lose_the_lease), diary.local("two", STATES[1]))
+    saga = SagaInstance.objects.get()
+    assert (saga.fence, saga.owner, saga.status) == (7, "another", State.STARTED)
+    assert diary.names("do") == []
+    assert saga.log.count() == 1
 
 
-def test_the_cursor_is_claimed_before_anything_is_done(transactional_db, monkeypatch):
-    happened = []
-    claim, settle = Walk._claim, Walk.settle
-    monkeypatch.setattr(Walk, "_claim", lambda self, *to, **rest: happened.append("claim") or claim(self, *to, **rest))
-    monkeypatch.setattr(Walk, "settle", lambda self, *rest: happened.append("settle") or settle(self, *rest))
+def test_the_cursor_is_advanced_before_anything_else_is_written(transactional_db):
     diary = Diary()
-    OrderSagaOrchestrator.start(order_snapshot(("book-123", 1)), workflow=(diary.remote("one", STATES[0]),))
-    assert happened == ["claim", "settle"]
+    with CaptureQueriesContext(connection) as queries:
+        start(diary.remote("one", STATES[0]))
+    writes = [query["sql"] for query in queries if query["sql"].startswith(("INSERT", "UPDATE"))]
+    assert ["saga_instances" in sql for sql in writes] == [True, False, True, False, True]
+
+
+def test_a_refused_local_step_keeps_what_the_transaction_has_settled(transactional_db):
+    diary = Diary(refuses="two")
+    saga = start(diary.remote("one", STATES[0]), diary.local("two", STATES[1]))
+    log = list(saga.log.values_list("step", "direction", "status"))
+    assert log == [
+        ("one", "do", "started"),
+        ("one", "do", "done"),
+        ("two", "do", "failed"),
+        ("one", "undo", "started"),
+        ("one", "undo", "done"),
+    ]
+    assert saga.status == State.FAILED

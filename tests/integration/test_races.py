@@ -1,4 +1,4 @@
-"""Many buyers at once, through the whole stack but the socket: threads, each with a connection of its own."""
+"""Simultaneous buyers, through the whole stack except the socket: threads, each with its own connection."""
 
 import os
 from collections import Counter
@@ -13,9 +13,8 @@ from rest_framework.test import APIClient
 
 from cloudmart.database.transactions import durable
 from inventory.locks import lock_stock
-from inventory.models import InventoryRecord, InventoryView, Reservation, StockEvent
+from inventory.models import InventoryRecord, InventoryView, Reservation
 from inventory.projector import catch_up
-from inventory.stock import replay
 from orders.locks import lock_order
 from orders.models import Order, OrderItem, SagaStyle
 from payments.locks import lock_payment
@@ -24,15 +23,16 @@ from shipping.locks import lock_shipment
 from tests.committed import add_stock, expire_reservations, reserve_stock
 from tests.conftest import order_snapshot
 from tests.known_bugs import known_bug
-from tests.processes import PATIENCE
+from tests.ledger import replayed_stock
+from tests.processes import TIMEOUT
 
 ORDER = {"book_id": "book-123", "quantity": 1, "payment_method": "credit_card"}
 ROUNDS = 2 if connection.vendor == "sqlite" else 20 if "CI" in os.environ else 5
-"""SQLite lets one writer in at a time: there is little to race for."""
+"""SQLite allows one writer at a time, so there are few races."""
 
 
 def all_at_once(jobs):
-    """Run the jobs in a thread each, started together; their results."""
+    """Runs each job in a thread, started together. Returns their results."""
     start, results = Barrier(len(jobs)), [None] * len(jobs)
 
     def run(number, job):
@@ -53,37 +53,36 @@ def all_at_once(jobs):
 
 
 def buyer(api, style, *book_ids):
-    """A client of its own with the customer's token, that will order a copy of each book."""
+    """Returns a function that orders a copy of each book, with its own client and the customer's token."""
     client = APIClient()
     client.credentials(**api._credentials)
     items = [{"book_id": book_id, "quantity": 1} for book_id in book_ids]
     body = {"items": items, "payment_method": "credit_card", "saga": style}
 
     def buy():
-        answer = client.post("/orders", body)
-        return answer.status_code, answer.json().get("code")
+        response = client.post("/orders", body)
+        return response.status_code, response.json().get("code")
 
     return buy
 
 
 def assert_books_balance(received):
-    """Every shelf is what its ledger says, nothing is held, and on hand + sold = received."""
+    """Asserts that stock equals its ledger, nothing is reserved, and on hand + sold = received."""
     for record in InventoryRecord.objects.all():
-        events = StockEvent.objects.filter(shelf=record).order_by("version")
-        assert replay(event.happened for event in events) == record.stock
+        assert replayed_stock(record.pk) == record.stock
         sold = OrderItem.objects.filter(book_id=record.pk, order__status="completed").count()
         assert record.on_hand + sold == received and record.reserved == 0
 
 
 @known_bug("medusa#16569", "medusa PR#13931", "MySQL: lost update")
 @pytest.mark.parametrize("style", SagaStyle)
-def test_fifty_buyers_of_ten_copies_while_the_read_model_knows_of_none(api, shelve, style):
+def test_ten_of_fifty_buyers_get_the_ten_copies_while_the_read_model_lags(api, shelve, style):
     shelve("book-123", 0)
     catch_up()
     for round_ in range(1, ROUNDS + 1):
         add_stock("book-123", 10)
-        answers = Counter(all_at_once([buyer(api, style, "book-123") for _ in range(50)]))
-        assert answers == {(201, None): 10, (409, "out_of_stock"): 40}
+        responses = Counter(all_at_once([buyer(api, style, "book-123") for _ in range(50)]))
+        assert responses == {(201, None): 10, (409, "out_of_stock"): 40}
         assert Order.objects.filter(status="completed").count() == 10 * round_
     assert InventoryView.objects.get().version == 0
     assert_books_balance(received=10 * ROUNDS)
@@ -91,22 +90,22 @@ def test_fifty_buyers_of_ten_copies_while_the_read_model_knows_of_none(api, shel
 
 @known_bug("SQL: order of locks")
 @pytest.mark.parametrize("style", SagaStyle)
-def test_crossed_baskets(api, shelve, style):
+def test_crossed_orders_of_two_books_do_not_deadlock(api, shelve, style):
     copies = 12 * ROUNDS
     shelve("book-a", copies)
     shelve("book-b", copies)
     baskets = [("book-a", "book-b"), ("book-b", "book-a")] * 8
-    answers = Counter()
+    responses = Counter()
     for _ in range(ROUNDS):
-        answers.update(all_at_once([buyer(api, style, *basket) for basket in baskets]))
-    assert answers == {(201, None): copies, (409, "out_of_stock"): 16 * ROUNDS - copies}
+        responses.update(all_at_once([buyer(api, style, *basket) for basket in baskets]))
+    assert responses == {(201, None): copies, (409, "out_of_stock"): 16 * ROUNDS - copies}
     assert_books_balance(received=copies)
 
 
 @known_bug("SQL: locks without an index")
 @pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite lets one writer in at a time")
 @pytest.mark.parametrize("style", SagaStyle)
-def test_who_holds_one_order_holds_up_no_other(api, shelve, style):
+def test_the_locks_of_one_order_do_not_block_another(api, shelve, style):
     shelve("book-123", 10)
     shelve("book-456", 10)
     order_id = api.post("/orders", {**ORDER, "saga": style}).json()["order_id"]
@@ -121,11 +120,11 @@ def test_who_holds_one_order_holds_up_no_other(api, shelve, style):
         lock_shipment(UUID(order_id))
         lock_stock(["book-123"])
         is_held.set()
-        assert is_done.wait(PATIENCE)
+        assert is_done.wait(TIMEOUT)
 
     def go_on():
         try:
-            assert is_held.wait(PATIENCE)
+            assert is_held.wait(TIMEOUT)
             connection.cursor().execute("SET SESSION innodb_lock_wait_timeout = 1")
             call_command("run_worker", once=True)
             return [buyer(api, style, "book-456")(), cancelled(api, other_id)]
@@ -141,7 +140,7 @@ def cancelled(api, order_id):
     return client.post(f"/orders/{order_id}/cancel").status_code
 
 
-def test_two_expiries_and_a_buyer_at_once(api, shelve):
+def test_two_simultaneous_expiries_and_buyers_agree(api, shelve):
     shelve("book-123", 100)
     for _ in range(100):
         reserve_stock(order_snapshot(("book-123", 1)))
@@ -149,8 +148,8 @@ def test_two_expiries_and_a_buyer_at_once(api, shelve):
 
     def expire():
         total = 0
-        while (given_back := expire_reservations(10)) is not None:
-            total += given_back
+        while (count := expire_reservations(10)) is not None:
+            total += count
         return total
 
     jobs = [expire, expire, *[buyer(api, "orchestration", "book-123") for _ in range(5)]]
@@ -160,7 +159,7 @@ def test_two_expiries_and_a_buyer_at_once(api, shelve):
     assert_books_balance(received=100)
 
 
-def test_two_cancellations_at_once_refund_once(api, shelve):
+def test_simultaneous_cancellations_refund_once(api, shelve):
     shelve("book-123", 10)
     for style in SagaStyle:
         body = {"book_id": "book-123", "quantity": 1, "payment_method": "e_money", "saga": style}

@@ -1,4 +1,4 @@
-"""The read model: it may lag, but not for a single book; nothing is lost on the way; rebuilding finds differences."""
+"""The read model: lists may lag, single books do not, no event is lost, and rebuilding finds differences."""
 
 import signal
 from threading import Event, Thread
@@ -16,7 +16,7 @@ from tests.committed import add_stock, confirm_stock, reserve_stock
 from tests.conftest import order_snapshot
 from tests.integration.test_races import all_at_once
 from tests.known_bugs import known_bug
-from tests.processes import managing, wait_until
+from tests.processes import running_command, wait_until
 
 NOTHING_BEHIND = {"books": 0, "events": 0, "seconds": 0}
 
@@ -25,23 +25,23 @@ def rows():
     return list(InventoryView.objects.order_by("pk").values_list("pk", "on_hand", "reserved", "available", "version"))
 
 
-def test_the_list_lags_and_says_by_how_much(api, shelve):
+def test_the_list_reports_its_lag(api, shelve):
     shelve("book-a", 5)
     shelve("book-b", 0)
-    assert lag()["books"] == 2, "a book that the list does not know at all"
+    assert lag()["books"] == 2, "books without a row in the list"
     catch_up()
     add_stock("book-a", 1)
     reserve_stock(order_snapshot(("book-a", 2)))
-    told = api.get("/inventory").json()
-    assert [line["available_quantity"] for line in told["results"]] == [5, 0]
-    assert (told["lag"]["books"], told["lag"]["events"]) == (1, 2) and told["lag"]["seconds"] > 0
+    listed = api.get("/inventory").json()
+    assert [line["available_quantity"] for line in listed["results"]] == [5, 0]
+    assert (listed["lag"]["books"], listed["lag"]["events"]) == (1, 2) and listed["lag"]["seconds"] > 0
     assert catch_up() == 1
-    told = api.get("/inventory").json()
-    assert [line["available_quantity"] for line in told["results"]] == [4, 0]
-    assert told["lag"] == NOTHING_BEHIND
+    listed = api.get("/inventory").json()
+    assert [line["available_quantity"] for line in listed["results"]] == [4, 0]
+    assert listed["lag"] == NOTHING_BEHIND
 
 
-def test_a_single_book_is_never_stale_and_is_caught_up_by_looking(api, shelve):
+def test_reading_a_single_book_updates_it_first(api, shelve):
     shelve("book-a", 5)
     shelve("book-b", 5)
     assert api.get("/inventory/book-a").json()["available_quantity"] == 5
@@ -50,7 +50,7 @@ def test_a_single_book_is_never_stale_and_is_caught_up_by_looking(api, shelve):
     assert rows() == [("book-a", 5, 2, 3, 2)]
 
 
-def test_the_rows_are_the_same_when_all_are_projected_again(shelve):
+def test_projecting_everything_again_gives_the_same_rows(shelve):
     for number in range(7):
         shelve(f"book-{number}", number)
         if number:
@@ -65,8 +65,8 @@ def test_the_rows_are_the_same_when_all_are_projected_again(shelve):
     assert rows() == before
 
 
-def test_a_version_without_an_event_is_not_projected_for_ever(shelve):
-    """Whoever follows comes back at once while there was something to do."""
+def test_a_version_without_an_event_is_skipped(shelve):
+    """`project_inventory --follow` runs again at once while rows have changed."""
     shelve("book-a", 5)
     shelve("book-b", 5)
     shelve("book-c", 0)
@@ -80,8 +80,8 @@ def test_a_version_without_an_event_is_not_projected_for_ever(shelve):
 
 @known_bug("MySQL: ids out of order")
 @pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite lets one transaction write at a time")
-def test_what_commits_late_is_not_lost(shelve):
-    """The first event has the lower id, and is visible after the second was projected."""
+def test_an_event_that_commits_late_is_projected(shelve):
+    """The first event has the lower id, and becomes visible after the second was projected."""
     shelve("book-a", 1)
     shelve("book-b", 1)
     catch_up()
@@ -112,7 +112,7 @@ def test_what_commits_late_is_not_lost(shelve):
     assert rows() == [("book-a", 2, 0, 2, 2), ("book-b", 2, 0, 2, 2)]
 
 
-def test_many_projectors_and_writers_at_once(shelve):
+def test_simultaneous_projectors_and_writers_agree(shelve):
     books = [f"book-{number}" for number in range(4)]
     for book_id in books:
         shelve(book_id, 0)
@@ -135,9 +135,9 @@ def test_many_projectors_and_writers_at_once(shelve):
     assert rows() == [(book_id, 20, 0, 20, 20) for book_id in books]
 
 
-def test_the_projector_follows_until_it_is_told_to_stop(shelve):
+def test_the_projector_follows_until_it_is_stopped(shelve):
     shelve("book-a", 5)
-    with managing("project_inventory", "--follow", "--pause", "0.01") as projector:
+    with running_command("project_inventory", "--follow", "--interval", "0.01") as projector:
         wait_until(lambda: rows() == [("book-a", 5, 0, 5, 1)])
         add_stock("book-a", 1)
         wait_until(lambda: rows() == [("book-a", 6, 0, 6, 2)])
@@ -166,7 +166,7 @@ def state():
 
 
 def rebuilt(capsys, *books, **options):
-    """What rebuild_inventory prints, and what it exits with."""
+    """Returns the output and the exit code of rebuild_inventory."""
     try:
         call_command("rebuild_inventory", *books, **options)
         code = 0
@@ -175,7 +175,7 @@ def rebuilt(capsys, *books, **options):
     return capsys.readouterr().out.splitlines(), code
 
 
-def test_a_sound_shop_has_no_differences(shop, capsys):
+def test_a_consistent_ledger_has_no_differences(shop, capsys):
     assert rebuilt(capsys, check=True) == (["3 books replayed, 0 with differences"], 0)
     assert rebuilt(capsys) == (["3 books replayed, 0 with differences"], 0)
     assert state() == shop
@@ -218,7 +218,7 @@ def test_a_sound_shop_has_no_differences(shop, capsys):
         ),
     ],
 )
-def test_a_difference_is_named_and_restored(shop, capsys, monkeypatch, model, changes, problem, page):
+def test_a_difference_is_reported_and_restored(shop, capsys, monkeypatch, model, changes, problem, page):
     monkeypatch.setattr(rebuild, "PAGE", page)
     model.objects.filter(pk="book-b").update(**changes)
     said = [f"book-b: {problem}", "3 books replayed, 1 with differences"]
@@ -230,7 +230,7 @@ def test_a_difference_is_named_and_restored(shop, capsys, monkeypatch, model, ch
     assert state() == shop
 
 
-def test_a_read_model_that_lags_or_is_not_there_is_no_difference(shop, capsys):
+def test_a_lagging_or_missing_read_model_is_no_difference(shop, capsys):
     add_stock("book-a", 1)
     InventoryView.objects.filter(pk="book-b").delete()
     assert rebuilt(capsys, check=True)[1] == 0
@@ -247,7 +247,7 @@ def test_a_read_model_that_lags_or_is_not_there_is_no_difference(shop, capsys):
         ("DELETE FROM stock_events WHERE version = 2", "event 3"),
     ],
 )
-def test_a_ledger_that_contradicts_itself_is_not_built_upon(shop, capsys, sql, problem):
+def test_nothing_is_restored_from_a_contradictory_ledger(shop, capsys, sql, problem):
     with connection.schema_editor(atomic=False) as editor:
         drop_triggers(None, editor)
     try:
@@ -261,12 +261,12 @@ def test_a_ledger_that_contradicts_itself_is_not_built_upon(shop, capsys, sql, p
     assert state() == shop
 
 
-def test_there_is_no_such_book_to_rebuild(shop):
+def test_rebuilding_an_unknown_book_is_refused(shop):
     with pytest.raises(CommandError, match="book-x"):
         call_command("rebuild_inventory", "book-x")
 
 
-def test_a_shop_that_is_busy_meanwhile_has_no_differences(shop, monkeypatch, capsys):
+def test_sales_during_a_rebuild_make_no_differences(shop, monkeypatch, capsys):
     monkeypatch.setattr(rebuild, "PAGE", 5)
     done = Event()
 

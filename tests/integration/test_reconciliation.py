@@ -1,10 +1,10 @@
-"""The audit holds our books against the providers' own, where an adapter lets it look into them."""
+"""The audit compares our records with the providers' ledgers, if the adapters can read them."""
 
 import pytest
 
 from cloudmart.kernel.ids import new_id
 from cloudmart.kernel.order import Address
-from cloudmart.providers.remote import Accepted
+from cloudmart.providers.outcomes import Accepted
 from payments import direct as payments
 from payments.gateways.mock import MockGateway
 from payments.gateways.port import gateway
@@ -15,7 +15,7 @@ from shipping import direct as shipping
 from shipping.carriers.mock import MockCarrier
 from shipping.carriers.port import carrier
 from shipping.models import Shipment
-from tests.committed import hand_over
+from tests.committed import mark_as_shipped
 from tests.conftest import HTTP_CARRIER, HTTP_GATEWAY
 from tests.integration.test_audit import down, failing, place
 from tests.integration.test_audit import shop as stories
@@ -23,7 +23,7 @@ from tests.sandbox import run_sandbox
 
 
 class OpenGateway(MockGateway):
-    """Remembers what is left of each charge."""
+    """Keeps what is left of each charge."""
 
     def __init__(self):
         super().__init__()
@@ -32,8 +32,8 @@ class OpenGateway(MockGateway):
     def ledger(self):
         return {key: amount for key, amount in self.left.items() if amount}
 
-    def charge(self, key, *, amount, **asked):
-        outcome = super().charge(key, amount=amount, **asked)
+    def charge(self, key, *, amount, **body):
+        outcome = super().charge(key, amount=amount, **body)
         if isinstance(outcome, Accepted):
             self.left.setdefault(key, amount)
             self.charges[outcome.reference or key] = key
@@ -51,7 +51,7 @@ class OpenGateway(MockGateway):
 
 
 class OpenCarrier(MockCarrier):
-    """Remembers the parcels that it is to fetch, or has fetched."""
+    """Keeps the parcels that it has to collect, or has collected."""
 
     def __init__(self):
         super().__init__()
@@ -60,8 +60,8 @@ class OpenCarrier(MockCarrier):
     def ledger(self):
         return self.parcels
 
-    def arrange(self, key, **asked):
-        outcome = super().arrange(key, **asked)
+    def arrange(self, key, **body):
+        outcome = super().arrange(key, **body)
         if isinstance(outcome, Accepted):
             self.parcels[key] = 1
         return outcome
@@ -91,15 +91,15 @@ def key_of(model, order_id):
     return model.objects.get(order_id=order_id).idempotency_key
 
 
-def test_the_books_agree_after_every_story(shop):
+def test_the_records_agree_after_every_story(shop):
     assert failing() == {}
     assert len(gateway().ledger()) == len(carrier().ledger()) == 2
 
 
-def test_what_is_in_doubt_may_have_happened_or_not(shop, order_id, monkeypatch):
+def test_an_intent_in_doubt_may_have_been_carried_out_or_not(shop, order_id, monkeypatch):
     with down(monkeypatch, "charge"):
-        payments.process(payments.Charge(new_id(), 500, "e_money"))
-    paid = payments.process(payments.Charge(new_id(), 500, "e_money"))
+        payments.process(payments.ChargeRequest(new_id(), 500, "e_money"))
+    paid = payments.process(payments.ChargeRequest(new_id(), 500, "e_money"))
     Payment.objects.filter(pk=paid.pk).update(status="pending", transaction_id="")
     with down(monkeypatch, "refund"):
         payments.refund(payments.PartialRefund(order_id, 100, "not done"))
@@ -109,9 +109,9 @@ def test_what_is_in_doubt_may_have_happened_or_not(shop, order_id, monkeypatch):
     assert failing() == {}
 
 
-def test_what_operators_do_is_in_both_books(order_id):
+def test_direct_commands_are_in_both_ledgers(order_id):
     payments.refund(payments.PartialRefund(order_id, 100, "sorry"))
-    hand_over(order_id)
+    mark_as_shipped(order_id)
     assert failing() == {}
     order_id = place("orchestration")
     shipping.cancel(order_id)
@@ -119,7 +119,7 @@ def test_what_operators_do_is_in_both_books(order_id):
     assert failing() == {}
 
 
-def test_what_the_gateway_has_and_we_do_not_know_of_is_found(shop):
+def test_a_charge_without_a_record_is_found(shop):
     gateway().charge("somebody else's", order_id=new_id(), amount=5, currency="JPY", method="e_money", token="")
     carrier().arrange("somebody else's", order_id=new_id(), address=Address("150-0001"))
     assert failing() == {"gateway_agrees": ("somebody else's",), "carrier_agrees": ("somebody else's",)}
@@ -138,7 +138,7 @@ def test_another_amount_is_found(order_id, left):
     assert failing() == {"gateway_agrees": (key,)}
 
 
-def test_a_charge_that_was_dropped_and_stands_is_found(shop):
+def test_a_voided_charge_that_was_made_is_found(shop):
     key = key_of(Payment, shop["orchestration", "declined"])
     gateway().left[key] = 1100
     assert failing() == {"gateway_agrees": (key,)}
@@ -150,19 +150,19 @@ def test_a_parcel_that_the_carrier_does_not_know_is_found(order_id):
     assert failing() == {"carrier_agrees": (key,)}
 
 
-def test_what_differs_only_once_was_just_being_done(order_id, monkeypatch):
+def test_a_difference_that_is_seen_once_is_ignored(order_id, monkeypatch):
     looks = []
     monkeypatch.setattr(OpenGateway, "ledger", lambda self: looks.append(1) or (self.left if len(looks) > 1 else {}))
     assert failing() == {} and len(looks) == 2
 
 
-def test_a_provider_without_a_ledger_is_not_looked_at(customer):
+def test_a_provider_without_a_ledger_is_not_audited(customer):
     assert not {"gateway_agrees", "carrier_agrees"} & {finding.name for finding in audit(limit=1)}
 
 
 @pytest.fixture
 def own_sandbox(settings, tmp_path):
-    """A sandbox whose ledger knows of no other test."""
+    """A sandbox with an empty ledger."""
     with run_sandbox(tmp_path / "ledger.sqlite3") as sandbox:
         settings.PAYMENT_GATEWAY, settings.PAYMENT_GATEWAY_URL = HTTP_GATEWAY, f"{sandbox.url}/payments"
         settings.CARRIER, settings.CARRIER_URL = HTTP_CARRIER, f"{sandbox.url}/carrier"
@@ -171,7 +171,7 @@ def own_sandbox(settings, tmp_path):
         carrier().client.close()
 
 
-def test_our_books_are_held_against_a_sandboxs(own_sandbox, customer, shelve):
+def test_the_audit_compares_records_with_a_sandboxs_ledger(own_sandbox, customer, shelve):
     stories.__wrapped__(customer, shelve)
     assert not differing()
     payment = Payment.objects.filter(status="captured").first()

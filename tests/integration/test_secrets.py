@@ -1,4 +1,4 @@
-"""No token stands in a log line, however an order ends; nor in the database, once its charge is settled."""
+"""No token appears in a log line, however an order ends, or in the database once its charge is settled."""
 
 import logging
 
@@ -9,7 +9,7 @@ from django.core.management import call_command
 
 from cloudmart.kernel.ids import new_id
 from cloudmart.kernel.redaction import forget_secrets, redacted, register_secret
-from cloudmart.providers.remote import Accepted, OutcomeUnknown, ProviderUnavailable, Refused
+from cloudmart.providers.outcomes import Accepted, OutcomeUnknown, ProviderUnavailable, Refused
 from orders.models import SagaStyle
 from payments.errors import PaymentDeclined
 from payments.gateways.mock import MockGateway
@@ -30,17 +30,17 @@ def unavailable(self, key, **charge):
 
 
 def unknown(self, key, **charge):
-    raise OutcomeUnknown("no answer")
+    raise OutcomeUnknown("no response")
 
 
-def unforeseen(self, key, **charge):
-    raise ZeroDivisionError(f"{charge['token']} is no card, says the adapter in {charge!r}")
+def unexpected_error(self, key, **charge):
+    raise ZeroDivisionError(f"{charge['token']} is not a card: {charge!r}")
 
 
 @pytest.mark.parametrize("style", SagaStyle)
 @pytest.mark.parametrize(
     ("charge", "status"),
-    [(MockGateway.charge, 201), (declined, 402), (unavailable, 402), (unknown, 202), (unforeseen, 500)],
+    [(MockGateway.charge, 201), (declined, 402), (unavailable, 402), (unknown, 202), (unexpected_error, 500)],
 )
 def test_no_token_is_logged(api, shelve, monkeypatch, lines, capfd, caplog, style, charge, status):
     caplog.set_level(logging.DEBUG)
@@ -48,31 +48,31 @@ def test_no_token_is_logged(api, shelve, monkeypatch, lines, capfd, caplog, styl
     shelve("book-123", 3)
     api.raise_request_exception = False
     body = {"book_id": "book-123", "quantity": 1, "payment_method": "credit_card", "payment_token": TOKEN}
-    answer = api.post("/orders", {**body, "saga": style})
-    assert answer.status_code == status
+    response = api.post("/orders", {**body, "saga": style})
+    assert response.status_code == status
     bearer = api._credentials["HTTP_AUTHORIZATION"].split()[1]
     logged = f"{lines()}{capfd.readouterr()}"
     assert '"status": ' in logged or "'status': " in logged
     assert TOKEN not in logged and bearer not in logged
-    assert TOKEN not in answer.content.decode()
+    assert TOKEN not in response.content.decode()
 
 
 @pytest.mark.parametrize("style", SagaStyle)
-def test_what_is_logged_while_a_saga_is_driven_says_whose_it_is(api, shelve, monkeypatch, lines, style):
-    def loud(self, key, **charge):
-        logging.getLogger("cloudmart.kernel").warning("hear me")
-        raise OutcomeUnknown("no answer")
+def test_log_lines_of_a_saga_contain_its_ids(api, shelve, monkeypatch, lines, style):
+    def log_and_fail(self, key, **charge):
+        logging.getLogger("cloudmart.kernel").warning("charging")
+        raise OutcomeUnknown("no response")
 
-    monkeypatch.setattr(MockGateway, "charge", loud)
+    monkeypatch.setattr(MockGateway, "charge", log_and_fail)
     shelve("book-123", 3)
     body = {"book_id": "book-123", "quantity": 1, "payment_method": "e_money", "saga": style}
     order = api.post("/orders", body, headers={"X-Request-ID": "mine"}).json()
     saga = SagaInstance.objects.get()
-    whose = {"order_id": order["order_id"], "saga_id": str(saga.pk), "request_id": "mine"}
+    ids = {"order_id": order["order_id"], "saga_id": str(saga.pk), "request_id": "mine"}
     driven = [line for line in lines() if line["level"] == "warning"]
-    assert {line["event"] for line in driven} >= {"hear me"}
+    assert {line["event"] for line in driven} >= {"charging"}
     assert any("waits" in line["event"] for line in driven)
-    assert all(line.items() >= whose.items() for line in driven)
+    assert all(line.items() >= ids.items() for line in driven)
     assert lines()[-1]["event"] == "request" and "order_id" not in lines()[-1]
 
 
@@ -80,7 +80,7 @@ def test_an_order_does_not_show_its_token():
     assert TOKEN not in repr(order_snapshot(("book-123", 1), payment_token=TOKEN))
 
 
-def test_short_words_are_no_secrets_and_old_secrets_are_forgotten():
+def test_short_texts_are_no_secrets_and_old_secrets_are_forgotten():
     forget_secrets()
     register_secret("a")
     register_secret(TOKEN)
@@ -93,7 +93,7 @@ def test_short_words_are_no_secrets_and_old_secrets_are_forgotten():
 
 
 def places_of(secret):
-    """The columns of any table that contain it."""
+    """Returns the columns of all tables that contain `secret`."""
     return {
         f"{model._meta.db_table}.{field.column}"
         for model in apps.get_models()
@@ -105,14 +105,14 @@ def places_of(secret):
 
 @pytest.mark.parametrize("style", SagaStyle)
 @pytest.mark.parametrize(("charge", "status"), [(MockGateway.charge, 201), (declined, 402), (unavailable, 402)])
-def test_a_token_is_stored_no_longer_than_its_charge_is_unsettled(api, shelve, monkeypatch, style, charge, status):
+def test_a_token_is_stored_only_until_its_charge_is_settled(api, shelve, monkeypatch, style, charge, status):
     seen = []
 
-    def watched(self, key, **asked):
-        seen.append((asked["token"], places_of(TOKEN)))
-        return charge(self, key, **asked)
+    def recorded(self, key, **details):
+        seen.append((details["token"], places_of(TOKEN)))
+        return charge(self, key, **details)
 
-    monkeypatch.setattr(MockGateway, "charge", watched)
+    monkeypatch.setattr(MockGateway, "charge", recorded)
     shelve("book-123", 3)
     body = {"book_id": "book-123", "quantity": 1, "payment_method": "credit_card", "payment_token": TOKEN}
     assert api.post("/orders", {**body, "saga": style}, headers={"Idempotency-Key": "key"}).status_code == status
@@ -122,8 +122,8 @@ def test_a_token_is_stored_no_longer_than_its_charge_is_unsettled(api, shelve, m
 
 
 @pytest.mark.parametrize("style", SagaStyle)
-def test_an_order_that_fails_before_its_charge_forgets_its_token(api, shelve, monkeypatch, style):
-    """Its books are gone between the look at the shelf and the hold."""
+def test_an_order_that_fails_before_its_charge_deletes_its_token(api, shelve, monkeypatch, style):
+    """Its books are sold between the availability check and the reservation."""
     monkeypatch.setattr(placement.inventory, "check_availability", lambda books, wanted: None)
     shelve("book-123", 0)
     body = {"book_id": "book-123", "quantity": 1, "payment_method": "credit_card", "payment_token": TOKEN}
@@ -132,7 +132,7 @@ def test_an_order_that_fails_before_its_charge_forgets_its_token(api, shelve, mo
 
 
 @pytest.mark.parametrize("style", SagaStyle)
-def test_an_order_that_is_cancelled_in_mid_charge_forgets_its_token(api, shelve, monkeypatch, style):
+def test_an_order_that_is_cancelled_during_its_charge_deletes_its_token(api, shelve, monkeypatch, style):
     monkeypatch.setattr(MockGateway, "charge", unknown)
     shelve("book-123", 3)
     body = {"book_id": "book-123", "quantity": 1, "payment_method": "credit_card", "payment_token": TOKEN}
@@ -143,16 +143,16 @@ def test_an_order_that_is_cancelled_in_mid_charge_forgets_its_token(api, shelve,
     assert SagaInstance.objects.get().status == "FAILED" and places_of(TOKEN) == set()
 
 
-def test_a_direct_charge_is_repeated_with_its_own_token_and_forgets_it(operator, monkeypatch):
+def test_a_direct_charge_is_repeated_with_its_own_token_and_deletes_it(operator, monkeypatch):
     order_id, tokens = new_id(), []
 
-    def first_lost(self, key, **asked):
-        tokens.append(asked["token"])
+    def lose_first_responses(self, key, **details):
+        tokens.append(details["token"])
         if len(tokens) <= settings.PROVIDER_TRIES:
-            raise OutcomeUnknown("no answer")
+            raise OutcomeUnknown("no response")
         return Accepted("txn_1")
 
-    monkeypatch.setattr(MockGateway, "charge", first_lost)
+    monkeypatch.setattr(MockGateway, "charge", lose_first_responses)
     body = {"order_id": str(order_id), "amount": 1000, "payment_method": "credit_card"}
     client = signed_in(operator)
     assert client.post("/payments/process", {**body, "payment_token": TOKEN}).status_code == 202

@@ -1,4 +1,4 @@
-"""The real server, with several processes: what /metrics tells is what all of them have counted."""
+"""The real server with several processes: /metrics sums over all of them."""
 
 import json
 import os
@@ -17,7 +17,7 @@ DECLINED = {**ORDER, "payment_token": "tok_insufficient_funds"}
 
 @pytest.fixture
 def environment(tmp_path):
-    """A shop of its own in an SQLite file; the server's folders are made in `tmp_path`."""
+    """The environment of a server with its own SQLite file; its folders are created in `tmp_path`."""
     return {
         **os.environ,
         "DATABASE_URL": f"sqlite:///{tmp_path}/shop.sqlite3",
@@ -28,30 +28,30 @@ def environment(tmp_path):
     }
 
 
-def ask(port, method, path, token="", body=None):
-    """Status and text of the answer, over a connection of its own."""
+def request(port, method, path, token="", body=None):
+    """Sends a request over a new connection. Returns the status and text of the response."""
     connection = HTTPConnection("127.0.0.1", port, timeout=30)
     headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
     try:
         connection.request(method, path, json.dumps(body) if body else None, headers)
-        answer = connection.getresponse()
-        return answer.status, answer.read().decode()
+        response = connection.getresponse()
+        return response.status, response.read().decode()
     finally:
         connection.close()
 
 
 def outcomes(text):
-    """Orders by outcome, as the exposition has them."""
+    """Returns the number of orders by outcome."""
     families = {family.name: family for family in text_string_to_metric_families(text)}
     return {sample.labels["outcome"]: sample.value for sample in families["cloudmart_orders"].samples}
 
 
 def counting(folder):
-    """The processes that have counted something."""
+    """Returns the processes that have counted something."""
     return {path.stem.rpartition("_")[2] for path in folder.glob("*/histogram_*.db")}
 
 
-def test_the_processes_of_a_server_count_together(tmp_path, environment):
+def test_metrics_sum_over_the_processes_of_the_server(tmp_path, environment):
     def manage(*arguments):
         return run_python("manage.py", *arguments, env=environment).stdout.strip()
 
@@ -59,20 +59,20 @@ def test_the_processes_of_a_server_count_together(tmp_path, environment):
     manage("seed", "--demo-users", "--books", "1")
     operator, customer, port = manage("issue_token", "operator"), manage("issue_token", "tanaka"), free_port()
     with serving(port, environment) as server:
-        assert ask(port, "GET", "/readyz") == (200, '{"status":"ready"}')
-        declined = ask(port, "POST", "/orders", customer, DECLINED)
+        assert request(port, "GET", "/readyz") == (200, '{"status":"ready"}')
+        declined = request(port, "POST", "/orders", customer, DECLINED)
         assert declined[0] == 402
         placed = 0
         while placed < 200 and (placed < 5 or len(counting(tmp_path)) < 2):
-            assert ask(port, "POST", "/orders", customer, ORDER)[0] == 201
+            assert request(port, "POST", "/orders", customer, ORDER)[0] == 201
             placed += 1
         assert len(counting(tmp_path)) == 2, "both processes have placed orders"
         for _ in range(10):
-            status, text = ask(port, "GET", "/metrics", operator)
+            status, text = request(port, "GET", "/metrics", operator)
             assert status == 200 and outcomes(text) == {"completed": placed, "failed": 1}
-        assert ask(port, "GET", "/metrics", customer)[0] == 403
+        assert request(port, "GET", "/metrics", customer)[0] == 403
         (folder,) = {path.parent for path in tmp_path.glob("*/counter_*.db")}
-        assert folder.stat().st_mode & 0o077 == 0, "nobody else looks into it"
+        assert folder.stat().st_mode & 0o077 == 0, "other users cannot read it"
         server.terminate()
         written = [json.loads(line) for line in server.communicate(timeout=60)[0].splitlines()]
     assert server.returncode == 0 and not folder.exists()
@@ -81,7 +81,7 @@ def test_the_processes_of_a_server_count_together(tmp_path, environment):
     assert customer not in str(written) and operator not in str(written)
 
 
-def test_processes_that_share_a_folder_are_added_up(tmp_path):
+def test_metrics_of_processes_that_share_a_folder_are_added(tmp_path):
     environment = {
         **os.environ,
         "DJANGO_SETTINGS_MODULE": "cloudmart.settings",
@@ -96,9 +96,9 @@ def test_processes_that_share_a_folder_are_added_up(tmp_path):
             "from sagas.engine.metrics import count_refusal",
             f"[count_refusal('s', 'out_of_stock') for _ in range({orders})]",
         )
-    told = run(
+    text = run(
         "from prometheus_client import generate_latest",
-        "from cloudmart.api.metrics import counted",
-        "print(generate_latest(counted()).decode())",
+        "from cloudmart.api.metrics import counter_registry",
+        "print(generate_latest(counter_registry()).decode())",
     )
-    assert 'cloudmart_stock_shortages_total{stage="desk"} 3.0' in told
+    assert 'cloudmart_stock_shortages_total{stage="desk"} 3.0' in text

@@ -1,4 +1,4 @@
-"""The stock room against a model of it: model, rows, replayed ledger and read model agree, whatever is done."""
+"""The stock commands against a model: model, rows, replayed ledger and read model always agree."""
 
 import os
 from collections import defaultdict
@@ -18,7 +18,7 @@ from cloudmart.kernel.order import StockRequest
 from inventory import services
 from inventory.models import Book, InventoryRecord, InventoryView, Reservation, StockEvent
 from inventory.projector import catch_up
-from inventory.stock import EventType, Happened, Stock
+from inventory.stock import EventType, Stock, StockChange
 from tests.clock import database_clock
 
 SEQUENCES = 100 if connection.vendor != "sqlite" else 2000 if "CI" in os.environ else 300
@@ -34,7 +34,7 @@ baskets = st.dictionaries(books, copies, min_size=1)
 
 
 class Refused(Exception):
-    """What the model says no with: the code of the shop's refusal."""
+    """A refusal by the model, with the problem codes that the shop may refuse with."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Hold:
     status: str
     since: datetime
     until: datetime
-    drafted_by: str | None = None
+    draft_of: str | None = None
     released: datetime | None = field(default=None, compare=False)
 
     def is_live(self, now):
@@ -54,7 +54,7 @@ class Hold:
 
 
 class Model:
-    """The rules of the stock room in a few lines: how many copies there are, and who holds which."""
+    """The rules of the stock in a few lines: copies on hand, and reservations."""
 
     def __init__(self):
         self.on_hand = dict.fromkeys(BOOKS, 0)
@@ -84,14 +84,14 @@ class Model:
         for book, n in wanted.items():
             self.holds[order, book] = Hold(n, "active", now, now + shop.RESERVATION_TTL)
 
-    def hold(self, now, order, basket, drafted_by):
+    def hold(self, now, order, basket, draft_of):
         mine = {book: self.holds[order, book] for book in basket if (order, book) in self.holds}
         for book, hold in mine.items():
             if hold.is_expired(now):
                 self.holds[order, book] = replace(hold, status="expired")
         live = {book: hold for book, hold in mine.items() if hold.is_live(now)}
-        anew = {book: self._anew(now, book, n, drafted_by) for book, n in basket.items()}
-        kept = {book: replace(hold, copies=basket[book]) for book, hold in live.items()} if drafted_by else {}
+        anew = {book: self._anew(now, book, n, draft_of) for book, n in basket.items()}
+        kept = {book: replace(hold, copies=basket[book]) for book, hold in live.items()} if draft_of else {}
         if any(not hold.is_live(now) for book, hold in anew.items() if book not in kept):
             raise Refused("held_too_long")
         self._find_room(now, basket, {book: hold.copies for book, hold in live.items()})
@@ -131,20 +131,20 @@ class Model:
     def expire(self, now):
         self._sweep(now, BOOKS)
 
-    def _anew(self, now, book, copies, drafted_by):
-        if drafted_by is None:
+    def _anew(self, now, book, copies, draft_of):
+        if draft_of is None:
             return Hold(copies, "active", now, now + shop.RESERVATION_TTL)
         lately = now - shop.RESERVATION_TTL
         begun = [
             hold.since
             for (_, held), hold in self.holds.items()
-            if (held, hold.drafted_by) == (book, drafted_by)
+            if (held, hold.draft_of) == (book, draft_of)
             if hold.status != "confirmed" and hold.until > lately
             if hold.status != "released" or hold.released > lately
         ]
         since = min(begun, default=now)
         until = min(now + shop.RESERVATION_TTL, since + shop.RESERVATION_CAP)
-        return Hold(copies, "active", since, until, drafted_by)
+        return Hold(copies, "active", since, until, draft_of)
 
     def _find_room(self, now, wanted, held=None):
         def is_short():
@@ -163,8 +163,8 @@ class Model:
                 self.holds[key] = replace(hold, status="expired")
 
 
-class StockRoom(RuleBasedStateMachine):
-    """Real services on a real database, each call in a transaction; nothing of a sequence is left after it."""
+class StockMachine(RuleBasedStateMachine):
+    """Real services on a real database, each call in a transaction. Each sequence is rolled back."""
 
     def __init__(self):
         super().__init__()
@@ -184,7 +184,7 @@ class StockRoom(RuleBasedStateMachine):
         self.clock.__exit__(None, None, None)
 
     def both(self, act, expect):
-        """The stock room and the model do the same, or refuse the same; a refusal leaves no trace in either."""
+        """Asserts that services and model do or refuse the same; a refusal changes nothing in either."""
         self.last = act, expect
         before = self.model.on_hand.copy(), self.model.holds.copy()
         try:
@@ -219,16 +219,16 @@ class StockRoom(RuleBasedStateMachine):
             lambda: self.model.reserve(self.now, order, basket),
         )
 
-    @rule(order=orders, basket=baskets, drafted_by=st.sampled_from((None, *CUSTOMERS)))
-    def hold(self, order, basket, drafted_by):
+    @rule(order=orders, basket=baskets, draft_of=st.sampled_from((None, *CUSTOMERS)))
+    def hold(self, order, basket, draft_of):
         self.both(
-            lambda: services.hold_stock(StockRequest(order, basket, "ann"), drafted_by=drafted_by),
-            lambda: self.model.hold(self.now, order, basket, drafted_by),
+            lambda: services.set_reserved_quantities(StockRequest(order, basket, "ann"), draft_of=draft_of),
+            lambda: self.model.hold(self.now, order, basket, draft_of),
         )
 
     @rule(order=orders)
     def extend(self, order):
-        self.both(lambda: services.extend_holds(order), lambda: self.model.extend(self.now, order))
+        self.both(lambda: services.extend_reservations(order), lambda: self.model.extend(self.now, order))
 
     @rule(order=orders, basket=baskets)
     def confirm(self, order, basket):
@@ -240,7 +240,7 @@ class StockRoom(RuleBasedStateMachine):
     @rule(order=orders, basket=baskets)
     def release(self, order, basket):
         self.both(
-            lambda: services.release_stock(StockRequest(order, basket, "ann"), "given up"),
+            lambda: services.release_stock(StockRequest(order, basket, "ann"), "cancelled"),
             lambda: self.model.release(self.now, order, basket),
         )
 
@@ -250,13 +250,13 @@ class StockRoom(RuleBasedStateMachine):
 
     @rule()
     def again(self):
-        """A duplicate of what was done last."""
+        """Repeats the last command."""
         if self.last:
             self.both(*self.last)
 
     @rule(minutes=st.sampled_from([-5, 1, 7, 15]))
     def clock_moves(self, minutes):
-        """Also back, as when a replica takes over whose clock differs."""
+        """Forward or back, as after a failover to a server with another clock."""
         self.now += timedelta(minutes=minutes)
 
     @rule(which=st.none() | st.lists(books, max_size=2))
@@ -269,26 +269,26 @@ class StockRoom(RuleBasedStateMachine):
 
     @invariant()
     def all_agree(self):
-        self._read_the_ledger_on()
+        self._replay_new_events()
         rows = InventoryRecord.objects.values_list("pk", "on_hand", "reserved", "version", "changed_at")
         for book, on_hand, reserved, version, _ in rows:
             assert (on_hand, reserved) == (self.model.on_hand[book], self.model.reserved(book))
             assert self.history[book][-1] == Stock(on_hand, reserved, version)
         for book, *numbers in InventoryView.objects.values_list("pk", "on_hand", "reserved", "version"):
-            assert self.history[book][numbers[-1]] == Stock(*numbers), "a row that lags is what the stock was then"
+            assert self.history[book][numbers[-1]] == Stock(*numbers), "a lagging row has the stock of its version"
         holds = Reservation.objects.values_list(
             "order_id", "shelf_id", "quantity", "status", "held_since", "expires_at", "held_for"
         )
         assert {(order, book): Hold(*terms) for order, book, *terms in holds} == self.model.holds
 
-    def _read_the_ledger_on(self):
-        """What has been added to the ledger, replayed: without a gap, each event after the one before."""
+    def _replay_new_events(self):
+        """Replays the new events of the ledger, and asserts that their versions have no gap."""
         columns = ("shelf_id", "version", "type", "on_hand_delta", "reserved_delta", "on_hand_after", "reserved_after")
         for book in BOOKS:
             known = len(self.history[book]) - 1
             new = StockEvent.objects.filter(shelf=book, version__gt=known).order_by("version").values_list(*columns)
             for _, version, kind, on_hand_delta, reserved_delta, *after in new:
-                stock = self.history[book][-1].after(Happened(EventType(kind), on_hand_delta, reserved_delta))
+                stock = self.history[book][-1].after(StockChange(EventType(kind), on_hand_delta, reserved_delta))
                 assert stock == Stock(*after, version)
                 self.history[book].append(stock)
 
@@ -297,6 +297,6 @@ class StockRoom(RuleBasedStateMachine):
 def test_model_rows_ledger_and_read_model_agree_at_every_step(db):
     checks = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large]
     run_state_machine_as_test(
-        StockRoom,
+        StockMachine,
         settings=settings(max_examples=SEQUENCES, stateful_step_count=10, deadline=None, suppress_health_check=checks),
     )

@@ -1,4 +1,4 @@
-"""The worker: it drives on what was left, several at once, and nothing stops it but being told to."""
+"""The worker: it resumes what others have left, also beside other workers, until it receives a stop signal."""
 
 import os
 import signal
@@ -24,19 +24,19 @@ from orders.models import Order, SagaStyle
 from payments.gateways.mock import MockGateway
 from payments.gateways.port import gateway
 from sagas.desk.cancelling import cancel_order
-from sagas.desk.placing import START
-from sagas.engine import recovery
-from sagas.engine.lease import pause_after
-from sagas.engine.recovery import due, recover
+from sagas.desk.engine import engine
+from sagas.engine.engine import Engine
+from sagas.engine.recovery import due
+from sagas.engine.waiting import backoff
 from sagas.management.commands import run_worker
 from sagas.models import Event, SagaInstance, SagaStepLog
 from sagas.operations.audit.audit import INVARIANTS
 from tests.committed import reserve_stock
 from tests.conftest import HTTP_CARRIER, HTTP_GATEWAY, order_snapshot
-from tests.integration.test_leases import Killed, die, let_lease_run_out, start, state, wake, work
+from tests.integration.test_leases import Killed, die, expire_leases, make_due, start, state, work
 from tests.integration.test_races import all_at_once
 from tests.known_bugs import known_bug
-from tests.processes import PATIENCE, managing, wait_until
+from tests.processes import TIMEOUT, running_command, wait_until
 
 STYLES = pytest.mark.parametrize("style", SagaStyle)
 
@@ -47,16 +47,16 @@ def shop(customer, shelve):
 
 
 def findings():
-    """What is wrong with our books; the sandbox has seen other tests' orders too."""
-    return [finding for invariant in INVARIANTS if not (finding := invariant.look(5)).holds]
+    """Returns the broken invariants. The audit as a whole would compare the sandbox, which has other tests' orders."""
+    return [finding for invariant in INVARIANTS if not (finding := invariant.check(5)).holds]
 
 
-def abandon(style, **changes):
-    """The id of an order whose driver was killed as it was about to charge; its lease has run out."""
+def interrupt(style, **changes):
+    """Returns the id of an order whose driver was killed before it charged; its lease has expired."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(type(gateway()), "charge", lambda *args, **kwargs: die())
         saga = start(order_snapshot(("book-123", 1), style=style, **changes))
-    let_lease_run_out()
+    expire_leases()
     return saga.order_id
 
 
@@ -64,12 +64,12 @@ def statuses():
     return set(Order.objects.values_list("status", flat=True))
 
 
-# --- What fails -----------------------------------------------------------------------------------
+# --- Errors ---------------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def poison(monkeypatch):
-    """A token on which the gateway's adapter breaks, in a way that nobody foresaw."""
+    """The gateway's adapter raises an unforeseen error for one payment token."""
     charge = MockGateway.charge
 
     def call(self, key, token, **rest):
@@ -84,9 +84,9 @@ def poison(monkeypatch):
 
 @known_bug("dbos-transact-py#805", "MassTransit PR#6216")
 @STYLES
-def test_a_poisonous_saga_holds_up_itself_only(style, poison, settings, lines):
-    poisoned = [abandon(style, payment_token="tok_poison") for _ in range(2)]
-    good = [abandon(style) for _ in range(3)]
+def test_a_poison_saga_delays_no_other(style, poison, settings, lines):
+    poisoned = [interrupt(style, payment_token="tok_poison") for _ in range(2)]
+    good = [interrupt(style) for _ in range(3)]
     work()
     assert dict(Order.objects.values_list("pk", "status")) == {
         **dict.fromkeys(poisoned, "pending"),
@@ -100,139 +100,144 @@ def test_a_poisonous_saga_holds_up_itself_only(style, poison, settings, lines):
 
 
 @STYLES
-def test_a_person_is_called_after_a_number_of_tries_and_the_tries_go_on(style, poison, settings):
+def test_attention_is_requested_after_failed_attempts_and_the_attempts_continue(style, poison, settings):
     settings.ATTENTION_AFTER = 3
-    abandon(style, payment_token="tok_poison")
-    called = []
+    interrupt(style, payment_token="tok_poison")
+    attentions = []
     for _ in range(4):
-        wake()
+        make_due()
         work()
         saga = SagaInstance.objects.get()
-        called.append(saga.attention)
+        attentions.append(saga.attention)
     first = saga.attempts - 3
-    assert [bool(why) for why in called] == [first + number >= 3 for number in range(4)]
-    assert "RuntimeError" in called[-1] and "poison" not in called[-1], "clients see it too"
-    assert findings() == [], "it waits, so it goes on"
+    assert [bool(attention) for attention in attentions] == [first + number >= 3 for number in range(4)]
+    assert attentions[-1].startswith(f"Failed {saga.attempts} times. RuntimeError")
+    assert "poison" not in attentions[-1], "clients see it too"
+    assert findings() == [], "a waiting saga is no finding"
     poison.undo()
-    wake()
+    make_due()
     work()
     saga.refresh_from_db()
     assert (saga.status, saga.attention, saga.attempts) == ("COMPLETED", None, 0)
 
 
 @STYLES
-def test_a_saga_whose_drivers_die_calls_a_person_too(style, settings):
+def test_attention_is_requested_when_the_drivers_of_a_saga_keep_dying(style, settings):
     settings.ATTENTION_AFTER = 2
-    order_id = abandon(style)
+    order_id = interrupt(style)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(MockGateway, "charge", lambda *args, **kwargs: die())
         for attempts, is_noticed in (1, False), (2, True):
             with pytest.raises(Killed):
-                recover(SagaInstance.objects.get())
+                engine.recover(SagaInstance.objects.get())
             saga = SagaInstance.objects.get()
             assert (saga.attempts, bool(saga.attention)) == (attempts, is_noticed)
-            let_lease_run_out()
+            expire_leases()
     work()
     assert Order.objects.get(pk=order_id).status == "completed"
     assert SagaInstance.objects.get().attention is None
 
 
-def test_a_poisonous_saga_pauses_though_its_cancellation_is_wished(monkeypatch):
-    def burst(*args):
+@STYLES
+def test_a_poison_saga_waits_although_its_cancellation_is_requested(style, monkeypatch):
+    def fail(*args):
         raise RuntimeError("poison")
 
-    order_id = abandon(SagaStyle.ORCHESTRATION)
+    order_id = interrupt(style)
     cancel_order(order_id, "Changed my mind.")
-    monkeypatch.setitem(recovery.RESUME, SagaStyle.ORCHESTRATION, burst)
-    recover(SagaInstance.objects.get())
+    monkeypatch.setattr(Engine, "resume", fail)
+    engine.recover(SagaInstance.objects.get())
     saga = SagaInstance.objects.get()
     assert saga.wake_at > saga.updated_at and due(10) == []
 
 
 @STYLES
-def test_who_only_did_not_hear_of_the_end_has_it_wait_for_nothing(style, monkeypatch):
-    resume = recovery.RESUME[style]
+def test_a_finished_saga_whose_commit_got_no_response_does_not_wait(style, monkeypatch):
+    resume = Engine.resume
 
-    def lose_the_answer(saga, should_stop):
-        resume(saga, should_stop)
+    def lose_connection(*args):
+        resume(*args)
         raise OperationalError(2013, "lost the connection")
 
-    monkeypatch.setitem(recovery.RESUME, style, lose_the_answer)
-    abandon(style)
+    monkeypatch.setattr(Engine, "resume", lose_connection)
+    interrupt(style)
     work()
     saga = SagaInstance.objects.get()
     assert (saga.status, saga.wake_at, saga.attempts, saga.attention) == ("COMPLETED", None, 0, None)
 
 
-def test_the_waits_double_up_to_a_limit_and_never_vanish(settings):
-    settings.SAGA_PAUSE, settings.SAGA_LONGEST_PAUSE = timedelta(seconds=2), timedelta(seconds=300)
-    for tries, longest in (1, 2), (2, 4), (5, 32), (8, 256), (9, 300), (10_000, 300):
-        pauses = [pause_after(tries).total_seconds() for _ in range(200)]
-        assert longest / 2 <= min(pauses) < max(pauses) <= longest
+def test_the_backoff_doubles_up_to_a_limit_and_is_never_less_than_half(settings):
+    settings.SAGA_BACKOFF, settings.SAGA_MAX_BACKOFF = timedelta(seconds=2), timedelta(seconds=300)
+    for attempts, longest in (1, 2), (2, 4), (5, 32), (8, 256), (9, 300), (10_000, 300):
+        waits = [backoff(attempts).total_seconds() for _ in range(200)]
+        assert longest / 2 <= min(waits) < max(waits) <= longest
 
 
 @known_bug("dbos-transact-py#716")
 @STYLES
-@pytest.mark.parametrize("when", ["claiming", "driving", "giving up"])
-def test_a_database_that_goes_away_during_recovery_strands_nobody(style, when, monkeypatch):
-    """However it goes away for one of them: they are all there when it is back."""
-    where = {
-        "claiming": (recovery, "claim"),
-        "driving": (MockGateway, "charge"),
-        "giving up": (recovery, "wait"),
-    }
+@pytest.mark.parametrize("when", ["acquire", "call", "wait"])
+def test_a_database_that_goes_away_during_recovery_loses_no_saga(style, when, monkeypatch):
+    """It goes away when a worker acquires a lease, during a provider call, or when the saga is to wait."""
+    is_away, refused = when == "acquire", []
 
-    def go_away(*args, **kwargs):
+    def refuse_updates(execute, sql, *args):
+        if is_away and sql.startswith("UPDATE"):
+            refused.append(sql)
+            raise OperationalError(2006, "gone away")
+        return execute(sql, *args)
+
+    def lose_connection(*args, **kwargs):
+        nonlocal is_away
+        is_away = when == "wait"
         raise OperationalError(2006, "gone away")
 
     for _ in range(3):
-        abandon(style)
-    with monkeypatch.context() as away:
-        away.setattr(transactions, "LONGEST_PAUSE", 0)
-        away.setattr(*where[when], go_away)
-        if when == "giving up":
-            away.setattr(MockGateway, "charge", go_away)
+        interrupt(style)
+    with monkeypatch.context() as broken, connection.execute_wrapper(refuse_updates):
+        broken.setattr(transactions, "MAX_BACKOFF", 0)
+        broken.setattr(MockGateway, "charge", lose_connection)
         PeriodicTask("sagas", run_worker.recover_all, 0).run()
+    assert bool(refused) == (when != "call")
     assert statuses() == {"pending"}
-    let_lease_run_out()
-    wake()
+    expire_leases()
+    make_due()
     work()
     assert statuses() == {"completed"}
     assert findings() == []
 
 
-# --- Several at once ------------------------------------------------------------------------------
+# --- Concurrency ----------------------------------------------------------------------------------
 
 
 @known_bug("dbos-transact-py#742")
 @STYLES
 def test_several_workers_drive_each_saga_once(style):
     for _ in range(12):
-        abandon(style)
-    driven = all_at_once([lambda: run_worker.recover_all(never)] * 4)
-    assert sum(driven) == 12
+        interrupt(style)
+    recovered = all_at_once([lambda: run_worker.recover_all(never)] * 4)
+    assert sum(recovered) == 12
     assert set(SagaInstance.objects.values_list("status", "fence")) == {("COMPLETED", 2)}
-    charges = [key for verb, key in gateway().diary if verb == "charge"]
+    charges = [key for method, key in gateway().diary if method == "charge"]
     assert len(charges) == len(set(charges)) == 12
     assert findings() == []
 
 
 @known_bug("dbos-transact-ts#1205")
 @STYLES
-def test_two_workers_and_the_request_want_the_same_saga(style, monkeypatch):
+def test_one_of_several_workers_takes_the_saga_over_from_a_request(style, monkeypatch):
     charge = MockGateway.charge
-    driven = []
+    recovered = []
 
     def call(self, key, **rest):
         monkeypatch.setattr(MockGateway, "charge", charge)
-        let_lease_run_out()
-        driven.extend(all_at_once([lambda: recover(SagaInstance.objects.get())] * 3))
+        expire_leases()
+        recovered.extend(all_at_once([lambda: engine.recover(SagaInstance.objects.get())] * 3))
         return charge(self, key, **rest)
 
     monkeypatch.setattr(MockGateway, "charge", call)
-    saga = START[style](order_snapshot(("book-123", 1), style=style), "")
-    assert sorted(driven) == [False, False, True]
-    assert saga.status == "COMPLETED", "who was overtaken tells what the other has made of it"
+    saga = engine.start(order_snapshot(("book-123", 1), style=style))
+    assert sorted(recovered) == [False, False, True]
+    assert saga.status == "COMPLETED", "the driver that lost the lease returns the stored saga"
     assert len(SagaStepLog.objects.filter(step="complete_order")) == (style == SagaStyle.ORCHESTRATION)
     assert findings() == []
 
@@ -242,10 +247,10 @@ def test_two_workers_and_the_request_want_the_same_saga(style, monkeypatch):
 
 @pytest.fixture
 def worker(outside):
-    """Starts manage.py run_worker, with a lease of a second, on the sandbox or on a troublesome adapter for it."""
+    """Starts manage.py run_worker with a lease of one second, on the sandbox."""
 
     def worker(*arguments, payment_gateway=HTTP_GATEWAY, **env):
-        return managing(
+        return running_command(
             "run_worker",
             *arguments,
             LEASE="1",
@@ -265,92 +270,92 @@ def wait_until_stopped(process):
     assert os.WIFSTOPPED(status)
 
 
-def booked(sandbox, order_id):
+def entries_of(sandbox, order_id):
     return [entry.kind for entry in entries_in(sandbox.ledger, order_id=order_id)]
 
 
 @STYLES
-def test_a_worker_that_slept_past_its_lease_has_no_effect_when_it_wakes(style, worker, outside):
-    order_id = abandon(style)
-    with worker("--once", payment_gateway="tests.gateways.Stopping") as sleeper:
-        wait_until_stopped(sleeper)
+def test_a_worker_that_is_stopped_until_its_lease_has_expired_changes_nothing(style, worker, outside):
+    order_id = interrupt(style)
+    with worker("--once", payment_gateway="tests.gateways.Stopping") as stopped:
+        wait_until_stopped(stopped)
         wait_until(lambda: due(1) != [])
         with worker("--once") as other:
-            assert other.wait(timeout=PATIENCE) == 0
+            assert other.wait(timeout=TIMEOUT) == 0
         assert statuses() == {"completed"}
         before = state()
-        sleeper.send_signal(signal.SIGCONT)
-        said, _ = sleeper.communicate(timeout=PATIENCE)
-    assert sleeper.returncode == 0 and "overtaken" in said
+        stopped.send_signal(signal.SIGCONT)
+        log, _ = stopped.communicate(timeout=TIMEOUT)
+    assert stopped.returncode == 0 and "lease lost" in log
     assert state() == before and SagaInstance.objects.get().fence == 3
-    assert booked(outside, order_id) == ["charge", "parcel"]
+    assert entries_of(outside, order_id) == ["charge", "parcel"]
     assert findings() == []
 
 
 @known_bug("dbos-transact-golang#174")
 @STYLES
 @pytest.mark.parametrize("when", ["Before", "After"])
-def test_a_worker_that_is_killed_in_mid_call_is_followed_by_another(style, when, worker, outside):
-    order_id = abandon(style)
+def test_another_worker_finishes_what_a_worker_killed_in_a_call_has_left(style, when, worker, outside):
+    order_id = interrupt(style)
     with worker("--once", payment_gateway=f"tests.gateways.Killing{when}") as killed:
-        assert killed.wait(timeout=PATIENCE) == -signal.SIGKILL
+        assert killed.wait(timeout=TIMEOUT) == -signal.SIGKILL
     wait_until(lambda: due(1) != [])
     with worker("--once") as other:
-        assert other.wait(timeout=PATIENCE) == 0
+        assert other.wait(timeout=TIMEOUT) == 0
     assert statuses() == {"completed"}
-    assert booked(outside, order_id) == ["charge", "parcel"]
+    assert entries_of(outside, order_id) == ["charge", "parcel"]
     assert findings() == []
 
 
 @STYLES
-def test_a_worker_that_is_told_to_stop_finishes_its_step_and_leaves(style, worker, outside):
-    order_ids = [abandon(style) for _ in range(2)]
-    with worker("--threads", "1", payment_gateway="tests.gateways.Stopping") as leaving:
-        wait_until_stopped(leaving)
-        leaving.send_signal(signal.SIGTERM)
-        leaving.send_signal(signal.SIGCONT)
-        assert leaving.wait(timeout=PATIENCE) == 0
+def test_a_worker_that_receives_sigterm_finishes_its_step_and_releases_its_lease(style, worker, outside):
+    order_ids = [interrupt(style) for _ in range(2)]
+    with worker("--threads", "1", payment_gateway="tests.gateways.Stopping") as stopping:
+        wait_until_stopped(stopping)
+        stopping.send_signal(signal.SIGTERM)
+        stopping.send_signal(signal.SIGCONT)
+        assert stopping.wait(timeout=TIMEOUT) == 0
     left = SagaInstance.objects.get(fence=2)
     assert left.status == "PAYMENT_COMPLETED" and (left.owner, left.lease_until) == ("", None)
-    assert booked(outside, left.order_id) == ["charge"]
-    assert left in due(2), "anybody may take it up at once"
+    assert entries_of(outside, left.order_id) == ["charge"]
+    assert left in due(2), "another worker may resume it at once"
     work()
     assert statuses() == {"completed"}
-    assert [booked(outside, order_id) for order_id in order_ids] == [["charge", "parcel"]] * 2
+    assert [entries_of(outside, order_id) for order_id in order_ids] == [["charge", "parcel"]] * 2
 
 
 @known_bug("Django: worker")
-@pytest.mark.skipif(connection.vendor == "sqlite", reason="there is no connection to lose")
-def test_a_worker_outlives_its_connections(worker):
-    with worker("--pause", "0.05"):
-        abandon(SagaStyle.ORCHESTRATION)
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite has no connection to lose")
+def test_a_worker_replaces_its_lost_connections(worker):
+    with worker("--interval", "0.05"):
+        interrupt(SagaStyle.ORCHESTRATION)
         wait_until(lambda: statuses() == {"completed"})
         for _ in range(3):
             cut_connections()
         for style in SagaStyle:
-            abandon(style)
+            interrupt(style)
         wait_until(lambda: statuses() == {"completed"})
 
 
 def cut_connections():
-    """Every connection to the tests' database but this one."""
+    """Kills every connection to the tests' database but this one."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT id FROM information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID()")
         for (number,) in cursor.fetchall():
-            with suppress(OperationalError):  # it has gone by itself
+            with suppress(OperationalError):  # it is closed already
                 cursor.execute("KILL %s", [number])
 
 
-# --- However much there is ------------------------------------------------------------------------
+# --- Large tables ---------------------------------------------------------------------------------
 
 
 @known_bug("KeeperHub PR#2344")
-@pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite goes by another plan, and is for development")
-def test_what_is_due_is_found_along_an_index_however_many_rest():
-    resting = {"saga_type": SagaStyle.CHOREOGRAPHY, "status": "COMPLETED", "payload": {}}
-    SagaInstance.objects.bulk_create(SagaInstance(order_id=new_id(), **resting) for _ in range(2000))
-    told = {"event_type": "OrderCompleted", "seq": 1, "delivered_at": DatabaseNow()}
-    Event.objects.bulk_create(Event(aggregate_id=new_id(), **told) for _ in range(2000))
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite has other query plans, and is for development")
+def test_due_sagas_are_found_by_an_index_among_many_finished_ones():
+    finished = {"saga_type": SagaStyle.CHOREOGRAPHY, "status": "COMPLETED", "payload": {}}
+    SagaInstance.objects.bulk_create(SagaInstance(order_id=new_id(), **finished) for _ in range(2000))
+    delivered = {"event_type": "OrderCompleted", "seq": 1, "delivered_at": DatabaseNow()}
+    Event.objects.bulk_create(Event(aggregate_id=new_id(), **delivered) for _ in range(2000))
     with CaptureQueriesContext(connection) as queries:
         assert due(10) == []
     with connection.cursor() as cursor:
@@ -362,10 +367,10 @@ def test_what_is_due_is_found_along_an_index_however_many_rest():
     assert all(int(line["rows"] or 0) < 100 for line in plan), plan
 
 
-# --- Its other duties -----------------------------------------------------------------------------
+# --- Other tasks ----------------------------------------------------------------------------------
 
 
-def test_a_worker_does_all_that_no_request_waits_for():
+def test_a_worker_expires_reservations_deletes_keys_and_updates_the_read_model():
     reserve_stock(order_snapshot(("book-123", 2)))
     Reservation.objects.update(expires_at="2020-01-01T00:00Z")
     now = DatabaseNow()
@@ -378,11 +383,11 @@ def test_a_worker_does_all_that_no_request_waits_for():
     assert InventoryView.objects.get().available == 100
 
 
-def test_what_fails_stops_nothing_else(monkeypatch):
+def test_a_failing_task_does_not_stop_the_others(monkeypatch):
     def fail(*args):
         raise RuntimeError
 
-    order_id = abandon(SagaStyle.ORCHESTRATION)
+    order_id = interrupt(SagaStyle.ORCHESTRATION)
     monkeypatch.setattr(run_worker, "catch_up", fail)
     with pytest.raises(CommandError, match="read model"):
         work()
@@ -391,7 +396,7 @@ def test_what_fails_stops_nothing_else(monkeypatch):
 
 @pytest.fixture
 def signals():
-    """Lets the tests' own process be ended again."""
+    """Unblocks the signals that the test process has received."""
     yield
     while signal.sigtimedwait(STOP_SIGNALS, 0):
         pass
@@ -399,22 +404,22 @@ def signals():
 
 
 @pytest.mark.parametrize("error", [RuntimeError("a mistake"), OperationalError(2006, "gone away")])
-def test_a_task_that_fails_is_tried_again_beside_the_others(signals, error):
-    done = {"fails": 0, "works": 0}
+def test_a_failing_task_is_repeated_and_so_are_the_others(signals, error):
+    runs = {"fails": 0, "works": 0}
 
     def fail(should_stop):
-        done["fails"] += 1
-        stop_when_both_have_gone_on()
+        runs["fails"] += 1
+        stop_after_three_runs_of_both()
         raise error
 
     def succeed(should_stop):
-        done["works"] += 1
-        stop_when_both_have_gone_on()
+        runs["works"] += 1
+        stop_after_three_runs_of_both()
         return 0
 
-    def stop_when_both_have_gone_on():
-        if min(done.values()) >= 3:
+    def stop_after_three_runs_of_both():
+        if min(runs.values()) >= 3:
             signal.pthread_kill(main_thread().ident, signal.SIGTERM)  # another thread may not have it blocked
 
     run_until_stopped(PeriodicTask("fails", fail, 0.001), PeriodicTask("works", succeed, 0.001))
-    assert min(done.values()) >= 3
+    assert min(runs.values()) >= 3

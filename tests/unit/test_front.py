@@ -1,4 +1,4 @@
-"""The front, given what an ASGI server gives it."""
+"""The front, called with ASGI messages."""
 
 import asyncio
 import json
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from cloudmart.front import Front, Limits, environ_of
-from tests.processes import PATIENCE
+from tests.processes import TIMEOUT
 
 pytestmark = pytest.mark.any_database
 
@@ -27,7 +27,7 @@ GENEROUS = {
 
 
 def echo(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-    """Answers with the body and its announced length."""
+    """Responds with the body and its CONTENT_LENGTH."""
     start_response("200 OK", [("X-Length", environ["CONTENT_LENGTH"])])
     return [environ["wsgi.input"].read()]
 
@@ -47,12 +47,12 @@ def scope(path: str = "/", *headers: tuple[bytes, bytes]) -> dict[str, Any]:
     }
 
 
-async def ask(app: Front, *messages: dict[str, Any], **request: Any) -> list[dict[str, Any]]:
-    """What is sent to a client from which these messages come, and then nothing more."""
-    coming, sent = list(messages), []
+async def messages_from(app: Front, *messages: dict[str, Any], **request: Any) -> list[dict[str, Any]]:
+    """Returns what the app sends to a client from which only these messages come."""
+    incoming, sent = list(messages), []
 
     async def receive() -> dict[str, Any]:
-        return coming.pop(0) if coming else await asyncio.Event().wait()  # type: ignore[return-value]
+        return incoming.pop(0) if incoming else await asyncio.Event().wait()  # type: ignore[return-value]
 
     async def send(message: dict[str, Any]) -> None:
         sent.append(message)
@@ -69,59 +69,59 @@ def problem_in(sent: list[dict[str, Any]]) -> tuple[int, str]:
     return sent[0]["status"], json.loads(sent[1]["body"])["code"]
 
 
-def test_a_body_in_parts_arrives_whole():
-    start, body = asyncio.run(ask(front(), part(b"one", more=True), part(b"two")))
+def test_a_body_in_parts_is_joined():
+    start, body = asyncio.run(messages_from(front(), part(b"one", more=True), part(b"two")))
     assert (start["status"], start["headers"], body["body"]) == (200, [(b"x-length", b"6")], b"onetwo")
 
 
-def test_no_more_is_read_of_a_body_that_is_too_long():
+def test_a_body_that_is_too_long_is_not_read_further():
     unread = part(b"unread")
-    sent = asyncio.run(ask(front(), part(b"x" * 8, more=True), part(b"x" * 8, more=True), unread))
+    sent = asyncio.run(messages_from(front(), part(b"x" * 8, more=True), part(b"x" * 8, more=True), unread))
     assert sent[0]["headers"] == [(b"x-length", b"16")], "the application sees that it is too long"
     announced = scope("/", (b"content-length", b"11"))
-    sent = asyncio.run(ask(front(), unread, scope=announced))
+    sent = asyncio.run(messages_from(front(), unread, scope=announced))
     assert sent[0]["headers"] == [(b"x-length", b"11")] and sent[1]["body"] == b""
 
 
-def test_a_body_that_does_not_end_in_time_is_answered_408():
-    unfinished = ask(front(body_time=0), part(b"x", more=True))
-    sent = asyncio.run(asyncio.wait_for(unfinished, PATIENCE))
+def test_a_body_that_does_not_arrive_in_time_is_408():
+    unfinished = messages_from(front(body_time=0), part(b"x", more=True))
+    sent = asyncio.run(asyncio.wait_for(unfinished, TIMEOUT))
     assert problem_in(sent) == (408, "request_timeout")
     assert (b"cache-control", b"no-store") in sent[0]["headers"]
 
 
-def test_bodies_that_are_too_many_together_are_refused_until_others_are_done():
+def test_bodies_beyond_the_total_limit_are_rejected_until_others_are_done():
     async def fill() -> None:
         app = front(bodies_size=11)
-        waiting = asyncio.create_task(ask(app, part(b"x" * 9, more=True)))
+        waiting = asyncio.create_task(messages_from(app, part(b"x" * 9, more=True)))
         await asyncio.sleep(0)
-        assert problem_in(await ask(app, part(b"x" * 9))) == (503, "busy")
-        assert (await ask(app, part(b"x" * 6)))[0]["status"] == 200, "only what is beyond small_body counts"
+        assert problem_in(await messages_from(app, part(b"x" * 9))) == (503, "busy")
+        assert (await messages_from(app, part(b"x" * 6)))[0]["status"] == 200, "only the part beyond small_body counts"
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting
-        assert (await ask(app, part(b"x" * 9)))[0]["status"] == 200
+        assert (await messages_from(app, part(b"x" * 9)))[0]["status"] == 200
 
     asyncio.run(fill())
 
 
-def test_a_small_body_is_received_whatever_the_others_hold():
+def test_a_small_body_is_received_at_the_total_limit():
     async def fill() -> None:
         app = front(bodies_size=7)
-        waiting = asyncio.create_task(ask(app, part(b"x" * 9, more=True)))
+        waiting = asyncio.create_task(messages_from(app, part(b"x" * 9, more=True)))
         await asyncio.sleep(0)
-        assert problem_in(await ask(app, part(b"xxx"))) == (503, "busy")
-        assert (await ask(app, part(b"x", more=True), part(b"x")))[0]["status"] == 200
+        assert problem_in(await messages_from(app, part(b"xxx"))) == (503, "busy")
+        assert (await messages_from(app, part(b"x", more=True), part(b"x")))[0]["status"] == 200
         waiting.cancel()
 
     asyncio.run(fill())
 
 
-def test_nothing_is_sent_to_a_client_that_has_hung_up():
-    assert asyncio.run(ask(front(), part(b"x", more=True), {"type": "http.disconnect"})) == []
+def test_nothing_is_sent_to_a_client_that_has_disconnected():
+    assert asyncio.run(messages_from(front(), part(b"x", more=True), {"type": "http.disconnect"})) == []
 
 
-def test_a_request_waits_for_a_thread_only_so_long_and_a_probe_for_no_other_request():
+def test_a_request_waits_for_a_thread_for_a_limited_time_and_a_probe_not_at_all():
     release = Event()
 
     def slow(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
@@ -132,12 +132,12 @@ def test_a_request_waits_for_a_thread_only_so_long_and_a_probe_for_no_other_requ
 
     async def crowd() -> None:
         app = front(slow, queue_time=0)
-        first = asyncio.create_task(ask(app, part(b""), scope=scope("/slow")))
+        first = asyncio.create_task(messages_from(app, part(b""), scope=scope("/slow")))
         await asyncio.sleep(0)
         try:
-            assert problem_in(await ask(app, part(b""), scope=scope("/next"))) == (503, "busy")
-            assert (await ask(app, scope=scope("/healthz")))[0]["status"] == 200
-            assert (await ask(app, scope=scope("/readyz")))[0]["status"] == 200
+            assert problem_in(await messages_from(app, part(b""), scope=scope("/next"))) == (503, "busy")
+            assert (await messages_from(app, scope=scope("/healthz")))[0]["status"] == 200
+            assert (await messages_from(app, scope=scope("/readyz")))[0]["status"] == 200
         finally:
             release.set()
         assert (await first)[0]["status"] == 200
@@ -146,7 +146,7 @@ def test_a_request_waits_for_a_thread_only_so_long_and_a_probe_for_no_other_requ
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz"])
-def test_a_probe_that_is_not_answered_in_time_is_told_so(path):
+def test_a_probe_that_takes_too_long_is_503(path):
     release = Event()
 
     def stuck(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
@@ -156,8 +156,8 @@ def test_a_probe_that_is_not_answered_in_time_is_told_so(path):
 
     async def probe() -> None:
         try:
-            unanswered = ask(front(stuck, probe_time=0), scope=scope(path))
-            assert problem_in(await asyncio.wait_for(unanswered, PATIENCE)) == (503, "busy")
+            hanging = messages_from(front(stuck, probe_time=0), scope=scope(path))
+            assert problem_in(await asyncio.wait_for(hanging, TIMEOUT)) == (503, "busy")
         finally:
             release.set()
 
@@ -175,15 +175,15 @@ def test_a_header_with_an_underscore_is_dropped_and_repeated_ones_are_joined():
     )
 
 
-def test_a_front_leaves_no_file_open():
-    asyncio.run(ask(front(), part(b"")))
+def test_the_front_leaves_no_file_open():
+    asyncio.run(messages_from(front(), part(b"")))
     before = len(os.listdir("/proc/self/fd"))
     for _ in range(3):
-        asyncio.run(ask(front(), part(b"")))
+        asyncio.run(messages_from(front(), part(b"")))
     assert len(os.listdir("/proc/self/fd")) == before
 
 
-def test_the_application_s_response_is_closed():
+def test_the_applications_response_is_closed():
     closed = []
 
     class Response(list[bytes]):
@@ -194,5 +194,5 @@ def test_the_application_s_response_is_closed():
         start_response("200 OK", [])
         return Response([b"a", b"b"])
 
-    assert asyncio.run(ask(front(application), part(b"")))[1]["body"] == b"ab"
+    assert asyncio.run(messages_from(front(application), part(b"")))[1]["body"] == b"ab"
     assert closed

@@ -1,4 +1,4 @@
-"""The two forms of a log line."""
+"""The two formats of a log line."""
 
 import json
 import logging
@@ -20,7 +20,7 @@ def record_of_a_failure():
         return logging.LogRecord("shop", logging.ERROR, __file__, 1, "order %s", ("broken\nline",), sys.exc_info())
 
 
-def test_a_line_is_one_json_object_with_what_is_bound():
+def test_a_line_is_one_json_object_with_the_bound_variables():
     with bound_contextvars(order_id="order-1"):
         written = formatter().format(record_of_a_failure())
     line = json.loads(written)
@@ -38,7 +38,7 @@ def test_a_traceback_shows_no_variable(monkeypatch, log_format):
     assert written.count("4242424242424242") == written.count('card = "4242424242424242"') == 0
 
 
-def test_a_form_that_does_not_exist_is_refused(monkeypatch):
+def test_an_unknown_log_format_is_an_error(monkeypatch):
     monkeypatch.setenv("LOG_FORMAT", "xml")
     with pytest.raises(ValueError, match="json or console"):
         formatter()
@@ -50,10 +50,10 @@ def test_statements_with_their_values_are_never_logged():
 
 
 @pytest.mark.parametrize(("chosen", "stream"), [({}, "stderr"), ({"LOG_STREAM": "stdout"}, "stdout")])
-def test_a_commands_own_output_is_not_mixed_with_the_log(chosen, stream):
-    said = 'import logging; logging.getLogger("shop").warning("logged"); print("asked for")'
+def test_a_commands_output_is_not_mixed_with_the_log(chosen, stream):
+    code = 'import logging; logging.getLogger("shop").warning("logged"); print("output")'
     environment = {name: value for name, value in os.environ.items() if name != "LOG_STREAM"} | chosen
-    done = run_python("manage.py", "shell", "--verbosity", "0", "--command", said, env=environment)
+    done = run_python("manage.py", "shell", "--verbosity", "0", "--command", code, env=environment)
     assert "logged" in getattr(done, stream)
     if stream == "stderr":
-        assert done.stdout == "asked for\n"
+        assert done.stdout == "output\n"

@@ -1,4 +1,4 @@
-"""Prices: discounts, tax, one rounding, never negative."""
+"""Prices: discounts, tax and rounding; totals are never negative."""
 
 from decimal import Decimal
 
@@ -65,17 +65,17 @@ def test_tax_is_within_one_yen_of_the_rate(amount, region):
     ("amount", "region", "tax"),
     [(1009, "JP", 100), (1050, "DE", 74), (1049, "DE", 73), (1000, "US", 0), (0, "JP", 0)],
 )
-def test_each_region_rounds_as_it_does(amount, region, tax):
+def test_each_region_has_its_own_rounding(amount, region, tax):
     assert tax_on(amount, region) == tax
 
 
-def test_a_coupon_comes_on_top_of_the_standing_discounts():
+def test_a_coupon_adds_to_the_standing_discounts():
     many = [Line("a", "A book", 1000, 10)]
     assert discount_on(many, discounts_for("")) == 500
     assert discount_on(many, discounts_for("WELCOME10")) == 1500
     assert discounts_for("READER20") == (*STANDING_DISCOUNTS, COUPONS["READER20"])
 
 
-def test_a_coupon_that_nobody_knows_is_refused():
+def test_an_unknown_coupon_is_refused():
     with pytest.raises(UnknownCoupon):
         discounts_for("welcome10")

@@ -1,4 +1,4 @@
-"""The sandbox's rules, its ledger and its troubles, without HTTP."""
+"""The sandbox's rules, its ledger and its faults, without HTTP."""
 
 import sqlite3
 from threading import Barrier
@@ -9,15 +9,15 @@ from cloudmart.providers.odd_texts import PLAIN
 from cloudmart.sandbox import knobs
 from cloudmart.sandbox import ledger as ledger_file
 from cloudmart.sandbox.knobs import Board, Knobs
-from cloudmart.sandbox.ledger import Answer, Ledger, entries_in, left_after, live
+from cloudmart.sandbox.ledger import Ledger, Response, entries_in, left_after, live
 from cloudmart.sandbox.providers import BROKEN, NO_SUCH_KEY, Provider
 from cloudmart.sandbox.rules import (
-    CALLED_OFF,
-    DROPPED,
+    CANCELLED,
     KEY_REUSED,
     NO_SUCH_CHARGE,
     NOT_TAKEN,
     TOO_MUCH,
+    VOIDED,
     CallOff,
     Charge,
     Parcel,
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.any_database
 
 GOOD = "tok_ok"
 LOST = None
-DONE = Answer(200, {})
+DONE = Response(200, {})
 
 
 @pytest.fixture(autouse=True)
@@ -69,7 +69,7 @@ def a_parcel(postal_code="150-0001"):
 
 
 def done(path):
-    """Kinds and amounts, in their order."""
+    """Kinds and amounts, in order."""
     return [(entry.kind, entry.amount) for entry in entries_in(path)]
 
 
@@ -77,11 +77,11 @@ def left(path):
     return {key: amount for (_, _, key), amount in live(entries_in(path)).items()}
 
 
-def test_the_same_request_is_done_once_and_answered_the_same(payments, path):
-    answers = [payments.take("key", a_charge()) for _ in range(3)]
-    assert answers[0].status == 200 and answers == [answers[0]] * 3
-    assert payments.look_up("key") == answers[0]
-    assert [entry.reference for entry in entries_in(path)] == [answers[0].body["reference"]]
+def test_a_repeated_request_is_carried_out_once_and_has_the_same_response(payments, path):
+    responses = [payments.take("key", a_charge()) for _ in range(3)]
+    assert responses[0].status == 200 and responses == [responses[0]] * 3
+    assert payments.look_up("key") == responses[0]
+    assert [entry.reference for entry in entries_in(path)] == [responses[0].body["reference"]]
 
 
 @pytest.mark.parametrize(
@@ -100,12 +100,12 @@ def test_a_key_means_something_else_at_each_provider(payments, carrier, path):
 
 @pytest.mark.parametrize("reason", ["insufficient_funds", "expired_card"])
 def test_a_declined_token_is_charged_nothing(payments, path, reason):
-    answer = payments.take("key", a_charge(f"tok_{reason}"))
-    assert (answer.status, answer.body["code"]) == (402, reason)
-    assert payments.look_up("key") == answer and done(path) == []
+    response = payments.take("key", a_charge(f"tok_{reason}"))
+    assert (response.status, response.body["code"]) == (402, reason)
+    assert payments.look_up("key") == response and done(path) == []
 
 
-def test_a_token_may_not_be_taken_at_first(payments, path):
+def test_an_unavailable_token_is_not_taken_at_first(payments, path):
     charge = a_charge("tok_unavailable_2")
     assert [payments.take("key", charge) for _ in range(2)] == [NOT_TAKEN] * 2
     assert payments.look_up("key") == NO_SUCH_KEY and done(path) == []
@@ -113,7 +113,7 @@ def test_a_token_may_not_be_taken_at_first(payments, path):
     assert done(path) == [("charge", 1100)]
 
 
-def test_an_answer_may_be_lost_though_it_is_done(payments, path):
+def test_a_timeout_token_loses_the_response_of_a_charge_that_was_made(payments, path):
     charge = a_charge("tok_timeout_2")
     assert payments.take("key", charge) is LOST
     assert done(path) == [("charge", 1100)]
@@ -122,7 +122,7 @@ def test_an_answer_may_be_lost_though_it_is_done(payments, path):
     assert done(path) == [("charge", 1100)]
 
 
-def test_a_slow_token_is_slow_once(payments, monkeypatch):
+def test_a_slow_token_is_slow_only_the_first_time(payments, monkeypatch):
     naps = []
     monkeypatch.setattr("cloudmart.sandbox.providers.sleep", naps.append)
     payments.board.turn(Knobs(latency=500))
@@ -131,7 +131,7 @@ def test_a_slow_token_is_slow_once(payments, monkeypatch):
     assert naps == [2]
 
 
-def test_postal_codes_are_served_or_not(carrier, path):
+def test_magic_postal_codes_are_refused_or_not_taken(carrier, path):
     refused = carrier.take("refused", a_parcel("000-0000"))
     assert (refused.status, refused.body["code"]) == (402, "not_served")
     assert [carrier.take("down", a_parcel("999-9999")) for _ in range(5)] == [NOT_TAKEN] * 5
@@ -152,16 +152,16 @@ def test_no_more_is_refunded_than_was_charged(payments, path):
     assert payments.take("of a refund", Refund(refund.reference, 1)) == NO_SUCH_CHARGE
 
 
-def test_a_charge_is_dropped_and_cannot_come_back(payments, path):
+def test_a_voided_charge_is_refused_from_then_on(payments, path):
     payments.take("key", a_charge())
     for _ in range(2):
         assert payments.take("key:cancel", Void("key")).status == 200
     assert done(path) == [("charge", 1100), ("void", -1100)] and left(path) == {}
-    assert payments.take("key", a_charge()) == payments.look_up("key") == DROPPED
+    assert payments.take("key", a_charge()) == payments.look_up("key") == VOIDED
     assert done(path) == [("charge", 1100), ("void", -1100)]
 
 
-def test_what_was_refunded_is_not_given_back_again_when_the_rest_is_dropped(payments, path):
+def test_a_void_gives_back_only_what_was_not_refunded(payments, path):
     charged = payments.take("key", a_charge()).body["reference"]
     payments.take("refund", Refund(charged, 1000))
     payments.take("key:cancel", Void("key"))
@@ -169,23 +169,23 @@ def test_what_was_refunded_is_not_given_back_again_when_the_rest_is_dropped(paym
     assert payments.take("more", Refund(charged, 1)) == TOO_MUCH
 
 
-def test_what_never_came_is_dropped_before_it_can_come(payments, carrier, path):
+def test_a_request_that_was_undone_before_it_arrived_is_refused(payments, carrier, path):
     assert payments.take("key:cancel", Void("key")).status == 200
-    assert payments.take("key", a_charge()) == DROPPED
+    assert payments.take("key", a_charge()) == VOIDED
     assert carrier.take("key:cancel", CallOff("key")).status == 200
-    assert carrier.take("key", a_parcel()) == CALLED_OFF
+    assert carrier.take("key", a_parcel()) == CANCELLED
     assert done(path) == []
 
 
-def test_a_parcel_is_called_off(carrier, path):
+def test_a_cancelled_parcel_is_refused_from_then_on(carrier, path):
     carrier.take("key", a_parcel())
     carrier.take("key:cancel", CallOff("key"))
     assert done(path) == [("parcel", 1), ("call_off", -1)]
-    assert carrier.look_up("key") == CALLED_OFF
+    assert carrier.look_up("key") == CANCELLED
 
 
 @pytest.mark.parametrize("amount", [0, -5, "much", 1.5, None])
-def test_an_amount_that_is_none_leaves_nothing_behind(payments, path, amount):
+def test_an_invalid_amount_stores_nothing(payments, path, amount):
     with pytest.raises(sqlite3.IntegrityError):
         payments.take("key", a_charge(amount=amount))
     assert done(path) == [] and payments.look_up("key") == NO_SUCH_KEY
@@ -203,20 +203,20 @@ def test_the_ledger_is_read_by_order_and_by_key(payments, carrier, path):
 
 
 @pytest.mark.parametrize("page", [1, 2, 3, 4])
-def test_what_is_left_is_told_in_pages(payments, carrier, path, monkeypatch, page):
+def test_what_is_left_is_listed_in_pages(payments, carrier, path, monkeypatch, page):
     monkeypatch.setattr(ledger_file, "PAGE", page)
     for key in ("d", "b", "a", "c"):
         payments.take(key, a_charge())
     payments.take("b:cancel", Void("b"))
     payments.take("c:refund", Refund(payments.look_up("c").body["reference"], 100))
     carrier.take("parcel", a_parcel())
-    told, key = {}, ""
+    counted, key = {}, ""
     while key is not None:
         left, key = left_after(path, "payments", key)
         assert len(left) <= page
-        told |= left
-    assert told == {"a": 1100, "c": 1000, "d": 1100}
-    assert told == {key: amount for (name, _, key), amount in live(entries_in(path)).items() if name == "payments"}
+        counted |= left
+    assert counted == {"a": 1100, "c": 1000, "d": 1100}
+    assert counted == {key: amount for (name, _, key), amount in live(entries_in(path)).items() if name == "payments"}
 
 
 def test_the_ledger_keeps_no_token(payments, ledger, path):
@@ -225,43 +225,43 @@ def test_the_ledger_keeps_no_token(payments, ledger, path):
     assert b"order-1" in path.read_bytes() and b"distinctive" not in path.read_bytes()
 
 
-def test_a_ledger_outlives_whoever_writes_it(payments, ledger, path):
+def test_a_ledger_outlives_its_process(payments, ledger, path):
     payments.take("unanswered", a_charge("tok_unavailable_2"))
-    answer = payments.take("key", a_charge())
+    response = payments.take("key", a_charge())
     ledger.close()
     reopened = Ledger(path)
     again = Provider("payments", reopened, Board(Knobs()))
-    assert again.take("key", a_charge()) == answer
-    assert again.take("unanswered", a_charge("tok_unavailable_2")) == NOT_TAKEN, "tries are counted on"
+    assert again.take("key", a_charge()) == response
+    assert again.take("unanswered", a_charge("tok_unavailable_2")) == NOT_TAKEN, "attempts are still counted"
     assert again.take("unanswered", a_charge("tok_unavailable_2")).status == 200
     reopened.close()
 
 
-def test_sixteen_at_once_are_one_charge(path):
-    """The key holds in the file itself: each of these knows of no other's running request or transaction."""
+def test_sixteen_concurrent_requests_are_one_charge(path):
+    """The file itself enforces the key: these providers share nothing else."""
     ledgers = [Ledger(path) for _ in range(16)]
     providers = [Provider("payments", ledger, Board(Knobs())) for ledger in ledgers]
-    answers = all_at_once([lambda p=provider: p.take("key", a_charge()) for provider in providers])
+    responses = all_at_once([lambda p=provider: p.take("key", a_charge()) for provider in providers])
     for ledger in ledgers:
         ledger.close()
-    assert answers == [answers[0]] * 16 and answers[0].status == 200
+    assert responses == [responses[0]] * 16 and responses[0].status == 200
     assert done(path) == [("charge", 1100)]
 
 
-def test_a_trouble_strikes_so_often(payments):
+def test_a_fault_strikes_a_number_of_requests(payments):
     payments.board.turn(Knobs(drop_before=1, unavailable=1, drop_after=1, error_after=2))
-    answers = [payments.serve(lambda: DONE) for _ in range(6)]
-    assert answers == [LOST, NOT_TAKEN, LOST, BROKEN, BROKEN, DONE]
+    responses = [payments.serve(lambda: DONE) for _ in range(6)]
+    assert responses == [LOST, NOT_TAKEN, LOST, BROKEN, BROKEN, DONE]
 
 
 @pytest.mark.parametrize(("rolled", "struck"), [(0.24, True), (0.25, False)])
-def test_a_trouble_strikes_a_share_of_the_requests(monkeypatch, rolled, struck):
+def test_a_fault_strikes_a_share_of_the_requests(monkeypatch, rolled, struck):
     monkeypatch.setattr(knobs, "random", lambda: rolled)
     board = Board(Knobs(drop_after=0.25))
     assert [board.strikes("drop_after") for _ in range(3)] == [struck] * 3
 
 
-def test_a_duplicate_is_heard_at_the_same_time(payments):
+def test_a_duplicate_is_processed_concurrently(payments):
     both = Barrier(2)
     payments.board.turn(Knobs(duplicate=1))
     assert payments.serve(lambda: DONE if both.wait(timeout=10) is not None else None) == DONE

@@ -5,9 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inventory.errors import OutOfStock, StockIsReserved
-from inventory.stock import EventType, Happened, Stock, replay
+from inventory.stock import EventType, Stock, StockChange
+from tests.ledger import stock_after
 
-wishes = st.lists(
+commands = st.lists(
     st.tuples(
         st.sampled_from(["add", "reserve", "confirm", "release", "expire", "put_back", "adjust"]), st.integers(1, 9)
     ),
@@ -15,33 +16,33 @@ wishes = st.lists(
 )
 
 
-@given(wishes)
-def test_whatever_happens_the_shelf_covers_what_is_held_and_the_replay_agrees(wishes):
+@given(commands)
+def test_stock_covers_its_reservations_and_equals_its_replay(commands):
     stock, events = Stock(), []
-    for wish, copies in wishes:
-        if wish in {"confirm", "release", "expire"} and copies > stock.reserved:
+    for command, copies in commands:
+        if command in {"confirm", "release", "expire"} and copies > stock.reserved:
             continue
         try:
-            event = getattr(stock, wish)(copies if wish != "adjust" else copies - 5)
+            event = getattr(stock, command)(copies if command != "adjust" else copies - 5)
         except (OutOfStock, StockIsReserved):
             continue
         stock = stock.after(event)
         events.append(event)
         assert 0 <= stock.reserved <= stock.on_hand
         assert stock.available == stock.on_hand - stock.reserved
-    assert replay(events) == stock
+    assert stock_after(events) == stock
     assert stock.version == len(events)
 
 
-def test_no_more_is_reserved_than_is_available():
-    stock = replay([Stock().add(5), Happened(EventType.STOCK_RESERVED, 0, 3)])
+def test_at_most_the_available_copies_are_reserved():
+    stock = stock_after([Stock().add(5), StockChange(EventType.STOCK_RESERVED, 0, 3)])
     with pytest.raises(OutOfStock) as refusal:
         stock.reserve(3)
     assert refusal.value.details == {"requested": 3, "available": 2}
 
 
-def test_what_is_held_cannot_be_counted_away():
-    stock = replay([Stock().add(5), Happened(EventType.STOCK_RESERVED, 0, 3)])
+def test_reserved_copies_cannot_be_removed_by_an_adjustment():
+    stock = stock_after([Stock().add(5), StockChange(EventType.STOCK_RESERVED, 0, 3)])
     assert stock.after(stock.adjust(-2)).available == 0
     with pytest.raises(StockIsReserved):
         stock.adjust(-3)
@@ -49,4 +50,4 @@ def test_what_is_held_cannot_be_counted_away():
 
 def test_an_impossible_event_is_not_applied():
     with pytest.raises(ValueError, match="impossible"):
-        Stock().after(Happened(EventType.RESERVATION_CONFIRMED, -1, -1))
+        Stock().after(StockChange(EventType.RESERVATION_CONFIRMED, -1, -1))

@@ -1,4 +1,4 @@
-"""Print a new API token of a user."""
+"""Prints a new API token of a user."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from knox.models import get_token_model
 
 
 class Command(BaseCommand):
-    help = "Print a new API token of USERNAME, and nothing else. Only its hash is kept."
+    help = "Print a new API token of USERNAME, and nothing else. The database stores only its hash."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("username")

@@ -1,4 +1,4 @@
-"""Serve a payment gateway and a carrier to try CloudMart against."""
+"""Serves a payment gateway and a carrier for trying CloudMart."""
 
 import signal
 from contextlib import suppress
@@ -12,7 +12,7 @@ from cloudmart.sandbox.knobs import Knobs
 from cloudmart.sandbox.server import Sandbox
 
 KNOBS = ", ".join(knob.name for knob in fields(Knobs))
-WHERE = """The sandbox is on {url}, and its ledger in {ledger}. To have CloudMart ask it:
+INSTRUCTIONS = """The sandbox is on {url}, and its ledger in {ledger}. To have CloudMart use it:
 
 PAYMENT_GATEWAY=payments.gateways.http.HttpGateway
 PAYMENT_GATEWAY_URL={url}/payments
@@ -22,12 +22,12 @@ CARRIER_URL={url}/carrier
 
 
 class Command(BaseCommand):
-    help = "Serve a payment gateway and a carrier over HTTP, with a ledger of their own and troubles on demand."
+    help = "Serve a payment gateway and a carrier over HTTP, with their own ledger and faults on demand."
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--host", default="127.0.0.1", help="(default: 127.0.0.1)")
-        parser.add_argument("--port", type=int, default=8001, help="0: any that is free (default: 8001)")
+        parser.add_argument("--port", type=int, default=8001, help="0 for any free port (default: 8001)")
         parser.add_argument("--ledger", type=Path, default=Path("sandbox.sqlite3"), help="(default: sandbox.sqlite3)")
         for provider in ("payments", "carrier"):
             parser.add_argument(
@@ -35,7 +35,7 @@ class Command(BaseCommand):
                 nargs="+",
                 default=[],
                 metavar="KNOB=NUMBER",
-                help=f"what goes wrong there: {KNOBS}; below 1 a share of the requests, from 1 so many, latency in ms",
+                help=f"faults: {KNOBS}; below 1 a share of the requests, from 1 a number of requests; latency in ms",
             )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -44,11 +44,11 @@ class Command(BaseCommand):
             sandbox = Sandbox((options["host"], options["port"]), options["ledger"], payments, carrier)
         except OSError as error:
             raise CommandError(str(error)) from error
-        for ending in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(ending, signal.default_int_handler)
+        for each in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(each, signal.default_int_handler)
         with sandbox, suppress(KeyboardInterrupt):
             url = f"http://{options['host']}:{sandbox.server_port}"
-            self.stdout.write(WHERE.format(url=url, ledger=options["ledger"].resolve()))
+            self.stdout.write(INSTRUCTIONS.format(url=url, ledger=options["ledger"].resolve()))
             self.stdout.flush()
             sandbox.serve_forever()
 

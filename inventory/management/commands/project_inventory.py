@@ -1,4 +1,4 @@
-"""Keep the read model of the stock up to date."""
+"""Keeps the read model of the stock up to date."""
 
 from typing import Any
 
@@ -9,18 +9,18 @@ from inventory.projector import catch_up
 
 
 class Command(BaseCommand):
-    help = "Bring the list of books up to all that has happened to their stock. Any number of these may run at once."
+    help = "Bring the list of books up to date with the stock ledger. Several of these may run at once."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--follow", action="store_true", help="go on doing so, until told to stop")
+        parser.add_argument("--follow", action="store_true", help="repeat until stopped")
         parser.add_argument(
-            "--pause", type=float, default=0.5, metavar="SECONDS", help="with --follow: between looks (default: 0.5)"
+            "--interval", type=float, default=0.5, metavar="SECONDS", help="between runs with --follow (default: 0.5)"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["follow"]:
             self.stdout.write("following the stock ledger", ending="\n")
             self.stdout.flush()
-            run_until_stopped(PeriodicTask("read model", lambda should_stop: catch_up(), options["pause"]))
+            run_until_stopped(PeriodicTask("read model", lambda should_stop: catch_up(), options["interval"]))
         else:
             self.stdout.write(f"{catch_up()} books brought up to date")

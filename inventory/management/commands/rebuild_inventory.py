@@ -1,4 +1,4 @@
-"""Hold snapshots and read model against the ledger."""
+"""Compares snapshots and read model with the ledger, and restores them."""
 
 import sys
 from typing import Any
@@ -17,37 +17,37 @@ from inventory.selectors import find_books
 
 class Command(BaseCommand):
     help = (
-        "Replay every event of these books, or of all, and restore what snapshot and read model should be. The server "
-        "may run meanwhile. Exits with 1 when there was something to restore under --check, or that cannot be."
+        "Replay all events of these books, or of all books, and restore their snapshots and read model. The server "
+        "may keep running. Exits with 1 when --check finds a difference, or when a book cannot be restored."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("books", nargs="*", metavar="BOOK", help="a book's code (default: all books)")
-        parser.add_argument("--check", action="store_true", help="only name the differences")
+        parser.add_argument("--check", action="store_true", help="only report the differences")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        shelves = InventoryRecord.objects.all()
+        records = InventoryRecord.objects.all()
         if options["books"]:
             try:
-                shelves = shelves.filter(pk__in=find_books(options["books"]))
+                records = records.filter(pk__in=find_books(options["books"]))
             except UnknownBook as refusal:
                 raise CommandError(f"{refusal.detail} {', '.join(refusal.details['book_ids'])}") from refusal
         columns = TextColumn("Events"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
         with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as bar:
-            task = bar.add_task("", total=shelves.aggregate(events=Sum("version", default=0))["events"])
-            settled = [
-                self.settle(replay, check=options["check"])
-                for replay in replayed(shelves, lambda events: bar.advance(task, events))
+            task = bar.add_task("", total=records.aggregate(events=Sum("version", default=0))["events"])
+            restored = [
+                self.restore(replay, check=options["check"])
+                for replay in replayed(records, lambda events: bar.advance(task, events))
                 if replay.problems
             ]
         if not options["check"]:
             catch_up(options["books"] or None)
-        self.stdout.write(f"{shelves.count()} books replayed, {len(settled)} with differences")
-        if not all(settled):
+        self.stdout.write(f"{records.count()} books replayed, {len(restored)} with differences")
+        if not all(restored):
             sys.exit(1)
 
-    def settle(self, replay: Replay, *, check: bool) -> bool:
-        """Name what is wrong with a book, and restore it if that is wished; whether all is well then."""
+    def restore(self, replay: Replay, *, check: bool) -> bool:
+        """Reports a book's differences, and restores it unless `check`. Returns True if it is restored."""
         for problem in replay.problems:
             self.stdout.write(f"{replay.book_id}: {problem}")
         if check or replay.fault:

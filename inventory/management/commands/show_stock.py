@@ -1,4 +1,4 @@
-"""What is on the shelves."""
+"""Shows the stock."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -16,7 +16,7 @@ COLUMNS = ("book_id", "title", "total_quantity", "reserved_quantity", "available
 
 
 class Command(BaseCommand):
-    help = "Show how many copies there are of these books, or of all: in all, held, and to be had."
+    help = "Show the total, reserved and available copies of these books, or of all."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("books", nargs="*", metavar="BOOK", help="a book's code (default: all books)")
@@ -28,19 +28,19 @@ class Command(BaseCommand):
         except UnknownBook as refusal:
             raise CommandError(f"{refusal.detail} {', '.join(refusal.details['book_ids'])}") from refusal
         if options["json"]:
-            for told in lines:
-                self.stdout.write(json.dumps(told, ensure_ascii=False))
+            for stock in lines:
+                self.stdout.write(json.dumps(stock, ensure_ascii=False))
         else:
             self.show(lines)
 
     def show(self, lines: Iterable[dict[str, Any]]) -> None:
         table = Table(*(name.removesuffix("_quantity") for name in COLUMNS))
-        for told in lines:
-            table.add_row(*(str(told[name]) for name in COLUMNS))
+        for stock in lines:
+            table.add_row(*(str(stock[name]) for name in COLUMNS))
         Console(file=self.stdout).print(table)  # type: ignore[arg-type]
 
 
 def lines_of(book_ids: Iterable[str]) -> Iterator[dict[str, Any]]:
-    """The stock of these books, or with none named of all, up to the moment. Raises UnknownBook."""
+    """The current stock of these books, or of all when the list is empty. Raises UnknownBook."""
     books = books_now(list(book_ids) or None).order_by("pk")
     return (dict(StockOutput(book).data) for book in books.iterator())

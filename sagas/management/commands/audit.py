@@ -1,4 +1,4 @@
-"""Look for what the books do not bear out."""
+"""Check every invariant of the shop."""
 
 import json
 from dataclasses import asdict
@@ -12,7 +12,7 @@ from sagas.operations.audit.audit import audit
 
 
 class Command(BaseCommand):
-    help = "Check every invariant of the shop over the live data; exit with 1 when any does not hold. Changes nothing."
+    help = "Check every invariant of the shop over the live data; exit with 1 if one does not hold. Changes nothing."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--limit", type=int, default=20, help="offenders named of each invariant (default: 20)")

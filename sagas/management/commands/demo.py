@@ -1,4 +1,4 @@
-"""The stories of the shop, played in the terminal: both styles side by side."""
+"""Play example orders in the terminal, both styles side by side."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,10 +19,11 @@ from inventory.services import adjust_stock
 from orders.models import Customer, Order, SagaStyle
 from payments.models import Payment
 from payments.models import Status as PaymentStatus
-from sagas.desk.placing import OrderRequest, RequestedLine, place_order
+from sagas.desk.placing import place_order
+from sagas.desk.requests import OrderRequest, RequestedLine
+from sagas.desk.status import history_of
 from sagas.management.commands.seed import add_books, add_customers
 from sagas.models import Event, SagaInstance
-from sagas.selectors import history_of
 from shipping.models import Shipment
 from shipping.models import Status as ParcelStatus
 
@@ -32,7 +33,7 @@ SHELVES = {"novel": ("A novel", 3500, 5), "atlas": ("An atlas", 8000, 0), "prime
 
 @dataclass(frozen=True)
 class Story:
-    """One order, and what goes wrong with it."""
+    """One order, and what fails."""
 
     title: str
     items: tuple[tuple[str, int], ...] = (("novel", 1),)
@@ -51,15 +52,15 @@ STORIES = (
 
 
 @dataclass
-class Told:
-    """What a story came to in one style: lines to print, and the order if there is one."""
+class Played:
+    """The lines to print of a story in one style, and the order if there is one."""
 
     lines: list[str] = field(default_factory=list)
     order_id: Any = None
 
 
 class Command(BaseCommand):
-    help = "Play the stories of the shop in both styles, on shelves of the demo's own that are refilled each time."
+    help = "Play example orders in both styles, with books of the demo's own that are restocked each time."
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.ALLOW_MAGIC_TOKENS:
@@ -69,20 +70,20 @@ class Command(BaseCommand):
         console = Console(file=self.stdout)  # type: ignore[arg-type]
         for style in SagaStyle:
             refill(style)
-        told: dict[str, list[Told]] = {style: [] for style in SagaStyle}
+        played_by_style: dict[str, list[Played]] = {style: [] for style in SagaStyle}
         for story in STORIES:
             table = Table(*SagaStyle, expand=True, title=story.title, title_justify="left", title_style="bold")
             played = [play(story, style) for style in SagaStyle]
             table.add_row(*["\n".join(each.lines) for each in played])
             console.print(table)
             for style, each in zip(SagaStyle, played, strict=True):
-                told[style].append(each)
+                played_by_style[style].append(each)
         for style in SagaStyle:
-            console.print(Panel(what_is_left(style, told[style]), title=f"What is left: {style}"))
+            console.print(Panel(what_is_left(style, played_by_style[style]), title=f"What is left: {style}"))
 
 
 def refill(style: str) -> None:
-    """Every demo shelf holds what it held in the beginning."""
+    """Restocks the demo's books."""
     add_customers([(CUSTOMER, "Demo Customer", "demo@example.com", "150-0001", "東京都渋谷区神宮前1-2-3")])
     add_books((f"{style}-{name}", *book) for name, book in SHELVES.items())
     for name, (_, _, copies) in SHELVES.items():
@@ -91,7 +92,7 @@ def refill(style: str) -> None:
             durable(adjust_stock)(book_id, missing, reason="demo", actor="demo")
 
 
-def play(story: Story, style: str) -> Told:
+def play(story: Story, style: str) -> Played:
     request = OrderRequest(
         customer=Customer.objects.get(pk=CUSTOMER),
         items=tuple(RequestedLine(f"{style}-{name}", quantity) for name, quantity in story.items),
@@ -104,8 +105,8 @@ def play(story: Story, style: str) -> Told:
     try:
         saga = place_order(request)
     except DomainError as refusal:
-        return Told([f"[yellow]refused at the desk[/]: {refusal.detail}", *shortages(refusal), "nothing was written"])
-    return Told([*timeline_of(saga), "", *end_of(saga)], saga.order_id)
+        return Played([f"[yellow]refused[/]: {refusal.detail}", *shortages(refusal), "nothing was stored"])
+    return Played([*timeline_of(saga), "", *end_of(saga)], saga.order_id)
 
 
 def shortages(refusal: DomainError) -> list[str]:
@@ -116,34 +117,31 @@ def shortages(refusal: DomainError) -> list[str]:
 
 
 MARKS = {"done": "[green]✓[/]", "failed": "[red]✗[/]", "started": "…", "skipped": "-"}
-LABELS: dict[str, Callable[[Any], str]] = {
-    "do": lambda line: line.step,
-    "undo": lambda line: f"undo {line.step}",
-}
+LABELS: dict[str, Callable[[Any], str]] = {"do": lambda line: line.step, "undo": lambda line: f"undo {line.step}"}
 
 
 def timeline_of(saga: SagaInstance) -> list[str]:
-    """Steps or facts with the milliseconds since the start, and the states between them."""
+    """Returns steps or events with the milliseconds since the start."""
     rows: list[tuple[Any, str]] = [
         (
             line.finished or line.started,
             f"{MARKS[line.status]} {LABELS[line.direction](line)}"
-            + (f", try {line.attempt}" if line.attempt > 1 else "")
+            + (f", attempt {line.attempt}" if line.attempt > 1 else "")
             + (f" [dim]{line.error}[/]" if line.error else ""),
         )
         for line in saga.log.exclude(status="started")
     ]
     rows += [
-        (event.timestamp, f"• {event.event_type}" + (f" [dim]{tries} tries[/]" if tries > 1 else ""))
+        (event.timestamp, f"• {event.event_type}" + (f" [dim]{attempts} attempts[/]" if attempts > 1 else ""))
         for event in Event.objects.filter(aggregate_id=saga.order_id).order_by("seq")
-        for tries in [event.details.get("tries", 1)]
+        for attempts in [event.payload.get("attempts", 1)]
     ]
     started = SagaInstance.objects.get(pk=saga.pk).created_at
     return [f"{(at - started).total_seconds() * 1000:6.0f} ms  {text}" for at, text in rows]
 
 
 def end_of(saga: SagaInstance) -> list[str]:
-    """The states that the saga has been in, and where the order stands."""
+    """Returns the states that the saga has reached, and the status of the order."""
     steps, events = list(saga.log.all()), list(Event.objects.filter(aggregate_id=saga.order_id).order_by("seq"))
     colour = "green" if saga.status == "COMPLETED" else "red"
     states = " → ".join(history_of(saga, steps, events))
@@ -152,13 +150,13 @@ def end_of(saga: SagaInstance) -> list[str]:
     return [f"[{colour}]{states}[/]", f"order {order.status}{reason}"]
 
 
-def what_is_left(style: str, told: list[Told]) -> str:
-    """Stock, money and parcels, of this run's orders."""
-    orders = [each.order_id for each in told if each.order_id]
+def what_is_left(style: str, played: list[Played]) -> str:
+    """Returns stock, money and parcels of this run's orders."""
+    orders = [each.order_id for each in played if each.order_id]
     shelves = [
-        f"{record.pk}: {record.on_hand} on the shelf, {record.reserved} held"
+        f"{record.pk}: {record.on_hand} on the shelf, {record.reserved} reserved"
         for record in InventoryRecord.objects.filter(pk__in=[f"{style}-{name}" for name in SHELVES]).order_by("pk")
     ]
     kept = Payment.objects.filter(order_id__in=orders, status=PaymentStatus.CAPTURED).aggregate(yen=Sum("amount"))
     parcels = Shipment.objects.filter(order_id__in=orders, status=ParcelStatus.ARRANGED).count()
-    return "\n".join([*shelves, f"money kept: {kept['yen'] or 0} yen", f"parcels on their way: {parcels}"])
+    return "\n".join([*shelves, f"money kept: {kept['yen'] or 0} yen", f"parcels arranged: {parcels}"])

@@ -1,75 +1,77 @@
-"""Do what no request waits for."""
+"""Run the worker."""
 
 import random
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from cloudmart.api.idempotency import purge_keys
+from cloudmart.api.claims import purge_keys
 from cloudmart.database.transactions import durable
 from cloudmart.kernel.stopping import ShouldStop
 from cloudmart.periodic import PeriodicTask, run_until_stopped
 from inventory.projector import catch_up
 from inventory.services import expire_reservations
-from sagas.engine.recovery import due, recover
+from sagas.desk.engine import engine
+from sagas.engine.recovery import due
 from sagas.operations.stale_intents import resume_stale
 
-BATCH, HOLDS, KEYS = 20, 500, 1000
-"""Sagas looked up at once, holds given back in one transaction, and keys deleted in one statement."""
+BATCH, RESERVATIONS, KEYS = 20, 500, 1000
+"""Sagas read at once, reservations expired in one transaction, and keys deleted in one statement."""
 
 
 class Command(BaseCommand):
     help = (
-        "Drive on the sagas whose drivers have ended and those that have waited for long enough, resume the charges, "
-        "refunds and parcels whose process has ended, give back the holds that have expired, keep the list of books "
-        "up to date, and forget old idempotency keys. Any number may run."
+        "Resume sagas whose driver has died or whose wait is over, resume charges, refunds and parcels whose process "
+        "has died, expire reservations, update the list of books, and delete expired idempotency keys. Any number of "
+        "workers may run."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--once", action="store_true", help="do what there is to do now, and end")
+        parser.add_argument("--once", action="store_true", help="do what is due now, and exit")
         parser.add_argument(
-            "--pause", type=float, default=0.5, metavar="SECONDS", help="between looks for work (default: 0.5)"
+            "--interval", type=float, default=0.5, metavar="SECONDS", help="between looks for work (default: 0.5)"
         )
-
-        parser.add_argument("--threads", type=int, default=4, metavar="N", help="sagas driven at a time (default: 4)")
+        parser.add_argument(
+            "--threads", type=int, default=4, metavar="N", help="sagas driven at the same time (default: 4)"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["once"]:
-            failed = [task.name for task in tasks_with(options["pause"]) if task.run() is None]
+            failed = [task.name for task in tasks(options["interval"]) if task.run() is None]
             if failed:
                 raise CommandError(f"failed: {', '.join(failed)}")
         else:
-            self.stdout.write("at work", ending="\n")
+            self.stdout.write("worker started", ending="\n")
             self.stdout.flush()
-            run_until_stopped(*tasks_with(options["pause"], options["threads"]))
+            run_until_stopped(*tasks(options["interval"], options["threads"]))
 
 
-def tasks_with(pause: float, threads: int = 1) -> tuple[PeriodicTask, ...]:
-    """What a worker does: so many sagas at a time, because each may wait for a provider, and all else once."""
+def tasks(interval: float, threads: int = 1) -> tuple[PeriodicTask, ...]:
+    """Returns the worker's tasks. Sagas have several threads, because each may wait for a provider."""
     return (
-        *[PeriodicTask("sagas", recover_all, pause)] * threads,
-        PeriodicTask("stale intents", resume_stale, max(pause, 1)),
-        PeriodicTask("read model", lambda should_stop: catch_up(), pause),
-        PeriodicTask("expired holds", expire_all, max(pause, 1)),
-        PeriodicTask("idempotency keys", purge_all, max(pause, 60)),
+        *[PeriodicTask("sagas", recover_all, interval)] * threads,
+        PeriodicTask("stale intents", resume_stale, max(interval, 1)),
+        PeriodicTask("read model", lambda should_stop: catch_up(), interval),
+        PeriodicTask("expired reservations", expire_all, max(interval, 1)),
+        PeriodicTask("idempotency keys", purge_all, max(interval, 60)),
     )
 
 
 def recover_all(should_stop: ShouldStop) -> int:
-    """Drive on whatever is due, until nothing is; workers that look at the same time differ in their order."""
+    """Recovers due sagas until there are none. The random order keeps workers from competing for the same saga."""
     total, some = 0, True
     while some and not should_stop():
         batch = due(BATCH)
         random.shuffle(batch)
-        driven = sum(recover(saga, should_stop) for saga in batch if not should_stop())
-        total, some = total + driven, driven > 0
+        recovered = sum(engine.recover(saga, should_stop) for saga in batch if not should_stop())
+        total, some = total + recovered, recovered > 0
     return total
 
 
 def expire_all(should_stop: ShouldStop) -> int:
     total = 0
-    while not should_stop() and (given_back := durable(expire_reservations)(HOLDS)) is not None:
-        total += given_back
+    while not should_stop() and (expired := durable(expire_reservations)(RESERVATIONS)) is not None:
+        total += expired
     return total
 
 

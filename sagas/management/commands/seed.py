@@ -80,16 +80,16 @@ def add_books(books: Iterable[tuple[str, str, int, int]]) -> None:
         StockEvent(
             shelf_id=code,
             version=1,
-            type=happened.type,
-            on_hand_delta=happened.on_hand_delta,
+            type=change.type,
+            on_hand_delta=change.on_hand_delta,
             reserved_delta=0,
-            on_hand_after=happened.on_hand_delta,
+            on_hand_after=change.on_hand_delta,
             reserved_after=0,
             happened_at=now,
             reason="first stock",
             actor="seed",
         )
-        for code, happened in first.items()
+        for code, change in first.items()
     )
 
 

@@ -1,4 +1,4 @@
-"""The one audit: every invariant of the shop, over the live data, whichever style has made it."""
+"""The audit: every invariant of the shop, checked over the live data of both styles."""
 
 from collections.abc import Iterator
 
@@ -13,7 +13,6 @@ INVARIANTS = (
     *inventory.audit.INVARIANTS,
     *orders.audit.INVARIANTS,
     *payments.audit.INVARIANTS,
-    *shipping.audit.INVARIANTS,
     *endings.INVARIANTS,
     *records.INVARIANTS,
     *intents.INVARIANTS,
@@ -24,9 +23,9 @@ RECONCILIATIONS = (payments.audit.RECONCILIATION, shipping.audit.RECONCILIATION)
 
 
 def audit(limit: int) -> Iterator[Finding]:
-    """What comes of looking at each, with at most `limit` offenders by name; and at the providers that let us look."""
+    """Yields the finding of each invariant, with at most `limit` offenders; then those of providers with a ledger."""
     for invariant in INVARIANTS:
-        yield invariant.look(limit)
+        yield invariant.check(limit)
     for reconciliation in RECONCILIATIONS:
         if reconciliation.is_possible:
-            yield reconciliation.look(limit)
+            yield reconciliation.check(limit)

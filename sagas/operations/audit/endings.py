@@ -1,7 +1,7 @@
-"""What is always true of an order, its saga, and what the four contexts keep for it, in both styles.
+"""Invariants of an order, its saga, and what the four contexts store for it, in both styles.
 
-Operators may do more: hold other books for an order than its own, give a completed one's money back, call its parcel
-off. But whoever has asked for it, there is no money and no parcel for an order that is cancelled.
+Operators may reserve other books for an order than its own, refund a completed order, and cancel its parcel. But a
+cancelled order has no money and no parcel, whoever requested them.
 """
 
 from functools import reduce
@@ -33,16 +33,16 @@ ORDER_WHILE: dict[str, set[OrderStatus]] = {
     State.COMPENSATION_STARTED: {OrderStatus.PENDING, OrderStatus.COMPLETED},
     State.FAILED: {OrderStatus.CANCELLED},
 }
-"""What an order may be in each state of its saga."""
+"""The statuses that an order may have in each state of its saga."""
 
 
 def of_order(model: type[Model]) -> Rows:
-    """The rows of the outer order."""
+    """Returns the rows of the outer order."""
     return model._default_manager.filter(order_id=OuterRef("pk"))
 
 
-def left_alone() -> Q:
-    """Sagas that have been due for longer than it takes a worker to find them."""
+def is_overdue() -> Q:
+    """Sagas that have been due for longer than a worker takes to find them."""
     return is_due() & Q(LessThanOrEqual(DUE_SINCE, DatabaseNow() - settings.AUDIT_GRACE))
 
 
@@ -50,7 +50,7 @@ PLACED = Order.objects.filter(status__in={OrderStatus.PENDING, OrderStatus.COMPL
 COMPLETED = Order.objects.filter(
     Exists(of_order(SagaInstance).filter(status=State.COMPLETED)), status=OrderStatus.COMPLETED
 )
-"""None that is being cancelled just now."""
+"""Not those that are being cancelled."""
 CANCELLED = Order.objects.filter(status=OrderStatus.CANCELLED)
 
 
@@ -62,7 +62,7 @@ def order_has_saga(orders: Rows) -> Rows:
 
 @invariant(SagaInstance, named_by=("order_id",))
 def saga_fits_order(sagas: Rows) -> Rows:
-    """Every saga has its order, which is what the saga's state says: completed, cancelled, or still pending."""
+    """Every saga has its order, whose status fits the saga's state: completed, cancelled, or still pending."""
     fits = (
         Q(status=state) & Exists(Order.objects.filter(pk=OuterRef("order_id"), status__in=statuses))
         for state, statuses in ORDER_WHILE.items()
@@ -71,14 +71,14 @@ def saga_fits_order(sagas: Rows) -> Rows:
 
 
 @invariant(SagaInstance, named_by=("order_id",))
-def saga_rests_or_goes_on(sagas: Rows) -> Rows:
-    """Every saga is at rest, or is being driven, or knows when it goes on, or was given up with a reason."""
-    return sagas.filter(left_alone(), status__in=UNFINISHED)
+def saga_is_finished_or_driven(sagas: Rows) -> Rows:
+    """Every saga is finished, driven, waiting for its next attempt, or abandoned with a reason."""
+    return sagas.filter(is_overdue(), status__in=UNFINISHED)
 
 
 @invariant(COMPLETED)
 def completed_is_sold(orders: Rows) -> Rows:
-    """What a completed order has taken from the shelves is exactly its items."""
+    """The stock sold to a completed order is exactly its items."""
     its_hold = Reservation.objects.filter(order_id=OuterRef("order_id"), shelf=OuterRef("book_id"))
     bought = its_hold.filter(quantity=OuterRef("quantity"), status=HoldStatus.CONFIRMED)
     unsold = of_order(OrderItem).exclude(Exists(bought))
@@ -89,21 +89,21 @@ def completed_is_sold(orders: Rows) -> Rows:
 
 @invariant(COMPLETED)
 def completed_is_paid(orders: Rows) -> Rows:
-    """The total of a completed order was taken, and its saga has given none of it back."""
+    """The total of a completed order is captured, and its saga has refunded none of it."""
     taken = of_order(Payment).filter(amount=OuterRef("total"), status__in=TAKEN)
     return orders.exclude(Exists(taken.exclude(refunds__reference=BY_THE_SAGA)))
 
 
 @invariant(COMPLETED)
 def completed_is_sent(orders: Rows) -> Rows:
-    """The carrier has taken on the parcel of a completed order."""
+    """The carrier has accepted the parcel of a completed order."""
     refused = {ParcelStatus.PENDING, ParcelStatus.FAILED}
     return orders.exclude(Exists(of_order(Shipment).exclude(status__in=refused).exclude(tracking_number="")))
 
 
 @invariant(CANCELLED)
 def cancelled_holds_no_stock(orders: Rows) -> Rows:
-    """Nothing is sold to a cancelled order, and none of its items is held."""
+    """Nothing is sold to a cancelled order, and none of its items is reserved."""
     item = OrderItem.objects.filter(
         order=OuterRef("order_id"), book_id=OuterRef("shelf"), quantity=OuterRef("quantity")
     )
@@ -113,20 +113,20 @@ def cancelled_holds_no_stock(orders: Rows) -> Rows:
 
 @invariant(CANCELLED)
 def cancelled_holds_no_money(orders: Rows) -> Rows:
-    """No money is kept for a cancelled order, nor is any on its way."""
+    """A cancelled order has no captured charge, nor one in flight."""
     return orders.filter(Exists(of_order(Payment).filter(status__in=LIVE_CHARGE)))
 
 
 @invariant(CANCELLED)
 def cancelled_has_no_parcel(orders: Rows) -> Rows:
-    """No parcel is on its way for a cancelled order."""
+    """A cancelled order has no parcel, nor one in flight."""
     return orders.filter(Exists(of_order(Shipment).filter(status__in=LIVE_PARCEL)))
 
 
 INVARIANTS = (
     order_has_saga,
     saga_fits_order,
-    saga_rests_or_goes_on,
+    saga_is_finished_or_driven,
     completed_is_sold,
     completed_is_paid,
     completed_is_sent,

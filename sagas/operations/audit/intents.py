@@ -1,4 +1,4 @@
-"""What is always true of what a provider was asked for, and has not surely answered."""
+"""Invariants of intents without a certain outcome."""
 
 from django.conf import settings
 
@@ -8,12 +8,12 @@ from sagas.operations.stale_intents import KINDS, neglected
 
 
 def is_driven(kind: Unsettled) -> Invariant:
-    """The promise that no intent of this kind is forgotten."""
+    """Returns the invariant that no intent of this kind is forgotten."""
 
     def breaking(rows: Rows) -> Rows:
         return neglected(rows, kind, settings.STALE_INTENT + settings.AUDIT_GRACE)
 
-    promise = f"Every {kind.words} without an outcome is driven by its order's saga, or was asked for again lately."
+    promise = f"Every {kind.words} without an outcome is driven by its order's saga, or was called again lately."
     return Invariant(f"{kind.name}_is_driven", promise, kind.rows(), breaking, (kind.order_id,))
 
 

@@ -1,0 +1,131 @@
+"""Calling a provider: retries with backoff, then a lookup if the outcome is in doubt."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.db import IntegrityError
+from django.utils import timezone
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+
+from cloudmart.database.transactions import durable
+from cloudmart.kernel.text import LONGEST_ERROR, storable
+from cloudmart.providers.operation import Intent, RemoteOperation, Subject
+from cloudmart.providers.outcomes import Outcome, OutcomeUnknown, Refused, RetryableError, Unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt at a provider call."""
+
+    started: datetime
+    finished: datetime
+    error: str
+    """How it failed; "" if it did not."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "error", storable(self.error, LONGEST_ERROR))
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderResponse:
+    """The outcome of a provider call, the times of its last attempt, and the failed attempts before that."""
+
+    outcome: Outcome
+    started: datetime
+    finished: datetime
+    failed_attempts: tuple[Attempt, ...] = ()
+    error: str = ""
+    """How the last attempt failed; "" if it did not."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "error", storable(self.error, LONGEST_ERROR))
+
+    @property
+    def attempts(self) -> int:
+        return len(self.failed_attempts) + 1
+
+    @property
+    def all_attempts(self) -> tuple[Attempt, ...]:
+        return *self.failed_attempts, Attempt(self.started, self.finished, self.error)
+
+
+def nothing() -> None:
+    pass
+
+
+def call_provider(
+    operation: RemoteOperation[Any, Any], intent: Intent[Any], before_retry: Callable[[], None] = nothing
+) -> ProviderResponse:
+    """Send the intent, at most PROVIDER_TRIES times, and look its outcome up if no attempt gave a certain one.
+
+    If the provider never takes the request, that is a refusal only for a new intent: an earlier one may have been
+    taken before. `before_retry` is called before each further attempt and before the lookup; what it raises ends the
+    call.
+    """
+    failed: list[Attempt] = []
+    in_doubt = not intent.is_new
+    started = timezone.now()
+
+    def record_failure(state: RetryCallState) -> None:
+        nonlocal started, in_doubt
+        error = state.outcome.exception() if state.outcome else None
+        failed.append(Attempt(started, timezone.now(), f"{type(error).__name__}: {error}"))
+        in_doubt = in_doubt or isinstance(error, OutcomeUnknown)
+        started = timezone.now()
+
+    attempts = Retrying(
+        stop=stop_after_attempt(settings.PROVIDER_TRIES),
+        wait=wait_random_exponential(multiplier=settings.PROVIDER_BACKOFF),
+        retry=retry_if_exception_type(RetryableError),
+        before=lambda state: before_retry() if state.attempt_number > 1 else None,
+        after=record_failure,
+        reraise=True,
+    )
+    try:
+        outcome = attempts(operation.call, intent)
+    except RetryableError:
+        if in_doubt:
+            before_retry()
+            outcome = _look_up(operation, intent)
+        else:
+            outcome = Refused(operation.unavailable())
+        *earlier, last = failed
+        return ProviderResponse(outcome, last.started, last.finished, tuple(earlier), last.error)
+    return ProviderResponse(outcome, started, timezone.now(), tuple(failed))
+
+
+def perform(operation: RemoteOperation[Subject, Any], subject: Subject, first: Callable[[], None] = nothing) -> None:
+    """Run the operation outside of any saga: begin, call, settle; or continue an intent that is recorded already.
+
+    `first` is called at the beginning of the transaction that runs `begin`; both are committed, or neither. Several
+    callers may share an intent. So an outcome that is not certain settles nothing, nor does an unavailable provider:
+    the intent stays, and the next caller continues it under its key. Raises what `first`, `begin` and `settle` raise.
+    """
+    try:
+        intent = begin_operation(operation, subject, first)
+    except IntegrityError:  # another caller has just begun it
+        intent = begin_operation(operation, subject, first)
+    if intent is None:
+        return
+    outcome = call_provider(operation, intent).outcome
+    never_taken = isinstance(outcome, Refused) and isinstance(outcome.error, operation.unavailable)
+    if operation.is_settled_by(outcome) and not never_taken:
+        durable(operation.settle)(intent, outcome)
+
+
+@durable
+def begin_operation(
+    operation: RemoteOperation[Subject, Any], subject: Subject, first: Callable[[], None]
+) -> Intent[Any] | None:
+    first()
+    return operation.begin(subject)
+
+
+def _look_up(operation: RemoteOperation[Any, Any], intent: Intent[Any]) -> Outcome:
+    try:
+        return operation.lookup(intent)
+    except RetryableError as error:
+        return Unknown(f"{type(error).__name__}: {error}")

@@ -1,0 +1,62 @@
+"""What can be asked of a provider: `begin` records the intent, `call` sends it, `settle` records the outcome."""
+
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+from uuid import UUID
+
+from cloudmart.kernel.errors import DomainError
+from cloudmart.providers.outcomes import Accepted, Outcome, Refused
+
+
+class OfOrder(Protocol):
+    @property
+    def order_id(self) -> UUID: ...
+
+
+Subject = TypeVar("Subject", bound=OfOrder)
+Record = TypeVar("Record")
+
+
+@dataclass(frozen=True, slots=True)
+class Intent(Generic[Record]):
+    """What is about to be asked of a provider: the stored record, with its idempotency key."""
+
+    record: Record
+    is_new: bool
+    """This transaction has created it: nobody can have sent it before."""
+
+
+class RemoteOperation(Generic[Subject, Record]):
+    """A provider operation in three parts, and the lookup of its outcome.
+
+    `begin` and `settle` run in a transaction; `call` and `lookup` run outside of any, and raise RetryableError.
+    """
+
+    unavailable: type[DomainError]
+    """Why the step fails if the provider never took the request."""
+
+    undoes: bool = False
+    """An undo cannot be refused: it is repeated until it is accepted."""
+
+    def begin(self, order: Subject) -> Intent[Record] | None:
+        """Record the intent and return it. Returns None if there is nothing to ask."""
+        raise NotImplementedError
+
+    def call(self, intent: Intent[Record]) -> Outcome:
+        """Send the request. The same intent is always sent under the same key."""
+        raise NotImplementedError
+
+    def settle(self, intent: Intent[Record], outcome: Outcome) -> None:
+        """Record the outcome. A second call changes nothing.
+
+        Raises IllegalMove if another outcome is recorded already.
+        """
+        raise NotImplementedError
+
+    def lookup(self, intent: Intent[Record]) -> Outcome:
+        """Ask what became of the request."""
+        raise NotImplementedError
+
+    def is_settled_by(self, outcome: Outcome) -> bool:
+        """Returns True if this outcome can be recorded; else the request has to be repeated."""
+        return isinstance(outcome, Accepted) or (isinstance(outcome, Refused) and not self.undoes)

@@ -1,7 +1,0 @@
-"""Customers and their orders."""
-
-from django.apps import AppConfig
-
-
-class OrdersConfig(AppConfig):
-    name = "orders"

@@ -1,7 +1,0 @@
-"""Charges and refunds."""
-
-from django.apps import AppConfig
-
-
-class PaymentsConfig(AppConfig):
-    name = "payments"

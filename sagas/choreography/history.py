@@ -1,0 +1,176 @@
+"""The events of one order, while its saga's row is locked: what has happened, and what this transaction publishes."""
+
+from collections.abc import Iterator
+from copy import copy
+from typing import Any, Self
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Greatest
+
+from cloudmart.database.clock import DatabaseNow
+from cloudmart.kernel.errors import DomainError
+from cloudmart.kernel.order import OrderSnapshot, StockRequest
+from sagas.choreography.signals import EVENTS, FAILURES, OrderEvent
+from sagas.engine.lease import NO_LEASE, lease
+from sagas.engine.style import OnFinished, SagaResult
+from sagas.engine.transitions import PROGRESS, Position, transition
+from sagas.errors import LeaseLost
+from sagas.locks import lock_saga
+from sagas.models import FINISHED, Event, EventReceipt, SagaInstance
+
+PAYLOAD_VERSION = 2
+
+
+class History:
+    """Collects events and receipts, and writes each kind in one statement.
+
+    The saga is a copy, which replaces the original's attributes once the transaction has committed.
+    """
+
+    cause: UUID | None = None
+    """The event to which the running reaction reacts."""
+
+    def __init__(self, saga: SagaInstance, order: OrderSnapshot, original: SagaInstance, *, is_new: bool) -> None:
+        self.saga, self.order, self._original, self._is_new = saga, order, original, is_new
+        self.state, self.failure = saga.status, saga.failure
+        self._events: list[Event] = []
+        self._receipts: set[tuple[str, UUID]] = set()
+        self._stored_events = 0
+        self._new_receipts: list[EventReceipt] = []
+        self._changes: dict[str, Any] = {}
+
+    @classmethod
+    def new(cls, saga: SagaInstance, order: OrderSnapshot) -> Self:
+        """Returns the history of a new order, whose saga is not stored yet."""
+        return cls(copy(saga), order, saga, is_new=True)
+
+    @classmethod
+    def load(cls, saga: SagaInstance, order: OrderSnapshot) -> Self:
+        """Locks the saga's row, and reads its events and receipts. Raises LeaseLost."""
+        history = cls(lock_saga(saga.order_id, saga.fence), order, saga, is_new=False)
+        history._events = list(Event.objects.filter(aggregate_id=order.order_id).order_by("seq").defer("payload"))
+        history._stored_events = len(history._events)
+        receipts = EventReceipt.objects.filter(event__aggregate_id=order.order_id)
+        history._receipts = set(receipts.values_list("consumer", "event_id"))
+        return history
+
+    # --- What has happened ----------------------------------------------------------------------
+
+    def has_happened(self, *events: OrderEvent) -> bool:
+        """Returns True if all of these have happened."""
+        return {event.event_type for event in events} <= {event.event_type for event in self._events}
+
+    def any_has_happened(self, *events: OrderEvent) -> bool:
+        return any(self.has_happened(event) for event in events)
+
+    @property
+    def is_failing(self) -> bool:
+        return self.any_has_happened(*FAILURES)
+
+    @property
+    def reason(self) -> str:
+        """The sentence of the first failure; "" if there is none."""
+        return str((self.failure or {}).get("detail", ""))
+
+    @property
+    def returned_stock(self) -> StockRequest:
+        """The order's books, with who undoes the order."""
+        return self.order.with_actor(self.saga.compensation_actor(self.failure))
+
+    # --- Publishing and delivering --------------------------------------------------------------
+
+    def publish(self, event: OrderEvent, error: DomainError | None = None, **details: Any) -> None:
+        """Records, when this transaction commits, that `event` has happened. A failure comes with its error."""
+        failure = error.as_json() if error else {}
+        self._events.append(
+            Event(
+                event_type=event.event_type,
+                aggregate_id=self.order.order_id,
+                seq=len(self._events) + 1,
+                payload={"version": PAYLOAD_VERSION, **order_data(self.saga.payload), **failure, **details},
+                causation_id=self.cause,
+            )
+        )
+        if event in FAILURES and self.failure is None:
+            self.failure = failure
+        if event.reaches and event.reaches in SagaInstance.MOVES.get(self.state, ()):
+            self.state = event.reaches
+
+    @property
+    def published(self) -> list[Event]:
+        """What this transaction has published so far."""
+        return self._events[self._stored_events :]
+
+    def find(self, event_id: UUID | None) -> Event:
+        return next(event for event in self._events if event.pk == event_id)
+
+    def undelivered(self) -> Iterator[Event]:
+        """Yields the undelivered events in order, and those that are published meanwhile."""
+        return (event for event in self._events if event.delivered_at is None)
+
+    def is_processed(self, event: Event, consumer: str) -> bool:
+        return (consumer, event.pk) in self._receipts
+
+    def mark_processed(self, event: Event, consumer: str) -> None:
+        self._receipts.add((consumer, event.pk))
+        self._new_receipts.append(EventReceipt(consumer=consumer, event=event))
+
+    def is_delivered(self, event: Event) -> bool:
+        """Returns True if every reaction has processed the event."""
+        return all(self.is_processed(event, reaction.name) for reaction in EVENTS[event.event_type].reactions)
+
+    # --- Writing --------------------------------------------------------------------------------
+
+    def reopen(self, actor: str) -> None:
+        """Acquires the lease of the completed saga, when the history is saved."""
+        self.saga.cancelled_by = actor
+        self._changes = {"cancelled_by": actor, "finished_at": None, "fence": F("fence") + 1, **lease()}
+
+    def save(self, on_finished: OnFinished) -> None:
+        """Writes the saga, the events and the receipts. Raises LeaseLost."""
+        if self.state in FINISHED and self.state != self.saga.status:
+            on_finished(SagaResult(self.order, self.state, self.failure, self.saga.idempotency_scope))
+            self._changes["finished_at"] = DatabaseNow()
+        self._insert_saga() if self._is_new else self._update_saga()
+        self._write_events()
+        transaction.on_commit(lambda: vars(self._original).update(vars(self.saga)))
+
+    @property
+    def _position(self) -> Position:
+        return Position(self.state, self._events[-1].event_type)
+
+    def _insert_saga(self) -> None:
+        position = self._position
+        columns = {"status": position.state, "current_step": position.step, "failure": self.failure, **self._changes}
+        columns |= self.saga.payload_without_token(self.state) | (NO_LEASE if self.state in FINISHED else {})
+        vars(self.saga).update(columns)
+        self.saga.save(force_insert=True)
+
+    def _update_saga(self) -> None:
+        progress = PROGRESS if self._new_receipts else {}
+        keeps_lease = not all(event.delivered_at or self.is_delivered(event) for event in self._events)
+        changes = {**progress, "failure": self.failure, **self._changes}
+        if not transition(self.saga, self._position, keeps_lease=keeps_lease, **changes):
+            raise LeaseLost(str(self.saga.pk))
+        self.saga.fence += "fence" in self._changes
+
+    def _write_events(self) -> None:
+        now = DatabaseNow()
+        for event in self.published:
+            event.delivered_at = now if self.is_delivered(event) else None
+        Event.objects.bulk_create(self.published)
+        EventReceipt.objects.bulk_create(self._new_receipts)
+        stored = self._events[: self._stored_events]
+        delivered = [event.pk for event in stored if event.delivered_at is None and self.is_delivered(event)]
+        if delivered:
+            rows = Event.objects.filter(pk__in=delivered)
+            rows.update(delivered_at=Greatest("timestamp", DatabaseNow()))
+
+
+def order_data(snapshot: dict[str, Any]) -> dict[str, Any]:
+    """Returns what every event says of its order, whose snapshot is given as JSON. Amounts are in minor units."""
+    data = {name: snapshot[name] for name in ("order_id", "customer_id", "lines")}
+    return {**data, **snapshot["totals"], "currency": settings.CURRENCY}

@@ -1,0 +1,35 @@
+"""The status of a saga, the same for both styles."""
+
+from typing import Any
+from uuid import UUID
+
+from cloudmart.kernel.viewers import sees_everything
+from orders.selectors import find_order
+from sagas.choreography.signals import EVENTS
+from sagas.models import Event, SagaInstance, SagaStepLog, State
+from sagas.selectors import find_saga
+
+
+def saga_status(order_id: UUID, viewer: Any) -> dict[str, Any]:
+    """Returns the saga with its history of states, its steps and its events; and its commands, for operators.
+
+    Raises OrderNotFound, also if the viewer may not see the order, and SagaNotFound.
+    """
+    find_order(order_id, viewer)
+    saga = find_saga(order_id)
+    steps = list(saga.log.all())
+    events = list(Event.objects.filter(aggregate_id=order_id).order_by("seq"))
+    actions = list(saga.actions.all()) if sees_everything(viewer) else []
+    history = history_of(saga, steps, events)
+    return {"saga": saga, "history": history, "steps": steps, "events": events, "actions": actions}
+
+
+def history_of(saga: SagaInstance, steps: list[SagaStepLog], events: list[Event]) -> list[str]:
+    """Returns the states that the saga has reached, in order."""
+    reached: list[str | None] = [step.state for step in steps]
+    reached += [EVENTS[event.event_type].reaches for event in events]
+    history = [str(State.STARTED)]
+    for state in [*reached, saga.status]:
+        if state and state in SagaInstance.MOVES.get(history[-1], ()):
+            history.append(str(state))
+    return history

@@ -1,0 +1,82 @@
+"""What the engine asks of a saga style, and the values that both pass to each other."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+from uuid import UUID
+
+from cloudmart.kernel.errors import DomainError
+from cloudmart.kernel.order import OrderSnapshot
+from cloudmart.providers.calling import ProviderResponse
+from cloudmart.providers.operation import Intent, RemoteOperation
+from sagas.models import Direction
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A provider call whose intent is stored: the engine makes it with no transaction open."""
+
+    name: str
+    """The step, or the reaction, that needs it."""
+    operation: RemoteOperation[Any, Any]
+    intent: Intent[Any]
+    direction: Direction
+    event_id: UUID | None = None
+    """In choreography: the event that the reaction processes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A call, and a response that says for certain what the provider has done."""
+
+    call: Call
+    response: ProviderResponse
+
+
+@dataclass(frozen=True, slots=True)
+class SagaResult:
+    """How a saga finished."""
+
+    order: OrderSnapshot
+    state: str
+    failure: dict[str, Any] | None
+    idempotency_scope: str
+
+
+First = Callable[[], None]
+"""What else the first transaction of a saga or command writes: the claim of an idempotency key, for instance."""
+
+OnFinished = Callable[[SagaResult], None]
+"""Runs in the transaction that finishes a saga."""
+
+
+class Style(Protocol):
+    """Decides what one saga does next, for one driver.
+
+    `open`, `advance` and `compensate` are durable: they take all steps up to the next provider call in one
+    transaction, and return that call, or None if the saga is finished. They check the lease's fence, and raise
+    LeaseLost, having written nothing, if another driver has acquired the lease.
+    """
+
+    def open(self, first: First) -> Call | None:
+        """Stores the saga and the order, and takes the first steps."""
+        ...
+
+    def advance(self, settled: Settled | None = None) -> Call | None:
+        """Settles the call, if there is one, and takes the next steps.
+
+        Without one, begins the call again that was in flight when the last driver stopped. Compensates instead if a
+        cancellation is requested; without a settled call, also past the saga's deadline.
+        """
+        ...
+
+    def compensate(self, reason: DomainError, actor: str) -> Call | None:
+        """Acquires the lease of a completed saga for `actor`, and begins to undo it.
+
+        Raises the error of the first undo that is refused, having written nothing.
+        """
+        ...
+
+    def record_unsettled(self, call: Call, response: ProviderResponse) -> None:
+        """Logs, in the open transaction, a response that does not say for certain what the provider has done."""
+        ...

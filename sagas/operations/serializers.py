@@ -1,0 +1,85 @@
+"""The operators' commands and the status of a saga, as the API reads and shows them."""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_serializer
+from rest_framework import serializers
+
+from cloudmart.api.examples import (
+    ABANDONMENT,
+    CANCELLATION,
+    COMPENSATION,
+    RESUMPTION,
+    RETRY,
+    SAGA_EXAMPLE,
+    response_example,
+)
+from cloudmart.api.fields import StrictSerializer, TextField
+from orders.models import SagaStyle
+from sagas.desk.reasons import CANCELLED_BY_SHOP, STOPPED_BY_SHOP
+from sagas.models import Event, SagaAction, SagaStepLog, State
+
+
+@extend_schema_serializer(examples=CANCELLATION)
+class CancelSagaInput(StrictSerializer):
+    reason = TextField(max_length=200, required=False, default=CANCELLED_BY_SHOP)
+
+
+@extend_schema_serializer(examples=RETRY)
+class RetryInput(StrictSerializer):
+    reason = TextField(max_length=200, required=False, default="")
+
+
+@extend_schema_serializer(examples=RESUMPTION)
+class ResumeInput(StrictSerializer):
+    reason = TextField(max_length=200, required=False, default="")
+
+
+@extend_schema_serializer(examples=COMPENSATION)
+class CompensateInput(StrictSerializer):
+    reason = TextField(max_length=200, required=False, default=STOPPED_BY_SHOP)
+
+
+@extend_schema_serializer(examples=ABANDONMENT)
+class AbandonInput(StrictSerializer):
+    reason = TextField(max_length=200, help_text="The customer can read it")
+
+
+class StepOutput(serializers.ModelSerializer[SagaStepLog]):
+    class Meta:
+        model = SagaStepLog
+        fields = ["seq", "step", "direction", "attempt", "status", "state", "error", "started", "finished"]
+
+
+class EventOutput(serializers.ModelSerializer[Event]):
+    payload = serializers.DictField()
+
+    class Meta:
+        model = Event
+        fields = ["id", "seq", "event_type", "payload", "timestamp", "causation_id", "delivered_at"]
+
+
+class ActionOutput(serializers.ModelSerializer[SagaAction]):
+    class Meta:
+        model = SagaAction
+        fields = ["command", "actor", "reason", "at", "outcome"]
+
+
+@extend_schema_serializer(examples=[response_example("Payment declined", SAGA_EXAMPLE)])
+class SagaStatusOutput(serializers.Serializer[Any]):
+    """An order's saga: its state and the states before, every step and undo, every event."""
+
+    saga_id = serializers.UUIDField(source="saga.id")
+    order_id = serializers.UUIDField(source="saga.order_id")
+    style = serializers.ChoiceField(SagaStyle.choices, source="saga.saga_type")  # type: ignore[assignment]
+    status = serializers.ChoiceField(State.choices, source="saga.status")
+    current_step = serializers.CharField(source="saga.current_step")
+    failure = serializers.DictField(source="saga.failure", allow_null=True)
+    attention = serializers.CharField(source="saga.attention", allow_null=True)
+    abandoned_at = serializers.DateTimeField(source="saga.abandoned_at", allow_null=True)
+    started_at = serializers.DateTimeField(source="saga.created_at")
+    finished_at = serializers.DateTimeField(source="saga.finished_at", allow_null=True)
+    history = serializers.ListField(child=serializers.ChoiceField(State.choices))
+    steps = StepOutput(many=True)
+    events = EventOutput(many=True)
+    actions = ActionOutput(many=True, help_text="The commands on it; shown to operators")

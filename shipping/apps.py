@@ -1,7 +1,0 @@
-"""Parcels."""
-
-from django.apps import AppConfig
-
-
-class ShippingConfig(AppConfig):
-    name = "shipping"

@@ -1,0 +1,421 @@
+"""Operator commands on a saga: each is recorded, and refused if it is unsafe."""
+
+from datetime import timedelta
+
+import pytest
+from django.core.management import call_command
+from django.test import Client
+
+from cloudmart.database.clock import DatabaseNow
+from cloudmart.providers.http_provider import ProviderMisused
+from cloudmart.providers.outcomes import OutcomeUnknown, ProviderUnavailable, Unknown
+from orders.models import Order
+from payments.gateways.mock import MockGateway
+from payments.models import Payment
+from sagas.engine.engine import Engine
+from sagas.models import Event, SagaAction, SagaInstance
+from sagas.operations import bulk
+from sagas.operations.audit.audit import audit
+from sagas.operations.bulk import CONSEQUENCES
+from tests.acceptance.conftest import end_of
+from tests.conftest import signed_in
+from tests.known_bugs import known_bug
+
+UNDONE = ("cancelled", 0, 0, [("book-123", 3, 0)])
+BOUGHT = ("completed", 1100, 1, [("book-123", 2, 0)])
+ADMIN = "/admin/sagas/sagainstance/"
+
+
+def fails_with(error):
+    def call(self, key, **kwargs):
+        raise error
+
+    return call
+
+
+@pytest.fixture
+def send(operator):
+    """Sends a command of an operator for an order, with a reason, and returns the response."""
+    client = signed_in(operator)
+
+    def send(command, order_id, reason=None):
+        return client.post(f"/saga/{order_id}/{command}", {"reason": reason} if reason else {})
+
+    return send
+
+
+@pytest.fixture
+def doubtful(place, shelve, monkeypatch):
+    """The id of an order that waits because the outcome of its charge is unknown. The gateway is up again."""
+    shelve("book-123", 3)
+    with monkeypatch.context() as down:
+        down.setattr(MockGateway, "charge", fails_with(OutcomeUnknown("no response")))
+        down.setattr(MockGateway, "lookup", lambda self, key: Unknown("no response"))
+        return place(("book-123", 1)).json()["order_id"]
+
+
+@pytest.fixture
+def unrefunded(place, shelve, monkeypatch):
+    """The id of an order that waits because its refund failed. The gateway is up again."""
+    shelve("book-123", 3)
+    with monkeypatch.context() as down:
+        down.setattr(MockGateway, "refund", fails_with(ProviderUnavailable("down")))
+        return place(("book-123", 1), shipping_address="999-9999").json()["order_id"]
+
+
+def lease(seconds):
+    """Leases all sagas to another driver until so many seconds from now."""
+    SagaInstance.objects.update(owner="another", lease_until=DatabaseNow() + timedelta(seconds=seconds))
+
+
+def run_worker():
+    """Runs a worker once, when every waiting saga is due."""
+    SagaInstance.objects.exclude(wake_at=None).update(wake_at=DatabaseNow())
+    call_command("run_worker", once=True)
+
+
+def actions():
+    """Returns the recorded commands."""
+    return list(SagaAction.objects.order_by("pk").values_list("command", "actor", "reason", "outcome"))
+
+
+def assert_audit_holds(settings):
+    settings.AUDIT_GRACE = timedelta(0)
+    assert [finding for finding in audit(limit=5) if not finding.holds] == []
+
+
+def test_a_command_is_recorded_with_its_actor_reason_and_outcome(api, send, doubtful, operator):
+    saga = send("retry", doubtful, "The bank is up again.").json()
+    (action,) = saga["actions"]
+    assert action.pop("at") and action == {
+        "command": "retry",
+        "actor": operator.username,
+        "reason": "The bank is up again.",
+        "outcome": "COMPLETED",
+    }
+    assert api.get(f"/saga/{doubtful}/status").json()["actions"] == [], "only operators see the commands"
+
+
+def test_a_command_is_recorded_before_it_runs(send, doubtful, operator, monkeypatch):
+    def interrupt(engine, saga, should_stop):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Engine, "resume", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        send("retry", doubtful)
+    assert actions() == [("retry", operator.username, "", "")]
+
+
+def test_a_cancellation_by_the_customer_is_recorded(api, doubtful):
+    assert api.post(f"/orders/{doubtful}/cancel", {"reason": "Too slow."}).status_code == 202
+    (action,) = actions()
+    assert action[:3] == ("cancel", "customer-001", "Too slow.")
+
+
+@known_bug("medusa#14804")
+def test_compensate_undoes_a_waiting_order_at_once(send, doubtful, operator, settings):
+    response = send("compensate", doubtful, "Recalled.")
+    assert response.status_code == 200 and response.json()["status"] == "FAILED"
+    assert response.json()["failure"] == {"code": "order_cancelled", "detail": "Recalled.", "reason": "Recalled."}
+    assert end_of(doubtful) == UNDONE
+    assert actions() == [("compensate", operator.username, "Recalled.", "FAILED")]
+    assert_audit_holds(settings)
+
+
+def test_compensate_resumes_a_saga_that_compensates_already(send, unrefunded, status_of):
+    assert end_of(unrefunded)[:2] == ("pending", 1100)
+    saga = send("compensate", unrefunded, "Recalled.").json()
+    assert saga["status"] == "FAILED"
+    assert saga["failure"]["code"] == "shipping_failed", "the first failure stays"
+    assert end_of(unrefunded) == UNDONE
+
+
+def test_compensate_cancels_a_completed_order_and_leaves_a_failed_one(send, place, shelve):
+    shelve("book-123", 3)
+    order_id = place(("book-123", 1)).json()["order_id"]
+    first, second = (send("compensate", order_id).json() for _ in range(2))
+    assert first["status"] == second["status"] == "FAILED"
+    assert first["failure"] == second["failure"] and first["failure"]["reason"] == "The shop has stopped the order."
+    assert end_of(order_id) == UNDONE
+
+
+@pytest.mark.parametrize("command", ["retry", "compensate", "abandon"])
+def test_commands_are_refused_while_another_driver_holds_the_lease(send, doubtful, operator, command):
+    lease(60)
+    before = SagaInstance.objects.values().get(), Event.objects.count()
+    refused = send(command, doubtful, "Now!")
+    assert refused.status_code == 409 and refused.json()["code"] == "saga_running"
+    assert (SagaInstance.objects.values().get(), Event.objects.count()) == before
+    assert actions() == [(command, operator.username, "Now!", "saga_running")]
+    lease(-1)
+    assert send(command, doubtful, "Now!").status_code == 200
+
+
+def test_an_abandoned_saga_is_not_retried_until_it_is_resumed(send, unrefunded, settings):
+    response = send("abandon", unrefunded, "The card is closed.")
+    assert response.status_code == 200 and response.json()["status"] == "COMPENSATION_STARTED"
+    assert response.json()["attention"] == "The card is closed." and response.json()["abandoned_at"]
+    run_worker()
+    assert end_of(unrefunded)[:2] == ("pending", 1100), "no worker has retried it"
+    assert_audit_holds(settings)
+    refused = send("retry", unrefunded)
+    assert refused.status_code == 409 and refused.json()["code"] == "saga_abandoned"
+    assert refused.json()["reason"] == "The card is closed." and SagaInstance.objects.get().abandoned_at
+    saga = send("resume", unrefunded, "The card is open.").json()
+    assert (saga["status"], saga["attention"], saga["abandoned_at"]) == ("FAILED", None, None)
+    assert end_of(unrefunded) == UNDONE
+
+
+def test_a_resumed_saga_waits_if_the_attempt_fails(send, doubtful, monkeypatch):
+    send("abandon", doubtful, "The bank is bankrupt.")
+    with monkeypatch.context() as down:
+        down.setattr(MockGateway, "charge", fails_with(OutcomeUnknown("no response")))
+        down.setattr(MockGateway, "lookup", lambda self, key: Unknown("no response"))
+        response = send("resume", doubtful)
+    assert response.status_code == 202
+    assert response.json()["abandoned_at"] is None and response.json()["attention"] is None
+    run_worker()
+    assert end_of(doubtful) == BOUGHT
+
+
+def test_the_cancellation_of_an_abandoned_saga_takes_effect_when_it_is_resumed(api, send, doubtful):
+    send("abandon", doubtful, "The bank is bankrupt.")
+    assert api.post(f"/orders/{doubtful}/cancel", {"reason": "Too slow."}).status_code == 202
+    run_worker()
+    assert not SagaInstance.objects.get().is_finished
+    saga = send("resume", doubtful).json()
+    assert saga["status"] == "FAILED" and saga["failure"]["reason"] == "Too slow."
+
+
+def test_a_driver_whose_lease_expired_finds_the_saga_abandoned(place, shelve, send, monkeypatch):
+    shelve("book-123", 3)
+    charge = MockGateway.charge
+
+    def charge_past_the_lease(self, key, **kwargs):
+        lease(-1)
+        assert send("abandon", Payment.objects.get().order_id, "It hangs.").status_code == 200
+        return charge(self, key, **kwargs)
+
+    monkeypatch.setattr(MockGateway, "charge", charge_past_the_lease)
+    assert place(("book-123", 1)).status_code == 202
+    saga = SagaInstance.objects.get()
+    assert saga.abandoned_at and saga.attention == "It hangs." and not saga.is_finished
+
+
+def test_an_abandoned_saga_can_be_compensated(send, doubtful):
+    send("abandon", doubtful, "The bank is bankrupt.")
+    saga = send("compensate", doubtful, "Recalled.").json()
+    assert (saga["status"], saga["abandoned_at"]) == ("FAILED", None)
+    assert end_of(doubtful) == UNDONE
+
+
+def test_resume_leaves_a_saga_that_is_not_abandoned_as_it_is(send, doubtful):
+    response = send("resume", doubtful)
+    assert response.status_code == 202 and response.json()["status"] != "COMPLETED", "it still waits"
+
+
+@pytest.mark.parametrize("command", ["retry", "compensate", "resume"])
+def test_after_an_unforeseen_error_in_a_command_the_saga_waits_and_says_why(send, doubtful, monkeypatch, command):
+    if command == "resume":
+        send("abandon", doubtful, "The bank is bankrupt.")
+    with monkeypatch.context() as misused:
+        for method in ("charge", "refund", "lookup", "cancel"):
+            misused.setattr(MockGateway, method, fails_with(ProviderMisused("422 key_reused")), raising=False)
+        response = send(command, doubtful)
+    assert response.status_code == 202, response.json()
+    times = "once" if command == "compensate" else "2 times"
+    assert response.json()["attention"] == f"Failed {times}. ProviderMisused: see the log"
+    saga = SagaInstance.objects.get()
+    assert saga.wake_at and saga.lease_until is None and saga.abandoned_at is None
+    run_worker()
+    assert end_of(doubtful) == (UNDONE if command == "compensate" else BOUGHT)
+
+
+@pytest.mark.parametrize("command", ["cancel", "compensate"])
+def test_after_an_unforeseen_error_in_undoing_a_completed_order_the_saga_waits(
+    send, place, shelve, monkeypatch, command
+):
+    shelve("book-123", 3)
+    order_id = place(("book-123", 1)).json()["order_id"]
+    with monkeypatch.context() as misused:
+        misused.setattr(MockGateway, "refund", fails_with(ProviderMisused("422 key_reused")))
+        response = send(command, order_id)
+    assert (response.status_code, response.json()["status"]) == (202, "COMPENSATION_STARTED")
+    assert response.json()["attention"] == "Failed once. ProviderMisused: see the log"
+    run_worker()
+    assert end_of(order_id) == UNDONE
+
+
+def test_abandon_requires_a_reason(send, doubtful):
+    assert send("abandon", doubtful).json()["errors"][0]["field"] == "reason"
+    assert actions() == []
+
+
+def test_abandon_leaves_a_finished_saga_as_it_is(send, place, shelve):
+    shelve("book-123", 3)
+    order_id = place(("book-123", 1)).json()["order_id"]
+    saga = send("abandon", order_id, "Whatever.").json()
+    assert (saga["status"], saga["abandoned_at"], saga["attention"]) == ("COMPLETED", None, None)
+
+
+@pytest.mark.parametrize("command", ["cancel", "retry", "compensate", "abandon", "resume"])
+def test_a_command_with_an_idempotency_key_runs_and_is_recorded_once(operator, place, shelve, command):
+    shelve("book-123", 3)
+    order_id = place(("book-123", 1)).json()["order_id"]
+    client = signed_in(operator)
+    for _ in range(2):
+        response = client.post(f"/saga/{order_id}/{command}", {"reason": "Once."}, headers={"Idempotency-Key": "key"})
+        assert response.status_code == 200
+    assert len(actions()) == 1
+
+
+@pytest.fixture
+def site(operator):
+    client = Client()
+    client.force_login(operator)
+    return client
+
+
+def choose(site, action, **confirmation):
+    """Chooses an admin action for all sagas, or confirms it, and returns the page."""
+    chosen = [str(pk) for pk in SagaInstance.objects.values_list("pk", flat=True)]
+    return site.post(ADMIN, {"action": action, "_selected_action": chosen, **confirmation}, follow=True)
+
+
+def messages_of(page):
+    return [str(message) for message in page.context["messages"]]
+
+
+def confirm(site, action, reason=""):
+    """Confirms an admin action for all sagas, and returns the messages."""
+    return messages_of(choose(site, action, reason=reason, confirmed="yes"))
+
+
+def test_the_admin_offers_every_command(site, doubtful, operator):
+    (message,) = confirm(site, "abandon", "The bank is bankrupt.")
+    assert doubtful in message and SagaInstance.objects.get().abandoned_at
+    assert confirm(site, "resume", "It is not.") == [f"{doubtful} is COMPLETED."]
+    assert confirm(site, "retry") == [f"{doubtful} is COMPLETED."]
+    assert confirm(site, "cancel") == [f"{doubtful} is FAILED."]
+    assert confirm(site, "compensate") == [f"{doubtful} is FAILED."]
+    assert [action[0] for action in actions()] == ["abandon", "resume", "retry", "cancel", "compensate"]
+    assert {action[1] for action in actions()} == {operator.username}
+    page = site.get(f"{ADMIN}{SagaInstance.objects.get().pk}/change/").content.decode()
+    assert "The bank is bankrupt." in page and "It is not." in page
+    assert end_of(doubtful) == UNDONE
+
+
+@pytest.mark.parametrize("without_reason", [{}, {"reason": ""}, {"reason": " "}], ids=str)
+@pytest.mark.parametrize(
+    ("command", "reason"),
+    [
+        ("cancel", "The shop has cancelled the order."),
+        ("compensate", "The shop has stopped the order."),
+    ],
+)
+def test_a_command_in_the_admin_without_a_reason_gets_the_default_reason(
+    site, place, shelve, command, reason, without_reason
+):
+    shelve("book-123", 3)
+    order_id = place(("book-123", 1)).json()["order_id"]
+    assert messages_of(choose(site, command, confirmed="yes", **without_reason)) == [f"{order_id} is FAILED."]
+    assert Order.objects.get().cancel_reason == reason and actions()[0][2] == reason
+
+
+def test_the_admin_shows_why_a_command_is_refused(site, doubtful):
+    lease(60)
+    assert confirm(site, "compensate") == [f"{doubtful}: The order's saga is not finished."]
+
+
+@pytest.mark.parametrize("command", ["cancel", "retry", "compensate", "abandon", "resume"])
+def test_the_admin_shows_a_confirmation_page_first(site, doubtful, command):
+    before = SagaInstance.objects.values().get()
+    page = choose(site, command)
+    shown = page.content.decode()
+    assert page.status_code == 200 and actions() == [] and SagaInstance.objects.values().get() == before
+    for part in (doubtful, before["saga_type"], before["status"], "1100", CONSEQUENCES[command], 'name="reason"'):
+        assert part in shown
+    assert shown.count('name="_selected_action"') == 1
+
+
+def test_the_confirmation_page_keeps_the_reason_and_requires_one_to_abandon(site, doubtful):
+    assert 'value="The bank is bankrupt."' in choose(site, "retry", reason="The bank is bankrupt.").content.decode()
+    page = choose(site, "abandon", confirmed="yes")
+    assert page.status_code == 200 and "This field is required." in page.content.decode()
+    assert actions() == [] and SagaInstance.objects.get().abandoned_at is None
+
+
+@pytest.mark.parametrize("command", ["cancel", "retry", "compensate"])
+def test_the_admin_leaves_out_abandoned_sagas(site, send, doubtful, command):
+    send("abandon", doubtful, "Paid by bank transfer.")
+    before = SagaInstance.objects.values().get()
+    assert "It is abandoned: resume it first." in choose(site, command).content.decode()
+    assert confirm(site, command) == [f"{doubtful} was left out. It is abandoned: resume it first."]
+    assert SagaInstance.objects.values().get() == before and len(actions()) == 1
+
+
+@pytest.fixture
+def abandoned_late(site, send, place, shelve, monkeypatch):
+    """Runs an admin command on two sagas, of which the second is abandoned meanwhile. Returns the messages and it."""
+    shelve("book-123", 3)
+    with monkeypatch.context() as down:
+        down.setattr(MockGateway, "refund", fails_with(ProviderUnavailable("down")))
+        for _ in range(2):
+            place(("book-123", 1), shipping_address="999-9999")
+    run_command = bulk.run_command
+
+    def run(command, when):
+        begun = []
+
+        def abandon_then_run(command, order_id, *arguments, **options):
+            begun.append(order_id)
+            if len(begun) == 1 and when == "during the first":
+                other = SagaInstance.objects.exclude(order_id=order_id).get().order_id
+                send("abandon", other, "Paid by bank transfer.")
+            if len(begun) == 2 and when == "after the check":
+                send("abandon", order_id, "Paid by bank transfer.")
+            return run_command(command, order_id, *arguments, **options)
+
+        monkeypatch.setattr(bulk, "run_command", abandon_then_run)
+        messages = confirm(site, command)
+        return messages, SagaInstance.objects.exclude(order_id=begun[0]).get()
+
+    return run
+
+
+@pytest.mark.parametrize("command", ["cancel", "retry", "compensate"])
+def test_the_admin_leaves_out_a_saga_that_is_abandoned_during_the_command(abandoned_late, command):
+    messages, saga = abandoned_late(command, "during the first")
+    assert messages[1] == f"{saga.order_id} was left out. It is abandoned: resume it first."
+    assert saga.abandoned_at and [action[0] for action in actions()] == ["abandon", command]
+
+
+@pytest.mark.parametrize("command", ["retry", "compensate"])
+def test_the_admin_drives_no_saga_that_is_abandoned_after_the_check(abandoned_late, command):
+    messages, saga = abandoned_late(command, "after the check")
+    assert messages[1].startswith(f"{saga.order_id}: ") and "abandoned" in messages[1]
+    assert saga.abandoned_at and saga.status == "COMPENSATION_STARTED"
+
+
+def test_the_admin_resumes_only_abandoned_sagas(site, doubtful):
+    assert confirm(site, "resume") == [f"{doubtful} was left out. It is not abandoned."]
+    assert actions() == []
+
+
+def test_an_error_for_one_order_in_the_admin_stops_no_other(site, place, shelve, monkeypatch, lines):
+    shelve("book-123", 3)
+    orders = [place(("book-123", 1)).json()["order_id"] for _ in range(3)]
+    broken = orders[1]
+    SagaInstance.objects.filter(order_id=broken).update(saga_type="unknown-style")
+    messages = confirm(site, "cancel")
+    assert sorted(messages) == sorted(
+        [f"{each} is FAILED." for each in orders if each != broken]
+        + [text for text in messages if text.startswith(f"{broken}: An unexpected error occurred.")]
+    )
+    assert any(line["level"] == "error" and "unknown-style" in line.get("exception", "") for line in lines())
+
+
+def test_the_admin_runs_a_command_on_a_limited_number_of_sagas(site, doubtful, monkeypatch):
+    monkeypatch.setattr(bulk, "MOST_AT_ONCE", 0)
+    assert confirm(site, "retry") == ["Select at most 0 at once."]
+    assert actions() == []
