@@ -89,11 +89,11 @@ def test_a_late_repeat_does_not_renew_an_ended_reservation(ask, order_id, how):
 def test_reservations_are_released(ask, order_id):
     ask("reserve", order_id=order_id, items=items(("book-123", 2), ("book-789", 1)))
     for _ in range(2):
-        told = ask("release", order_id=order_id, items=items(("book-789", 1)), reason="changed her mind")
-        assert held(told) == {"book-123": (2, "active"), "book-789": (1, "released")}
+        response = ask("release", order_id=order_id, items=items(("book-789", 1)), reason="changed her mind")
+        assert held(response) == {"book-123": (2, "active"), "book-789": (1, "released")}
     for _ in range(2):
-        told = ask("release", order_id=order_id)
-        assert held(told) == {"book-123": (2, "released"), "book-789": (1, "released")}
+        response = ask("release", order_id=order_id)
+        assert held(response) == {"book-123": (2, "released"), "book-789": (1, "released")}
     assert (available("book-123"), available("book-789")) == (10, 5)
     assert StockEvent.objects.filter(reason="changed her mind").count() == 1
 
@@ -122,8 +122,8 @@ def test_sold_books_are_not_released(ask):
 
 
 def test_added_stock_records_actor_and_reason(ask):
-    told = ask("book-456/add_stock", quantity=100, reason="second edition")
-    assert told.status_code == 200 and told.json()["total_quantity"] == 100
+    response = ask("book-456/add_stock", quantity=100, reason="second edition")
+    assert response.status_code == 200 and response.json()["total_quantity"] == 100
     event = StockEvent.objects.get(shelf="book-456")
     assert (event.type, event.actor, event.reason) == ("StockAdded", "operator", "second edition")
 
@@ -142,8 +142,8 @@ def test_a_delivery_with_a_reference_counts_once(ask):
 def test_an_adjustment_counts_once_and_keeps_reserved_copies(ask, order_id):
     ask("reserve", order_id=order_id, items=items(("book-123", 4)))
     for _ in range(2):
-        told = ask("book-123/adjust", delta=-6, reason="stolen", reference="count-1").json()
-        assert (told["total_quantity"], told["available_quantity"]) == (4, 0)
+        body = ask("book-123/adjust", delta=-6, reason="stolen", reference="count-1").json()
+        assert (body["total_quantity"], body["available_quantity"]) == (4, 0)
     refused = ask("book-123/adjust", delta=-1, reason="stolen")
     assert refused.status_code == 409 and refused.json()["code"] == "stock_is_reserved"
 

@@ -150,16 +150,16 @@ def test_partial_refunds_are_made_until_nothing_is_left(ask, order_id):
     charge(ask, order_id)
     part = {"order_id": order_id, "amount": 300, "reference": "torn-page", "reason": "A torn page"}
     for _ in range(2):
-        told = ask("refund", **part).json()
-        assert (told["status"], told["refunded_amount"], len(told["refunds"])) == ("captured", 300, 1)
-    assert told["refunds"][0]["reason"] == "A torn page"
+        body = ask("refund", **part).json()
+        assert (body["status"], body["refunded_amount"], len(body["refunds"])) == ("captured", 300, 1)
+    assert body["refunds"][0]["reason"] == "A torn page"
     other = ask("refund", **{**part, "amount": 301})
     assert other.status_code == 409 and other.json()["code"] == "reference_reused"
     refused = ask("refund", order_id=order_id, amount=701)
     assert refused.status_code == 409 and refused.json()["refundable"] == 700
     for _ in range(2):
-        told = ask("refund", order_id=order_id).json()
-        assert (told["status"], told["refunded_amount"], len(told["refunds"])) == ("refunded", 1000, 2)
+        body = ask("refund", order_id=order_id).json()
+        assert (body["status"], body["refunded_amount"], len(body["refunds"])) == ("refunded", 1000, 2)
     assert ask("refund", order_id=order_id, reference="more").json()["refundable"] == 0
     assert charge(ask, order_id).json()["code"] == "illegal_move"
 

@@ -38,8 +38,8 @@ def walk(clerk, shelve):
     return shown
 
 
-def numbers(told):
-    return tuple(told[name] for name in NUMBERS)
+def numbers(body):
+    return tuple(body[name] for name in NUMBERS)
 
 
 def test_the_stock_as_of_a_time_is_what_was_shown_then(clerk, walk):
@@ -54,22 +54,22 @@ def test_the_stock_as_of_a_time_is_what_was_shown_then(clerk, walk):
 
 
 def test_the_history_has_actor_and_reason(clerk, walk):
-    told = clerk.get("/inventory/book-123/events").json()["results"]
-    assert [event["type"] for event in told] == [
+    events = clerk.get("/inventory/book-123/events").json()["results"]
+    assert [event["type"] for event in events] == [
         "StockAdjusted",
         "StockReserved",
         "ReservationCancelled",
         "StockReserved",
         "StockAdded",
     ]
-    assert (told[0]["actor"], told[0]["reason"], told[0]["on_hand_delta"]) == ("operator", "counted", -1)
-    assert told[2]["reason"] == "changed her mind" and told[2]["order_id"] == told[3]["order_id"]
+    assert (events[0]["actor"], events[0]["reason"], events[0]["on_hand_delta"]) == ("operator", "counted", -1)
+    assert events[2]["reason"] == "changed her mind" and events[2]["order_id"] == events[3]["order_id"]
 
 
 def test_customers_see_the_history_without_its_orders(api, walk):
-    told = api.get("/inventory/book-123/events").json()["results"]
-    assert len(told) == 5
-    assert not {"order_id", "reservation_id", "reference", "reason", "actor"} & told[0].keys()
+    events = api.get("/inventory/book-123/events").json()["results"]
+    assert len(events) == 5
+    assert not {"order_id", "reservation_id", "reference", "reason", "actor"} & events[0].keys()
 
 
 @pytest.mark.parametrize(
