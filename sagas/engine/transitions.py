@@ -16,7 +16,10 @@ PROGRESS: dict[str, Any] = {"attempts": 0, "attention": None}
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where a saga stands: its state, and in orchestration the step whose provider call is in flight ("" if none)."""
+    """Where a saga stands: its state, and the step whose provider call is in flight ("" if none).
+
+    In choreography the event published last stands in place of the step.
+    """
 
     state: str
     step: str = ""
