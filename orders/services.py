@@ -50,7 +50,7 @@ def cancel_order(order: Basket, reason: str) -> None:
 
 
 def _move_once(order: Basket, status: Status, **changes: str) -> None:
-    """Move the order to `status`, unless it has that status already. Raises IllegalMove."""
+    """Moves the order to `status`, unless it has that status already. Raises IllegalMove."""
     try:
         move(Order(pk=order.order_id), status, **changes)
     except IllegalMove:

@@ -40,7 +40,7 @@ class PartialRefund:
 
 
 def process(charge: ChargeRequest, first: Callable[[], None] = nothing) -> Payment:
-    """Charge an order, once. The payment stays pending while the outcome is not certain.
+    """Charges an order, once. The payment stays pending while the outcome is not certain.
 
     Raises PaymentDeclined, PaymentDiffers if the order has another payment, and IllegalMove if that was reversed.
     """
@@ -51,13 +51,13 @@ def process(charge: ChargeRequest, first: Callable[[], None] = nothing) -> Payme
 
 
 def cancel(order_id: UUID, first: Callable[[], None] = nothing) -> Payment:
-    """Void a charge that was not captured, or was never made. Raises IllegalMove if the money was taken."""
+    """Voids a charge that was not captured, or was never made. Raises IllegalMove if the money was taken."""
     perform(DirectVoid(), ChargeRequest(order_id), first)
     return _payment_of(order_id)
 
 
 def refund(part: PartialRefund, first: Callable[[], None] = nothing) -> Payment:
-    """Refund some or all of what was captured, once for each reference.
+    """Refunds some or all of what was captured, once for each reference.
 
     Raises PaymentNotFound, IllegalMove if nothing was captured, RefundExceedsPayment, and RefundDiffers if the
     reference belongs to a refund of another amount.

@@ -155,7 +155,7 @@ refund = ReverseCharge()
 
 
 def create_refund(payment: Payment, amount: int, reference: str, reason: str = "") -> Refund:
-    """Record the intent to refund `amount` of this locked payment."""
+    """Records the intent to refund `amount` of this locked payment."""
     payment.refunded_amount += amount
     Payment.objects.filter(pk=payment.pk).update(refunded_amount=payment.refunded_amount)
     if not payment.refundable:
@@ -172,7 +172,7 @@ def create_refund(payment: Payment, amount: int, reference: str, reason: str = "
 
 
 def void(order: Chargeable, payment: Payment | None) -> Intent[Reversal] | None:
-    """Record the intent to void a charge that was not captured. Returns None if no charge is left to void.
+    """Records the intent to void a charge that was not captured. Returns None if no charge is left to void.
 
     An order without a charge gets a cancelled payment.
     """

@@ -30,9 +30,6 @@ UNSETTLED = (
     Unsettled("charge", lambda: Payment.objects.filter(status=Status.PENDING), ResumeCharge()),
     Unsettled("void", lambda: Payment.objects.filter(status=Status.CANCELLING), ResumeVoid()),
     Unsettled(
-        "refund",
-        lambda: Refund.objects.filter(status=RefundStatus.PENDING),
-        ResumeRefund(),
-        order_id="payment__order_id",
+        "refund", lambda: Refund.objects.filter(status=RefundStatus.PENDING), ResumeRefund(), "payment__order_id"
     ),
 )

@@ -32,7 +32,7 @@ class Parcel:
 
 
 def arrange(parcel: Parcel, first: Callable[[], None] = nothing) -> Shipment:
-    """Arrange the delivery of an order's parcel, once. It stays pending while the outcome is not certain.
+    """Arranges the delivery of an order's parcel, once. It stays pending while the outcome is not certain.
 
     Raises ShippingFailed, ShipmentDiffers if the parcel goes to another address, and IllegalMove if it was cancelled.
     """
@@ -43,7 +43,7 @@ def arrange(parcel: Parcel, first: Callable[[], None] = nothing) -> Shipment:
 
 
 def cancel(order_id: UUID, first: Callable[[], None] = nothing) -> Shipment:
-    """Cancel the delivery of an order's parcel, or record that there will be none. Raises AlreadyShipped."""
+    """Cancels the delivery of an order's parcel, or records that there will be none. Raises AlreadyShipped."""
     perform(services.cancel, Parcel(order_id), first)
     return _shipment_of(order_id)
 

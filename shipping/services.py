@@ -98,7 +98,7 @@ cancel = CancelShipment()
 
 
 def mark_as_shipped(order_id: UUID) -> None:
-    """Record that the carrier has collected the parcel. A second call changes nothing.
+    """Records that the carrier has collected the parcel. A second call changes nothing.
 
     Raises ShipmentNotFound, and IllegalMove unless the delivery was arranged.
     """

@@ -74,7 +74,7 @@ def plain_http_without_throttles(settings: Any, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.fixture
 def rates(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Set how often users and strangers may ask."""
+    """Sets how often users and strangers may ask."""
 
     def rates(**rates: str) -> None:
         cache.clear()
@@ -139,7 +139,7 @@ def api(customer: Customer) -> APIClient:
 
 @pytest.fixture
 def shelve(transactional_db: None) -> Callable[..., None]:
-    """Put so many copies of a new book on the shelf."""
+    """Puts so many copies of a new book on the shelf."""
 
     def shelve(book_id: str, copies: int, price: int = 1000) -> None:
         InventoryRecord.objects.create(book=BookFactory(id=book_id, price=price))

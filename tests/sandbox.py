@@ -30,14 +30,14 @@ class RunningSandbox:
         httpx.put(f"{self.url}/knobs/{provider}", json=knobs, trust_env=False).raise_for_status()
 
     def kill(self) -> None:
-        """Send SIGKILL."""
+        """Sends SIGKILL."""
         self.process.kill()
         self.process.wait(timeout=TIMEOUT)
 
 
 @contextmanager
 def run_sandbox(ledger: Path, port: int = 0) -> Iterator[RunningSandbox]:
-    """Run manage.py run_sandbox on 127.0.0.1, on a free port by default, until the block ends."""
+    """Runs manage.py run_sandbox on 127.0.0.1, on a free port by default, until the block ends."""
     process = subprocess.Popen(
         [sys.executable, "manage.py", "run_sandbox", "--port", str(port), "--ledger", str(ledger)],
         cwd=ROOT,

@@ -35,7 +35,7 @@ class HasMoves(models.Model):
 
 
 def move(record: HasMoves, to: str, **changes: Any) -> None:
-    """Move `record` to the status `to`, and set `changes`. Raises IllegalMove if its stored status forbids that."""
+    """Moves `record` to the status `to`, and sets `changes`. Raises IllegalMove if its stored status forbids that."""
     move_all(type(record), [record.pk], to, **changes)
     record.status = to
     for name, value in changes.items():
@@ -43,13 +43,13 @@ def move(record: HasMoves, to: str, **changes: Any) -> None:
 
 
 def move_all(model: type[HasMoves], pks: Collection[Any], to: str, **changes: Any) -> None:
-    """Move all these rows in one UPDATE. Raises IllegalMove unless every row was moved."""
+    """Moves all these rows in one UPDATE. Raises IllegalMove unless every row was moved."""
     if _moved(model, pks, to, **changes) != len(pks):
         raise IllegalMove(record=model.__name__, id=", ".join(map(str, pks)), to=to)
 
 
 def settle(record: HasMoves, to: str, superseded_by: Iterable[str] = (), **changes: Any) -> None:
-    """Move the row of `record` to its outcome. `record` itself is not changed: the transaction may run again.
+    """Moves the row of `record` to its outcome. `record` itself is not changed: the transaction may run again.
 
     A second call changes nothing: the row has that status, or one that MOVES reaches from it. Nor does a call for a
     row whose status is in `superseded_by`. Raises IllegalMove if the row has another outcome.

@@ -59,7 +59,7 @@ def nothing() -> None:
 def call_provider(
     operation: RemoteOperation[Any, Any], intent: Intent[Any], before_retry: Callable[[], None] = nothing
 ) -> ProviderResponse:
-    """Send the intent, at most PROVIDER_TRIES times, and look its outcome up if no attempt gave a certain one.
+    """Sends the intent, at most PROVIDER_TRIES times, and looks its outcome up if no attempt gave a certain one.
 
     If the provider never takes the request, that is a refusal only for a new intent: an earlier one may have been
     taken before. `before_retry` is called before each further attempt and before the lookup; what it raises ends the
@@ -98,7 +98,7 @@ def call_provider(
 
 
 def perform(operation: RemoteOperation[Subject, Any], subject: Subject, first: Callable[[], None] = nothing) -> None:
-    """Run the operation outside of any saga: begin, call, settle; or continue an intent that is recorded already.
+    """Runs the operation outside of any saga: begin, call, settle; or continues an intent that is recorded already.
 
     `first` is called at the beginning of the transaction that runs `begin`; both are committed, or neither. Several
     callers may share an intent. So an outcome that is not certain settles nothing, nor does an unavailable provider:

@@ -39,22 +39,22 @@ class RemoteOperation(Generic[Subject, Record]):
     """An undo cannot be refused: it is repeated until it is accepted."""
 
     def begin(self, order: Subject) -> Intent[Record] | None:
-        """Record the intent and return it. Returns None if there is nothing to ask."""
+        """Records the intent and returns it. Returns None if there is nothing to ask."""
         raise NotImplementedError
 
     def call(self, intent: Intent[Record]) -> Outcome:
-        """Send the request. The same intent is always sent under the same key."""
+        """Sends the request. The same intent is always sent under the same key."""
         raise NotImplementedError
 
     def settle(self, intent: Intent[Record], outcome: Outcome) -> None:
-        """Record the outcome. A second call changes nothing.
+        """Records the outcome. A second call changes nothing.
 
         Raises IllegalMove if another outcome is recorded already.
         """
         raise NotImplementedError
 
     def lookup(self, intent: Intent[Record]) -> Outcome:
-        """Ask what became of the request."""
+        """Asks what became of the request."""
         raise NotImplementedError
 
     def is_settled_by(self, outcome: Outcome) -> bool:

@@ -33,7 +33,7 @@ class Knobs:
 
     @classmethod
     def parse(cls, pairs: list[str]) -> "Knobs":
-        """Parse `name=number` pairs. Raises ValueError and TypeError."""
+        """Parses `name=number` pairs. Raises ValueError and TypeError."""
         return cls(**{name: float(number) for name, _, number in (pair.partition("=") for pair in pairs)})
 
 

@@ -123,7 +123,7 @@ class Page:
     provider: str
 
     def arrive(self, key: str, fingerprint: str) -> Request:
-        """Count an attempt with this key. The first attempt's fingerprint stays."""
+        """Counts an attempt with this key. The first attempt's fingerprint stays."""
         self.file.execute(
             "INSERT INTO requests (provider, key, fingerprint, tries) VALUES (?, ?, ?, 1)"
             " ON CONFLICT DO UPDATE SET tries = tries + 1",
@@ -142,7 +142,7 @@ class Page:
         return Request(fingerprint, attempts, Response(status, json.loads(body)) if status else None)
 
     def store_response(self, key: str, response: Response) -> None:
-        """Make this the key's final response, even if no request with the key has arrived."""
+        """Makes this the key's final response, even if no request with the key has arrived."""
         self.file.execute(
             "INSERT INTO requests (provider, key, tries, status, body) VALUES (?, ?, 0, ?, ?)"
             " ON CONFLICT DO UPDATE SET status = excluded.status, body = excluded.body",

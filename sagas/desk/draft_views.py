@@ -87,15 +87,10 @@ class Items(APIView):
         return draft_response(request, order_id)
 
 
-CHANGE = extend_schema(
-    summary="Change how many copies of a book a draft has", request=QuantityInput, responses=OrderOutput
-)
-
-
 class Item(APIView):
     permission_classes = [OwnerOrStaff.with_permission(FOR_OTHERS)]
 
-    @CHANGE
+    @extend_schema(summary="Change the quantity of a book in a draft", request=QuantityInput, responses=OrderOutput)
     @refuses(OrderNotFound, OrderNotDraft, ItemNotFound, PriceChanged, OutOfStock, HeldTooLong, OrderTooLarge)
     @idempotent_transaction
     def put(self, request: Request, order_id: UUID, book_id: str) -> Response:
@@ -169,5 +164,5 @@ class ConfirmOrder(RespondsAsync):
 
 
 def draft_response(request: Request, order_id: UUID) -> Response:
-    """The draft as it is now."""
+    """Returns the draft as it is now."""
     return Response(DraftOutput(draft_view(find_order(order_id, request.user))).data)

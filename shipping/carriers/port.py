@@ -25,7 +25,7 @@ class Carrier(Protocol):
         ...
 
     def cancel(self, key: str, *, arrange_key: str) -> Outcome:
-        """Cancel a parcel. If the parcel has not arrived, that is accepted too, and the parcel is refused later."""
+        """Cancels a parcel. If the parcel has not arrived, that is accepted too, and the parcel is refused later."""
         ...
 
     def lookup(self, key: str) -> Outcome:

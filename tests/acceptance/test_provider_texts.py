@@ -181,6 +181,6 @@ def test_every_wording_comes_over_http(odd_providers, place, api):
 
 
 def work():
-    """Run a worker once, when every wait is over."""
+    """Runs a worker once, when every wait is over."""
     SagaInstance.objects.exclude(wake_at=None).update(wake_at=DatabaseNow())
     call_command("run_worker", once=True)

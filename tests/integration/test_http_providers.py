@@ -95,7 +95,7 @@ def sure(lookup):
 
 
 def until_running(gateway, key):
-    """Return when the sandbox is processing this key."""
+    """Returns when the sandbox is processing this key."""
     deadline = monotonic() + TIMEOUT
     with pytest.raises(OutcomeUnknown, match="409"):
         while monotonic() < deadline:

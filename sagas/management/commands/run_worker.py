@@ -1,4 +1,4 @@
-"""Run the worker."""
+"""Runs the worker."""
 
 import random
 from typing import Any
