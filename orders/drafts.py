@@ -70,7 +70,7 @@ def lock_draft(order_id: UUID) -> Order:
 
 
 def copies_in(draft: Order, book_id: str) -> int:
-    """The number of copies of a book in the draft."""
+    """Returns the number of copies of a book in the draft."""
     item = draft.items.filter(book_id=book_id).first()
     return item.quantity if item else 0
 
@@ -110,7 +110,7 @@ def discard_draft(draft: Order) -> None:
 
 
 def snapshot_of(draft: Order, changes: DraftChanges, payment_token: str, placed_by: str) -> OrderSnapshot:
-    """The order that the draft becomes with these last changes, at the draft's prices.
+    """Returns the order that the draft becomes with these last changes, at the draft's prices.
 
     Raises OrderIsEmpty, NoPaymentMethod, NoShippingAddress, RegionDiffers and UnknownCoupon.
     """

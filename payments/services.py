@@ -96,7 +96,7 @@ class Reversal:
 
 
 class Reverse(RemoteOperation[Subject, Reversal]):
-    """Reverses a charge, whoever has begun that."""
+    """Reverses a charge: what every reversal sends and settles. A subclass decides what to reverse."""
 
     unavailable = PaymentUnavailable
     undoes = True

@@ -1,5 +1,6 @@
 """What can be asked of a provider: `begin` records the intent, `call` sends it, `settle` records the outcome."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 from uuid import UUID
@@ -26,7 +27,7 @@ class Intent(Generic[Record]):
     """This transaction has created it: nobody can have sent it before."""
 
 
-class RemoteOperation(Generic[Subject, Record]):
+class RemoteOperation(ABC, Generic[Subject, Record]):
     """A provider operation in three parts, and the lookup of its outcome.
 
     `begin` and `settle` run in a transaction; `call` and `lookup` run outside of any, and raise RetryableError.
@@ -38,24 +39,24 @@ class RemoteOperation(Generic[Subject, Record]):
     undoes: bool = False
     """An undo cannot be refused: it is repeated until it is accepted."""
 
+    @abstractmethod
     def begin(self, order: Subject) -> Intent[Record] | None:
         """Records the intent and returns it. Returns None if there is nothing to ask."""
-        raise NotImplementedError
 
+    @abstractmethod
     def call(self, intent: Intent[Record]) -> Outcome:
         """Sends the request. The same intent is always sent under the same key."""
-        raise NotImplementedError
 
+    @abstractmethod
     def settle(self, intent: Intent[Record], outcome: Outcome) -> None:
         """Records the outcome. A second call changes nothing.
 
         Raises IllegalMove if another outcome is recorded already.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def lookup(self, intent: Intent[Record]) -> Outcome:
         """Asks what became of the request."""
-        raise NotImplementedError
 
     def is_settled_by(self, outcome: Outcome) -> bool:
         """Returns True if this outcome can be recorded; else the request has to be repeated."""

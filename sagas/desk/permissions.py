@@ -35,7 +35,7 @@ class OwnerOrStaff(Staff):
 
 
 class MayCancelOrder(OwnerOrStaff):
-    """Cancelling an order. A draft, which has no saga, is cancelled by whoever may change it."""
+    """Cancelling an order. A draft, which has no saga, is cancelled by those who may change it."""
 
     permission = "sagas.cancel_saga"
 

@@ -1,7 +1,7 @@
 """Invariants of an order, its saga, and what the four contexts store for it, in both styles.
 
 Operators may reserve other books for an order than its own, refund a completed order, and cancel its parcel. But a
-cancelled order has no money and no parcel, whoever requested them.
+cancelled order has no money and no parcel, no matter who requested them.
 """
 
 from functools import reduce
