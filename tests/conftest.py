@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 from django.core.cache import cache
-from django.core.management.commands import flush as flush_command
 from django.db import connection
+from django.test import TransactionTestCase
 from django.utils import timezone
 from knox.models import get_token_model
 from rest_framework.test import APIClient
@@ -21,18 +21,16 @@ from cloudmart.logs import formatter
 from cloudmart.providers.odd_texts import ANY
 from inventory.models import InventoryRecord
 from inventory.selectors import inventory_of
-from inventory.triggers import create_triggers, drop_triggers
 from orders.models import Customer, SagaStyle
 from payments.gateways.port import gateway
 from shipping.carriers.port import carrier
 from tests.committed import add_stock
+from tests.emptying import empty, tables_to_empty
 from tests.factories import BookFactory, CustomerFactory, UserFactory
 from tests.sandbox import RunningSandbox, run_sandbox
 
 os.environ.setdefault("PROVIDER_TEXTS", ANY)
 """The providers of every test, also those in other processes, say what they say in every odd way."""
-
-MADE_BY_MIGRATIONS = ("django_content_type", "auth_permission", "auth_group")
 
 HTTP_GATEWAY = "payments.gateways.http.HttpGateway"
 HTTP_CARRIER = "shipping.carriers.http.HttpCarrier"
@@ -47,22 +45,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.fixture(scope="session", autouse=True)
-def quick_flush(django_db_setup: None) -> None:
-    """After a test that commits, every row is deleted but what migrations have made.
-
-    To make that again would take longer than most tests do. The ledger's triggers, which refuse to delete, give way.
-    """
-    execute = connection.ops.execute_sql_flush
-
-    def flush(sql_list: list[str]) -> None:
-        with connection.schema_editor(atomic=False) as editor:
-            drop_triggers(None, editor)
-        execute([sql for sql in sql_list if not any(table in sql for table in MADE_BY_MIGRATIONS)])
-        with connection.schema_editor(atomic=False) as editor:
-            create_triggers(None, editor)
-
-    connection.ops.execute_sql_flush = flush
-    flush_command.emit_post_migrate_signal = lambda *args: None
+def quick_flush(django_db_setup: None, django_db_blocker: Any) -> None:
+    with django_db_blocker.unblock():
+        tables = tables_to_empty()
+    TransactionTestCase._fixture_teardown = lambda test: empty(tables)
 
 
 @pytest.fixture(autouse=True)
