@@ -4,8 +4,10 @@ import json
 import logging
 import os
 from collections.abc import Callable, Iterator
+from functools import cache as cache_result
 from typing import Any
 
+import httpcore
 import pytest
 from django.core.cache import cache
 from django.db import connection
@@ -14,6 +16,7 @@ from django.utils import timezone
 from knox.models import get_token_model
 from rest_framework.test import APIClient
 from rest_framework.throttling import SimpleRateThrottle
+from whitenoise.middleware import WhiteNoiseMiddleware
 
 from cloudmart.kernel.ids import new_id
 from cloudmart.kernel.order import Address, Line, OrderSnapshot, Totals
@@ -49,6 +52,19 @@ def quick_flush(django_db_setup: None, django_db_blocker: Any) -> None:
     with django_db_blocker.unblock():
         tables = tables_to_empty()
     TransactionTestCase._fixture_teardown = lambda test: empty(tables)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def static_files_are_listed_once() -> None:
+    """Every test client has a middleware of its own, which would list all static files again."""
+    files = WhiteNoiseMiddleware().files
+    WhiteNoiseMiddleware.add_files_from_finders = lambda self: self.files.update(files)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def certificates_are_loaded_once() -> None:
+    """Every client of a provider loads them, which takes longer than an order."""
+    httpcore.default_ssl_context = cache_result(httpcore.default_ssl_context)
 
 
 @pytest.fixture(autouse=True)
