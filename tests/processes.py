@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 from urllib.parse import quote
 
@@ -38,9 +38,7 @@ def serving(port: int, env: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
     )
     try:
         assert any("Started worker" in line for line in server.stdout or ()), "the server did not start"
-        deadline = monotonic() + TIMEOUT
-        while not listens(port):
-            assert monotonic() < deadline, "the server does not accept connections"
+        wait_until(lambda: listens(port))
         yield server
     finally:
         server.terminate()
@@ -74,6 +72,7 @@ def wait_until(condition: Callable[[], bool]) -> None:
     deadline = monotonic() + TIMEOUT
     while not condition():
         assert monotonic() < deadline, "the condition is not met in time"
+        sleep(0.01)  # leaves the processor to the process that is waited for
 
 
 def free_port() -> int:

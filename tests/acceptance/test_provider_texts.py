@@ -158,7 +158,7 @@ def odd_providers(request, settings, tmp_path):
     settings.PROVIDER_TEXTS = request.param
     settings.PAYMENT_GATEWAY, settings.CARRIER = HTTP_GATEWAY, HTTP_CARRIER
     sandbox = Sandbox(("127.0.0.1", 0), tmp_path / "ledger.sqlite3", Knobs(), Knobs())
-    serving = Thread(target=sandbox.serve_forever)
+    serving = Thread(target=sandbox.serve_forever, args=[0.01])
     serving.start()
     url = f"http://127.0.0.1:{sandbox.server_port}"
     settings.PAYMENT_GATEWAY_URL, settings.CARRIER_URL = f"{url}/payments", f"{url}/carrier"

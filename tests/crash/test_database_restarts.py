@@ -13,7 +13,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from threading import Event
-from time import monotonic
+from time import monotonic, sleep
 from urllib.parse import urlsplit
 
 import httpx
@@ -84,6 +84,7 @@ def wait_while(condition):
     deadline = monotonic() + TIMEOUT
     while condition():
         assert monotonic() < deadline, "the condition still holds"
+        sleep(0.01)
 
 
 @pytest.fixture

@@ -258,7 +258,7 @@ def test_a_duplicated_request_is_carried_out_once(gateway, outside):
 def empty_sandbox(tmp_path, settings):
     """A sandbox in this process with an empty ledger."""
     sandbox = Sandbox(("127.0.0.1", 0), tmp_path / "ledger.sqlite3", Knobs(), Knobs())
-    Thread(target=sandbox.serve_forever).start()
+    Thread(target=sandbox.serve_forever, args=[0.01]).start()
     settings.PAYMENT_GATEWAY_URL = f"http://127.0.0.1:{sandbox.server_port}/payments"
     settings.CARRIER_URL = f"http://127.0.0.1:{sandbox.server_port}/carrier"
     yield sandbox
