@@ -2,9 +2,10 @@
 
 import json
 import os
+import shutil
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
@@ -82,31 +83,46 @@ def is_of_server(pid: int) -> bool:
         return False
 
 
-@contextmanager
-def open_shop(folder: Path, **settings: str) -> Iterator[Shop]:
-    """Runs a server over a new SQLite file, with few threads and short timeouts."""
-    environment = {
-        **os.environ,
-        "DATABASE_URL": f"sqlite:///{folder}/shop.sqlite3",
-        "TMPDIR": str(folder),
-        "HTTPS": "false",
-        "WEB_WORKERS": "2",
-        "WEB_THREADS": "2",
-        **QUIET_WITH_SHORT_TIMEOUTS,
-        **settings,
-    }
+@pytest.fixture(scope="session")
+def seeded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """Returns a SQLite file to copy, which has a book and a customer, and the customer's token."""
+    file = tmp_path_factory.mktemp("seeded") / "shop.sqlite3"
+    environment = {**os.environ, "DATABASE_URL": f"sqlite:///{file}"}
 
     def manage(*arguments: str) -> str:
         return str(run_python("manage.py", *arguments, env=environment).stdout.strip())
 
     manage("migrate", "--verbosity", "0")
     manage("seed", "--demo-users", "--books", "1")
-    port = free_port()
-    with serving(port, environment) as server:
-        yield Shop(port, server.pid, manage("issue_token", "tanaka"), folder)
+    return file, manage("issue_token", "tanaka")
+
+
+@pytest.fixture(scope="session")
+def open_shop(seeded: tuple[Path, str]) -> Callable[..., AbstractContextManager[Shop]]:
+    """Runs a server over a new SQLite file, with few threads and short timeouts."""
+    seeded_file, token = seeded
+
+    @contextmanager
+    def open_shop(folder: Path, **settings: str) -> Iterator[Shop]:
+        file = shutil.copy(seeded_file, folder)
+        environment = {
+            **os.environ,
+            "DATABASE_URL": f"sqlite:///{file}",
+            "TMPDIR": str(folder),
+            "HTTPS": "false",
+            "WEB_WORKERS": "2",
+            "WEB_THREADS": "2",
+            **QUIET_WITH_SHORT_TIMEOUTS,
+            **settings,
+        }
+        port = free_port()
+        with serving(port, environment) as server:
+            yield Shop(port, server.pid, token, folder)
+
+    return open_shop
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+def shop(open_shop: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     with open_shop(tmp_path_factory.mktemp("shop")) as shop:
         yield shop

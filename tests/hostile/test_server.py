@@ -12,7 +12,7 @@ from select import select
 import pytest
 
 from benchmarks.api import resident_memory
-from tests.hostile.conftest import open_shop, servers_under
+from tests.hostile.conftest import servers_under
 from tests.known_bugs import known_bug
 from tests.processes import TIMEOUT, listens, wait_until
 
@@ -69,7 +69,7 @@ def test_silent_connections_are_closed_and_block_nobody(shop):
             assert status_of(client) in {b"", b"408"}
 
 
-def test_connections_beyond_the_limit_wait(tmp_path):
+def test_connections_beyond_the_limit_wait(open_shop, tmp_path):
     held = set()
 
     def has_response() -> bool:
@@ -86,7 +86,7 @@ def test_connections_beyond_the_limit_wait(tmp_path):
         assert 5 <= max(held) < 10, "a closing connection may still be counted"
 
 
-def test_a_client_that_does_not_read_is_dropped(tmp_path):
+def test_a_client_that_does_not_read_is_dropped(open_shop, tmp_path):
     with open_shop(tmp_path, WEB_WORKERS="1", REQUEST_HEADER_TIMEOUT="60") as shop, ExitStack() as clients:
         assert shop.request("GET", "/healthz")[0] == 200
         for _ in range(5):
@@ -153,7 +153,7 @@ def test_the_size_of_a_chunked_body_is_limited(shop):
 
 
 @known_bug("CVE-2015-0219")
-def test_a_header_with_an_underscore_is_not_taken_for_the_proxys(tmp_path):
+def test_a_header_with_an_underscore_is_not_taken_for_the_proxys(open_shop, tmp_path):
     with open_shop(tmp_path, TRUSTED_PROXIES="1", THROTTLE_STRANGERS="5/min", WEB_WORKERS="1") as shop:
         spoofed = [shop.request("GET", "/orders", X_Forwarded_For=f"10.0.0.{n}")[0] for n in range(10)]
         assert spoofed == [401] * 5 + [429] * 5
@@ -161,7 +161,7 @@ def test_a_header_with_an_underscore_is_not_taken_for_the_proxys(tmp_path):
 
 
 @known_bug("drf-spectacular#1123")
-def test_concurrent_requests_for_the_schema_succeed_and_use_little_memory(tmp_path):
+def test_concurrent_requests_for_the_schema_succeed_and_use_little_memory(open_shop, tmp_path):
     def status_of_copy(number: int) -> int:
         return int(shop.request("GET", f"/schema?x={number}")[0])
 
