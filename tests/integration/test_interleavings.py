@@ -32,6 +32,7 @@ from shipping.models import Shipment
 from tests.committed import let_reservations_expire
 from tests.conftest import available, order_snapshot
 from tests.known_bugs import known_bug
+from tests.rounds import rounds
 
 PARTICIPANTS = ("inventory", "payments", "shipping", "orders")
 NAMES = count()
@@ -167,7 +168,9 @@ def assert_ended(order, book_id, story):
 
 
 orders_of_delivery = st.lists(st.integers(0, 31), min_size=1, max_size=24)
-in_the_database = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+in_the_database = settings(
+    max_examples=rounds(10, ci=40), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 
 
 @known_bug("MassTransit#3791")
@@ -198,7 +201,7 @@ def deliver_three_times(order, chance):
 
 
 @pytest.mark.parametrize("story", STORIES)
-@settings(in_the_database, max_examples=15)
+@settings(in_the_database, max_examples=rounds(5, ci=15))
 @given(chance=st.randoms(use_true_random=False))
 def test_three_shuffled_deliveries_of_every_event_have_the_effect_of_one(customer, shelve, story, chance):
     changes, copies, _ = STORIES[story]

@@ -1,6 +1,5 @@
 """Simultaneous buyers, through the whole stack except the socket: threads, each with its own connection."""
 
-import os
 from collections import Counter
 from functools import partial
 from threading import Barrier, Event, Thread
@@ -25,9 +24,10 @@ from tests.conftest import order_snapshot
 from tests.known_bugs import known_bug
 from tests.ledger import replayed_stock
 from tests.processes import TIMEOUT
+from tests.rounds import rounds
 
 ORDER = {"book_id": "book-123", "quantity": 1, "payment_method": "credit_card"}
-ROUNDS = 2 if connection.vendor == "sqlite" else 20 if "CI" in os.environ else 5
+ROUNDS = rounds(1, ci=2) if connection.vendor == "sqlite" else rounds(3, ci=20)
 """SQLite allows one writer at a time, so there are few races."""
 
 

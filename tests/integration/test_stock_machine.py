@@ -1,6 +1,5 @@
 """The stock commands against a model: model, rows, replayed ledger and read model always agree."""
 
-import os
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -20,8 +19,9 @@ from inventory.models import Book, InventoryRecord, InventoryView, Reservation, 
 from inventory.projector import catch_up
 from inventory.stock import EventType, Stock, StockChange
 from tests.clock import database_clock
+from tests.rounds import rounds
 
-SEQUENCES = 100 if connection.vendor != "sqlite" else 2000 if "CI" in os.environ else 300
+SEQUENCES = rounds(150, ci=2000) if connection.vendor == "sqlite" else rounds(50, ci=100)
 BOOKS = ("book-a", "book-b")
 ORDERS = tuple(new_id() for _ in range(3))
 CUSTOMERS = ("ann", "bob")
