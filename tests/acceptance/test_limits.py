@@ -86,11 +86,13 @@ def checked(**changes):
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.any_database
 def test_production_settings_pass_every_check():
     result = checked()
     assert result.returncode == 0, result.stderr
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [
