@@ -14,6 +14,9 @@ class DatabaseNow(Now):
     In microseconds; on SQLite in milliseconds. Each statement of a transaction has its own time.
     """
 
+    identity = ("DatabaseNow",)
+    """All instances are equal, which Django would find out from the arguments of each."""
+
     def as_mysql(self, compiler: Any, connection: Any, **context: Any) -> Any:
         return self.as_sql(compiler, connection, template="UTC_TIMESTAMP(6)", **context)
 
