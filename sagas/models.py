@@ -4,12 +4,13 @@ from datetime import datetime
 from typing import Any
 
 from django.db import models
+from django.utils.functional import cached_property
 
 from cloudmart.database.clock import DatabaseNow
 from cloudmart.database.fields import CharField
 from cloudmart.database.states import HasMoves
 from cloudmart.kernel.ids import new_id
-from cloudmart.kernel.order import SAGA
+from cloudmart.kernel.order import SAGA, OrderSnapshot
 from cloudmart.kernel.text import LONGEST_CODE, LONGEST_ERROR, LONGEST_REASON
 
 
@@ -114,6 +115,11 @@ class SagaInstance(HasMoves):
 
     def __str__(self) -> str:
         return f"{self.saga_type} of {self.order_id}: {self.status}"
+
+    @cached_property
+    def order(self) -> OrderSnapshot:
+        """The order as it was placed. Its payment token is that of when it was read first."""
+        return OrderSnapshot.from_json(self.payload)
 
     @property
     def is_finished(self) -> bool:

@@ -109,10 +109,16 @@ class Insert(Generic[Model]):
 
 
 class Update:
-    """Updates the rows of the queryset that `build` returns for the arguments."""
+    """Updates the rows of the queryset that `build` returns for the arguments.
 
-    def __init__(self, build: Callable[..., QuerySet[Any, Any]]) -> None:
-        self._build = build
+    `stored_as` gives columns a function that turns a new value into the expression that is stored for it:
+    Update(build, finished_at=lambda value: Greatest(value, DatabaseNow())).
+    """
+
+    def __init__(
+        self, build: Callable[..., QuerySet[Any, Any]], **stored_as: Callable[[Parameter], Combinable]
+    ) -> None:
+        self._build, self._stored_as = build, stored_as
         self._compiled = lru_cache(SHAPES)(self._compile)
 
     def __call__(self, **where: Any) -> Matched:
@@ -130,9 +136,12 @@ class Update:
 
     def _compile(self, vendor: str, where: Shape, columns: Shape) -> Compiled | None:
         rows = self._build(**placeholders(where))
-        field = rows.model._meta.get_field
-        changes = {name: Parameter(("set", name), field(name)) if new is VALUE else new for name, new in columns}
+        changes = {name: self._value(name, rows.model) if new is VALUE else new for name, new in columns}
         return _compile_update(rows, changes)
+
+    def _value(self, name: str, model: type[models.Model]) -> Combinable:
+        parameter = Parameter(("set", name), cast(Field, model._meta.get_field(name)))
+        return self._stored_as[name](parameter) if name in self._stored_as else parameter
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,8 @@
 That saves two round trips in each transaction.
 """
 
+from typing import Any
+
 from django.db.backends.mysql import base
 from django.db.backends.utils import debug_transaction
 
@@ -16,4 +18,5 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def _set_autocommit(self, autocommit: bool) -> None:
         """Sends nothing if the session has this mode already: the driver knows it from the server's last response."""
         if self.connection.get_autocommit() != autocommit:
-            super()._set_autocommit(autocommit)
+            backend: Any = super()
+            backend._set_autocommit(autocommit)
