@@ -64,7 +64,7 @@ MAX_BODY_SIZE = DATA_UPLOAD_MAX_MEMORY_SIZE = env.int("MAX_BODY_SIZE", default=2
 
 # --- The web server ------------------------------------------------------------------------------
 
-WEB_THREADS = env.int("WEB_THREADS", default=4)
+WEB_THREADS = env.int("WEB_THREADS", default=2)
 REQUEST_BODY_TIMEOUT = env.float("REQUEST_BODY_TIMEOUT", default=10)
 REQUEST_QUEUE_TIMEOUT = env.float("REQUEST_QUEUE_TIMEOUT", default=10)
 RESPONSE_READ_TIMEOUT = env.float("RESPONSE_READ_TIMEOUT", default=30)
