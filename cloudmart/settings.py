@@ -108,7 +108,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "cloudmart.api.requests.RequestLog",
-    "csp.middleware.CSPMiddleware",
+    "cloudmart.api.content_security.content_security_policy",
     "cloudmart.api.caching.no_store",
     "cloudmart.api.bodies.require_utf8",
     "cloudmart.api.bodies.limit_body_size",
