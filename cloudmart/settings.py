@@ -191,7 +191,7 @@ REST_FRAMEWORK = {
         "cloudmart.api.filtering.StrictOrdering",
     ],
     "DEFAULT_THROTTLE_CLASSES": [
-        "rest_framework.throttling.UserRateThrottle",
+        "cloudmart.api.throttling.UserThrottle",
         "cloudmart.api.throttling.AnonymousThrottle",
     ],
     "DEFAULT_THROTTLE_RATES": {
