@@ -115,6 +115,7 @@ class BareOrder:
             *(f"charge-{self._payment}", "", now, now),
         )
         self._log(
+            now,
             ("create_order", "done", "ORDER_CREATED"),
             ("reserve_stock", "done", "STOCK_RESERVED"),
             ("process_payment", "started", ""),
@@ -130,7 +131,7 @@ class BareOrder:
             *(self._shipment, self._order, CUSTOMER, POSTAL_CODE, ADDRESS, "JP", "mock", "", "pending"),
             *(f"arrange-{self._shipment}", "", now, now),
         )
-        self._log(("process_payment", "done", "PAYMENT_COMPLETED"), ("arrange_shipping", "started", ""))
+        self._log(now, ("process_payment", "done", "PAYMENT_COMPLETED"), ("arrange_shipping", "started", ""))
         self._connection.commit()
 
     def _ship_and_complete(self) -> None:
@@ -141,7 +142,7 @@ class BareOrder:
         self._run(CONFIRMED, now, self._hold)
         self._write_shelf("ReservationConfirmed", -1, -1, on_hand - 1, reserved - 1, version + 1)
         self._run(COMPLETED, now, self._order)
-        self._log(("arrange_shipping", "done", "SHIPPING_ARRANGED"), ("complete_order", "done", "COMPLETED"))
+        self._log(now, ("arrange_shipping", "done", "SHIPPING_ARRANGED"), ("complete_order", "done", "COMPLETED"))
         self._connection.commit()
 
     # --- Statements -----------------------------------------------------------------------------
@@ -167,12 +168,11 @@ class BareOrder:
     def _move(self, state: str, step: str, to: str, next_step: str, finished: datetime | None = None) -> None:
         self._run(CURSOR, to, next_step, utc_now(), finished, self._saga, state, step)
 
-    def _log(self, *lines: tuple[str, str, str]) -> None:
+    def _log(self, now: datetime, *lines: tuple[str, str, str]) -> None:
         """Writes log lines of (step, status, state) in one statement."""
         values: list[Any] = []
         for step, status, state in lines:
             self._seq += 1
-            now = utc_now()
             finished = None if status == "started" else now
             values += [self._saga, self._seq, step, "do", 1, status, state, "", now, finished]
         self._run(insert(LOG, LOG_COLUMNS, len(lines)), *values)
