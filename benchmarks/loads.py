@@ -10,7 +10,8 @@ from benchmarks.database import Counts
 from benchmarks.window import Window, percentile
 
 BOOKS = 1000
-FLOOR, STYLES = "floor", ("orchestration", "choreography")
+FLOOR = "floor"
+STYLES = ORCHESTRATION, CHOREOGRAPHY = "orchestration", "choreography"
 MANY_BOOKS, ONE_BOOK, WITH_KEYS = f"{BOOKS} books", "one book", f"{BOOKS} books, keys"
 CROWD, CROWD_15, CROWD_50, CROWD_MINUTE = "50 clients", "50 clients, 15/s", "50 clients, 50/s", "50 clients, 100/min"
 CROWD_SIZE = 50

@@ -3,14 +3,28 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from benchmarks.loads import CROWD, CROWD_MINUTE, FLOOR, MANY_BOOKS, ONE_BOOK, STYLES, WITH_KEYS, Cases
+from benchmarks.loads import (
+    CHOREOGRAPHY,
+    CROWD,
+    CROWD_MINUTE,
+    FLOOR,
+    MANY_BOOKS,
+    ONE_BOOK,
+    ORCHESTRATION,
+    STYLES,
+    WITH_KEYS,
+    Cases,
+)
 
 CROWD_P99 = 500
 """Milliseconds, for 50 clients in a closed loop. On a slow machine, twice the floor's p99 is enough."""
 MINUTE_P99 = 100
 """Milliseconds, at 100 orders a minute."""
-SHARES_OF_FLOOR = {(MANY_BOOKS, style): goal for style, goal in zip(STYLES, (0.50, 0.42), strict=True)} | {
-    (ONE_BOOK, style): goal for style, goal in zip(STYLES, (0.70, 0.50), strict=True)
+SHARES_OF_FLOOR = {
+    (MANY_BOOKS, ORCHESTRATION): 0.50,
+    (MANY_BOOKS, CHOREOGRAPHY): 0.42,
+    (ONE_BOOK, ORCHESTRATION): 0.70,
+    (ONE_BOOK, CHOREOGRAPHY): 0.50,
 }
 SHARE_WITH_KEYS = 0.9
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from benchmarks.processes import descendants_of, free_port, kill, resident_memory
 
 ROOT = Path(__file__).resolve().parents[1]
-WORKERS, THREADS = os.cpu_count() or 1, 2
+WORKERS, THREADS = len(os.sched_getaffinity(0)), 2
 WSGI = "cloudmart.wsgi:application"
 TIMEOUT = 30
 """Seconds that the server may take to start, to respond to one request, and to stop."""
@@ -58,6 +58,8 @@ class Server:
 
     def stop(self) -> None:
         """Stops the server and its workers. Kills them if they do not stop in time."""
+        if self.process.poll() is not None:
+            return
         pids = list(descendants_of(self.process.pid))
         self.process.terminate()
         try:
