@@ -34,9 +34,9 @@ def schedule(rate: float, seconds: float, clients: int, dice: random.Random) -> 
 class Client(Thread):
     """Sends its orders when they are due, over a connection of its own; late ones immediately after each other."""
 
-    def __init__(self, server: Server, token: str, style: str, books: int, due: Sequence[float], begin: float) -> None:
+    def __init__(self, port: int, token: str, style: str, books: int, due: Sequence[float], begin: float) -> None:
         super().__init__(daemon=True)
-        self._connection = HTTPConnection("127.0.0.1", server.port, timeout=TIMEOUT)
+        self._connection = HTTPConnection("127.0.0.1", port, timeout=TIMEOUT)
         self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
         self._style, self._books, self._due, self._begin = style, books, due, begin
         self.latencies: list[float] = []
@@ -78,7 +78,7 @@ def measure_open_loop(
     """Measures one window in which the clients together send `rate` orders per second."""
     begin = time.monotonic() + HEAD_START
     due = schedule(rate, seconds, clients, random.Random())
-    running = [Client(server, token, style, books, moments, begin) for moments in due]
+    running = [Client(server.port, token, style, books, moments, begin) for moments in due]
     for client in running:
         client.start()
     for client in running:

@@ -1,13 +1,16 @@
 """The pure parts of the benchmarks: percentiles, the schedule of the open loop, and promises."""
 
 import random
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from math import inf
+from threading import Thread
 
 import pytest
 
 from benchmarks.database import Counts
 from benchmarks.loads import CROWD, CROWD_MINUTE, FLOOR, MANY_BOOKS, STYLES, WITH_KEYS, Sample, all_loads, cases_of
-from benchmarks.open_loop import schedule
+from benchmarks.open_loop import Client, schedule
 from benchmarks.promises import goals, promises
 from benchmarks.table import table
 from benchmarks.window import Window, percentile
@@ -50,6 +53,49 @@ def test_the_schedule_has_the_rate_and_is_ascending_for_each_client():
     assert min(moments) >= 0 and max(moments) < 20
     assert 400 < sum(moment < 10 for moment in moments) < 600
     assert all(5 < len(client) < 45 for client in due)
+
+
+class SlowHandler(BaseHTTPRequestHandler):
+    """Takes 50 ms for each request, and closes a connection that is idle for 100 ms."""
+
+    protocol_version = "HTTP/1.1"
+    timeout = 0.1
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        time.sleep(0.05)
+        self.send_response(201)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.fixture
+def slow_server():
+    with ThreadingHTTPServer(("127.0.0.1", 0), SlowHandler) as server:
+        Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}).start()
+        yield server
+        server.shutdown()
+
+
+def client_of(server, due):
+    client = Client(server.server_port, "token", STYLES[0], books=1, due=due, begin=time.monotonic())
+    client.run()
+    return client
+
+
+def test_an_order_that_waits_for_the_one_before_counts_from_when_it_was_due(slow_server):
+    client = client_of(slow_server, due=[0, 0, 0])
+    assert client.not_2xx == 0
+    assert all(latency >= 50 * number for number, latency in enumerate(client.latencies, 1))
+
+
+def test_a_client_whose_idle_connection_was_closed_makes_a_new_one(slow_server):
+    client = client_of(slow_server, due=[0, 0.4])
+    assert client.not_2xx == 0
+    assert len(client.latencies) == 2
 
 
 def test_percentiles_are_those_of_all_rounds(cases):
