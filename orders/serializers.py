@@ -1,6 +1,5 @@
 """Orders in responses."""
 
-
 from django.conf import settings
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers

@@ -95,9 +95,7 @@ def confirmation(
         "media": admin.media,
         "command": command,
         "consequence": CONSEQUENCES[command],
-        "rows": [
-            (saga, saga.order.totals.total, left_out(command, saga)) for saga in sagas
-        ],
+        "rows": [(saga, saga.order.totals.total, left_out(command, saga)) for saga in sagas],
         "form": form,
         "checkbox": ACTION_CHECKBOX_NAME,
         "confirmed": CONFIRMED,
