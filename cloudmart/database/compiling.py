@@ -69,6 +69,16 @@ class Compiled:
 
     def execute(self, connection: Any, values: Any) -> Any:
         """Executes the statement with the values of its slots, by key. Returns the cursor."""
+        cursor = connection.cursor()
+        cursor.execute(self.sql, self._filled(connection, values))
+        return cursor
+
+    def defer(self, connection: Any, values: Any) -> None:
+        """Executes the statement, whose result nobody needs, now or, if the backend can, with the next statement."""
+        with getattr(connection, "deferring_cursor", connection.cursor)() as cursor:
+            cursor.execute(self.sql, self._filled(connection, values))
+
+    def _filled(self, connection: Any, values: Any) -> list[Any]:
         params = []
         for param in self.params:
             if param.__class__ is Slot:
@@ -76,9 +86,7 @@ class Compiled:
                 params.append(value if value.__class__ is param.type else param.prepare(value, connection))
             else:
                 params.append(param)
-        cursor = connection.cursor()
-        cursor.execute(self.sql, params)
-        return cursor
+        return params
 
 
 class Selection:

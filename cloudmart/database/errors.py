@@ -72,5 +72,10 @@ def remedy_for(error: Error) -> Remedy | None:
 
 
 def is_duplicate(error: IntegrityError) -> bool:
-    """Returns True if a unique constraint is violated, and no other one."""
+    """Returns True if the statement violates a unique constraint, and no other one.
+
+    Our backend for MySQL may raise the error of an earlier statement, which says nothing about this one.
+    """
+    if getattr(error.__cause__, "is_of_earlier_statement", False):
+        return False
     return error.args[0] in MYSQL_DUPLICATES or "UNIQUE constraint failed" in str(error)

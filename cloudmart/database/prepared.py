@@ -16,11 +16,13 @@ Make an expression once, not for each call, and never from a value that varies: 
 
 Statements use the default database. They run through Django's cursor, so they raise its exceptions and appear in its
 query log and execute wrappers. Like `bulk_create()` and `update()` they send no signals and do not call `save()`.
+In a transaction on MySQL a statement that returns nothing is sent together with the next one, or with COMMIT, which
+raises its error.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from types import SimpleNamespace
@@ -63,36 +65,38 @@ class Insert(Generic[Model]):
         self._compiled = lru_cache(SHAPES)(self._compile)
 
     def __call__(self, *rows: Model) -> None:
-        """Inserts the rows in one statement, or in several if the database limits the number of parameters.
-
-        A single row gets the primary key that the database has chosen.
-        """
-        connection = connections[DEFAULT_DB_ALIAS]
-        most = max(1, connection.ops.bulk_batch_size(self._fields, rows))
-        for start in range(0, len(rows), most):
-            self._insert(connection, rows[start : start + most])
-        for row in rows:
-            row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
+        """Inserts the rows in one statement, or in several if the database limits the number of parameters."""
+        for statement, connection, values in self._statements(rows):
+            statement.defer(connection, values)
 
     def unless_exists(self, *rows: Model) -> bool:
         """Inserts the rows. Returns False, having inserted none, if one of them violates a unique constraint.
 
-        The open transaction can continue, and read the row that exists.
+        The open transaction can continue, and read the row that exists. A single row gets the primary key that the
+        database has chosen.
         """
         try:
-            self(*rows)
+            for statement, connection, values in self._statements(rows):
+                with statement.execute(connection, values) as cursor:
+                    if self._auto_field and len(rows) == 1:
+                        rows[0].pk = cursor.lastrowid
         except IntegrityError as error:
             if not is_duplicate(error):
                 raise
             return False
         return True
 
-    def _insert(self, connection: Any, rows: Sequence[Model]) -> None:
-        values = [field.pre_save(row, True) for row in rows for field in self._fields]
-        expressions = tuple([(key, value) for key, value in enumerate(values) if isinstance(value, Combinable)])
-        with self._compiled(connection.vendor, len(rows), expressions).execute(connection, values) as cursor:
-            if self._auto_field and len(rows) == 1:
-                rows[0].pk = cursor.lastrowid
+    def _statements(self, rows: Sequence[Model]) -> Iterator[tuple[Compiled, Any, list[Any]]]:
+        """Yields the statements, each with its connection and values. The rows count as stored then."""
+        connection = connections[DEFAULT_DB_ALIAS]
+        most = max(1, connection.ops.bulk_batch_size(self._fields, rows))
+        for start in range(0, len(rows), most):
+            some = rows[start : start + most]
+            values = [field.pre_save(row, True) for row in some for field in self._fields]
+            expressions = tuple([(key, value) for key, value in enumerate(values) if isinstance(value, Combinable)])
+            yield self._compiled(connection.vendor, len(some), expressions), connection, values
+        for row in rows:
+            row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
 
     def _compile(self, vendor: str, number: int, expressions: tuple[tuple[int, Combinable], ...]) -> Compiled:
         values: dict[int, Any] = {key: Parameter(key, field) for key, field in enumerate(self._fields * number)}
@@ -132,7 +136,8 @@ class Update:
         if update is None:
             return 0
         values = values_of(where) | {("set", name): value for name, value in columns.items()}
-        return _count(update, connection, values)
+        with update.execute(connection, values) as cursor:
+            return int(cursor.rowcount)
 
     def _compile(self, vendor: str, where: Shape, columns: Shape) -> Compiled | None:
         rows = self._build(**placeholders(where))
@@ -164,14 +169,14 @@ class UpdateEach(Generic[Model]):
         self._fields: list[Field] = [cast(Field, model._meta.get_field(name)) for name in columns]
         self._compiled = lru_cache(SHAPES)(self._compile)
 
-    def __call__(self, *rows: Model) -> int:
-        """Returns the number of rows matched."""
+    def __call__(self, *rows: Model) -> None:
+        """Stores the columns. A row that does not exist is ignored."""
         if not rows:
-            return 0
+            return
         connection = connections[DEFAULT_DB_ALIAS]
         fields = [*self._fields, self._pk]
         values = {(field.name, at): getattr(row, field.attname) for at, row in enumerate(rows) for field in fields}
-        return _count(self._compiled(connection.vendor, len(rows)), connection, values)
+        self._compiled(connection.vendor, len(rows)).defer(connection, values)
 
     def _compile(self, vendor: str, number: int) -> Compiled:
         rows = self._model._default_manager.filter(pk__in=Parameter(self._pk.name, length=number))
@@ -194,12 +199,6 @@ def _compile_update(rows: QuerySet[Any, Any], changes: dict[str, Any]) -> Compil
     if query.related_updates or query.count_active_tables() > 1:
         raise TypeError("An Update concerns one table.")
     return compiled(query.get_compiler(DEFAULT_DB_ALIAS))
-
-
-def _count(update: Compiled, connection: Any, values: dict[Any, Any]) -> int:
-    """Executes the update. Returns the number of rows matched."""
-    with update.execute(connection, values) as cursor:
-        return int(cursor.rowcount)
 
 
 class Select(Generic[Row]):
