@@ -158,6 +158,19 @@ def test_a_filter_without_an_index_looks_among_the_first_rows(site, orders, monk
     assert shown_count(site, Order, "region=DE&status__exact=pending") == "15 orders"
 
 
+@pytest.mark.parametrize(
+    ("query", "count"),
+    [
+        ("status__exact=pending&status__exact=completed", "40 of the first 40 orders"),
+        ("customer__exact=customer-1", "more than 40 orders"),
+        ("total__gte=1", "0 of the first 40 orders"),
+    ],
+)
+def test_a_filter_that_no_page_offers_is_bounded_too(site, orders, monkeypatch, query, count):
+    monkeypatch.setattr(changelists, "MOST_COUNTED", 40)
+    assert shown_count(site, Order, query) == count
+
+
 def test_the_first_rows_of_an_index_include_those_without_a_value(transactional_db, site, monkeypatch):
     """Finished sagas do not wait: the column that follows the status in the index is NULL."""
     SagaInstance.objects.bulk_create(
