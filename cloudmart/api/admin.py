@@ -48,7 +48,7 @@ class LargeTableAdmin(admin.ModelAdmin):
     first of them that finds something is the result. The order is that of the index; `ordering` is pk or -pk.
     """
 
-    list_per_page = 40
+    list_per_page = 30
     list_max_show_all = 0
     list_select_related = ()
     list_prefetch_related: tuple[str, ...] = ()

@@ -10,7 +10,7 @@ from django.utils.functional import cached_property
 
 from cloudmart.database.indexes import scan
 
-MOST_COUNTED = 5_000
+MOST_COUNTED = 3_000
 """Rows that a list counts and has pages for, and rows in which it looks for what no index finds."""
 
 
