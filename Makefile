@@ -1,6 +1,6 @@
 # Every target sets up what it needs; the work is in bin/.
 
-.PHONY: help run demo test crash-test fuzz lint format lock bench bench-growth bench-stock bench-audit
+.PHONY: help run demo test crash-test fuzz lint format lock bench bench-growth bench-stock bench-audit bench-admin
 .NOTPARALLEL:
 
 help: ## List the targets
@@ -46,3 +46,6 @@ bench-stock: ## Measure long histories and many expired reservations
 
 bench-audit: ## Measure the audit of a million orders (ARGS="--orders 100000")
 	@bin/bench audit $(ARGS)
+
+bench-admin: ## Measure the admin's list pages over 200,000 orders (ARGS="--orders 20000")
+	@bin/bench admin $(ARGS)
