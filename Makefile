@@ -1,6 +1,6 @@
 # Every target sets up what it needs; the work is in bin/.
 
-.PHONY: help run demo test crash-test fuzz lint format lock bench bench-stock bench-audit
+.PHONY: help run demo test crash-test fuzz lint format lock bench bench-growth bench-stock bench-audit bench-admin
 .NOTPARALLEL:
 
 help: ## List the targets
@@ -35,11 +35,17 @@ lock: ## Update requirements.lock after a change of requirements.txt (ARGS=--upg
 	@.venv/bin/uv pip compile requirements.txt --universal --python-version 3.11 --generate-hashes --no-annotate \
 	  --custom-compile-command "make lock" --output-file requirements.lock --quiet $(ARGS)
 
-bench: ## Measure orders per second on a throwaway MariaDB or MySQL (ARGS="--rounds 5")
+bench: ## Measure orders per second and response times on a throwaway MariaDB or MySQL (ARGS="--rounds 5")
 	@bin/bench $(ARGS)
+
+bench-growth: ## Compare the cost of an order at 1,000 and at 300,000 orders (ARGS="--large 100000")
+	@bin/bench growth $(ARGS)
 
 bench-stock: ## Measure long histories and many expired reservations
 	@bin/bench stock $(ARGS)
 
 bench-audit: ## Measure the audit of a million orders (ARGS="--orders 100000")
 	@bin/bench audit $(ARGS)
+
+bench-admin: ## Measure the admin's list pages over 200,000 orders (ARGS="--orders 20000")
+	@bin/bench admin $(ARGS)

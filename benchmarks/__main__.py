@@ -1,84 +1,68 @@
-"""Measures orders per second of both saga styles and of the floor: python -m benchmarks."""
+"""Measures both saga styles and the floor under several loads: python -m benchmarks."""
 
 import argparse
 import os
 import signal
+import subprocess
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from statistics import median
 from typing import Any
 
-from benchmarks.api import Server, manage, measure_api, serving
-from benchmarks.database import Counts, Watch
+from benchmarks.closed_loop import measure_closed_loop
+from benchmarks.database import Watch
 from benchmarks.floor import measure_floor
+from benchmarks.loads import BOOKS, FLOOR, STYLES, Case, Sample, all_loads, cases_of
+from benchmarks.open_loop import measure_open_loop
+from benchmarks.promises import goals, promises, rows
+from benchmarks.server import PLAIN, ROOT, THROTTLED, Server, environment, manage, serving
+from benchmarks.table import aligned, table
 from benchmarks.window import Window
 
-BOOKS = 1000
 COPIES = 1_000_000
-SPREADS = {f"{BOOKS} books": BOOKS, "one book": 1}
-LOADS = ("floor", "orchestration", "choreography")
 WARM_UP = 2
-"""Seconds of load on the API before anything is measured."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """A window, the database's counters during it, and the largest worker's memory after it (MB)."""
-
-    window: Window
-    counts: Counts
-    memory: float
-
-
-@dataclass(slots=True)
-class Case:
-    """One load on one spread of books. Every round measures it once."""
-
-    load: str
-    spread: str
-    samples: list[Sample] = field(default_factory=list)
-
-    def median(self, value: Callable[[Sample], float]) -> float:
-        return median(map(value, self.samples))
-
-    @property
-    def not_2xx(self) -> int:
-        return sum(sample.window.not_2xx for sample in self.samples)
-
-    def share_of(self, floor: "Case") -> float:
-        """Returns this case's share of the floor's throughput: the median over the rounds."""
-        pairs = zip(self.samples, floor.samples, strict=True)
-        return median(mine.window.orders_per_second / best.window.orders_per_second for mine, best in pairs)
+"""Seconds of load on each server in each style before anything is measured."""
 
 
 class Benchmark:
-    """Measures all cases in turn."""
+    """Measures all cases in turn, on a plain server and on one that throttles."""
 
-    def __init__(self, options: argparse.Namespace, url: str, watch: Watch, server: Server, token: str) -> None:
-        self._options, self._url, self._watch, self._server, self._token = options, url, watch, server, token
-        self.cases = [Case(load, spread) for spread in SPREADS for load in LOADS]
+    def __init__(
+        self, options: argparse.Namespace, url: str, watch: Watch, plain: Server, throttled: Server, token: str
+    ) -> None:
+        self._options, self._url, self._watch, self._token = options, url, watch, token
+        self._plain, self._throttled = plain, throttled
+        self.cases = cases_of(all_loads(options.clients))
 
     def run(self) -> None:
         """Measures all cases in every round. Every other round is reversed, so that drift affects all alike."""
-        for style in LOADS[1:]:
-            measure_api(self._server, self._token, style, BOOKS, self._options.clients, WARM_UP)
+        self._warm_up()
         for number in range(self._options.rounds):
             print(f"Round {number + 1} of {self._options.rounds}", file=sys.stderr)
-            for case in self.cases if number % 2 == 0 else reversed(self.cases):
+            cases = list(self.cases.values())
+            for case in cases if number % 2 == 0 else reversed(cases):
                 case.samples.append(self._sample(case))
+
+    def _warm_up(self) -> None:
+        for server in (self._plain, self._throttled):
+            for style in STYLES:
+                measure_closed_loop(server, self._token, style, BOOKS, self._options.clients, WARM_UP)
 
     def _sample(self, case: Case) -> Sample:
         before = self._watch.counts_when_finished()
         window = self._measure(case)
-        memory = self._server.worker_memory()
+        memory = self._server(case).worker_memory()
         return Sample(window, self._watch.counts_when_finished() - before, memory)
 
     def _measure(self, case: Case) -> Window:
-        books, clients, seconds = SPREADS[case.spread], self._options.clients, self._options.seconds
-        if case.load == "floor":
-            return measure_floor(self._url, books, clients, seconds)
-        return measure_api(self._server, self._token, case.load, books, clients, seconds)
+        load, seconds = case.load, self._options.seconds * case.load.length
+        if case.subject == FLOOR:
+            return measure_floor(self._url, load.books, load.clients, seconds)
+        target = (self._server(case), self._token, case.subject, load.books, load.clients)
+        if load.rate:
+            return measure_open_loop(*target, load.rate, seconds)
+        return measure_closed_loop(*target, seconds, with_keys=load.with_keys)
+
+    def _server(self, case: Case) -> Server:
+        return self._throttled if case.load.with_keys else self._plain
 
 
 def prepare() -> str:
@@ -88,70 +72,47 @@ def prepare() -> str:
     return manage("issue_token", "tanaka").strip()
 
 
-HEADINGS = (
-    *("spread", "load", "orders/s", "p50 ms", "p95 ms", "p99 ms", "of floor"),
-    *("statements", "commits", "not 2xx", "worker MB"),
-)
-
-
-def row(case: Case, floor: Case) -> tuple[str, ...]:
-    """Returns a row of the table: medians of the rounds, except for the sum of responses that were not 2xx."""
-    is_floor = case is floor
-    return (
-        case.spread,
-        case.load,
-        f"{case.median(lambda it: it.window.orders_per_second):.1f}",
-        f"{case.median(lambda it: it.window.p50):.1f}",
-        f"{case.median(lambda it: it.window.p95):.1f}",
-        f"{case.median(lambda it: it.window.p99):.1f}",
-        f"{case.share_of(floor):.3f}",
-        f"{case.median(lambda it: it.counts.statements / it.counts.orders):.1f}",
-        f"{case.median(lambda it: it.counts.commits / it.counts.orders):.1f}",
-        "-" if is_floor else str(case.not_2xx),
-        "-" if is_floor else f"{case.median(lambda it: it.memory):.0f}",
-    )
-
-
-def table(cases: list[Case]) -> str:
-    """Returns all cases as text, with the numbers aligned to the right."""
-    floors = {case.spread: case for case in cases if case.load == "floor"}
-    rows = [HEADINGS, *(row(case, floors[case.spread]) for case in cases)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    aligned = ["".join(("<", ">")[at > 1] + str(width)) for at, width in enumerate(widths)]
-    return "\n".join("  ".join(format(cell, to) for cell, to in zip(cells, aligned, strict=True)) for cells in rows)
+def audit() -> list[str]:
+    """Runs `manage.py audit` over everything that was measured. Returns the lines of what does not hold."""
+    command = [sys.executable, "manage.py", "audit"]
+    settings = environment({**PLAIN, "AUDIT_GRACE": "0"})
+    audit = subprocess.run(command, cwd=ROOT, env=settings, capture_output=True, text=True)
+    failed = [line for line in audit.stdout.splitlines() if not line.startswith("ok ")]
+    return failed or [audit.stderr] * (audit.returncode != 0)
 
 
 def options_from(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
     parser.add_argument("--seconds", type=int, default=5, help="of each window (default: 5)")
-    parser.add_argument("--rounds", type=int, default=3, help="of six windows each (default: 3)")
-    parser.add_argument("--clients", type=int, default=16, help="that order at the same time (default: 16)")
+    parser.add_argument("--rounds", type=int, default=3, help="each measures every case once (default: 3)")
+    parser.add_argument("--clients", type=int, default=16, help="of the loads that are not for 50 (default: 16)")
     parser.add_argument("--server", choices=("granian", "granian-wsgi", "gunicorn"), default="granian")
     return parser.parse_args(arguments)
 
 
 def exit_on_sigterm(*_: Any) -> None:
-    """Ends the process like Ctrl-C does, so that the server is stopped too."""
+    """Ends the process like Ctrl-C does, so that the servers are stopped too."""
     sys.exit(143)
 
 
 def main() -> int:
-    """Returns 0 if every copy is accounted for and every response was 2xx, else 1."""
+    """Returns 0 if every promise is kept, every copy is accounted for and the audit is clean, else 1."""
     options = options_from(sys.argv[1:])
     signal.signal(signal.SIGTERM, exit_on_sigterm)
     url = os.environ.get("DATABASE_URL", "")
     watch = Watch(url)
     watch.refuse_filled_database()
     token = prepare()
-    with serving(options.server) as server:
-        benchmark = Benchmark(options, url, watch, server, token)
+    with serving(options.server) as plain, serving(options.server, THROTTLED) as throttled:
+        benchmark = Benchmark(options, url, watch, plain, throttled, token)
         benchmark.run()
+    figures = list(promises(benchmark.cases))
     print(table(benchmark.cases))
-    problems = watch.problems()
-    if failed := sum(case.not_2xx for case in benchmark.cases):
-        problems.append(f"{failed} responses that were not 2xx")
-    print("\n".join(problems) or "Every copy is accounted for.")
-    return 1 if problems else 0
+    print("\n" + aligned(rows("promise", figures, "kept", "MISSED"), left=4))
+    print("\n" + aligned(rows("goal", goals(benchmark.cases), "reached", "not reached"), left=4))
+    problems = watch.problems() + audit()
+    print("\n" + ("\n".join(problems) or "Every copy is accounted for, and the audit is clean."))
+    return 1 if problems or not all(figure.is_kept for figure in figures) else 0
 
 
 if __name__ == "__main__":

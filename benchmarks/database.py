@@ -51,6 +51,9 @@ class Counts:
             self.orders - earlier.orders, self.statements - earlier.statements, self.commits - earlier.commits
         )
 
+    def per_order(self, counter: int) -> float:
+        return counter / max(1, self.orders)
+
 
 class Watch:
     """A connection that only reads."""

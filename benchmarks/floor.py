@@ -16,7 +16,7 @@ from typing import Any
 from uuid_utils.compat import uuid7
 
 from benchmarks.database import connect
-from benchmarks.window import Window, percentile
+from benchmarks.window import Window
 
 CUSTOMER, POSTAL_CODE, ADDRESS = "customer-001", "150-0001", "東京都渋谷区神宮前1-2-3"
 PRICE, TAX, TOTAL = 1000, 100, 1100
@@ -115,6 +115,7 @@ class BareOrder:
             *(f"charge-{self._payment}", "", now, now),
         )
         self._log(
+            now,
             ("create_order", "done", "ORDER_CREATED"),
             ("reserve_stock", "done", "STOCK_RESERVED"),
             ("process_payment", "started", ""),
@@ -130,7 +131,7 @@ class BareOrder:
             *(self._shipment, self._order, CUSTOMER, POSTAL_CODE, ADDRESS, "JP", "mock", "", "pending"),
             *(f"arrange-{self._shipment}", "", now, now),
         )
-        self._log(("process_payment", "done", "PAYMENT_COMPLETED"), ("arrange_shipping", "started", ""))
+        self._log(now, ("process_payment", "done", "PAYMENT_COMPLETED"), ("arrange_shipping", "started", ""))
         self._connection.commit()
 
     def _ship_and_complete(self) -> None:
@@ -141,7 +142,7 @@ class BareOrder:
         self._run(CONFIRMED, now, self._hold)
         self._write_shelf("ReservationConfirmed", -1, -1, on_hand - 1, reserved - 1, version + 1)
         self._run(COMPLETED, now, self._order)
-        self._log(("arrange_shipping", "done", "SHIPPING_ARRANGED"), ("complete_order", "done", "COMPLETED"))
+        self._log(now, ("arrange_shipping", "done", "SHIPPING_ARRANGED"), ("complete_order", "done", "COMPLETED"))
         self._connection.commit()
 
     # --- Statements -----------------------------------------------------------------------------
@@ -167,12 +168,11 @@ class BareOrder:
     def _move(self, state: str, step: str, to: str, next_step: str, finished: datetime | None = None) -> None:
         self._run(CURSOR, to, next_step, utc_now(), finished, self._saga, state, step)
 
-    def _log(self, *lines: tuple[str, str, str]) -> None:
+    def _log(self, now: datetime, *lines: tuple[str, str, str]) -> None:
         """Writes log lines of (step, status, state) in one statement."""
         values: list[Any] = []
         for step, status, state in lines:
             self._seq += 1
-            now = utc_now()
             finished = None if status == "started" else now
             values += [self._saga, self._seq, step, "do", 1, status, state, "", now, finished]
         self._run(insert(LOG, LOG_COLUMNS, len(lines)), *values)
@@ -221,7 +221,6 @@ def measure_floor(url: str, books: int, clients: int, seconds: float) -> Window:
         begin = time.monotonic() + HEAD_START
         running = [pool.submit(order_for, url, books, begin, begin + seconds) for _ in range(clients)]
         results = [client.result() for client in running]
-    taken = sorted(one for result in results for one in result)
+    taken = [one for result in results for one in result]
     slowest = max(sum(result) for result in results) / 1000
-    p50, p95, p99 = (percentile(taken, share) for share in (0.50, 0.95, 0.99))
-    return Window(len(taken) / slowest, p50, p95, p99)
+    return Window(len(taken) / slowest, taken)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil
 
 
 @dataclass(frozen=True, slots=True)
@@ -9,14 +10,12 @@ class Window:
     """Throughput and response times of one load."""
 
     orders_per_second: float
-    p50: float
-    """Milliseconds until the complete response, for the median order; p95 and p99 likewise."""
-    p95: float
-    p99: float
+    latencies: Sequence[float]
+    """Milliseconds until the complete response, of each order."""
     not_2xx: int = 0
     """Responses with another status, and requests without a response."""
 
 
 def percentile(ascending: Sequence[float], share: float) -> float:
-    """Returns the value that `share` (0 to 1) of these do not exceed."""
-    return ascending[min(len(ascending) - 1, int(len(ascending) * share))]
+    """Returns the smallest of these values that `share` (0 to 1) of them do not exceed."""
+    return ascending[max(0, ceil(len(ascending) * share) - 1)]

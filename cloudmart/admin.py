@@ -1,14 +1,55 @@
-"""The admin of the models that every context shares."""
+"""The admin of the models that every context shares, and of users and their tokens."""
+
+from typing import Any
 
 from django.contrib import admin
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.models import Group, User
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from knox.admin import AuthTokenAdmin
+from knox.models import AuthToken
 
-from cloudmart.api.admin import ReadOnlyAdmin
+from cloudmart.api.admin import LargeTableAdmin, ReadOnlyAdmin
 from cloudmart.models import IdempotencyKey
 
+MOST_MEMBERS = 1000
+"""Users that the filter by group shows."""
+
 admin.site.site_header = admin.site.site_title = "CloudMart"
+admin.site.unregister([User, AuthToken])
 
 
 @admin.register(IdempotencyKey)
 class IdempotencyKeyAdmin(ReadOnlyAdmin):
     list_display = ["scope", "order_id", "status_code", "created_at", "expires_at"]
-    search_fields = ["scope", "order_id"]
+    search_fields = ["scope"]
+
+
+class GroupFilter(admin.SimpleListFilter):
+    """The members of a group, which are few: customers are in none."""
+
+    title = parameter_name = "group"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(str(group.pk), group.name) for group in Group.objects.order_by("name")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if not (group := self.value()):
+            return queryset
+        if not group.isdecimal():
+            return queryset.none()
+        members = User.groups.through._default_manager.filter(group_id=int(group))
+        return queryset.filter(pk__in=list(members.values_list("user_id", flat=True)[:MOST_MEMBERS]))
+
+
+@admin.register(User)
+class UserAdmin(LargeTableAdmin, DjangoUserAdmin):
+    list_filter = [GroupFilter, "is_staff", "is_superuser", "is_active"]
+    search_fields = ["^username"]
+
+
+@admin.register(AuthToken)
+class TokenAdmin(LargeTableAdmin, AuthTokenAdmin):
+    list_prefetch_related = ("user",)
+    search_fields = ["digest", "token_key", "user__username"]

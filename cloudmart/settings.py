@@ -64,7 +64,7 @@ MAX_BODY_SIZE = DATA_UPLOAD_MAX_MEMORY_SIZE = env.int("MAX_BODY_SIZE", default=2
 
 # --- The web server ------------------------------------------------------------------------------
 
-WEB_THREADS = env.int("WEB_THREADS", default=4)
+WEB_THREADS = env.int("WEB_THREADS", default=2)
 REQUEST_BODY_TIMEOUT = env.float("REQUEST_BODY_TIMEOUT", default=10)
 REQUEST_QUEUE_TIMEOUT = env.float("REQUEST_QUEUE_TIMEOUT", default=10)
 RESPONSE_READ_TIMEOUT = env.float("RESPONSE_READ_TIMEOUT", default=30)
@@ -108,17 +108,17 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "cloudmart.api.requests.RequestLog",
-    "csp.middleware.CSPMiddleware",
+    "cloudmart.api.content_security.content_security_policy",
     "cloudmart.api.caching.no_store",
     "cloudmart.api.bodies.require_utf8",
     "cloudmart.api.bodies.limit_body_size",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
+    "cloudmart.api.browsers.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
+    "cloudmart.api.browsers.AuthenticationMiddleware",
+    "cloudmart.api.browsers.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
@@ -191,7 +191,7 @@ REST_FRAMEWORK = {
         "cloudmart.api.filtering.StrictOrdering",
     ],
     "DEFAULT_THROTTLE_CLASSES": [
-        "rest_framework.throttling.UserRateThrottle",
+        "cloudmart.api.throttling.UserThrottle",
         "cloudmart.api.throttling.AnonymousThrottle",
     ],
     "DEFAULT_THROTTLE_RATES": {

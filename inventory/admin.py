@@ -7,7 +7,7 @@ from django.core.paginator import Paginator
 from django.urls import reverse
 from django.utils.html import format_html
 
-from cloudmart.api.admin import ReadOnlyAdmin
+from cloudmart.api.admin import LargeTableAdmin, ReadOnlyAdmin
 from inventory.charts import stock_chart
 from inventory.models import Book, InventoryRecord, InventoryView, Reservation, StockEvent
 from inventory.selectors import sample_of
@@ -17,9 +17,10 @@ EVENTS_ON_A_PAGE = 100
 
 
 @admin.register(Book)
-class BookAdmin(admin.ModelAdmin):
+class BookAdmin(LargeTableAdmin):
     list_display = ["id", "title", "price"]
-    search_fields = ["id", "title"]
+    search_fields = ["^id", "^title"]
+    ordering = ["pk"]
 
     def get_readonly_fields(self, request: Any, obj: Any = None) -> list[str]:
         return ["id"] if obj else []
@@ -33,8 +34,9 @@ class BookAdmin(admin.ModelAdmin):
 @admin.register(InventoryRecord)
 class InventoryRecordAdmin(ReadOnlyAdmin):
     list_display = ["book", "on_hand", "reserved", "version", "changed_at", "history"]
-    list_select_related = ["book"]
-    search_fields = ["book__id", "book__title"]
+    list_prefetch_related = ("book",)
+    search_fields = ["book"]
+    ordering = ["pk"]
 
     def history(self, record: InventoryRecord) -> str:
         return format_html(
@@ -62,16 +64,16 @@ class InventoryRecordAdmin(ReadOnlyAdmin):
 @admin.register(InventoryView)
 class InventoryViewAdmin(ReadOnlyAdmin):
     list_display = ["book", "on_hand", "reserved", "available", "version", "changed_at"]
-    list_select_related = ["book"]
-    search_fields = ["book__id", "book__title"]
+    list_prefetch_related = ("book",)
+    search_fields = ["book"]
+    ordering = ["pk"]
 
 
 @admin.register(Reservation)
 class ReservationAdmin(ReadOnlyAdmin):
     list_display = ["id", "order_id", "shelf_id", "quantity", "status", "expires_at"]
     list_filter = ["status"]
-    search_fields = ["id", "order_id", "shelf__book__id"]
-    ordering = ["-id"]
+    search_fields = ["order_id", "id", "shelf__book"]
 
 
 @admin.register(StockEvent)
@@ -87,5 +89,4 @@ class StockEventAdmin(ReadOnlyAdmin):
         "reference",
     ]
     list_filter = ["type"]
-    search_fields = ["shelf__book__id", "order_id", "reference", "reason", "actor"]
-    ordering = ["-id"]
+    search_fields = ["order_id", "shelf__book"]

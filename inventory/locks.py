@@ -7,16 +7,29 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
+from cloudmart.database.clock import READ_AT
+from cloudmart.database.prepared import Insert, Select, UpdateEach
 from cloudmart.kernel.text import LONGEST_REASON, storable
-from inventory.models import InventoryRecord, Reservation, StockEvent
+from inventory.models import InventoryRecord, Reservation, StockEvent, by_code
 from inventory.stock import Stock, StockChange
 
 TICK = timedelta(microseconds=1)
 
+LOCK = Select(
+    lambda book_ids: (
+        InventoryRecord.objects.select_for_update().filter(pk__in=book_ids).order_by("pk").annotate(**READ_AT)
+    )
+)
+RESERVATIONS = Select(
+    lambda order_id, book_ids: Reservation.objects.filter(order_id=order_id, shelf__in=book_ids),
+)
+INSERT_EVENTS = Insert(StockEvent)
+UPDATE_STOCK = UpdateEach(InventoryRecord, "on_hand", "reserved", "version", "changed_at")
+
 
 def lock_stock(book_ids: Iterable[str]) -> "LockedStock":
     """Locks the stock of these books. Raises UnknownBook with every unknown code."""
-    return LockedStock(InventoryRecord.objects.select_for_update().order_by("pk").by_code(book_ids))
+    return LockedStock(by_code(LOCK, book_ids))
 
 
 def lock_reservations(
@@ -39,7 +52,6 @@ class LockedStock:
 
     def __init__(self, rows: dict[str, InventoryRecord]) -> None:
         self._rows = rows
-        self._stock = {book_id: row.stock for book_id, row in rows.items()}
         self._events: list[StockEvent] = []
 
     def joined(self, other: "LockedStock") -> "LockedStock":
@@ -50,7 +62,7 @@ class LockedStock:
         return book_id in self._rows
 
     def __getitem__(self, book_id: str) -> Stock:
-        return self._stock[book_id]
+        return self._rows[book_id].stock
 
     @cached_property
     def now(self) -> datetime:
@@ -59,7 +71,7 @@ class LockedStock:
 
     def reservations_of(self, order_id: UUID) -> dict[str, Reservation]:
         """The order's reservations of these books, in any status, by book."""
-        reservations = Reservation.objects.filter(order_id=order_id, shelf__in=self._rows)
+        reservations = RESERVATIONS(order_id=order_id, book_ids=list(self._rows))
         return {reservation.book_id: reservation for reservation in reservations}
 
     def append(
@@ -73,7 +85,9 @@ class LockedStock:
         actor: str = "",
     ) -> None:
         """Applies `change` to the book's stock, and adds its event."""
-        stock = self._stock[book_id] = self._stock[book_id].after(change)
+        row = self._rows[book_id]
+        stock = row.stock = row.stock.after(change)
+        row.changed_at = self._next_moment(row)
         self._events.append(
             StockEvent(
                 shelf_id=book_id,
@@ -88,21 +102,15 @@ class LockedStock:
                 reference=reference,
                 reason=storable(reason, LONGEST_REASON),
                 actor=actor,
-                happened_at=self._next_moment(book_id),
+                happened_at=row.changed_at,
             )
         )
 
     def save(self) -> None:
-        StockEvent.objects.bulk_create(self._events)
-        for book_id in sorted({event.shelf_id for event in self._events}):
-            stock, changed_at = self._stock[book_id], self._rows[book_id].changed_at
-            InventoryRecord.objects.filter(pk=book_id).update(
-                on_hand=stock.on_hand, reserved=stock.reserved, version=stock.version, changed_at=changed_at
-            )
+        INSERT_EVENTS(*self._events)
+        UPDATE_STOCK(*(self._rows[book_id] for book_id in sorted({event.shelf_id for event in self._events})))
         self._events = []
 
-    def _next_moment(self, book_id: str) -> datetime:
+    def _next_moment(self, row: InventoryRecord) -> datetime:
         """Now, or one tick after the book's previous event if the clock was set back."""
-        row = self._rows[book_id]
-        row.changed_at = max(self.now, row.changed_at + TICK) if row.changed_at else self.now
-        return row.changed_at
+        return max(self.now, row.changed_at + TICK) if row.changed_at else self.now

@@ -8,8 +8,9 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 
-from cloudmart.database.clock import READ_AT, DatabaseNow
+from cloudmart.database.clock import NOW, DatabaseNow
 from cloudmart.database.fields import DOT_SEGMENTS, CharField, CodeField, IsNot, is_code
+from cloudmart.database.prepared import Select
 from cloudmart.database.states import HasMoves
 from cloudmart.kernel.ids import new_id
 from cloudmart.kernel.money import HIGHEST_PRICE
@@ -17,7 +18,6 @@ from cloudmart.kernel.text import LONGEST_REASON
 from inventory.errors import UnknownBook
 from inventory.stock import EventType, Stock, StockChange
 
-NOW = DatabaseNow()
 COMMANDS = ("reserve", "release", "extend")
 """Paths below /inventory, which are therefore no book codes."""
 
@@ -41,16 +41,6 @@ class Book(models.Model):
         return f"{self.id} {self.title}"
 
 
-class InventoryQuerySet(models.QuerySet["InventoryRecord"]):
-    def by_code(self, book_ids: Iterable[str]) -> dict[str, "InventoryRecord"]:
-        """Returns the rows of these books, with `read_at`. Raises UnknownBook with every unknown code."""
-        wanted = set(book_ids)
-        found = {row.pk: row for row in self.filter(pk__in=wanted).annotate(**READ_AT)}
-        if missing := sorted(wanted - found.keys()):
-            raise UnknownBook(book_ids=missing)
-        return found
-
-
 class InventoryRecord(models.Model):
     """The snapshot of a book's stock after its last event. It is locked before any change of that stock."""
 
@@ -62,8 +52,6 @@ class InventoryRecord(models.Model):
     reserved = models.PositiveIntegerField(default=0)
     version = models.PositiveBigIntegerField(default=0)
     changed_at = models.DateTimeField(null=True, help_text="Time of the last event")
-
-    objects = InventoryQuerySet.as_manager()
 
     class Meta:
         db_table = "inventory"
@@ -86,6 +74,19 @@ class InventoryRecord(models.Model):
     @property
     def stock(self) -> Stock:
         return Stock(self.on_hand, self.reserved, self.version)
+
+    @stock.setter
+    def stock(self, stock: Stock) -> None:
+        self.on_hand, self.reserved, self.version = stock.on_hand, stock.reserved, stock.version
+
+
+def by_code(select: Select[InventoryRecord], book_ids: Iterable[str]) -> dict[str, InventoryRecord]:
+    """Returns the rows that `select` finds of these books. Raises UnknownBook with every unknown code."""
+    wanted = set(book_ids)
+    found = {row.pk: row for row in select(book_ids=wanted)}
+    if missing := sorted(wanted - found.keys()):
+        raise UnknownBook(book_ids=missing)
+    return found
 
 
 class Status(models.TextChoices):

@@ -10,8 +10,10 @@ from django.db.models import Count, F, Max, OuterRef, QuerySet, Subquery, Sum
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Coalesce
 
+from cloudmart.database.clock import READ_AT
+from cloudmart.database.prepared import Select
 from inventory.errors import OutOfStock
-from inventory.models import InventoryRecord, InventoryView, Reservation, StockEvent
+from inventory.models import InventoryRecord, InventoryView, Reservation, StockEvent, by_code
 from inventory.projector import catch_up
 from inventory.stock import Stock, shortages_of
 
@@ -21,10 +23,14 @@ MOST_DRAWN = 300
 NUMBERS = ("title", "price", "total_quantity", "reserved_quantity", "available_quantity")
 """The columns shown of a book."""
 
+FIND_BOOKS = Select(
+    lambda book_ids: InventoryRecord.objects.select_related("book").filter(pk__in=book_ids).annotate(**READ_AT)
+)
+
 
 def find_books(book_ids: Iterable[str]) -> dict[str, InventoryRecord]:
     """Stock and book (title, price) by code, with `read_at`, in one query. Raises UnknownBook."""
-    return InventoryRecord.objects.select_related("book").by_code(book_ids)
+    return by_code(FIND_BOOKS, book_ids)
 
 
 def check_availability(books: dict[str, InventoryRecord], wanted: dict[str, int]) -> None:

@@ -3,16 +3,25 @@
 from typing import Any
 
 from django.contrib import admin
+from django.urls import reverse
+from django.utils.html import format_html
 
-from cloudmart.api.admin import ReadOnlyAdmin, ReadOnlyInline
+from cloudmart.api.admin import LargeTableAdmin, ReadOnlyAdmin, ReadOnlyInline, fixed_choices
 from orders.models import Customer, Order, OrderItem
+from orders.pricing import TAXES
 
 
 @admin.register(Customer)
-class CustomerAdmin(admin.ModelAdmin):
-    list_display = ["id", "name", "email", "user"]
-    search_fields = ["id", "name", "email"]
+class CustomerAdmin(LargeTableAdmin):
+    list_display = ["id", "name", "email", "user", "orders"]
+    list_prefetch_related = ("user",)
+    search_fields = ["id", "email", "^name"]
     raw_id_fields = ["user"]
+    ordering = ["pk"]
+
+    def orders(self, customer: Customer) -> str:
+        url = reverse("admin:orders_order_changelist", query={"q": customer.pk})
+        return format_html('<a href="{}">orders</a>', url)
 
     def get_readonly_fields(self, request: Any, obj: Any = None) -> list[str]:
         return ["id"] if obj else []
@@ -25,14 +34,13 @@ class OrderItemInline(ReadOnlyInline):
 @admin.register(Order)
 class OrderAdmin(ReadOnlyAdmin):
     list_display = ["id", "customer", "status", "total", "saga_style", "created_at"]
-    list_filter = ["status", "saga_style", "payment_method", "region"]
-    list_select_related = ["customer"]
-    search_fields = ["id", "customer__id", "customer__name"]
+    list_filter = ["status", "saga_style", "payment_method", fixed_choices("region", TAXES)]
+    list_prefetch_related = ("customer",)
+    search_fields = ["id", "customer"]
     inlines = [OrderItemInline]
-    ordering = ["-id"]
 
 
 @admin.register(OrderItem)
 class OrderItemAdmin(ReadOnlyAdmin):
-    list_display = ["order", "book_id", "title", "quantity", "unit_price"]
-    search_fields = ["order__id", "book_id", "title"]
+    list_display = ["order_id", "book_id", "title", "quantity", "unit_price"]
+    search_fields = ["order"]

@@ -1,16 +1,15 @@
 """Orders in responses."""
 
-from typing import Any
-
 from django.conf import settings
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from cloudmart.api.examples import ORDER_EXAMPLE, response_example
-from orders.models import Order, OrderItem, PaymentMethod, SagaStyle, Status
+from cloudmart.api.fields import SharedFields
+from orders.models import Order, PaymentMethod, SagaStyle, Status
 
 
-class OrderItemOutput(serializers.Serializer[OrderItem]):
+class OrderItemOutput(SharedFields):
     book_id = serializers.CharField()
     title = serializers.CharField()
     unit_price = serializers.IntegerField()
@@ -24,14 +23,14 @@ class OrderItemOutput(serializers.Serializer[OrderItem]):
     )
 
 
-class AddressOutput(serializers.Serializer[Order]):
+class AddressOutput(SharedFields):
     postal_code = serializers.CharField()
     address = serializers.CharField()
     country = serializers.CharField(source="region")
 
 
 @extend_schema_serializer(examples=[response_example("One book", ORDER_EXAMPLE)])
-class OrderOutput(serializers.Serializer[Any]):
+class OrderOutput(SharedFields):
     """Amounts are in minor units of `currency`."""
 
     order_id = serializers.UUIDField(source="id")

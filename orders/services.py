@@ -3,19 +3,22 @@
 from dataclasses import asdict
 from typing import Any
 
+from cloudmart.database.prepared import Insert
 from cloudmart.database.states import move
 from cloudmart.kernel.errors import IllegalMove
 from cloudmart.kernel.order import Basket, OrderSnapshot
 from cloudmart.kernel.text import LONGEST_REASON, storable
 from orders.models import Order, OrderItem, Status
 
+INSERT = Insert(Order)
+INSERT_ITEMS = Insert(OrderItem)
+
 
 def create_order(order: OrderSnapshot) -> None:
     """Inserts the placed order. A second call changes nothing."""
-    if not Order.objects.filter(pk=order.order_id).exists():
-        record = record_of(order)
-        record.save(force_insert=True)
-        OrderItem.objects.bulk_create(record.lines)
+    record = record_of(order)
+    if INSERT.unless_exists(record):
+        INSERT_ITEMS(*record.lines)
 
 
 def record_of(order: OrderSnapshot) -> Order:

@@ -23,15 +23,13 @@ class PaymentAdmin(ReadOnlyAdmin):
         "created_at",
     ]
     list_filter = ["status", "payment_method"]
-    search_fields = ["id", "order_id", "customer_id", "transaction_id", "idempotency_key"]
+    search_fields = ["order_id", "id", "idempotency_key"]
     exclude = ["payment_token"]
     inlines = [RefundInline]
-    ordering = ["-id"]
 
 
 @admin.register(Refund)
 class RefundAdmin(ReadOnlyAdmin):
     list_display = ["id", "payment_id", "reference", "amount", "status", "reason", "created_at"]
     list_filter = ["status"]
-    search_fields = ["id", "payment__id", "payment__order_id", "transaction_id", "reference"]
-    ordering = ["-id"]
+    search_fields = ["payment__order_id", "payment", "id", "idempotency_key"]

@@ -54,7 +54,7 @@ class Payment(ProviderRecord):
         constraints = [
             models.CheckConstraint(condition=Q(refunded_amount__lte=F("amount")), name="refunds_within_payment")
         ]
-        indexes = [models.Index(fields=["status", "created_at"], name="payments_by_status")]
+        indexes = [models.Index(fields=["status", "updated_at"], name="payments_by_status")]
 
     def __str__(self) -> str:
         return f"{self.amount} for {self.order_id}: {self.status}"
@@ -80,7 +80,7 @@ class Refund(HasMoves):
     MOVES = {RefundStatus.PENDING: {RefundStatus.REFUNDED}}
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="refunds")
+    payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="refunds", db_index=False)
     amount = models.PositiveBigIntegerField()
     status = CharField(max_length=16, choices=RefundStatus.choices, default=RefundStatus.PENDING)
     reference = CodeField(max_length=64, blank=True, help_text="The client's name for the refund, which is made once")

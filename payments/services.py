@@ -6,6 +6,7 @@ from typing import Protocol, TypeVar
 
 from django.conf import settings
 
+from cloudmart.database.prepared import Insert, Select, UpdateEach
 from cloudmart.database.states import move, settle
 from cloudmart.kernel.ids import new_id
 from cloudmart.kernel.redaction import register_secret
@@ -19,6 +20,13 @@ from payments.models import Payment, Refund, RefundStatus, Status
 
 BY_THE_SAGA = ":saga"
 """The reference of what an order's saga refunds. A client cannot choose it."""
+
+INSERT = Insert(Payment)
+INSERT_REFUND = Insert(Refund)
+UPDATE_REFUNDED_AMOUNT = UpdateEach(Payment, "refunded_amount")
+PENDING_REFUNDS = Select(
+    lambda payment_id: Refund.objects.filter(payment_id=payment_id, status=RefundStatus.PENDING).order_by("pk")
+)
 
 
 class Chargeable(OfOrder, Protocol):
@@ -44,11 +52,10 @@ class Charge(RemoteOperation[Chargeable, Payment]):
 
     def begin(self, order: Chargeable) -> Intent[Payment] | None:
         """Returns None if the order is charged, declined or cancelled already."""
-        if payment := lock_payment(order.order_id):
-            return intent_while(Status.PENDING, payment)
         payment = _payment_for(order, Status.PENDING, payment_token=order.payment_token)
-        payment.save(force_insert=True)
-        return Intent(payment, is_new=True)
+        if INSERT.unless_exists(payment):
+            return Intent(payment, is_new=True)
+        return intent_while(Status.PENDING, lock_payment(order.order_id))
 
     def call(self, intent: Intent[Payment]) -> Outcome:
         """Sends the payment's own key and token: a worker that repeats the charge need not know the order."""
@@ -157,11 +164,11 @@ refund = ReverseCharge()
 def create_refund(payment: Payment, amount: int, reference: str, reason: str = "") -> Refund:
     """Records the intent to refund `amount` of this locked payment."""
     payment.refunded_amount += amount
-    Payment.objects.filter(pk=payment.pk).update(refunded_amount=payment.refunded_amount)
+    UPDATE_REFUNDED_AMOUNT(payment)
     if not payment.refundable:
         move(payment, Status.REFUNDING)
     refund_id = new_id()
-    return Refund.objects.create(
+    refund = Refund(
         id=refund_id,
         payment=payment,
         amount=amount,
@@ -169,6 +176,8 @@ def create_refund(payment: Payment, amount: int, reference: str, reason: str = "
         reason=reason,
         idempotency_key=f"refund-{refund_id}",
     )
+    INSERT_REFUND(refund)
+    return refund
 
 
 def void(order: Chargeable, payment: Payment | None) -> Intent[Reversal] | None:
@@ -177,7 +186,7 @@ def void(order: Chargeable, payment: Payment | None) -> Intent[Reversal] | None:
     An order without a charge gets a cancelled payment.
     """
     if payment is None:
-        _payment_for(order, Status.CANCELLED).save(force_insert=True)
+        INSERT(_payment_for(order, Status.CANCELLED))
         return None
     is_new = payment.status == Status.PENDING
     if is_new:
@@ -186,7 +195,7 @@ def void(order: Chargeable, payment: Payment | None) -> Intent[Reversal] | None:
 
 
 def _pending_refunds(payment: Payment) -> list[Refund]:
-    return list(payment.refunds.filter(status=RefundStatus.PENDING).order_by("pk"))
+    return PENDING_REFUNDS(payment_id=payment.pk)
 
 
 def _for_each(refunds: list[Refund], send: Callable[[Refund], Outcome]) -> Outcome:

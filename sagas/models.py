@@ -4,12 +4,13 @@ from datetime import datetime
 from typing import Any
 
 from django.db import models
+from django.utils.functional import cached_property
 
 from cloudmart.database.clock import DatabaseNow
 from cloudmart.database.fields import CharField
 from cloudmart.database.states import HasMoves
 from cloudmart.kernel.ids import new_id
-from cloudmart.kernel.order import SAGA
+from cloudmart.kernel.order import SAGA, OrderSnapshot
 from cloudmart.kernel.text import LONGEST_CODE, LONGEST_ERROR, LONGEST_REASON
 
 
@@ -101,10 +102,7 @@ class SagaInstance(HasMoves):
             ("abandon_saga", "Can abandon a saga"),
             ("resume_saga", "Can resume an abandoned saga"),
         ]
-        indexes = [
-            models.Index(fields=["status", "wake_at"], name="sagas_due"),
-            models.Index(fields=["status", "lease_until"], name="sagas_leased"),
-        ]
+        indexes = [models.Index(fields=["status", "wake_at"], name="sagas_due")]
         constraints = [
             models.CheckConstraint(
                 condition=models.Q(abandoned_at=None) | models.Q(attention__isnull=False),
@@ -114,6 +112,11 @@ class SagaInstance(HasMoves):
 
     def __str__(self) -> str:
         return f"{self.saga_type} of {self.order_id}: {self.status}"
+
+    @cached_property
+    def order(self) -> OrderSnapshot:
+        """The order as it was placed. Its payment token is that of when it was read first."""
+        return OrderSnapshot.from_json(self.payload)
 
     @property
     def is_finished(self) -> bool:
@@ -181,7 +184,7 @@ class StepStatus(models.TextChoices):
 class SagaStepLog(models.Model):
     """One line of an orchestrated saga's log. Lines are only added."""
 
-    saga = models.ForeignKey(SagaInstance, on_delete=models.CASCADE, related_name="log")
+    saga = models.ForeignKey(SagaInstance, on_delete=models.CASCADE, related_name="log", db_index=False)
     seq = models.PositiveIntegerField()
     step = CharField(max_length=64)
     direction = CharField(max_length=4, choices=Direction.choices)
@@ -216,7 +219,7 @@ class Event(models.Model):
     class Meta:
         db_table = "events"
         constraints = [models.UniqueConstraint(fields=["aggregate_id", "seq"], name="one_event_per_seq")]
-        indexes = [models.Index(fields=["delivered_at", "timestamp"], name="events_undelivered")]
+        indexes = [models.Index(fields=["delivered_at"], name="events_undelivered")]
 
     def __str__(self) -> str:
         return f"{self.aggregate_id} #{self.seq} {self.event_type}"
@@ -226,12 +229,14 @@ class EventReceipt(models.Model):
     """Proof that a reaction has processed an event; written in the transaction of the reaction."""
 
     consumer = CharField(max_length=96)
-    event = models.ForeignKey(Event, on_delete=models.CASCADE, related_name="receipts", db_constraint=False)
+    event = models.ForeignKey(
+        Event, on_delete=models.CASCADE, related_name="receipts", db_constraint=False, db_index=False
+    )
     received_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         db_table = "event_receipts"
-        constraints = [models.UniqueConstraint(fields=["consumer", "event"], name="one_receipt_per_consumer")]
+        constraints = [models.UniqueConstraint(fields=["event", "consumer"], name="one_receipt_per_consumer")]
 
     def __str__(self) -> str:
         return f"{self.consumer} processed {self.event_id}"

@@ -1,12 +1,15 @@
 """Parcels in the admin."""
 
-from cloudmart.api.admin import ReadOnlyAdmin
+from cloudmart.api.admin import ReadOnlyAdmin, fixed_choices
+from shipping.carriers.http import HttpCarrier
+from shipping.carriers.mock import MockCarrier
+
+CARRIERS = (MockCarrier.name, HttpCarrier.name)
 
 
 class ShipmentAdmin(ReadOnlyAdmin):
     """Registered in sagas/operations/admin.py, whose action marks parcels as shipped once the saga is finished."""
 
     list_display = ["id", "order_id", "status", "carrier", "tracking_number", "country", "postal_code", "created_at"]
-    list_filter = ["status", "carrier"]
-    search_fields = ["id", "order_id", "tracking_number"]
-    ordering = ["-id"]
+    list_filter = ["status", fixed_choices("carrier", CARRIERS)]
+    search_fields = ["order_id", "id", "idempotency_key"]

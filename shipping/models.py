@@ -41,7 +41,7 @@ class Shipment(ProviderRecord):
             ("cancel_shipment", "Can cancel a shipment"),
             ("ship_shipment", "Can mark a shipment as shipped"),
         ]
-        indexes = [models.Index(fields=["status", "created_at"], name="shipments_by_status")]
+        indexes = [models.Index(fields=["status", "updated_at"], name="shipments_by_status")]
 
     @property
     def is_settled(self) -> bool:

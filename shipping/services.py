@@ -3,6 +3,7 @@
 from typing import Protocol
 from uuid import UUID
 
+from cloudmart.database.prepared import Insert
 from cloudmart.database.states import move, settle
 from cloudmart.kernel.ids import new_id
 from cloudmart.kernel.order import Address
@@ -14,6 +15,8 @@ from shipping.carriers.port import carrier
 from shipping.errors import AlreadyShipped, CarrierUnavailable, ShipmentNotFound
 from shipping.locks import lock_shipment
 from shipping.models import LONGEST_CARRIER, Shipment, Status
+
+INSERT = Insert(Shipment)
 
 
 class Sendable(OfOrder, Protocol):
@@ -32,11 +35,10 @@ class Arrange(RemoteOperation[Sendable, Shipment]):
 
     def begin(self, order: Sendable) -> Intent[Shipment] | None:
         """Returns None if the delivery is arranged, refused or cancelled already."""
-        if shipment := lock_shipment(order.order_id):
-            return intent_while(Status.PENDING, shipment)
         shipment = _shipment_for(order, Status.PENDING)
-        shipment.save(force_insert=True)
-        return Intent(shipment, is_new=True)
+        if INSERT.unless_exists(shipment):
+            return Intent(shipment, is_new=True)
+        return intent_while(Status.PENDING, lock_shipment(order.order_id))
 
     def call(self, intent: Intent[Shipment]) -> Outcome:
         """Sends the parcel's own key and address: a worker that repeats the request need not know the order."""
@@ -73,7 +75,7 @@ class CancelShipment(RemoteOperation[Sendable, Shipment]):
         """
         shipment = lock_shipment(order.order_id)
         if shipment is None:
-            _shipment_for(order, Status.CANCELLED).save(force_insert=True)
+            INSERT(_shipment_for(order, Status.CANCELLED))
             return None
         if shipment.status == Status.SHIPPED:
             raise AlreadyShipped(tracking_number=shipment.tracking_number)

@@ -62,7 +62,7 @@ class CuttingProxy:
                     client.sendall(response)
 
     def _must_cut(self, packet: bytes) -> bool:
-        if packet[COMMAND : COMMAND + 1] != QUERY or packet[COMMAND + 1 :].strip().upper() != b"COMMIT":
+        if packet[COMMAND : COMMAND + 1] != QUERY or not packet.endswith(b"COMMIT"):
             return False
         self._left -= 1
         self.has_cut = self.has_cut or self._left == 0

@@ -4,7 +4,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic, sleep
@@ -37,12 +37,19 @@ def serving(port: int, env: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
         text=True,
     )
     try:
-        assert any("Started worker" in line for line in server.stdout or ()), "the server did not start"
+        assert any("Started worker" in line for line in echoed(server.stdout or ())), "the server did not start"
         wait_until(lambda: listens(port))
         yield server
     finally:
         server.terminate()
         sys.stdout.write(server.communicate(timeout=TIMEOUT)[0])
+
+
+def echoed(lines: Iterable[str]) -> Iterator[str]:
+    """Yields the lines, and writes them to the output of the test."""
+    for line in lines:
+        sys.stdout.write(line)
+        yield line
 
 
 @contextmanager

@@ -1,15 +1,15 @@
-# The settings: from the environment, else from .env. To be sourced, in the project's folder.
+# The settings: from the environment, else from ENV_FILE (.env). To be sourced, in the project's folder.
 
-# setting NAME DEFAULT: prints the value from the environment, else from .env, else DEFAULT.
+# setting NAME DEFAULT: prints the value from the environment, else from ENV_FILE, else DEFAULT.
 setting() {
-  local value=${!1:-}
-  [[ -n $value || ! -f .env ]] || value=$(sed -n "s/^$1=//p" .env)
+  local value=${!1:-} file=${ENV_FILE:-.env}
+  [[ -n $value || ! -f $file ]] || value=$(sed -n "s/^$1=//p" "$file")
   echo "${value:-$2}"
 }
 
-# Puts a random SECRET_KEY into .env, unless there is one already.
+# Puts a random SECRET_KEY into .env, unless there is one already or ENV_FILE names another file.
 ensure_secret_key() {
-  [[ -z $(setting SECRET_KEY "") ]] || return 0
+  [[ -z ${ENV_FILE:-} && -z $(setting SECRET_KEY "") ]] || return 0
   (
     umask 077 # readable by the owner only
     .venv/bin/python -c 'import secrets; print("SECRET_KEY=" + secrets.token_urlsafe(50))' >.env.new

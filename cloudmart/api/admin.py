@@ -1,10 +1,14 @@
-"""Base classes of the admin pages for rows that must not be edited by hand."""
+"""Base classes of the admin pages: of large tables, and of rows that must not be edited by hand."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest
+
+from cloudmart.api.changelists import BoundedPaginator, IndexedChangeList
+from cloudmart.api.searching import described, key_of
 
 
 def permission_to(permission: str) -> Callable[[Any, HttpRequest], bool]:
@@ -21,7 +25,57 @@ def nobody(self: Any, request: HttpRequest, obj: Any = None) -> bool:
     return False
 
 
-class ReadOnlyAdmin(admin.ModelAdmin):
+def fixed_choices(column: str, values: Iterable[str]) -> type[admin.SimpleListFilter]:
+    """Returns a filter that offers these values, and does not ask the table which it has."""
+
+    class FixedChoices(admin.SimpleListFilter):
+        title = column.replace("_", " ")
+        parameter_name = column
+
+        def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+            return [(value, value) for value in values]
+
+        def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+            return queryset.filter(**{column: self.value()}) if self.value() else queryset
+
+    return FixedChoices
+
+
+class LargeTableAdmin(admin.ModelAdmin):
+    """A list whose pages stay fast however long the table is.
+
+    It is searched by the indexed columns of `search_fields`: by an exact value, or with ^ by how a value begins. The
+    first of them that finds something is the result. The order is that of the index; `ordering` is pk or -pk.
+    """
+
+    list_per_page = 30
+    list_max_show_all = 0
+    list_select_related = ()
+    list_prefetch_related: tuple[str, ...] = ()
+    list_defer: tuple[str, ...] = ()
+    ordering = ["-pk"]
+    paginator = BoundedPaginator
+    show_facets = admin.ShowFacets.NEVER
+    show_full_result_count = False
+    sortable_by = ()
+
+    @property
+    def search_help_text(self) -> str:  # type: ignore[override]
+        return described(self.model, self.search_fields)
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[IndexedChangeList]:
+        return IndexedChangeList
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        if not (term := search_term.strip()):
+            return queryset, False
+        key = key_of(self.model, self.get_search_fields(request), term)
+        return (queryset.filter(**key) if key else queryset.none()), False
+
+
+class ReadOnlyAdmin(LargeTableAdmin):
     """A page on which rows can be read, searched and filtered, but not added, changed or deleted."""
 
     has_add_permission = has_change_permission = has_delete_permission = nobody

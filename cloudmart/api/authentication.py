@@ -8,6 +8,10 @@ from knox.crypto import hash_token
 from knox.models import get_token_model
 from rest_framework.exceptions import AuthenticationFailed
 
+from cloudmart.database.prepared import Select
+
+FIND = Select(lambda digest: get_token_model().objects.select_related("user__customer").filter(digest=digest))
+
 
 class TokenAuthentication(KnoxTokenAuthentication):
     """Finds the token, its user and the customer by the digest, in one query; knox reads all tokens of the user."""
@@ -17,7 +21,7 @@ class TokenAuthentication(KnoxTokenAuthentication):
             digest = hash_token(token.decode())
         except (TypeError, ValueError):
             raise AuthenticationFailed("Invalid token.") from None
-        found = get_token_model().objects.select_related("user__customer").filter(digest=digest).first()
+        found = FIND.first(digest=digest)
         if found is None or (found.expiry and found.expiry < timezone.now()):
             raise AuthenticationFailed("Invalid token.")
         return self.validate_user(found)

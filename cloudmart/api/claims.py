@@ -10,14 +10,15 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from prometheus_client import Counter
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from cloudmart.api.problems import CONTENT_TYPE, with_request_id
-from cloudmart.database.clock import READ_AT, DatabaseNow
+from cloudmart.database.clock import NOW, READ_AT, DatabaseNow, from_now
+from cloudmart.database.prepared import Insert, Select, Update
 from cloudmart.database.transactions import durable
 from cloudmart.kernel.errors import DomainError, KeyClaimed
 from cloudmart.models import IdempotencyKey
@@ -31,6 +32,12 @@ CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 LONGEST_REQUEST = timedelta(minutes=1)
 """After this time without a response the process counts as dead, and a repeat may run the command again."""
+
+FIND = Select(lambda scope: IdempotencyKey.objects.filter(scope=scope).annotate(**READ_AT))
+INSERT = Insert(IdempotencyKey)
+OPEN_CLAIM = Update(
+    lambda scope, order_id: IdempotencyKey.objects.filter(scope=scope, order_id=order_id, status_code=None)
+)
 
 IDEMPOTENT_REPLAYS = Counter(
     "cloudmart_idempotent_replays", "Requests that got the stored response of an earlier request with the same key."
@@ -79,7 +86,7 @@ class Claim:
 
         Raises KeyReused if the key was used for another request, and KeyInUse while the request is processed.
         """
-        self._expired = known = IdempotencyKey.objects.annotate(**READ_AT).filter(scope=self.scope).first()
+        self._expired = known = FIND.first(scope=self.scope)
         if known is None or (known.expires_at <= known.read_at and not known.is_open_order):
             return None
         if known.fingerprint != self.fingerprint:
@@ -103,14 +110,12 @@ class Claim:
             scope=self.scope,
             fingerprint=self.fingerprint,
             order_id=self.order_id,
-            created_at=DatabaseNow(),
-            expires_at=DatabaseNow() + settings.IDEMPOTENCY_KEY_TTL,
+            created_at=NOW,
+            expires_at=from_now(settings.IDEMPOTENCY_KEY_TTL),
             **_columns(response),
         )
-        try:
-            row.save(force_insert=True)
-        except IntegrityError:
-            raise KeyClaimed from None
+        if not INSERT.unless_exists(row):
+            raise KeyClaimed
         transaction.on_commit(partial(setattr, self, "_committed", row))
 
     @property
@@ -150,8 +155,7 @@ def store(scope: str, response: Response, order_id: UUID | None) -> bool:
 
     A stored response is not replaced; and a key that has been used again since belongs to another order.
     """
-    claims = IdempotencyKey.objects.filter(scope=scope, order_id=order_id, status_code=None)
-    return bool(claims.update(**_columns(response)))
+    return bool(OPEN_CLAIM(scope=scope, order_id=order_id).set(**_columns(response)))
 
 
 def purge_keys(limit: int) -> int:

@@ -2,7 +2,8 @@
 
 import re
 from collections import defaultdict
-from typing import Any
+from functools import cache
+from typing import Any, cast
 from uuid import UUID
 
 from django.conf import settings
@@ -92,7 +93,24 @@ class StrictUUIDField(serializers.UUIDField):
         return value
 
 
-class StrictSerializer(serializers.Serializer[Any]):
+@cache
+def _fields_of(serializer: type["SharedFields"]) -> Any:
+    """Returns the bound fields of a serializer class."""
+    return cast(Any, serializers.Serializer.fields).func(serializer())
+
+
+class SharedFields(serializers.Serializer[Any]):
+    """A serializer whose instances share their fields, which DRF copies for each instance.
+
+    So a field must keep nothing, and cannot see the context or the data of its serializer.
+    """
+
+    @property
+    def fields(self) -> Any:
+        return _fields_of(type(self))
+
+
+class StrictSerializer(SharedFields):
     """A serializer that rejects unknown fields instead of ignoring them."""
 
     @classmethod

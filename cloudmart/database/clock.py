@@ -1,9 +1,11 @@
 """The database's clock, the only clock that all processes share."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS
+from django.db.models.expressions import CombinedExpression
 from django.db.models.functions import Now
 from django.db.models.sql import Query
 
@@ -14,6 +16,9 @@ class DatabaseNow(Now):
     In microseconds; on SQLite in milliseconds. Each statement of a transaction has its own time.
     """
 
+    identity = ("DatabaseNow",)
+    """All instances are equal, which Django would find out from the arguments of each."""
+
     def as_mysql(self, compiler: Any, connection: Any, **context: Any) -> Any:
         return self.as_sql(compiler, connection, template="UTC_TIMESTAMP(6)", **context)
 
@@ -23,8 +28,16 @@ class DatabaseNow(Now):
         return self.as_sql(compiler, connection, template=template, **context)
 
 
-READ_AT: dict[str, Any] = {"read_at": DatabaseNow()}
+NOW = DatabaseNow()
+
+READ_AT: dict[str, Any] = {"read_at": NOW}
 """The annotation that gives rows the time at which they were read."""
+
+
+@lru_cache
+def from_now(duration: timedelta) -> CombinedExpression:
+    """Returns the time that lies so far ahead by the database's clock: the same expression for the same duration."""
+    return NOW + duration
 
 
 def database_now() -> datetime:

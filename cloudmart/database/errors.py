@@ -2,7 +2,7 @@
 
 from enum import Enum
 
-from django.db import Error
+from django.db import Error, IntegrityError
 
 
 class Remedy(Enum):
@@ -52,6 +52,8 @@ MYSQL_REMEDIES = {
     4031: Remedy.RECONNECT_UNLESS_COMMITTING,  # the server closed an idle connection
 }
 
+MYSQL_DUPLICATES = {1062, 1586}  # a duplicate entry, without and with the name of the key
+
 SQLITE_REMEDIES = {
     "database is locked": Remedy.REPEAT,
     "database or disk is full": Remedy.WRITE_ELSEWHERE,
@@ -67,3 +69,13 @@ def remedy_for(error: Error) -> Remedy | None:
     if isinstance(reason, int):
         return MYSQL_REMEDIES.get(reason)
     return next((remedy for text, remedy in SQLITE_REMEDIES.items() if text in str(reason)), None)
+
+
+def is_duplicate(error: IntegrityError) -> bool:
+    """Returns True if the statement violates a unique constraint, and no other one.
+
+    Our backend for MySQL may raise the error of an earlier statement, which says nothing about this one.
+    """
+    if getattr(error.__cause__, "is_of_earlier_statement", False):
+        return False
+    return error.args[0] in MYSQL_DUPLICATES or "UNIQUE constraint failed" in str(error)

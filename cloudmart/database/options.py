@@ -6,8 +6,10 @@ from typing import Any
 
 from django.db import connection
 
+MYSQL = "cloudmart.database.mysql"
+
 OPTIONS: dict[str, dict[str, Any]] = {
-    "django.db.backends.mysql": {
+    MYSQL: {
         "charset": "utf8mb4",
         "isolation_level": "read committed",
         "connect_timeout": 5,
@@ -27,18 +29,20 @@ OPTIONS: dict[str, dict[str, Any]] = {
 
 
 def database_from(url: dict[str, Any], max_age: int) -> dict[str, Any]:
-    """Returns the entry of DATABASES for a parsed DATABASE_URL, with the options of its engine.
+    """Returns the entry of DATABASES for a parsed DATABASE_URL, with the options of its engine; for MySQL, our own.
 
     Options in the URL take precedence. A connection is kept open for `max_age` seconds.
     """
+    engine = MYSQL if url["ENGINE"] == "django.db.backends.mysql" else url["ENGINE"]
     database = {
         **url,
-        "OPTIONS": {**OPTIONS.get(url["ENGINE"], {}), **url.get("OPTIONS", {})},
+        "ENGINE": engine,
+        "OPTIONS": {**OPTIONS.get(engine, {}), **url.get("OPTIONS", {})},
         "CONN_MAX_AGE": max_age,
         "CONN_HEALTH_CHECKS": True,
         "ATOMIC_REQUESTS": False,
     }
-    if url["ENGINE"] == "django.db.backends.sqlite3":
+    if engine == "django.db.backends.sqlite3":
         database["TEST"] = {"NAME": f"{url['NAME']}.test"}
     return database
 

@@ -1,12 +1,14 @@
 """The one way to change a status."""
 
 from collections.abc import Collection, Iterable
+from functools import cache
 from typing import Any
 
 from django.db import models
 
-from cloudmart.database.clock import DatabaseNow
+from cloudmart.database.clock import NOW
 from cloudmart.database.fields import CharField, DatabaseTimeField
+from cloudmart.database.prepared import Update
 from cloudmart.kernel.errors import IllegalMove
 
 
@@ -64,5 +66,9 @@ def settle(record: HasMoves, to: str, superseded_by: Iterable[str] = (), **chang
 def _moved(model: type[HasMoves], pks: Collection[Any], to: str, **changes: Any) -> int:
     """Returns how many of the rows had a status that allows it, and were moved."""
     sources = [status for status, targets in model.MOVES.items() if to in targets]
-    rows = model._default_manager.filter(pk__in=pks, status__in=sources)
-    return rows.update(status=to, updated_at=DatabaseNow(), **changes)
+    return _rows_of(model)(pks=list(pks), sources=sources).set(status=to, updated_at=NOW, **changes)
+
+
+@cache
+def _rows_of(model: type[HasMoves]) -> Update:
+    return Update(lambda pks, sources: model._default_manager.filter(pk__in=pks, status__in=sources))

@@ -65,9 +65,24 @@ def call_provider(
     taken before. `before_retry` is called before each further attempt and before the lookup; what it raises ends the
     call.
     """
+    started = timezone.now()
+    try:
+        outcome = operation.call(intent)
+    except RetryableError as error:
+        return _retry(operation, intent, before_retry, started, error)
+    return ProviderResponse(outcome, started, timezone.now())
+
+
+def _retry(
+    operation: RemoteOperation[Any, Any],
+    intent: Intent[Any],
+    before_retry: Callable[[], None],
+    started: datetime,
+    first_error: RetryableError,
+) -> ProviderResponse:
+    """Continues a call whose first attempt has failed."""
     failed: list[Attempt] = []
     in_doubt = not intent.is_new
-    started = timezone.now()
 
     def record_failure(state: RetryCallState) -> None:
         nonlocal started, in_doubt
@@ -85,7 +100,7 @@ def call_provider(
         reraise=True,
     )
     try:
-        outcome = attempts(operation.call, intent)
+        outcome = attempts(failing_first_with(first_error, operation.call), intent)
     except RetryableError:
         if in_doubt:
             before_retry()
@@ -95,6 +110,18 @@ def call_provider(
         *earlier, last = failed
         return ProviderResponse(outcome, last.started, last.finished, tuple(earlier), last.error)
     return ProviderResponse(outcome, started, timezone.now(), tuple(failed))
+
+
+def failing_first_with(error: RetryableError, call: Callable[[Intent[Any]], Outcome]) -> Callable[..., Outcome]:
+    """Returns `call`, except that the first time it raises this error instead."""
+    errors = [error]
+
+    def attempt(intent: Intent[Any]) -> Outcome:
+        if errors:
+            raise errors.pop()
+        return call(intent)
+
+    return attempt
 
 
 def perform(operation: RemoteOperation[Subject, Any], subject: Subject, first: Callable[[], None] = nothing) -> None:

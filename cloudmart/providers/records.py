@@ -1,12 +1,14 @@
 """The rows that say what was asked of a provider, and what came of it."""
 
-from typing import Any, TypeVar
+from functools import cache
+from typing import Any, TypeVar, cast
 from uuid import UUID
 
 from django.db import models
 from django.db.models import QuerySet
 
 from cloudmart.database.fields import CharField, CodeField, DatabaseTimeField
+from cloudmart.database.prepared import Select
 from cloudmart.database.states import HasMoves
 from cloudmart.kernel.errors import DomainError
 from cloudmart.kernel.ids import new_id
@@ -34,7 +36,12 @@ Record = TypeVar("Record", bound=ProviderRecord)
 
 def lock_record(model: type[Record], order_id: UUID) -> Record | None:
     """Returns the order's record, locked; None if there is none."""
-    return model._default_manager.select_for_update().filter(order_id=order_id).first()
+    return cast(Record | None, _locking(model).first(order_id=order_id))
+
+
+@cache
+def _locking(model: type[ProviderRecord]) -> Select[ProviderRecord]:
+    return Select(lambda order_id: model._default_manager.select_for_update().filter(order_id=order_id))
 
 
 def intent_while(status: str, record: Record | None) -> Intent[Record] | None:

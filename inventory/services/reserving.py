@@ -1,17 +1,21 @@
 """The stock of an order: reserved, and then confirmed or released."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from uuid import UUID
 
 from django.conf import settings
 
+from cloudmart.database.prepared import Insert
 from cloudmart.database.states import move_all
 from cloudmart.kernel.order import Basket
 from inventory.errors import ReservationDiffers, ReservationEnded, ReservationExpired
 from inventory.locks import LockedStock, lock_stock
 from inventory.models import Reservation, Status
 from inventory.services.expiry import expire, find_room
+from inventory.stock import shortages_of
+
+INSERT = Insert(Reservation)
 
 
 def reserve_stock(order: Basket) -> None:
@@ -21,17 +25,35 @@ def reserve_stock(order: Basket) -> None:
     and ReservationEnded when the order's reservation of a book was released or has expired.
     """
     stock = lock_stock(order.quantities)
+    if _reserve_anew(stock, order):
+        return
     known = stock.reservations_of(order.order_id)
     for book_id, reservation in known.items():
         _check_stands(reservation, order.quantities[book_id], stock.now)
     wanted = {book_id: copies for book_id, copies in order.quantities.items() if book_id not in known}
     expire(stock, find_room(stock, wanted))
-    reservations = [_new_reservation(order.order_id, book_id, copies, stock.now) for book_id, copies in wanted.items()]
+    reservations = _new_reservations(order.order_id, wanted, stock.now)
+    INSERT(*reservations)
+    _append_reserved(stock, reservations, order.actor)
+    stock.save()
+
+
+def _reserve_anew(stock: LockedStock, order: Basket) -> bool:
+    """Reserves every line of an order that has reserved nothing, if the copies are there. Returns False otherwise."""
+    if shortages_of(order.quantities, {book_id: stock[book_id].available for book_id in order.quantities}):
+        return False
+    reservations = _new_reservations(order.order_id, order.quantities, stock.now)
+    if not INSERT.unless_exists(*reservations):
+        return False
+    _append_reserved(stock, reservations, order.actor)
+    stock.save()
+    return True
+
+
+def _append_reserved(stock: LockedStock, reservations: Iterable[Reservation], actor: str) -> None:
     for reservation in reservations:
         change = stock[reservation.book_id].reserve(reservation.quantity)
-        stock.append(reservation.book_id, change, reservation=reservation, actor=order.actor)
-    Reservation.objects.bulk_create(reservations)
-    stock.save()
+        stock.append(reservation.book_id, change, reservation=reservation, actor=actor)
 
 
 def confirm_stock(order: Basket) -> None:
@@ -83,6 +105,9 @@ def _check_stands(reservation: Reservation, copies: int, now: datetime) -> None:
         raise ReservationEnded(book_id=reservation.book_id, reservation_status=status)
 
 
-def _new_reservation(order_id: UUID, book_id: str, copies: int, now: datetime) -> Reservation:
+def _new_reservations(order_id: UUID, quantities: Mapping[str, int], now: datetime) -> list[Reservation]:
     until = now + settings.RESERVATION_TTL
-    return Reservation(order_id=order_id, shelf_id=book_id, quantity=copies, held_since=now, expires_at=until)
+    return [
+        Reservation(order_id=order_id, shelf_id=book_id, quantity=copies, held_since=now, expires_at=until)
+        for book_id, copies in quantities.items()
+    ]

@@ -11,7 +11,6 @@ from django.db import Error, transaction
 from cloudmart.database.errors import remedy_for
 from cloudmart.database.transactions import durable
 from cloudmart.kernel.errors import DatabaseBusy, DomainError
-from cloudmart.kernel.order import OrderSnapshot
 from cloudmart.providers.calling import ProviderResponse
 from orders import services as orders
 from orders.errors import OrderCancelled
@@ -39,7 +38,7 @@ class Choreography:
 
     def __init__(self, saga: SagaInstance, on_finished: OnFinished) -> None:
         self._saga, self._on_finished = saga, on_finished
-        self._order = OrderSnapshot.from_json(saga.payload)
+        self._order = saga.order
 
     @durable
     def open(self, first: First) -> Call | None:

@@ -10,7 +10,8 @@ from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Greatest
 
-from cloudmart.database.clock import DatabaseNow
+from cloudmart.database.clock import NOW
+from cloudmart.database.prepared import Insert, Select, Update
 from cloudmart.kernel.errors import DomainError
 from cloudmart.kernel.order import OrderSnapshot, StockRequest
 from sagas.choreography.signals import EVENTS, FAILURES, OrderEvent
@@ -22,6 +23,18 @@ from sagas.locks import lock_saga
 from sagas.models import FINISHED, Event, EventReceipt, SagaInstance
 
 PAYLOAD_VERSION = 2
+
+EVENTS_OF = Select(
+    lambda order_id: Event.objects.filter(aggregate_id=order_id).order_by("seq").defer("payload"),
+)
+RECEIPTS_OF = Select(
+    lambda order_id: EventReceipt.objects.filter(event__aggregate_id=order_id).values_list("consumer", "event_id")
+)
+INSERT_SAGA = Insert(SagaInstance)
+INSERT_EVENTS = Insert(Event)
+INSERT_RECEIPTS = Insert(EventReceipt)
+STORED_EVENTS = Update(lambda pks: Event.objects.filter(pk__in=pks))
+LATER_THAN_PUBLISHED = Greatest("timestamp", NOW)
 
 
 class History:
@@ -51,10 +64,9 @@ class History:
     def load(cls, saga: SagaInstance, order: OrderSnapshot) -> Self:
         """Locks the saga's row, and reads its events and receipts. Raises LeaseLost."""
         history = cls(lock_saga(saga.order_id, saga.fence), order, saga, is_new=False)
-        history._events = list(Event.objects.filter(aggregate_id=order.order_id).order_by("seq").defer("payload"))
+        history._events = EVENTS_OF(order_id=order.order_id)
         history._stored_events = len(history._events)
-        receipts = EventReceipt.objects.filter(event__aggregate_id=order.order_id)
-        history._receipts = set(receipts.values_list("consumer", "event_id"))
+        history._receipts = set(RECEIPTS_OF(order_id=order.order_id))
         return history
 
     # --- What has happened ----------------------------------------------------------------------
@@ -133,7 +145,7 @@ class History:
         """Writes the saga, the events and the receipts. Raises LeaseLost."""
         if self.state in FINISHED and self.state != self.saga.status:
             on_finished(SagaResult(self.order, self.state, self.failure, self.saga.idempotency_scope))
-            self._changes["finished_at"] = DatabaseNow()
+            self._changes["finished_at"] = NOW
         self._insert_saga() if self._is_new else self._update_saga()
         self._write_events()
         transaction.on_commit(lambda: vars(self._original).update(vars(self.saga)))
@@ -147,7 +159,7 @@ class History:
         columns = {"status": position.state, "current_step": position.step, "failure": self.failure, **self._changes}
         columns |= self.saga.payload_without_token(self.state) | (NO_LEASE if self.state in FINISHED else {})
         vars(self.saga).update(columns)
-        self.saga.save(force_insert=True)
+        INSERT_SAGA(self.saga)
 
     def _update_saga(self) -> None:
         progress = PROGRESS if self._new_receipts else {}
@@ -158,16 +170,14 @@ class History:
         self.saga.fence += "fence" in self._changes
 
     def _write_events(self) -> None:
-        now = DatabaseNow()
         for event in self.published:
-            event.delivered_at = now if self.is_delivered(event) else None
-        Event.objects.bulk_create(self.published)
-        EventReceipt.objects.bulk_create(self._new_receipts)
+            event.delivered_at = NOW if self.is_delivered(event) else None
+        INSERT_EVENTS(*self.published)
+        INSERT_RECEIPTS(*self._new_receipts)
         stored = self._events[: self._stored_events]
         delivered = [event.pk for event in stored if event.delivered_at is None and self.is_delivered(event)]
         if delivered:
-            rows = Event.objects.filter(pk__in=delivered)
-            rows.update(delivered_at=Greatest("timestamp", DatabaseNow()))
+            STORED_EVENTS(pks=delivered).set(delivered_at=LATER_THAN_PUBLISHED)
 
 
 def order_data(snapshot: dict[str, Any]) -> dict[str, Any]:

@@ -102,7 +102,7 @@ def confirm_draft(
         with suppress(OrderNotDraft):  # it was confirmed or cancelled meanwhile
             return _place(order, changes, claim, should_stop)
     saga = SagaInstance.objects.filter(order_id=draft.pk).first()
-    if saga is None or not OrderSnapshot.from_json(saga.payload).was_draft:
+    if saga is None or not saga.order.was_draft:
         raise OrderNotDraft(order_id=str(draft.pk), order_status=Order.objects.get(pk=draft.pk).status)
     return saga
 

@@ -37,7 +37,7 @@ SAGA_FAILURES = (
 def response_to(saga: SagaInstance) -> Response:
     """Returns the response to placing the order of this saga. Raises SagaFailed."""
     with naming_order(saga.order_id):
-        return placing_response(OrderSnapshot.from_json(saga.payload), saga.status, saga.failure)
+        return placing_response(saga.order, saga.status, saga.failure)
 
 
 def placing_response(order: OrderSnapshot, state: str, failure: dict[str, Any] | None) -> Response:

@@ -3,7 +3,7 @@
 from typing import Any, ClassVar, cast
 
 from django.conf import settings
-from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
+from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from cloudmart.api.examples import CANCELLATION, ITEM_ADDITIONS, ORDERS, PLACED_ORDER, request_example
@@ -146,11 +146,10 @@ def buyer(user: Any, customer_id: str | None) -> Customer:
 class OrderAndSagaOutput(OrderOutput):
     """An order with the state of its saga: null if it has none, because it is, or was, a draft."""
 
-    saga_status = serializers.SerializerMethodField()
+    saga_status = serializers.ChoiceField(State.choices, allow_null=True, default=None, read_only=True)
 
-    @extend_schema_field(serializers.ChoiceField(State.choices, allow_null=True))
-    def get_saga_status(self, order: Order) -> str | None:
-        return self.context["saga_status"]
+    def to_representation(self, order: Order) -> dict[str, Any]:
+        return {**super().to_representation(order), "saga_status": self.context["saga_status"]}
 
 
 @extend_schema_serializer(examples=CANCELLATION)

@@ -6,15 +6,18 @@ extends the lease with every write. A driver that finds another fence has lost t
 
 import os
 import socket
+from datetime import timedelta
+from functools import lru_cache
 from threading import get_native_id
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.db.models import DateTimeField, Exists, F, OuterRef, Q, Value
+from django.db.models.expressions import Combinable
 from django.db.models.functions import Coalesce, Greatest
 
-from cloudmart.database.clock import DatabaseNow
+from cloudmart.database.clock import DatabaseNow, from_now
 from cloudmart.database.transactions import durable, joining
 from cloudmart.kernel.order import OrderSnapshot
 from cloudmart.kernel.text import LONGEST_REASON, storable
@@ -36,27 +39,34 @@ DIED = "Its driver stopped without releasing the lease."
 
 def lease(doublings: int = 0) -> dict[str, Any]:
     """Returns the columns of a saga whose lease this thread acquires, for LEASE seconds, doubled so many times."""
-    until = DatabaseNow() + settings.LEASE * 2 ** min(doublings, MAX_DOUBLINGS)
+    until = from_now(settings.LEASE * 2 ** min(doublings, MAX_DOUBLINGS))
     return {"owner": _driver(), "lease_until": until, "wake_at": None, "abandoned_at": None}
 
 
 def extended_lease() -> dict[str, Any]:
     """Returns the columns that change when the holder extends its lease. A longer lease is not shortened."""
-    until = DatabaseNow() + settings.LEASE
-    return {"owner": _driver(), "lease_until": Greatest(Coalesce("lease_until", until), until)}
+    return {"owner": _driver(), "lease_until": _extended(settings.LEASE)}
+
+
+@lru_cache
+def _extended(duration: timedelta) -> Combinable:
+    until = from_now(duration)
+    return Greatest(Coalesce("lease_until", until), until)
 
 
 def new_saga(order: OrderSnapshot, idempotency_scope: str) -> SagaInstance:
     """Returns the unsaved saga of a new order, leased to this thread."""
-    return SagaInstance(
+    saga = SagaInstance(
         saga_type=order.saga_style,
         order_id=order.order_id,
         payload=order.as_json(),
         idempotency_scope=idempotency_scope,
         fence=1,
-        deadline_at=DatabaseNow() + settings.SAGA_DEADLINE,
+        deadline_at=from_now(settings.SAGA_DEADLINE),
         **lease(),
     )
+    saga.order = order
+    return saga
 
 
 def is_free() -> Q:
@@ -74,9 +84,8 @@ def is_due() -> Q:
     return is_waiting() & (Q(wake_at=None) | Q(wake_at__lte=DatabaseNow()))
 
 
-def is_late() -> Q:
-    """Sagas past their deadline."""
-    return Q(deadline_at__lte=DatabaseNow())
+LATE = Q(deadline_at__lte=DatabaseNow())
+"""Sagas past their deadline."""
 
 
 def has_work_left() -> Q:

@@ -8,10 +8,14 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from cloudmart.api.admin import ReadOnlyAdmin, ReadOnlyInline, permission_to
-from sagas.models import Event, EventReceipt, OperatorCommand, SagaAction, SagaInstance, SagaStepLog
+from cloudmart.api.admin import ReadOnlyAdmin, ReadOnlyInline, fixed_choices, permission_to
+from orders.models import SagaStyle
+from sagas.choreography.reactions import REACTIONS
+from sagas.choreography.signals import EVENTS
+from sagas.models import UNFINISHED, Event, EventReceipt, OperatorCommand, SagaAction, SagaInstance, SagaStepLog
 from sagas.operations import parcels as parcels
 from sagas.operations.bulk import Message, ask_or_run, run_each
+from sagas.orchestration.workflow import ORDER_WORKFLOW
 from shipping.admin import ShipmentAdmin
 from shipping.models import Shipment
 
@@ -38,6 +42,18 @@ def saga_action(command: OperatorCommand, description: str) -> Callable[..., Any
     return run
 
 
+class AttentionFilter(admin.SimpleListFilter):
+    """The sagas that an operator must look at. None of them is finished, so the index by status finds them."""
+
+    title = parameter_name = "attention"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("required", "required")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[SagaInstance]) -> QuerySet[SagaInstance]:
+        return queryset.filter(status__in=UNFINISHED, attention__isnull=False) if self.value() else queryset
+
+
 @admin.register(SagaInstance)
 class SagaInstanceAdmin(ReadOnlyAdmin):
     list_display = [
@@ -50,11 +66,11 @@ class SagaInstanceAdmin(ReadOnlyAdmin):
         "created_at",
         "finished_at",
     ]
-    list_filter = ["status", "saga_type", ("attention", admin.EmptyFieldListFilter)]
-    search_fields = ["id", "order_id"]
+    list_filter = [AttentionFilter, "status", fixed_choices("saga_type", SagaStyle)]
+    search_fields = ["order_id", "id"]
     inlines = [ActionInline, StepInline]
     exclude = ["payload"]
-    ordering = ["-id"]
+    list_defer = ("payload", "failure")
     actions = [
         saga_action(OperatorCommand.CANCEL, "Cancel: undo everything"),
         saga_action(OperatorCommand.RETRY, "Retry: resume now"),
@@ -74,31 +90,30 @@ class SagaInstanceAdmin(ReadOnlyAdmin):
 class SagaActionAdmin(ReadOnlyAdmin):
     list_display = ["at", "actor", "command", "saga", "reason", "outcome"]
     list_filter = ["command"]
-    search_fields = ["saga__order_id", "actor", "reason"]
-    list_select_related = ["saga"]
-    ordering = ["-id"]
+    search_fields = ["saga__order_id", "saga"]
+    list_prefetch_related = ("saga",)
 
 
 @admin.register(SagaStepLog)
 class SagaStepLogAdmin(ReadOnlyAdmin):
     list_display = ["saga_id", "seq", "step", "direction", "attempt", "status", "state", "started", "finished"]
-    list_filter = ["direction", "status", "step"]
-    search_fields = ["saga__id", "saga__order_id"]
+    list_filter = ["direction", "status", fixed_choices("step", [step.name for step in ORDER_WORKFLOW])]
+    search_fields = ["saga__order_id", "saga"]
 
 
 @admin.register(Event)
 class EventAdmin(ReadOnlyAdmin):
     list_display = ["aggregate_id", "seq", "event_type", "timestamp", "delivered_at"]
-    list_filter = ["event_type"]
-    search_fields = ["id", "aggregate_id"]
-    ordering = ["-id"]
+    list_filter = [fixed_choices("event_type", EVENTS)]
+    list_defer = ("payload",)
+    search_fields = ["aggregate_id", "id"]
 
 
 @admin.register(EventReceipt)
 class EventReceiptAdmin(ReadOnlyAdmin):
     list_display = ["event_id", "consumer", "received_at"]
-    list_filter = ["consumer"]
-    search_fields = ["event__aggregate_id", "event__id"]
+    list_filter = [fixed_choices("consumer", REACTIONS)]
+    search_fields = ["event__aggregate_id", "event"]
 
 
 @admin.register(Shipment)

@@ -15,7 +15,6 @@ from django.template.response import TemplateResponse
 from cloudmart.api.admin import ReadOnlyAdmin
 from cloudmart.api.deadlines import request_deadline
 from cloudmart.api.problems import operator_message
-from cloudmart.kernel.order import OrderSnapshot
 from cloudmart.kernel.viewers import actor_of
 from sagas.desk.reasons import CANCELLED_BY_SHOP, STOPPED_BY_SHOP
 from sagas.models import OperatorCommand, SagaInstance
@@ -96,9 +95,7 @@ def confirmation(
         "media": admin.media,
         "command": command,
         "consequence": CONSEQUENCES[command],
-        "rows": [
-            (saga, OrderSnapshot.from_json(saga.payload).totals.total, left_out(command, saga)) for saga in sagas
-        ],
+        "rows": [(saga, saga.order.totals.total, left_out(command, saga)) for saga in sagas],
         "form": form,
         "checkbox": ACTION_CHECKBOX_NAME,
         "confirmed": CONFIRMED,

@@ -4,17 +4,16 @@ from copy import copy
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, Value
-from django.db.models.functions import Greatest
+from django.db.models import F
 from django.utils import timezone
 
-from cloudmart.database.clock import DatabaseNow
+from cloudmart.database.prepared import Insert
 from cloudmart.kernel.errors import DomainError
 from cloudmart.kernel.order import OrderSnapshot
 from cloudmart.providers.operation import Intent
 from cloudmart.providers.outcomes import Refused
 from orders.errors import OrderCancelled
-from sagas.engine.lease import is_late, lease
+from sagas.engine.lease import LATE, lease
 from sagas.engine.style import Call, OnFinished, SagaResult, Settled
 from sagas.engine.transitions import Position, transition
 from sagas.engine.waiting import CANCELLATION_REQUESTED
@@ -26,6 +25,9 @@ from sagas.orchestration.workflow import Local, Remote, Step, Workflow
 
 CANCELLATION, DEADLINE = "cancel", "deadline"
 """Stand in the log in place of a step: what has triggered the compensation, if no step has."""
+
+CANCELLED_OR_LATE = CANCELLATION_REQUESTED | LATE
+INSERT = Insert(SagaInstance)
 
 
 class Execution:
@@ -47,14 +49,14 @@ class Execution:
     def insert_saga(self, goal: Position) -> None:
         """Stores the new saga at its goal: if no step is refused, this transaction does not write it again."""
         self._saga.status, self._saga.current_step = goal.state, goal.step
-        self._saga.save(force_insert=True)
+        INSERT(self._saga)
 
     def advance_cursor(self, planned: Plan, *, is_resumed: bool) -> tuple[str, DomainError] | None:
         """Moves the cursor to the goal of the plan. Returns what triggers the compensation instead, if anything does.
 
         Raises LeaseLost.
         """
-        forbidden = CANCELLATION_REQUESTED | is_late() if is_resumed else CANCELLATION_REQUESTED
+        forbidden = CANCELLED_OR_LATE if is_resumed else CANCELLATION_REQUESTED
         if transition(self._saga, planned.goal, unless=forbidden if planned.goes_forward else None):
             return None
         stored = SagaInstance.objects.get(pk=self._saga.pk)
@@ -157,7 +159,7 @@ class Execution:
         changes: dict[str, Any] = {}
         if self._state in FINISHED:
             on_finished(SagaResult(self._order, self._state, self._failure, self._saga.idempotency_scope))
-            changes["finished_at"] = Greatest(DatabaseNow(), Value(self.log.ended))
+            changes["finished_at"] = self.log.ended
         position = Position(self._state, call.name if call else "")
         if changes or (position, self._failure) != (Position.of(self._saga), self._saga.failure):
             self._move_to(position, failure=self._failure, **changes)

@@ -4,7 +4,6 @@ from django.db import transaction
 
 from cloudmart.database.transactions import durable
 from cloudmart.kernel.errors import DomainError
-from cloudmart.kernel.order import OrderSnapshot
 from cloudmart.providers.calling import ProviderResponse
 from cloudmart.providers.outcomes import Refused
 from sagas.engine.style import Call, First, OnFinished, Settled
@@ -20,7 +19,7 @@ class Orchestrator:
 
     def __init__(self, saga: SagaInstance, on_finished: OnFinished, workflow: Workflow = ORDER_WORKFLOW) -> None:
         self._saga, self._workflow, self._on_finished = saga, workflow, on_finished
-        self._order = OrderSnapshot.from_json(saga.payload)
+        self._order = saga.order
         self._last_seq: int | None = None
 
     @durable

@@ -6,11 +6,14 @@ from functools import partial
 from django.db import transaction
 from django.utils import timezone
 
+from cloudmart.database.prepared import Insert
 from cloudmart.kernel.text import LONGEST_ERROR, storable
 from cloudmart.providers.calling import ProviderResponse
 from sagas.engine.metrics import count_log
 from sagas.engine.style import Call
 from sagas.models import Direction, SagaInstance, SagaStepLog, StepStatus
+
+INSERT = Insert(SagaStepLog)
 
 
 class StepLog:
@@ -73,5 +76,5 @@ class StepLog:
 
     def write(self) -> None:
         """Adds the lines to the saga's log, and counts them once they are committed."""
-        SagaStepLog.objects.bulk_create(self._lines)
+        INSERT(*self._lines)
         transaction.on_commit(partial(count_log, self._saga.saga_type, self._lines))

@@ -208,7 +208,7 @@ def test_a_deep_page_is_read_from_an_index(operator, many_orders):
         "?created_from=2026-11-21T13:00:00Z": "orders_by_time",
         "?status=pending": "orders_by_status",
         "?customer_id=customer-001": "orders_of_customer",
-        "?saga=choreography": "orders_by_style",
+        "?saga=choreography": "orders_by_time",
     }.items():
         page = f"/orders{query}"
         for _ in range(3):

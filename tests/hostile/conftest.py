@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.api import children_of
+from benchmarks.processes import children_of
 from tests.processes import TIMEOUT, free_port, run_python, serving
 
 QUIET_WITH_SHORT_TIMEOUTS = {

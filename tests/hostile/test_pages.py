@@ -46,6 +46,19 @@ def test_the_content_security_policy_allows_only_own_files(db, client, path):
     assert not {"'unsafe-inline'", "'unsafe-eval'"} & set(" ".join(policy.values()).split())
 
 
+def test_only_the_debug_pages_of_django_have_no_policy(db, client, settings):
+    settings.DEBUG = True
+    assert "Content-Security-Policy" not in client.get("/nothing")
+    assert "Content-Security-Policy" in client.get("/docs")
+
+
+@pytest.mark.parametrize("path", ["/orders", "/nothing", "/healthz"])
+def test_responses_to_a_token_have_the_same_headers(api, client, path):
+    names = ("Content-Security-Policy", "X-Content-Type-Options", "Referrer-Policy", "X-Frame-Options")
+    with_token, without = api.get(path), client.get(path)
+    assert [with_token[name] for name in names] == [without[name] for name in names]
+
+
 @pytest.mark.parametrize("path", ["/docs", "/admin/login/"])
 def test_no_public_page_has_inline_scripts_or_styles(db, client, path):
     assert not INLINE.search(client.get(path).content.decode())

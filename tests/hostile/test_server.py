@@ -11,7 +11,7 @@ from select import select
 
 import pytest
 
-from benchmarks.api import resident_memory
+from benchmarks.processes import resident_memory
 from tests.hostile.conftest import servers_under
 from tests.known_bugs import known_bug
 from tests.processes import TIMEOUT, listens, wait_until

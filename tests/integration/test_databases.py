@@ -4,7 +4,7 @@ import re
 
 import pytest
 from django.apps import apps
-from django.db import IntegrityError, connection, models
+from django.db import IntegrityError, connection, models, transaction
 
 from cloudmart.kernel.ids import new_id
 from inventory.models import Reservation, StockEvent
@@ -55,6 +55,25 @@ def test_transactions_have_the_expected_isolation(transactional_db):
     with connection.cursor() as cursor:
         cursor.execute("SHOW SESSION VARIABLES WHERE Variable_name IN ('transaction_isolation', 'tx_isolation')")
         assert {value for _, value in cursor.fetchall()} == {"READ-COMMITTED"}
+
+
+@pytest.mark.skipif(connection.vendor != "mysql", reason="SQLite is never in another mode")
+@pytest.mark.parametrize("outcome", ["COMMIT", "ROLLBACK"])
+def test_a_transaction_adds_two_round_trips_to_its_statements(transactional_db, outcome):
+    CustomerFactory()
+    with connection.cursor() as cursor:
+
+        def round_trips():
+            cursor.execute("SHOW SESSION STATUS LIKE 'Questions'")
+            return int(cursor.fetchone()[1])
+
+        before = round_trips()
+        with transaction.atomic(durable=True):
+            cursor.execute("DELETE FROM customers")
+            transaction.set_rollback(outcome == "ROLLBACK")
+        assert round_trips() - before == len(["BEGIN", "DELETE", outcome, "SHOW"])
+    assert Customer.objects.exists() == (outcome == "ROLLBACK")
+    assert connection.connection.get_autocommit()
 
 
 @known_bug("MySQL: rows changed")

@@ -28,6 +28,15 @@ def environment(tmp_path):
     }
 
 
+@pytest.fixture
+def one_core():
+    """Lets the test and its processes use one core only."""
+    usable = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(usable)})
+    yield
+    os.sched_setaffinity(0, usable)
+
+
 def request(port, method, path, token="", body=None):
     """Sends a request over a new connection. Returns the status and text of the response."""
     connection = HTTPConnection("127.0.0.1", port, timeout=30)
@@ -79,6 +88,18 @@ def test_metrics_sum_over_the_processes_of_the_server(tmp_path, environment):
     requests = [line for line in written if line["event"] == "request" and line["path"] == "/orders"]
     assert len(requests) == placed + 1 and all(line["request_id"] for line in requests)
     assert customer not in str(written) and operator not in str(written)
+
+
+def test_by_default_there_is_a_process_for_each_usable_core_and_nothing_to_warn_about(environment, one_core, capsys):
+    for name in ("WEB_WORKERS", "WEB_THREADS"):
+        del environment[name]
+    run_python("manage.py", "migrate", "--verbosity", "0", env=environment)
+    port = free_port()
+    with serving(port, environment):
+        assert request(port, "GET", "/healthz")[0] == request(port, "GET", "/readyz")[0] == 200
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert sum(line["event"].startswith("Started worker") for line in lines) == 1
+    assert {line["level"] for line in lines} == {"info"}
 
 
 def test_metrics_of_processes_that_share_a_folder_are_added(tmp_path):

@@ -1,0 +1,80 @@
+"""Admin lists of large tables: each page reads a bounded number of rows, by an index and in its order."""
+
+from typing import Any
+
+from django.contrib.admin.views.main import ChangeList
+from django.core.paginator import Paginator
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.functional import cached_property
+
+from cloudmart.database.indexes import scan
+
+MOST_COUNTED = 3_000
+"""Rows that a list counts and has pages for, and rows in which it looks for what no index finds."""
+
+
+class RowCount(int):
+    """A number of rows, with the words in which a page shows it."""
+
+    def __new__(cls, number: int, words: str) -> "RowCount":
+        count = super().__new__(cls, number)
+        count.words = words
+        return count
+
+    words: str
+
+    def __str__(self) -> str:
+        return self.words
+
+
+class BoundedPaginator(Paginator):
+    """The pages of the first MOST_COUNTED rows."""
+
+    has_more = False
+
+    @cached_property
+    def count(self) -> int:
+        rows: Any = self.object_list
+        counted: int = rows.order_by()[: MOST_COUNTED + 1].count()
+        self.has_more = counted > MOST_COUNTED
+        return min(counted, MOST_COUNTED)
+
+
+class IndexedChangeList(ChangeList):
+    """A list by the index that finds the search and the filters, in the order of that index.
+
+    If there are conditions besides those of the index, it shows the matches among the first MOST_COUNTED rows of that
+    index, and says so.
+    """
+
+    model_admin: Any
+    is_part = False
+
+    def apply_select_related(self, qs: QuerySet[Any]) -> QuerySet[Any]:
+        """Reads related rows in queries of their own: with a join the database may sort all rows."""
+        return qs.prefetch_related(*self.model_admin.list_prefetch_related).defer(*self.model_admin.list_defer)
+
+    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
+        """Returns the order of the whole table, which a search or a filter replaces by that of its index."""
+        return list(self.model_admin.get_ordering(request))
+
+    def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Any]:
+        rows = super().get_queryset(request, exclude_parameters)
+        if rows.query.is_empty():
+            return rows
+        (order,) = self.get_ordering(request, rows)
+        plan = scan(rows, order)
+        if not plan.others:
+            return plan.ordered()
+        rows, self.is_part = plan.first(MOST_COUNTED)
+        return rows
+
+    def get_results(self, request: HttpRequest) -> None:
+        """Also limits a list of one page, so that the database knows how few rows are read."""
+        super().get_results(request)
+        self.result_list = self.result_list[: self.list_per_page] if self.result_count else self.queryset.none()
+        if self.is_part:
+            self.result_count = RowCount(self.result_count, f"{self.result_count} of the first {MOST_COUNTED}")
+        elif self.paginator.has_more:
+            self.result_count = RowCount(self.result_count, f"more than {self.result_count}")

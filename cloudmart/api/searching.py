@@ -1,0 +1,69 @@
+"""Searches in the admin: by an exact key, or by how a value begins, one indexed column after another."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.contrib.admin.utils import get_fields_from_path
+from django.core.exceptions import ValidationError
+from django.db.models import Model
+from django.db.models.constants import LOOKUP_SEP
+
+MOST_RELATED = 100
+"""Related rows that a key may find."""
+
+Lookup = dict[str, Any]
+
+
+def key_of(model: type[Model], paths: Iterable[str], term: str) -> Lookup | None:
+    """Returns the lookup of the first column in which the term finds something.
+
+    The columns are asked in turn: with an OR over several, a database may use none of their indexes.
+    """
+    lookups = (lookup_of(model, path, term) for path in paths)
+    return next((each for each in lookups if each and model._default_manager.filter(**each).exists()), None)
+
+
+def lookup_of(model: type[Model], path: str, term: str) -> Lookup | None:
+    """Returns the lookup of the term in this column; None if it cannot be a value of it.
+
+    A column of a related table is looked up there, and becomes a lookup of the rows found.
+    """
+    if path.startswith("^"):
+        return {f"{path[1:]}__istartswith": term}
+    name, _, rest = path.partition(LOOKUP_SEP)
+    column: Any = model._meta.get_field(name)
+    if rest:
+        return _of_related(column, lookup_of(column.related_model, rest, term))
+    try:
+        return {column.attname: column.to_python(term)}
+    except ValidationError:
+        return None
+
+
+def _of_related(column: Any, lookup: Lookup | None) -> Lookup | None:
+    if not lookup:
+        return None
+    related = column.related_model._default_manager.filter(**lookup)
+    found = list(related.values_list("pk", flat=True)[:MOST_RELATED])
+    if len(found) == 1:
+        return {column.attname: found[0]}
+    return {f"{column.attname}__in": found} if found else None
+
+
+def described(model: type[Model], paths: Iterable[str]) -> str:
+    """Returns what a search takes, for people."""
+    exact = _listed([_label(model, path) for path in paths if not path.startswith("^")])
+    beginnings = _listed([_label(model, path[1:]) for path in paths if path.startswith("^")])
+    parts = [f"an exact {exact}"] * bool(exact) + [f"the beginning of a {beginnings}"] * bool(beginnings)
+    return f"Search by {', or by '.join(parts)}." if parts else ""
+
+
+def _listed(labels: list[str]) -> str:
+    *others, last = labels or [""]
+    return f"{', '.join(others)} or {last}" if others else last
+
+
+def _label(model: type[Model], path: str) -> str:
+    fields = get_fields_from_path(model, path)
+    names = [str(each.verbose_name) for each in fields]
+    return names[-1] if len(names) == 1 or names[-1] not in {"ID", "code"} else names[-2]

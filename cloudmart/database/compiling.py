@@ -1,0 +1,182 @@
+"""Compiling a queryset whose values are not known yet, for `cloudmart.database.prepared`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias, cast
+
+from django.core.exceptions import EmptyResultSet
+from django.db import DEFAULT_DB_ALIAS, models
+from django.db.models.expressions import Combinable, Expression
+from django.db.models.query import get_related_populators
+from django.db.transaction import TransactionManagementError
+
+Field: TypeAlias = "models.Field[Any, Any]"
+
+LISTS = (list, tuple, set, frozenset)
+
+TAKEN_AS_IT_IS = {models.CharField: str, models.TextField: str, models.IntegerField: int}
+"""The type of value that every driver takes unchanged, by field."""
+
+Shape = tuple[tuple[str, Any], ...]
+"""What the SQL of a statement depends on: the arguments by name. Only None and expressions stand there themselves."""
+
+VALUE = object()
+"""Stands in a shape for any single value, and its length for a list."""
+
+
+class Slot:
+    """The place of a value among the parameters of a compiled statement."""
+
+    __slots__ = ("key", "prepare", "type")
+
+    def __init__(self, key: Any, field: Field, *, is_stored: bool) -> None:
+        self.key = key
+        self.prepare = field.get_db_prep_save if is_stored else field.get_db_prep_value
+        target = field
+        while target.remote_field:
+            target = cast(Any, target).target_field
+        self.type = next((type_ for kind, type_ in TAKEN_AS_IT_IS.items() if isinstance(target, kind)), None)
+
+
+class Parameter(Expression):
+    """Stands for a value, or for a list of `length` values, with which the statement will be executed.
+
+    A value to store has the field in which it is stored; any other gets the one that it is compared with.
+    """
+
+    def __init__(self, key: Any, field: Field | None = None, *, length: int | None = None) -> None:
+        super().__init__(field)
+        self.key, self.length, self.is_stored = key, length, field is not None
+
+    def resolve_expression(self, *args: Any, **kwargs: Any) -> Parameter:
+        return self
+
+    def as_sql(self, compiler: Any, connection: Any) -> Any:
+        if self.length is None:
+            return "%s", [Slot(self.key, self.output_field, is_stored=self.is_stored)]
+        slots = [Slot((self.key, at), self.output_field, is_stored=False) for at in range(self.length)]
+        return f"({', '.join(['%s'] * self.length)})", slots
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """SQL, and its parameters: slots, and the constants of expressions."""
+
+    sql: str
+    params: Sequence[Any]
+
+    def execute(self, connection: Any, values: Any) -> Any:
+        """Executes the statement with the values of its slots, by key. Returns the cursor."""
+        cursor = connection.cursor()
+        cursor.execute(self.sql, self._filled(connection, values))
+        return cursor
+
+    def defer(self, connection: Any, values: Any) -> None:
+        """Executes the statement, whose result nobody needs, now or, if the backend can, with the next statement."""
+        with getattr(connection, "deferring_cursor", connection.cursor)() as cursor:
+            cursor.execute(self.sql, self._filled(connection, values))
+
+    def _filled(self, connection: Any, values: Any) -> list[Any]:
+        params = []
+        for param in self.params:
+            if param.__class__ is Slot:
+                value = values[param.key]
+                params.append(value if value.__class__ is param.type else param.prepare(value, connection))
+            else:
+                params.append(param)
+        return params
+
+
+class Selection:
+    """A compiled SELECT, and how its rows become instances or tuples."""
+
+    def __init__(self, select: Compiled, compiler: Any, *, as_tuples: bool) -> None:
+        self._select, self._locks, self._model = select, compiler.query.select_for_update, None
+        columns = [column for column, _, _ in compiler.select[: compiler.col_count]]
+        self._converters = list(compiler.get_converters(columns).items())
+        self._annotations = list(compiler.annotation_col_map.items())
+        if not as_tuples:
+            info = compiler.klass_info
+            self._model = info["model"]
+            self._own = slice(info["select_fields"][0], info["select_fields"][-1] + 1)
+            self._names = [column.target.attname for column in columns[self._own]]
+            self._populators = cast(Any, get_related_populators)(info, compiler.select, DEFAULT_DB_ALIAS)
+
+    def rows(self, connection: Any, values: dict[Any, Any]) -> list[Any]:
+        """Executes the statement with the values of its slots, by key. Returns the rows."""
+        if self._locks and connection.features.has_select_for_update and not connection.in_atomic_block:
+            raise TransactionManagementError("select_for_update cannot be used outside of a transaction.")
+        with self._select.execute(connection, values) as cursor:
+            found = cursor.fetchall()
+        return [self._as_row(self._converted(row, connection)) for row in found]
+
+    def _converted(self, row: Sequence[Any], connection: Any) -> list[Any]:
+        converted = list(row)
+        for at, (converters, column) in self._converters:
+            for convert in converters:
+                converted[at] = convert(converted[at], column, connection)
+        return converted
+
+    def _as_row(self, row: list[Any]) -> Any:
+        if self._model is None:
+            return tuple(row)
+        instance = self._model.from_db(DEFAULT_DB_ALIAS, self._names, row[self._own])
+        for populator in self._populators:
+            populator.populate(row, instance)
+        for name, at in self._annotations:
+            setattr(instance, name, row[at])
+        return instance
+
+
+def compiled(compiler: Any) -> Compiled | None:
+    """Returns the compiled query; None if it certainly concerns no row."""
+    _bind(compiler.query.where)
+    try:
+        return Compiled(*compiler.as_sql())
+    except EmptyResultSet:
+        return None
+
+
+def _bind(conditions: Any) -> None:
+    """Gives each parameter in these conditions the field that it is compared with."""
+    for condition in conditions.children:
+        if hasattr(condition, "children"):
+            _bind(condition)
+        elif isinstance(parameter := getattr(condition, "rhs", None), Parameter):
+            parameter.output_field = condition.lhs.output_field
+
+
+def shape_of(arguments: dict[str, Any]) -> Shape:
+    return tuple([(name, _marker(value)) for name, value in arguments.items()])
+
+
+def _marker(value: Any) -> Any:
+    if value is None or isinstance(value, Combinable):
+        return value
+    return len(value) if isinstance(value, LISTS) else VALUE
+
+
+def placeholders(shape: Shape) -> dict[str, Any]:
+    """Returns the arguments of a statement of this shape, with parameters in place of values."""
+    return {name: _placeholder(name, marker) for name, marker in shape}
+
+
+def _placeholder(name: str, marker: Any) -> Any:
+    if marker is VALUE:
+        return Parameter(name)
+    if isinstance(marker, int):
+        return Parameter(name, length=marker) if marker else []
+    return marker
+
+
+def values_of(arguments: dict[str, Any]) -> dict[Any, Any]:
+    """Returns the values of these arguments by the keys of their slots."""
+    values: dict[Any, Any] = {}
+    for name, value in arguments.items():
+        if isinstance(value, LISTS):
+            values.update(((name, at), each) for at, each in enumerate(value))
+        else:
+            values[name] = value
+    return values

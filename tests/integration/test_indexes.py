@@ -1,0 +1,210 @@
+"""Every index serves a query of the product or keeps a promise. Those that do neither cost every order a write."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.apps import apps
+from django.core.management import call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from rest_framework.test import APIClient
+
+from inventory.audit import reservations_match_ledger
+from inventory.selectors import expired_copies, inventory_at, reservations_of
+from orders.models import SagaStyle
+from orders.selectors import find_order
+from payments.selectors import find_payment
+from payments.unsettled import UNSETTLED as PAYMENTS
+from sagas.desk.cancelling import cancel_order
+from sagas.desk.status import saga_status
+from sagas.engine.recovery import due
+from sagas.operations.stale_intents import stale
+from sagas.selectors import find_saga
+from shipping.selectors import find_shipment
+from shipping.unsettled import UNSETTLED as PARCELS
+from tests.committed import add_stock, expire_reservations
+from tests.conftest import signed_in
+
+BOOK = "book-123"
+ORDER = {"book_id": BOOK, "quantity": 1, "payment_method": "credit_card"}
+ROOT = Path(__file__).resolve().parents[2]
+APPS = ("cloudmart", "orders", "inventory", "payments", "shipping", "sagas")
+MODELS = {model._meta.db_table: model for app in APPS for model in apps.get_app_config(app).get_models()}
+
+
+@dataclass(frozen=True)
+class Shop:
+    """A customer, an operator, and a completed order of each style."""
+
+    api: APIClient
+    desk: APIClient
+    operator: Any
+    orchestrated: UUID
+    choreographed: UUID
+
+    @property
+    def moment(self) -> Any:
+        return find_order(self.orchestrated, self.operator).created_at
+
+
+Query = Callable[[Shop], object]
+
+
+def place(shop: Shop) -> object:
+    return shop.api.post("/orders", ORDER, HTTP_IDEMPOTENCY_KEY="key-1")
+
+
+def list_orders(shop: Shop, **filters: str) -> object:
+    return shop.desk.get("/orders", filters)
+
+
+def status(shop: Shop) -> object:
+    return saga_status(shop.orchestrated, shop.operator)
+
+
+def unsettled(kind: Any) -> Query:
+    return lambda shop: list(stale(kind).order_by("updated_at")[:1])
+
+
+def nothing(shop: Shop) -> None:
+    """No query uses it: the index is unique, and that is the promise."""
+
+
+CHARGE, _, REFUND = PAYMENTS
+PARCEL, _ = PARCELS
+
+INDEXES: dict[str, dict[str, Query]] = {
+    "idempotency_keys": {
+        "scope": place,
+        "expires_at": lambda shop: call_command("purge_idempotency_keys", verbosity=0),
+    },
+    "customers": {"user_id": place},
+    "orders": {
+        "created_at, id": partial(list_orders, created_from="2026-01-01T00:00:00Z"),
+        "customer_id, created_at, id": lambda shop: shop.api.get("/orders"),
+        "status, created_at, id": partial(list_orders, status="pending"),
+    },
+    "order_items": {"order_id, book_id": lambda shop: find_order(shop.orchestrated, shop.operator)},
+    "books": {},
+    "inventory": {},
+    "reservations": {
+        "order_id, book_id": lambda shop: reservations_of(shop.orchestrated),
+        "status, expires_at": lambda shop: expire_reservations(10),
+        "book_id, status, expires_at": lambda shop: expired_copies([BOOK]),
+    },
+    "stock_events": {
+        "book_id, version": lambda shop: shop.api.get(f"/inventory/{BOOK}/events"),
+        "book_id, reference": lambda shop: add_stock(BOOK, 1, reference="delivery-1"),
+        "book_id, happened_at": lambda shop: inventory_at(BOOK, shop.moment),
+        "order_id": lambda shop: reservations_match_ledger.check(1),
+    },
+    "inventory_view": {"available, book_id": lambda shop: shop.api.get("/inventory?in_stock=true")},
+    "payments": {
+        "order_id": lambda shop: find_payment(shop.orchestrated, shop.operator),
+        "idempotency_key": nothing,
+        "status, updated_at": unsettled(CHARGE),
+    },
+    "refunds": {
+        "payment_id, reference": lambda shop: find_payment(shop.choreographed, shop.operator),
+        "idempotency_key": nothing,
+        "status, updated_at": unsettled(REFUND),
+    },
+    "shipments": {
+        "order_id": lambda shop: find_shipment(shop.orchestrated, shop.operator),
+        "idempotency_key": nothing,
+        "status, updated_at": unsettled(PARCEL),
+    },
+    "saga_instances": {
+        "order_id": lambda shop: find_saga(shop.orchestrated),
+        "status, wake_at": lambda shop: due(10),
+    },
+    "saga_actions": {"saga_id": status},
+    "saga_step_logs": {"saga_id, seq": status},
+    "events": {"aggregate_id, seq": status, "delivered_at": lambda shop: due(10)},
+    "event_receipts": {"event_id, consumer": lambda shop: cancel_order(shop.choreographed, "Changed my mind.")},
+}
+"""By table and columns, besides the primary keys: the query of the product that needs the index."""
+
+CASES = [(table, columns) for table, indexes in INDEXES.items() for columns in indexes]
+
+
+def query_of(table: str, columns: str) -> Query:
+    return INDEXES[table][columns]
+
+
+@pytest.fixture
+def shop(api, operator, shelve) -> Shop:
+    shelve(BOOK, 20)
+    orders = {style: api.post("/orders", {**ORDER, "saga": style}).json()["order_id"] for style in SagaStyle}
+    shop = Shop(api, signed_in(operator), operator, *(UUID(orders[style]) for style in SagaStyle))
+    place(shop)
+    return shop
+
+
+def indexes_of(table: str) -> dict[str, str]:
+    """Returns the columns of each index by its name. Raises AssertionError if two have the same columns."""
+    with connection.cursor() as cursor:
+        found = connection.introspection.get_constraints(cursor, table)
+    kept = {
+        name: ", ".join(each["columns"])
+        for name, each in found.items()
+        if each["index"] or each["unique"] or each["primary_key"]
+    }
+    assert len(set(kept.values())) == len(kept), kept
+    return kept
+
+
+def expected_in(table: str) -> set[str]:
+    return {MODELS[table]._meta.pk.column, *INDEXES[table]}
+
+
+def documented() -> dict[str, set[str]]:
+    """Returns the columns of the indexes that docs/database.md lists, by table."""
+    _, *sections = re.split(r"^### ", (ROOT / "docs/database.md").read_text(), flags=re.M)
+    return {each.split("\n")[0]: set(re.findall(r"^\| `([a-z_, ]+)` \|", each, flags=re.M)) for each in sections}
+
+
+def used_by(act: Callable[[], object], table: str) -> set[str]:
+    """Returns the indexes of this table that the database could use, or uses, in the statements of `act`."""
+    with CaptureQueriesContext(connection) as queries:
+        act()
+    plans = [plan_of(each["sql"]) for each in queries if table in each["sql"]]
+    return {name for plan in plans for step in plan for name in step} & indexes_of(table).keys()
+
+
+def plan_of(sql: str) -> list[set[str]]:
+    if not re.match(r"SELECT|UPDATE|DELETE|\(SELECT", sql):
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN {sql}")
+        columns = [column[0].lower() for column in cursor.description]
+        steps = [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
+    return [set(",".join([step["possible_keys"] or "", step["key"] or ""]).split(",")) for step in steps]
+
+
+def test_no_table_has_another_index(db):
+    assert {table: set(indexes_of(table).values()) for table in MODELS} == {
+        table: expected_in(table) for table in MODELS
+    }
+
+
+def test_the_documentation_names_each_index():
+    assert documented() == {table: expected_in(table) for table in MODELS}
+
+
+@pytest.mark.parametrize(("table", "columns"), [case for case in CASES if query_of(*case) is nothing])
+def test_an_index_that_no_query_uses_is_unique(db, table, columns):
+    assert MODELS[table]._meta.get_field(columns).unique
+
+
+@pytest.mark.skipif(connection.vendor != "mysql", reason="SQLite does not name the indexes that it could use")
+@pytest.mark.parametrize(("table", "columns"), [case for case in CASES if query_of(*case) is not nothing])
+def test_an_index_serves_its_query(shop, table, columns):
+    found = used_by(lambda: query_of(table, columns)(shop), table)
+    assert columns in {indexes_of(table)[name] for name in found}, found

@@ -1,0 +1,38 @@
+"""The settings of the scripts in bin/."""
+
+import os
+import subprocess
+
+import pytest
+
+from tests.processes import ROOT
+
+DOTENV = ROOT / "bin" / "lib" / "dotenv.sh"
+
+
+@pytest.fixture
+def setting(tmp_path):
+    """Returns the function `setting` of the scripts, in a folder with two files of settings."""
+    (tmp_path / ".env").write_text("PORT=1\nWEB_WORKERS=3\n")
+    (tmp_path / "other").write_text("PORT=2\n")
+
+    def setting(name, default, **environment):
+        command = ["bash", "-euc", f'source {DOTENV}; setting "$@"', "bash", name, default]
+        env = {"PATH": os.environ["PATH"], **environment}
+        return subprocess.run(
+            command, cwd=tmp_path, env=env, capture_output=True, text=True, check=True
+        ).stdout.strip()
+
+    return setting
+
+
+def test_a_setting_is_read_from_the_environment_then_the_file_then_the_default(setting):
+    assert setting("PORT", "8000", PORT="4") == "4"
+    assert setting("PORT", "8000") == "1"
+    assert setting("LOG_FORMAT", "json") == "json"
+
+
+def test_env_file_names_another_file(setting):
+    assert setting("PORT", "8000", ENV_FILE="other") == "2"
+    assert setting("WEB_WORKERS", "8", ENV_FILE="other") == "8"
+    assert setting("PORT", "8000", ENV_FILE=os.devnull) == "8000"
