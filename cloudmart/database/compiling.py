@@ -12,6 +12,8 @@ from django.db.models.expressions import Combinable, Expression
 from django.db.models.query import get_related_populators
 from django.db.transaction import TransactionManagementError
 
+from cloudmart.database.results import Result
+
 Field: TypeAlias = "models.Field[Any, Any]"
 
 LISTS = (list, tuple, set, frozenset)
@@ -67,16 +69,18 @@ class Compiled:
     sql: str
     params: Sequence[Any]
 
-    def execute(self, connection: Any, values: Any) -> Any:
-        """Executes the statement with the values of its slots, by key. Returns the cursor."""
-        cursor = connection.cursor()
-        cursor.execute(self.sql, self._filled(connection, values))
-        return cursor
+    def execute(self, connection: Any, values: Any, *, defers: bool = False) -> Any:
+        """Executes the statement with the values of its slots, by key. Returns its Result.
 
-    def defer(self, connection: Any, values: Any) -> None:
-        """Executes the statement, whose result nobody needs, now or, if the backend can, with the next statement."""
-        with getattr(connection, "deferring_cursor", connection.cursor)() as cursor:
-            cursor.execute(self.sql, self._filled(connection, values))
+        A statement whose result nobody needs `defers`: the backend may execute it with the next one, and return None.
+        """
+        params = self._filled(connection, values)
+        is_watched = connection.queries_logged or connection.execute_wrappers
+        if not is_watched and (execute := getattr(connection, "execute_directly", None)):
+            return execute(self.sql, params, defers=defers)
+        with connection.cursor() as cursor:
+            cursor.execute(self.sql, params)
+            return Result(cursor.rowcount, cursor.fetchall() if cursor.description else (), cursor.lastrowid)
 
     def _filled(self, connection: Any, values: Any) -> list[Any]:
         params = []
@@ -108,8 +112,7 @@ class Selection:
         """Executes the statement with the values of its slots, by key. Returns the rows."""
         if self._locks and connection.features.has_select_for_update and not connection.in_atomic_block:
             raise TransactionManagementError("select_for_update cannot be used outside of a transaction.")
-        with self._select.execute(connection, values) as cursor:
-            found = cursor.fetchall()
+        found = self._select.execute(connection, values).rows
         return [self._as_row(self._converted(row, connection)) for row in found]
 
     def _converted(self, row: Sequence[Any], connection: Any) -> list[Any]:

@@ -67,7 +67,7 @@ class Insert(Generic[Model]):
     def __call__(self, *rows: Model) -> None:
         """Inserts the rows in one statement, or in several if the database limits the number of parameters."""
         for statement, connection, values in self._statements(rows):
-            statement.defer(connection, values)
+            statement.execute(connection, values, defers=True)
 
     def unless_exists(self, *rows: Model) -> bool:
         """Inserts the rows. Returns False, having inserted none, if one of them violates a unique constraint.
@@ -77,9 +77,9 @@ class Insert(Generic[Model]):
         """
         try:
             for statement, connection, values in self._statements(rows):
-                with statement.execute(connection, values) as cursor:
-                    if self._auto_field and len(rows) == 1:
-                        rows[0].pk = cursor.lastrowid
+                result = statement.execute(connection, values)
+                if self._auto_field and len(rows) == 1:
+                    rows[0].pk = result.lastrowid
         except IntegrityError as error:
             if not is_duplicate(error):
                 raise
@@ -136,8 +136,7 @@ class Update:
         if update is None:
             return 0
         values = values_of(where) | {("set", name): value for name, value in columns.items()}
-        with update.execute(connection, values) as cursor:
-            return int(cursor.rowcount)
+        return int(update.execute(connection, values).rowcount)
 
     def _compile(self, vendor: str, where: Shape, columns: Shape) -> Compiled | None:
         rows = self._build(**placeholders(where))
@@ -176,7 +175,7 @@ class UpdateEach(Generic[Model]):
         connection = connections[DEFAULT_DB_ALIAS]
         fields = [*self._fields, self._pk]
         values = {(field.name, at): getattr(row, field.attname) for at, row in enumerate(rows) for field in fields}
-        self._compiled(connection.vendor, len(rows)).defer(connection, values)
+        self._compiled(connection.vendor, len(rows)).execute(connection, values, defers=True)
 
     def _compile(self, vendor: str, number: int) -> Compiled:
         rows = self._model._default_manager.filter(pk__in=Parameter(self._pk.name, length=number))

@@ -43,7 +43,8 @@ class MockProvider:
             return self._store_outcome(key, refused(refusal, behaviour.refusal, key))
         if attempt <= behaviour.not_taken:
             raise ProviderUnavailable(f"attempt {attempt}")
-        time.sleep(behaviour.slow)
+        if behaviour.slow:
+            time.sleep(behaviour.slow)
         outcome = self._store_outcome(key, accepted(prefix, key))
         if attempt <= behaviour.lost:
             raise OutcomeUnknown(f"attempt {attempt}")

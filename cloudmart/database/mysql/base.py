@@ -1,7 +1,7 @@
 """Django's backend for MySQL and MariaDB, with fewer round trips.
 
-A transaction begins with BEGIN, where Django switches autocommit off and on again. BEGIN, and the statements of a
-deferring cursor, wait for the next statement or COMMIT, and are sent in one packet with it.
+A transaction begins with BEGIN, where Django switches autocommit off and on again. BEGIN, and statements whose result
+nobody needs, wait for the next statement or COMMIT, and are sent in one packet with it.
 """
 
 from typing import Any
@@ -11,68 +11,63 @@ from django.db import IntegrityError
 from django.db.backends.mysql import base
 from django.db.backends.utils import debug_transaction
 
+from cloudmart.database.results import Result
+
 
 class CursorWrapper(base.CursorWrapper):
-    """A cursor that sends the waiting statements before its own, or `defers` its own."""
+    """Django's cursor. Sends the waiting statements before its own."""
 
     def __init__(self, cursor: Any, wrapper: "DatabaseWrapper") -> None:
         super().__init__(cursor)
         self._wrapper = wrapper
-        self.defers = False
 
-    def execute(self, query: str, args: Any = None) -> Any:
-        self._executed = self._literal(query, args)
-        if self.defers:
-            self._wrapper.waiting.append(self._executed)
-            return None
-        return self.send([*self._wrapper.take_waiting(), self._executed])
+    def execute(self, query: Any, args: Any = None) -> Any:
+        self._wrapper.send_waiting()
+        return super().execute(query, args)
 
-    def executemany(self, query: str, args: Any) -> Any:
-        if waiting := self._wrapper.take_waiting():
-            self.send(waiting)
+    def executemany(self, query: Any, args: Any) -> Any:
+        self._wrapper.send_waiting()
         return super().executemany(query, args)
-
-    def send(self, statements: list[bytes]) -> Any:
-        """Sends the statements in one packet. Returns the number of rows of the last one, whose result it has then."""
-        succeeded = 0
-        try:
-            self.cursor.execute(b";".join(statements))
-            while (succeeded := succeeded + 1) < len(statements):
-                self.cursor.nextset()
-        except MySQLdb.Error as error:
-            raised: Any = IntegrityError(*error.args) if error.args[0] in self.codes_for_integrityerror else error
-            raised.is_of_earlier_statement = succeeded < len(statements) - 1
-            raise raised from None
-        return self.cursor.rowcount
-
-    def _literal(self, query: str, args: Any) -> bytes:
-        """Returns the statement with its values. Django's query log reads it from `_executed`."""
-        connection = self._wrapper.connection
-        statement = query.encode(connection.encoding)
-        return statement if args is None else statement % tuple(map(connection.literal, args))
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.waiting: list[bytes] = []
+        self._waiting: list[bytes] = []
 
-    def deferring_cursor(self) -> Any:
-        """Returns a cursor whose statement may wait, if a transaction is open.
+    def execute_directly(self, sql: str, params: list[Any], *, defers: bool) -> Result | None:
+        """Executes a statement without a cursor. Returns None if it waits, because it `defers` in a transaction.
 
-        If the statement fails, the next statement or COMMIT raises its error.
+        The error of a waiting statement is raised by the next one. Query log and execute wrappers do not see it: the
+        caller uses a cursor if there are any.
         """
-        cursor = self.cursor()
-        cursor.cursor.defers = self.in_atomic_block
-        return cursor
+        self.close_if_health_check_failed()
+        self.ensure_connection()
+        self.validate_no_broken_transaction()
+        with self.wrap_database_errors:
+            statement = sql.encode(self.connection.encoding) % tuple(map(self.connection.literal, params))
+            self._waiting.append(statement)
+            return None if defers and self.in_atomic_block else self._send()
 
-    def take_waiting(self) -> list[bytes]:
-        """Returns the waiting statements, which the caller sends."""
-        statements, self.waiting = self.waiting, []
-        return statements
+    def send_waiting(self) -> None:
+        if self._waiting:
+            self._send()
+
+    def _send(self) -> Result:
+        """Sends the waiting statements in one packet. Returns the result of the last one."""
+        statements, self._waiting = self._waiting, []
+        connection, succeeded = self.connection, 0
+        try:
+            connection.query(b";".join(statements))
+            while (succeeded := succeeded + 1) < len(statements):
+                connection.next_result()
+            rows = connection.store_result()
+        except MySQLdb.Error as error:
+            raise _as_django_expects(error, is_of_earlier_statement=succeeded < len(statements) - 1) from None
+        return Result(connection.affected_rows(), rows.fetch_row(0) if rows else (), connection.insert_id())
 
     def get_new_connection(self, conn_params: Any) -> Any:
-        self.waiting = []
+        self._waiting = []
         return super().get_new_connection(conn_params)
 
     def create_cursor(self, name: Any = None) -> CursorWrapper:
@@ -81,7 +76,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def _start_transaction_under_autocommit(self) -> None:
         """Django calls this at the beginning of an outermost transaction, if there is such a method."""
         with debug_transaction(self, "BEGIN"):
-            self.waiting.append(b"BEGIN")
+            self._waiting = [b"BEGIN"]
 
     def _set_autocommit(self, autocommit: bool) -> None:
         """Sends nothing if the session has this mode already: the driver knows it from the server's last response."""
@@ -91,14 +86,24 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def _commit(self) -> None:
         """Sends nothing if the transaction has no statement."""
-        statements = self.take_waiting()
-        if self.connection is not None:
+        if self._waiting == [b"BEGIN"]:
+            self._waiting = []
+        elif self.connection is not None:
             with debug_transaction(self, "COMMIT"), self.wrap_database_errors:
-                if statements != [b"BEGIN"]:
-                    CursorWrapper(self.connection.cursor(), self).send([*statements, b"COMMIT"])
+                self._waiting.append(b"COMMIT")
+                self._send()
 
     def _rollback(self) -> None:
         """Sends nothing if the transaction has sent nothing."""
-        if self.take_waiting()[:1] != [b"BEGIN"]:
+        has_begun, self._waiting = self._waiting[:1] != [b"BEGIN"], []
+        if has_begun:
             backend: Any = super()
             backend._rollback()
+
+
+def _as_django_expects(error: Any, *, is_of_earlier_statement: bool) -> Any:
+    """Returns the error in the class that Django's cursor raises it in."""
+    is_integrity = error.args and error.args[0] in CursorWrapper.codes_for_integrityerror
+    raised: Any = IntegrityError(*error.args) if is_integrity else error
+    raised.is_of_earlier_statement = is_of_earlier_statement
+    return raised
