@@ -4,7 +4,7 @@ from dataclasses import asdict
 from typing import Any
 
 from cloudmart.database.prepared import Insert
-from cloudmart.database.states import move
+from cloudmart.database.states import move_all
 from cloudmart.kernel.errors import IllegalMove
 from cloudmart.kernel.order import Basket, OrderSnapshot
 from cloudmart.kernel.text import LONGEST_REASON, storable
@@ -55,7 +55,7 @@ def cancel_order(order: Basket, reason: str) -> None:
 def _move_once(order: Basket, status: Status, **changes: str) -> None:
     """Moves the order to `status`, unless it has that status already. Raises IllegalMove."""
     try:
-        move(Order(pk=order.order_id), status, **changes)
+        move_all(Order, [order.order_id], status, **changes)
     except IllegalMove:
         if not Order.objects.filter(pk=order.order_id, status=status).exists():
             raise

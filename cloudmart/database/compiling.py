@@ -34,11 +34,11 @@ class Slot:
     __slots__ = ("key", "prepare", "type")
 
     def __init__(self, key: Any, field: Field, *, is_stored: bool) -> None:
-        self.key = key
-        self.prepare = field.get_db_prep_save if is_stored else field.get_db_prep_value
         target = field
         while target.remote_field:
             target = cast(Any, target).target_field
+        self.key = key
+        self.prepare = target.get_db_prep_save if is_stored else target.get_db_prep_value
         self.type = next((type_ for kind, type_ in TAKEN_AS_IT_IS.items() if isinstance(target, kind)), None)
 
 
@@ -87,7 +87,8 @@ class Compiled:
         for param in self.params:
             if param.__class__ is Slot:
                 value = values[param.key]
-                params.append(value if value.__class__ is param.type else param.prepare(value, connection))
+                is_ready = value is None or value.__class__ is param.type
+                params.append(value if is_ready else param.prepare(value, connection))
             else:
                 params.append(param)
         return params
