@@ -21,7 +21,7 @@ from sagas.engine.lease import NO_LEASE, lease
 from sagas.engine.style import OnFinished, SagaResult
 from sagas.engine.transitions import PROGRESS, Position, transition
 from sagas.errors import LeaseLost
-from sagas.locks import lock_saga
+from sagas.locks import lock_held_saga
 from sagas.models import FINISHED, Event, EventReceipt, SagaInstance
 
 PAYLOAD_VERSION = 2
@@ -78,7 +78,7 @@ class History:
 
         `before` is the history that its last transaction has committed: only the holder of the lease adds events.
         """
-        history = cls(lock_saga(saga.order_id, saga.fence), order, saga, is_new=False)
+        history = cls(lock_held_saga(saga), order, saga, is_new=False)
         if before:
             history._events, history._receipts = list(before._events), set(before._receipts)
         else:
@@ -91,10 +91,12 @@ class History:
 
     def has_happened(self, *events: OrderEvent) -> bool:
         """Returns True if all of these have happened."""
-        return {event.event_type for event in events} <= {event.event_type for event in self._events}
+        happened = {event.event_type for event in self._events}
+        return all(event.event_type in happened for event in events)
 
     def any_has_happened(self, *events: OrderEvent) -> bool:
-        return any(self.has_happened(event) for event in events)
+        types = {event.event_type for event in events}
+        return any(event.event_type in types for event in self._events)
 
     @property
     def is_failing(self) -> bool:
