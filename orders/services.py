@@ -1,12 +1,11 @@
 """Commands on orders. Each runs in its caller's transaction."""
 
-from dataclasses import asdict
 from typing import Any
 
 from cloudmart.database.prepared import Insert
-from cloudmart.database.states import move
+from cloudmart.database.states import move_all
 from cloudmart.kernel.errors import IllegalMove
-from cloudmart.kernel.order import Basket, OrderSnapshot
+from cloudmart.kernel.order import Basket, OrderSnapshot, fields_of
 from cloudmart.kernel.text import LONGEST_REASON, storable
 from orders.models import Order, OrderItem, Status
 
@@ -25,14 +24,14 @@ def record_of(order: OrderSnapshot) -> Order:
     """The row of a placed order and its lines, not saved."""
     ids = {"id": order.order_id, "customer_id": order.customer_id}
     record = Order(**ids, status=Status.PENDING, created_at=order.placed_at, **columns_of(order))
-    record.lines = [OrderItem(order_id=order.order_id, **asdict(line)) for line in order.lines]
+    record.lines = [OrderItem(order_id=order.order_id, **fields_of(line)) for line in order.lines]
     return record
 
 
 def columns_of(order: OrderSnapshot) -> dict[str, Any]:
     """The columns of an order that are taken from its snapshot when it is placed."""
     return {
-        **asdict(order.totals),
+        **fields_of(order.totals),
         "region": order.region,
         "coupon": order.coupon,
         "payment_method": order.payment_method,
@@ -55,7 +54,7 @@ def cancel_order(order: Basket, reason: str) -> None:
 def _move_once(order: Basket, status: Status, **changes: str) -> None:
     """Moves the order to `status`, unless it has that status already. Raises IllegalMove."""
     try:
-        move(Order(pk=order.order_id), status, **changes)
+        move_all(Order, [order.order_id], status, **changes)
     except IllegalMove:
         if not Order.objects.filter(pk=order.order_id, status=status).exists():
             raise

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
 from typing import Any, TypeAlias, cast
 
 from django.core.exceptions import EmptyResultSet
@@ -21,6 +23,9 @@ LISTS = (list, tuple, set, frozenset)
 TAKEN_AS_IT_IS = {models.CharField: str, models.TextField: str, models.IntegerField: int}
 """The type of value that every driver takes unchanged, by field."""
 
+IN_UTC_AS_TEXT = {"mysql", "sqlite"}
+"""The vendors whose adapters take a time as text, without a time zone."""
+
 Shape = tuple[tuple[str, Any], ...]
 """What the SQL of a statement depends on: the arguments by name. Only None and expressions stand there themselves."""
 
@@ -34,12 +39,20 @@ class Slot:
     __slots__ = ("key", "prepare", "type")
 
     def __init__(self, key: Any, field: Field, *, is_stored: bool) -> None:
-        self.key = key
-        self.prepare = field.get_db_prep_save if is_stored else field.get_db_prep_value
         target = field
         while target.remote_field:
             target = cast(Any, target).target_field
+        self.key = key
+        self.prepare = target.get_db_prep_save if is_stored else target.get_db_prep_value
+        if type(target).get_db_prep_value is models.DateTimeField.get_db_prep_value:
+            self.prepare = partial(_prepared_time, self.prepare)
         self.type = next((type_ for kind, type_ in TAKEN_AS_IT_IS.items() if isinstance(target, kind)), None)
+
+
+def _prepared_time(prepare: Callable[..., Any], value: Any, connection: Any) -> Any:
+    """Returns what the field prepares. In UTC, which is the rule, its four conversions come to this."""
+    is_utc = value.__class__ is datetime and value.tzinfo is UTC and connection.timezone is UTC
+    return str(value)[:-6] if is_utc and connection.vendor in IN_UTC_AS_TEXT else prepare(value, connection)
 
 
 class Parameter(Expression):
@@ -87,7 +100,8 @@ class Compiled:
         for param in self.params:
             if param.__class__ is Slot:
                 value = values[param.key]
-                params.append(value if value.__class__ is param.type else param.prepare(value, connection))
+                is_ready = value is None or value.__class__ is param.type
+                params.append(value if is_ready else param.prepare(value, connection))
             else:
                 params.append(param)
         return params

@@ -25,6 +25,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import attrgetter
 from types import SimpleNamespace
 from typing import Any, Generic, TypeVar, cast
 
@@ -55,21 +56,26 @@ Model = TypeVar("Model", bound=models.Model)
 Row = TypeVar("Row")
 
 
-class Insert(Generic[Model]):
-    """Inserts rows of a model. An AutoField is left to the database."""
+class Insert:
+    """Inserts rows of a model: instances, or any objects with its columns as attributes.
 
-    def __init__(self, model: type[Model]) -> None:
+    An AutoField is left to the database.
+    """
+
+    def __init__(self, model: type[models.Model]) -> None:
         meta = model._meta
         self._model, self._auto_field = model, meta.auto_field
         self._fields = [each for each in meta.local_concrete_fields if not (each.generated or each is meta.auto_field)]
+        self._columns = attrgetter(*[field.attname for field in self._fields])
+        self._computed = [(at, field) for at, field in enumerate(self._fields) if _is_computed(field)]
         self._compiled = lru_cache(SHAPES)(self._compile)
 
-    def __call__(self, *rows: Model) -> None:
+    def __call__(self, *rows: Any) -> None:
         """Inserts the rows in one statement, or in several if the database limits the number of parameters."""
         for statement, connection, values in self._statements(rows):
             statement.execute(connection, values, defers=True)
 
-    def unless_exists(self, *rows: Model) -> bool:
+    def unless_exists(self, *rows: Any) -> bool:
         """Inserts the rows. Returns False, having inserted none, if one of them violates a unique constraint.
 
         The open transaction can continue, and read the row that exists. A single row gets the primary key that the
@@ -86,17 +92,24 @@ class Insert(Generic[Model]):
             return False
         return True
 
-    def _statements(self, rows: Sequence[Model]) -> Iterator[tuple[Compiled, Any, list[Any]]]:
-        """Yields the statements, each with its connection and values. The rows count as stored then."""
+    def _statements(self, rows: Sequence[Any]) -> Iterator[tuple[Compiled, Any, list[Any]]]:
+        """Yields the statements, each with its connection and values. Instances count as stored then."""
         connection = connections[DEFAULT_DB_ALIAS]
         most = max(1, connection.ops.bulk_batch_size(self._fields, rows))
         for start in range(0, len(rows), most):
             some = rows[start : start + most]
-            values = [field.pre_save(row, True) for row in some for field in self._fields]
+            values = [value for row in some for value in self._values(row)]
             expressions = tuple([(key, value) for key, value in enumerate(values) if isinstance(value, Combinable)])
             yield self._compiled(connection.vendor, len(some), expressions), connection, values
         for row in rows:
-            row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
+            if isinstance(row, models.Model):
+                row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
+
+    def _values(self, row: Any) -> list[Any]:
+        values = list(self._columns(row))
+        for at, field in self._computed:
+            values[at] = field.pre_save(row, True)
+        return values
 
     def _compile(self, vendor: str, number: int, expressions: tuple[tuple[int, Combinable], ...]) -> Compiled:
         values: dict[int, Any] = {key: Parameter(key, field) for key, field in enumerate(self._fields * number)}
@@ -110,6 +123,11 @@ class Insert(Generic[Model]):
         query.insert_values(self._fields, cast(Any, rows), raw=True)
         ((sql, params),) = query.get_compiler(DEFAULT_DB_ALIAS).as_sql()
         return Compiled(sql, params)
+
+
+def _is_computed(field: Field) -> bool:
+    """Returns True if the stored value may be another one than that of the instance."""
+    return type(field).pre_save is not models.Field.pre_save or field.has_db_default()
 
 
 class Update:

@@ -1,7 +1,7 @@
 """An order as every context knows it: plain values, fixed when the order is placed."""
 
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
@@ -93,7 +93,14 @@ class OrderSnapshot:
         return summed((line.book_id, line.quantity) for line in self.lines)
 
     def as_json(self) -> dict[str, Any]:
-        plain = {**asdict(self), "order_id": str(self.order_id), "placed_at": self.placed_at.isoformat()}
+        plain = {
+            **fields_of(self),
+            "order_id": str(self.order_id),
+            "lines": list(map(fields_of, self.lines)),
+            "totals": fields_of(self.totals),
+            "address": fields_of(self.address),
+            "placed_at": self.placed_at.isoformat(),
+        }
         return STORED_SNAPSHOT.written(plain)
 
     @classmethod
@@ -109,6 +116,11 @@ class OrderSnapshot:
                 "placed_at": datetime.fromisoformat(data["placed_at"]),
             }
         )
+
+
+def fields_of(value: Any) -> dict[str, Any]:
+    """Returns the fields of one of these values by name. Unlike `asdict`, copies nothing."""
+    return {name: getattr(value, name) for name in value.__slots__}
 
 
 def _before_drafts(data: dict[str, Any]) -> dict[str, Any]:

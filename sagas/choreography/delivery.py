@@ -39,6 +39,7 @@ class Choreography:
     def __init__(self, saga: SagaInstance, on_finished: OnFinished) -> None:
         self._saga, self._on_finished = saga, on_finished
         self._order = saga.order
+        self._history: History | None = None
 
     @durable
     def open(self, first: First) -> Call | None:
@@ -47,7 +48,7 @@ class Choreography:
         orders.create_order(self._order)
         history.publish(order_created)
         call = deliver(history)
-        history.save(self._on_finished)
+        self._save(history)
         return call
 
     def advance(self, settled: Settled | None = None) -> Call | None:
@@ -105,12 +106,16 @@ class Choreography:
     @durable
     def _transaction(self, *acts: Act) -> Call | None:
         """Acts on the order's history, and writes the result. Returns the call that the last act needs."""
-        history = History.load(self._saga, self._order)
+        history = History.load(self._saga, self._order, self._history)
         call: Call | None = None
         for act in acts:
             call = act(history)
-        history.save(self._on_finished)
+        self._save(history)
         return call
+
+    def _save(self, history: History) -> None:
+        history.save(self._on_finished)
+        transaction.on_commit(lambda: setattr(self, "_history", history))
 
     def _unprocessed(self) -> list[tuple[UUID, str]]:
         """Returns the undelivered events with each reaction that has not processed them, in the order of delivery."""

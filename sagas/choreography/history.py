@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 from copy import copy
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Self
 from uuid import UUID
 
@@ -37,6 +39,15 @@ STORED_EVENTS = Update(lambda pks: Event.objects.filter(pk__in=pks))
 LATER_THAN_PUBLISHED = Greatest("timestamp", NOW)
 
 
+@dataclass(slots=True)
+class Receipt:
+    """The columns of an EventReceipt that is not stored yet."""
+
+    consumer: str
+    event_id: UUID
+    received_at: datetime | None = None
+
+
 class History:
     """Collects events and receipts, and writes each kind in one statement.
 
@@ -52,7 +63,7 @@ class History:
         self._events: list[Event] = []
         self._receipts: set[tuple[str, UUID]] = set()
         self._stored_events = 0
-        self._new_receipts: list[EventReceipt] = []
+        self._new_receipts: list[Receipt] = []
         self._changes: dict[str, Any] = {}
 
     @classmethod
@@ -61,12 +72,18 @@ class History:
         return cls(copy(saga), order, saga, is_new=True)
 
     @classmethod
-    def load(cls, saga: SagaInstance, order: OrderSnapshot) -> Self:
-        """Locks the saga's row, and reads its events and receipts. Raises LeaseLost."""
+    def load(cls, saga: SagaInstance, order: OrderSnapshot, before: Self | None = None) -> Self:
+        """Locks the saga's row, and reads its events and receipts, unless this driver knows them. Raises LeaseLost.
+
+        `before` is the history that its last transaction has committed: only the holder of the lease adds events.
+        """
         history = cls(lock_saga(saga.order_id, saga.fence), order, saga, is_new=False)
-        history._events = EVENTS_OF(order_id=order.order_id)
+        if before:
+            history._events, history._receipts = list(map(copy, before._events)), set(before._receipts)
+        else:
+            history._events = EVENTS_OF(order_id=order.order_id)
+            history._receipts = set(RECEIPTS_OF(order_id=order.order_id))
         history._stored_events = len(history._events)
-        history._receipts = set(RECEIPTS_OF(order_id=order.order_id))
         return history
 
     # --- What has happened ----------------------------------------------------------------------
@@ -128,7 +145,7 @@ class History:
 
     def mark_processed(self, event: Event, consumer: str) -> None:
         self._receipts.add((consumer, event.pk))
-        self._new_receipts.append(EventReceipt(consumer=consumer, event=event))
+        self._new_receipts.append(Receipt(consumer, event.pk))
 
     def is_delivered(self, event: Event) -> bool:
         """Returns True if every reaction has processed the event."""
@@ -148,7 +165,11 @@ class History:
             self._changes["finished_at"] = NOW
         self._insert_saga() if self._is_new else self._update_saga()
         self._write_events()
-        transaction.on_commit(lambda: vars(self._original).update(vars(self.saga)))
+        transaction.on_commit(self._take_over)
+
+    def _take_over(self) -> None:
+        """Updates the driver's saga after the commit."""
+        vars(self._original).update(vars(self.saga))
 
     @property
     def _position(self) -> Position:
@@ -175,9 +196,10 @@ class History:
         INSERT_EVENTS(*self.published)
         INSERT_RECEIPTS(*self._new_receipts)
         stored = self._events[: self._stored_events]
-        delivered = [event.pk for event in stored if event.delivered_at is None and self.is_delivered(event)]
-        if delivered:
-            STORED_EVENTS(pks=delivered).set(delivered_at=LATER_THAN_PUBLISHED)
+        if delivered := [event for event in stored if event.delivered_at is None and self.is_delivered(event)]:
+            STORED_EVENTS(pks=[event.pk for event in delivered]).set(delivered_at=LATER_THAN_PUBLISHED)
+        for event in delivered:
+            event.delivered_at = self.saga.read_at
 
 
 def order_data(snapshot: dict[str, Any]) -> dict[str, Any]:

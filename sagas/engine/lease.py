@@ -31,6 +31,8 @@ NO_LEASE: dict[str, Any] = {"owner": "", "lease_until": None}
 DUE_SINCE = Coalesce("wake_at", "lease_until", "updated_at", output_field=DateTimeField())
 """Since when a due saga has been due."""
 
+HOST = socket.gethostname()[:32]
+
 MAX_DOUBLINGS = 4
 """A saga whose driver died is free again after at most sixteen times LEASE."""
 
@@ -158,4 +160,4 @@ def request_cancellation(order_id: UUID, reason: str, actor: str, **changes: Any
 
 def _driver() -> str:
     """Returns the name of this thread: host, process and thread id."""
-    return f"{socket.gethostname()[:32]}:{os.getpid()}:{get_native_id()}"
+    return f"{HOST}:{os.getpid()}:{get_native_id()}"

@@ -2,6 +2,9 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
+from functools import cache
+from typing import Protocol
 
 from prometheus_client import Counter, Histogram
 
@@ -10,7 +13,7 @@ from cloudmart.kernel.metrics import harmless
 from cloudmart.providers.calling import ProviderResponse
 from cloudmart.providers.outcomes import Accepted
 from sagas.engine.style import Call
-from sagas.models import CANCELLED, Direction, SagaInstance, SagaStepLog, State, StepStatus
+from sagas.models import CANCELLED, Direction, SagaInstance, State, StepStatus
 
 ORDERS = Counter(
     "cloudmart_orders",
@@ -101,8 +104,19 @@ def outcome_of(saga: SagaInstance, code: str) -> str:
     return "cancelled" if code == CANCELLED else "failed"
 
 
+class LoggedAttempt(Protocol):
+    """A line of an orchestrated saga's log."""
+
+    step: str
+    direction: Direction
+    attempt: int
+    status: StepStatus
+    started: datetime
+    finished: datetime | None
+
+
 @harmless
-def count_log(style: str, log: Iterable[SagaStepLog]) -> None:
+def count_log(style: str, log: Iterable[LoggedAttempt]) -> None:
     """Counts the lines added to the log of an orchestrated saga."""
     for line in log:
         if line.finished:
@@ -126,8 +140,13 @@ def count_reaction(style: str, step: str, direction: str, outcome: str, seconds:
     _count_attempt(style, step, direction, outcome, seconds)
 
 
+@cache
+def _step_seconds(style: str, step: str, direction: str, outcome: str) -> Histogram:
+    return STEP_SECONDS.labels(style, step, direction, outcome)
+
+
 def _count_attempt(style: str, step: str, direction: str, outcome: str, seconds: float, attempt: int = 1) -> None:
-    STEP_SECONDS.labels(style, step, direction, outcome).observe(seconds)
+    _step_seconds(style, step, direction, outcome).observe(seconds)
     if attempt > 1:
         STEP_RETRIES.labels(style, step, direction).inc()
     if (direction, outcome) == (Direction.UNDO, StepStatus.DONE):

@@ -1,7 +1,9 @@
 """The lines that one transaction adds to a saga's log."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
@@ -16,12 +18,28 @@ from sagas.models import Direction, SagaInstance, SagaStepLog, StepStatus
 INSERT = Insert(SagaStepLog)
 
 
+@dataclass(slots=True)
+class Line:
+    """The columns of a SagaStepLog that is not stored yet."""
+
+    saga_id: UUID
+    seq: int
+    step: str
+    direction: Direction
+    attempt: int
+    status: StepStatus
+    error: str
+    started: datetime
+    finished: datetime | None
+    state: str = ""
+
+
 class StepLog:
     """Collects lines, and writes them in one statement."""
 
     def __init__(self, saga: SagaInstance, last_seq: int) -> None:
         self._saga, self.last_seq = saga, last_seq
-        self._lines: list[SagaStepLog] = []
+        self._lines: list[Line] = []
 
     def add(
         self,
@@ -38,8 +56,8 @@ class StepLog:
         self.last_seq += 1
         now = timezone.now()
         self._lines.append(
-            SagaStepLog(
-                saga=self._saga,
+            Line(
+                saga_id=self._saga.pk,
                 seq=self.last_seq,
                 step=step,
                 direction=direction,

@@ -45,9 +45,22 @@ class DatabaseWrapper(base.DatabaseWrapper):
         self.ensure_connection()
         self.validate_no_broken_transaction()
         with self.wrap_database_errors:
-            statement = sql.encode(self.connection.encoding) % tuple(map(self.connection.literal, params))
-            self._waiting.append(statement)
+            self._waiting.append(sql.encode() % tuple(self._literals(params)))
             return None if defers and self.in_atomic_block else self._send()
+
+    def _literals(self, params: list[Any]) -> list[bytes]:
+        """Returns the values as the driver writes them in SQL. Most are of three types that need no look-up."""
+        text, other = self.connection.string_literal, self.connection.literal
+        return [
+            text(value.encode())
+            if value.__class__ is str
+            else b"NULL"
+            if value is None
+            else b"%d" % value
+            if value.__class__ is int
+            else other(value)
+            for value in params
+        ]
 
     def send_waiting(self) -> None:
         if self._waiting:
