@@ -103,7 +103,7 @@ def test_a_charge_that_is_voided_while_the_gateway_works_on_it_is_refused(ask, o
         assert ask("cancel", order_id=order_id).json()["status"] == "cancelled"
 
     monkeypatch.setattr("cloudmart.providers.mock.time.sleep", cancel_meanwhile)
-    assert charge(ask, order_id).json()["code"] == "illegal_move"
+    assert charge(ask, order_id, payment_token="tok_slow_1").json()["code"] == "illegal_move"
     payment = Payment.objects.get(order_id=order_id)
     assert payment.status == "cancelled" and isinstance(gateway().lookup(payment.idempotency_key), Refused)
 
