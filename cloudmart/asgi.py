@@ -2,7 +2,7 @@
 
 # ruff: noqa: E402, the order of these imports matters
 
-from cloudmart.process import end_with_parent
+from cloudmart.process import collect_garbage_rarely, end_with_parent
 
 end_with_parent()  # before Django is imported, which takes seconds
 
@@ -28,3 +28,5 @@ application = Front(
         unread_time=settings.RESPONSE_READ_TIMEOUT,
     ),
 )
+
+collect_garbage_rarely()

@@ -21,7 +21,7 @@ from sagas.engine.lease import NO_LEASE, lease
 from sagas.engine.style import OnFinished, SagaResult
 from sagas.engine.transitions import PROGRESS, Position, transition
 from sagas.errors import LeaseLost
-from sagas.locks import lock_saga
+from sagas.locks import lock_held_saga
 from sagas.models import FINISHED, Event, EventReceipt, SagaInstance
 
 PAYLOAD_VERSION = 2
@@ -63,6 +63,7 @@ class History:
         self._events: list[Event] = []
         self._receipts: set[tuple[str, UUID]] = set()
         self._stored_events = 0
+        self._newly_delivered: list[Event] = []
         self._new_receipts: list[Receipt] = []
         self._changes: dict[str, Any] = {}
 
@@ -77,9 +78,9 @@ class History:
 
         `before` is the history that its last transaction has committed: only the holder of the lease adds events.
         """
-        history = cls(lock_saga(saga.order_id, saga.fence), order, saga, is_new=False)
+        history = cls(lock_held_saga(saga), order, saga, is_new=False)
         if before:
-            history._events, history._receipts = list(map(copy, before._events)), set(before._receipts)
+            history._events, history._receipts = list(before._events), set(before._receipts)
         else:
             history._events = EVENTS_OF(order_id=order.order_id)
             history._receipts = set(RECEIPTS_OF(order_id=order.order_id))
@@ -90,10 +91,12 @@ class History:
 
     def has_happened(self, *events: OrderEvent) -> bool:
         """Returns True if all of these have happened."""
-        return {event.event_type for event in events} <= {event.event_type for event in self._events}
+        happened = {event.event_type for event in self._events}
+        return all(event.event_type in happened for event in events)
 
     def any_has_happened(self, *events: OrderEvent) -> bool:
-        return any(self.has_happened(event) for event in events)
+        types = {event.event_type for event in events}
+        return any(event.event_type in types for event in self._events)
 
     @property
     def is_failing(self) -> bool:
@@ -168,8 +171,10 @@ class History:
         transaction.on_commit(self._take_over)
 
     def _take_over(self) -> None:
-        """Updates the driver's saga after the commit."""
+        """Updates the driver's saga and the stored events after the commit."""
         vars(self._original).update(vars(self.saga))
+        for event in self._newly_delivered:
+            event.delivered_at = self.saga.read_at
 
     @property
     def _position(self) -> Position:
@@ -196,10 +201,10 @@ class History:
         INSERT_EVENTS(*self.published)
         INSERT_RECEIPTS(*self._new_receipts)
         stored = self._events[: self._stored_events]
-        if delivered := [event for event in stored if event.delivered_at is None and self.is_delivered(event)]:
-            STORED_EVENTS(pks=[event.pk for event in delivered]).set(delivered_at=LATER_THAN_PUBLISHED)
-        for event in delivered:
-            event.delivered_at = self.saga.read_at
+        self._newly_delivered = [event for event in stored if event.delivered_at is None and self.is_delivered(event)]
+        if self._newly_delivered:
+            pks = [event.pk for event in self._newly_delivered]
+            STORED_EVENTS(pks=pks).set(delivered_at=LATER_THAN_PUBLISHED)
 
 
 def order_data(snapshot: dict[str, Any]) -> dict[str, Any]:

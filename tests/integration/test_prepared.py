@@ -270,3 +270,64 @@ def test_what_a_statement_cannot_do_is_refused(transactional_db):
         Select(lambda pk: Book.objects.filter(pk=pk).values())(pk="a")
     with pytest.raises(TypeError, match="prefetch"):
         Select(lambda pk: Order.objects.filter(pk=pk).prefetch_related("items"))(pk=new_id())
+
+
+on_mysql = pytest.mark.skipif(connection.vendor != "mysql", reason="SQLite has no round trips to save")
+
+
+@on_mysql
+def test_the_error_of_a_waiting_statement_is_raised_by_the_next_one_or_by_commit(transactional_db):
+    book = BookFactory()
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Insert(Book)(BookFactory.build(pk=book.pk))
+        with pytest.raises(IntegrityError):
+            Select(lambda pk: Book.objects.filter(pk=pk))(pk=book.pk)
+        Insert(Book)(BookFactory.build(price=0))
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Insert(Book)(BookFactory.build(price=0))
+    assert Book.objects.get() == book
+    assert not connection.in_atomic_block and connection.is_usable()
+
+
+@on_mysql
+def test_the_duplicate_of_an_earlier_statement_is_not_taken_for_one_of_this_row(transactional_db):
+    book, new = BookFactory(), BookFactory.build()
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Insert(Book)(BookFactory.build(pk=book.pk))
+        Insert(Book).unless_exists(new)
+    assert Book.objects.get() == book
+
+
+@on_mysql
+def test_a_cursor_executes_what_waits_before_its_own_statement(transactional_db):
+    update = UpdateEach(Book, "title")
+    with transaction.atomic(), connection.cursor() as cursor:
+        book = BookFactory.build(title="first")
+        Insert(Book)(book)
+        cursor.execute("UPDATE books SET title = 'second'")
+        book.title = "third"
+        update(book)
+        cursor.executemany("UPDATE books SET title = CONCAT(title, %s)", [[" a"], [" b"]])
+    assert Book.objects.get().title == "third a b"
+
+
+@on_mysql
+def test_a_transaction_without_statements_sends_nothing(transactional_db):
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW SESSION STATUS LIKE 'Questions'")
+        before = int(cursor.fetchone()[1])
+        for is_rolled_back in (False, True):
+            with transaction.atomic():
+                transaction.set_rollback(is_rolled_back)
+        cursor.execute("SHOW SESSION STATUS LIKE 'Questions'")
+        assert int(cursor.fetchone()[1]) == before + 1
+
+
+@on_mysql
+def test_what_waits_is_forgotten_when_the_transaction_is_rolled_back(transactional_db):
+    with transaction.atomic():
+        Insert(Book)(BookFactory.build())
+        transaction.set_rollback(True)
+    with transaction.atomic():
+        Insert(Book)(BookFactory.build(title="kept"))
+    assert Book.objects.get().title == "kept"
