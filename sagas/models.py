@@ -56,6 +56,9 @@ class SagaInstance(HasMoves):
     read_at: datetime
     """The database's time at which the row was locked. Not stored."""
 
+    outcome: Any = None
+    """What `on_finished` has returned to the driver that finished the saga. Not stored."""
+
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     saga_type = CharField("style", max_length=16)
     order_id = models.UUIDField(unique=True)

@@ -99,6 +99,11 @@ def _fields_of(serializer: type["SharedFields"]) -> Any:
     return cast(Any, serializers.Serializer.fields).func(serializer())
 
 
+@cache
+def _readable_fields_of(serializer: type["SharedFields"]) -> list[Any]:
+    return [field for field in _fields_of(serializer).values() if not field.write_only]
+
+
 class SharedFields(serializers.Serializer[Any]):
     """A serializer whose instances share their fields, which DRF copies for each instance.
 
@@ -108,6 +113,10 @@ class SharedFields(serializers.Serializer[Any]):
     @property
     def fields(self) -> Any:
         return _fields_of(type(self))
+
+    @property
+    def _readable_fields(self) -> Any:
+        return _readable_fields_of(type(self))
 
 
 class StrictSerializer(SharedFields):

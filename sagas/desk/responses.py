@@ -37,7 +37,7 @@ SAGA_FAILURES = (
 def response_to(saga: SagaInstance) -> Response:
     """Returns the response to placing the order of this saga. Raises SagaFailed."""
     with naming_order(saga.order_id):
-        return placing_response(saga.order, saga.status, saga.failure)
+        return saga.outcome or placing_response(saga.order, saga.status, saga.failure)
 
 
 def placing_response(order: OrderSnapshot, state: str, failure: dict[str, Any] | None) -> Response:
@@ -57,11 +57,17 @@ def order_response(order: Order, state: str | None, status: int, location: str |
     return Response(body, status=status, headers={"Location": location} if location else None)
 
 
-def store_response(result: SagaResult) -> None:
-    """Stores the response for the idempotency key that the order was placed with, if there was one."""
-    if result.idempotency_scope:
-        try:
-            response = placing_response(result.order, result.state, result.failure)
-        except SagaFailed as failure:
-            response = problem_response(failure)
-        store(result.idempotency_scope, response, result.order.order_id)
+def store_response(result: SagaResult) -> Response | None:
+    """Stores the response for the idempotency key that the order was placed with, if there was one.
+
+    Returns it, unless the saga has failed.
+    """
+    if not result.idempotency_scope:
+        return None
+    try:
+        response = placing_response(result.order, result.state, result.failure)
+    except SagaFailed as failure:
+        store(result.idempotency_scope, problem_response(failure), result.order.order_id)
+        return None
+    store(result.idempotency_scope, response, result.order.order_id)
+    return response

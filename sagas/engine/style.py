@@ -46,8 +46,8 @@ class SagaResult:
 First = Callable[[], None]
 """What else the first transaction of a saga or command writes: the claim of an idempotency key, for instance."""
 
-OnFinished = Callable[[SagaResult], None]
-"""Runs in the transaction that finishes a saga."""
+OnFinished = Callable[[SagaResult], Any]
+"""Runs in the transaction that finishes a saga. What it returns is the saga's `outcome` for this driver."""
 
 
 class Style(Protocol):

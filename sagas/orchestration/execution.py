@@ -158,7 +158,8 @@ class Execution:
         self.log.write()
         changes: dict[str, Any] = {}
         if self._state in FINISHED:
-            on_finished(SagaResult(self._order, self._state, self._failure, self._saga.idempotency_scope))
+            result = SagaResult(self._order, self._state, self._failure, self._saga.idempotency_scope)
+            self._saga.outcome = on_finished(result)
             changes["finished_at"] = self.log.ended
         position = Position(self._state, call.name if call else "")
         if changes or (position, self._failure) != (Position.of(self._saga), self._saga.failure):
