@@ -68,11 +68,15 @@ def refund(part: PartialRefund, first: Callable[[], None] = nothing) -> Payment:
 
 class DirectCharge(Charge):
     def begin(self, order: Chargeable) -> Intent[Payment] | None:
-        if payment := lock_payment(order.order_id):
+        payment = lock_payment(order.order_id)
+        return self.begun(order, payment) if payment else super().begin(order)
+
+    def begun(self, order: Chargeable, payment: Payment | None) -> Intent[Payment] | None:
+        if payment:
             _check_stands(payment)
             if (payment.amount, payment.payment_method) != (order.amount, order.payment_method):
                 raise PaymentDiffers(amount=payment.amount, payment_method=payment.payment_method)
-        return super().begin(order)
+        return super().begun(order, payment)
 
 
 class DirectVoid(ReverseCharge):

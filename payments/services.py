@@ -55,7 +55,11 @@ class Charge(RemoteOperation[Chargeable, Payment]):
         payment = _payment_for(order, Status.PENDING, payment_token=order.payment_token)
         if INSERT.unless_exists(payment):
             return Intent(payment, is_new=True)
-        return intent_while(Status.PENDING, lock_payment(order.order_id))
+        return self.begun(order, lock_payment(order.order_id))
+
+    def begun(self, order: Chargeable, payment: Payment | None) -> Intent[Payment] | None:
+        """Returns the intent of an earlier `begin`; None if the order is charged, declined or cancelled already."""
+        return intent_while(Status.PENDING, payment)
 
     def call(self, intent: Intent[Payment]) -> Outcome:
         """Sends the payment's own key and token: a worker that repeats the charge need not know the order."""

@@ -50,11 +50,15 @@ def cancel(order_id: UUID, first: Callable[[], None] = nothing) -> Shipment:
 
 class DirectArrange(services.Arrange):
     def begin(self, order: services.Sendable) -> Intent[Shipment] | None:
-        if shipment := lock_shipment(order.order_id):
+        shipment = lock_shipment(order.order_id)
+        return self.begun(order, shipment) if shipment else super().begin(order)
+
+    def begun(self, order: services.Sendable, shipment: Shipment | None) -> Intent[Shipment] | None:
+        if shipment:
             _check_stands(shipment)
             if shipment.destination != order.address:
                 raise ShipmentDiffers(shipping_address=model_to_dict(shipment, ["postal_code", "address", "country"]))
-        return super().begin(order)
+        return super().begun(order, shipment)
 
 
 def _check_stands(shipment: Shipment) -> None:

@@ -38,7 +38,11 @@ class Arrange(RemoteOperation[Sendable, Shipment]):
         shipment = _shipment_for(order, Status.PENDING)
         if INSERT.unless_exists(shipment):
             return Intent(shipment, is_new=True)
-        return intent_while(Status.PENDING, lock_shipment(order.order_id))
+        return self.begun(order, lock_shipment(order.order_id))
+
+    def begun(self, order: Sendable, shipment: Shipment | None) -> Intent[Shipment] | None:
+        """Returns the intent of an earlier `begin`; None if the delivery is arranged, refused or cancelled already."""
+        return intent_while(Status.PENDING, shipment)
 
     def call(self, intent: Intent[Shipment]) -> Outcome:
         """Sends the parcel's own key and address: a worker that repeats the request need not know the order."""

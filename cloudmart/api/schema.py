@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension, OpenApiSerializerExtension
 from drf_spectacular.openapi import AutoSchema
-from drf_spectacular.plumbing import build_bearer_security_scheme_object
+from drf_spectacular.plumbing import build_bearer_security_scheme_object, get_lib_doc_excludes
 from drf_spectacular.settings import spectacular_settings
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
@@ -18,7 +18,7 @@ from rest_framework.permissions import SAFE_METHODS, AllowAny
 from cloudmart.api.catalogue import CATALOGUE, meaning_of
 from cloudmart.api.claims import HEADER, LONGEST_KEY, REPLAYED
 from cloudmart.api.deadlines import APPLIED, PREFER, RESPOND_ASYNC
-from cloudmart.api.fields import text_schema
+from cloudmart.api.fields import SharedFields, StrictSerializer, text_schema
 from cloudmart.api.problems import CONTENT_TYPE, problem
 from cloudmart.kernel.errors import DomainError, OrderInDoubt
 
@@ -172,6 +172,11 @@ class BearerToken(OpenApiAuthenticationExtension):
     def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:
         scheme = build_bearer_security_scheme_object("Authorization", "Bearer")
         return {**scheme, "description": "`manage.py issue_token USERNAME` prints one."}
+
+
+def bases() -> list[type]:
+    """Returns the classes whose docstrings do not describe the classes derived from them."""
+    return [SharedFields, StrictSerializer, *get_lib_doc_excludes()]
 
 
 def list_problems(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:

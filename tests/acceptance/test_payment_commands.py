@@ -65,6 +65,15 @@ def test_another_amount_or_method_is_refused(ask, order_id, changes):
     assert response.json()["amount"] == 1000
 
 
+def test_of_two_simultaneous_charges_of_different_amounts_one_is_refused(ask):
+    for _ in range(ROUNDS):
+        order_id = str(new_id())
+        responses = all_at_once([lambda o=order_id, a=a: charge(ask, o, amount=a) for a in (1000, 999)])
+        charged, refused = sorted(responses, key=lambda response: response.status_code)
+        assert (charged.status_code, charged.json()["status"]) == (200, "captured")
+        assert (refused.status_code, refused.json()["code"]) == (409, "payment_differs")
+
+
 @pytest.mark.parametrize("error", [OutcomeUnknown("silence"), ProviderUnavailable("down")])
 def test_a_charge_in_doubt_stays_pending_and_is_retried_under_the_same_key(ask, order_id, monkeypatch, error):
     with monkeypatch.context() as down:
@@ -103,7 +112,7 @@ def test_a_charge_that_is_voided_while_the_gateway_works_on_it_is_refused(ask, o
         assert ask("cancel", order_id=order_id).json()["status"] == "cancelled"
 
     monkeypatch.setattr("cloudmart.providers.mock.time.sleep", cancel_meanwhile)
-    assert charge(ask, order_id).json()["code"] == "illegal_move"
+    assert charge(ask, order_id, payment_token="tok_slow_1").json()["code"] == "illegal_move"
     payment = Payment.objects.get(order_id=order_id)
     assert payment.status == "cancelled" and isinstance(gateway().lookup(payment.idempotency_key), Refused)
 

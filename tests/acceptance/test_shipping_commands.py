@@ -10,7 +10,7 @@ from shipping.models import Shipment
 from tests.acceptance.test_payment_commands import raising
 from tests.committed import mark_as_shipped
 from tests.conftest import signed_in
-from tests.integration.test_races import all_at_once
+from tests.integration.test_races import ROUNDS, all_at_once
 
 TOKYO = "〒150-0001 東京都渋谷区神宮前1-2-3"
 
@@ -39,6 +39,17 @@ def test_a_refused_delivery_stays_refused(ask, order_id):
     for _ in range(2):
         response = ask("arrange", order_id=order_id, shipping_address="000-0000")
         assert response.status_code == 409 and response.json()["code"] == "shipping_failed"
+
+
+def test_of_two_simultaneous_parcels_to_different_addresses_one_is_refused(ask):
+    for _ in range(ROUNDS):
+        order_id = str(new_id())
+        responses = all_at_once(
+            [lambda o=order_id, to=to: ask("arrange", order_id=o, shipping_address=to) for to in (TOKYO, "530-0001")]
+        )
+        sent, refused = sorted(responses, key=lambda response: response.status_code)
+        assert (sent.status_code, sent.json()["status"]) == (200, "arranged")
+        assert (refused.status_code, refused.json()["code"]) == (409, "shipment_differs")
 
 
 def test_another_address_is_refused(ask, order_id):

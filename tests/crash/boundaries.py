@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any, Self
 from unittest.mock import patch
 
-from django.db import connection, connections
-from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db import DEFAULT_DB_ALIAS, connection, connections
+from django.db.backends.utils import CursorWrapper
 
 from cloudmart.providers.http_provider import HttpProvider
 from payments.gateways.port import gateway
@@ -124,9 +124,21 @@ def _instrumented(interruption: Interruption | None, writer: int) -> Iterator[No
         finally:
             reach(f"after {operation}")
 
-    commit, send = BaseDatabaseWrapper._commit, HttpProvider._send
+    def counting(execute: Callable[..., Any]) -> Callable[..., Any]:
+        """Wraps a function that executes a statement. An execute wrapper would change how it is executed."""
 
-    def _commit(self: BaseDatabaseWrapper) -> None:
+        def _execute(self: Any, sql: str, *params: Any, **more: Any) -> Any:
+            if connection.in_atomic_block or not sql.lstrip().upper().startswith(WRITES):
+                return execute(self, sql, *params, **more)
+            with around(COMMIT):
+                return execute(self, sql, *params, **more)
+
+        return _execute
+
+    database: Any = type(connections[DEFAULT_DB_ALIAS])
+    commit, send = database._commit, HttpProvider._send
+
+    def _commit(self: Any) -> None:
         with around(COMMIT):
             commit(self)
 
@@ -134,14 +146,10 @@ def _instrumented(interruption: Interruption | None, writer: int) -> Iterator[No
         with around(f"{method} {path.partition('/')[0]}"):
             return send(self, method, path, **content)
 
-    def _execute(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
-        if connection.in_atomic_block or not sql.lstrip().upper().startswith(WRITES):
-            return execute(sql, params, many, context)
-        with around(COMMIT):
-            return execute(sql, params, many, context)
-
     with ExitStack() as stack:
-        stack.enter_context(patch.object(BaseDatabaseWrapper, "_commit", _commit))
+        stack.enter_context(patch.object(database, "_commit", _commit))
         stack.enter_context(patch.object(HttpProvider, "_send", _send))
-        stack.enter_context(connection.execute_wrapper(_execute))
+        stack.enter_context(patch.object(CursorWrapper, "execute", counting(CursorWrapper.execute)))
+        if directly := getattr(database, "execute_directly", None):
+            stack.enter_context(patch.object(database, "execute_directly", counting(directly)))
         yield

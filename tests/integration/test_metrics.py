@@ -175,6 +175,7 @@ def test_an_order_is_placed_although_the_metrics_fail(place, monkeypatch, lines,
     def fail(*args, **kwargs):
         raise OSError("no space left on device")
 
+    metrics._step_seconds.cache_clear()
     for metric in (metrics.ORDERS, metrics.ORDER_SECONDS, metrics.STEP_SECONDS, kernel_metrics.TRANSACTION_RETRIES):
         monkeypatch.setattr(metric, "labels", fail)
     assert place(style).status_code == 201

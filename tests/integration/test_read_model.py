@@ -91,6 +91,7 @@ def test_an_event_that_commits_late_is_projected(shelve):
         try:
             with transaction.atomic():
                 services.add_stock("book-a", 1)
+                assert StockEvent.objects.filter(shelf="book-a", version=2).exists()  # sends what waits to be sent
                 written.set()
                 go_on.wait()
         finally:
