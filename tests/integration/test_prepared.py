@@ -4,6 +4,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.apps import apps
@@ -137,6 +138,13 @@ def test_an_expression_and_a_value_are_different_shapes(customer):
     assert Order.objects.get().created_at > THEN
     assert move(pk=order.pk).set(created_at=THEN, region="JP") == 1
     assert (Order.objects.get().created_at, Order.objects.get().region) == (THEN, "JP")
+
+
+def test_a_time_in_another_zone_is_stored_in_utc(customer):
+    then = datetime(2026, 3, 1, 8, 59, 59, 999999, tzinfo=ZoneInfo("Asia/Tokyo"))
+    Insert(Order)(Order(customer=customer, created_at=then))
+    assert Order.objects.get().created_at == THEN
+    assert len(Select(lambda then: Order.objects.filter(created_at=then))(then=then)) == 1
 
 
 def test_none_is_compared_by_is_null(transactional_db):
