@@ -32,6 +32,7 @@ class Book(models.Model):
 
     class Meta:
         db_table = "books"
+        indexes = [models.Index(fields=["title"], name="books_by_title")]
         constraints = [
             models.CheckConstraint(condition=Q(price__gte=1), name="book_has_price"),
             models.CheckConstraint(condition=Q(price__lte=HIGHEST_PRICE), name="book_price_has_a_limit"),

@@ -29,6 +29,10 @@ class Customer(models.Model):
 
     class Meta:
         db_table = "customers"
+        indexes = [
+            models.Index(fields=["email", "id"], name="customers_by_email"),
+            models.Index(fields=["name"], name="customers_by_name"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.id} {self.name}"

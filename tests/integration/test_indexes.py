@@ -12,6 +12,7 @@ import pytest
 from django.apps import apps
 from django.core.management import call_command
 from django.db import connection
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
@@ -64,6 +65,13 @@ def list_orders(shop: Shop, **filters: str) -> object:
     return shop.desk.get("/orders", filters)
 
 
+def search(page: str, text: str, shop: Shop) -> object:
+    """Searches on a page of the admin."""
+    admin = Client()
+    admin.force_login(shop.operator)
+    return admin.get(f"/admin/{page}/", {"q": text})
+
+
 def status(shop: Shop) -> object:
     return saga_status(shop.orchestrated, shop.operator)
 
@@ -84,14 +92,18 @@ INDEXES: dict[str, dict[str, Query]] = {
         "scope": place,
         "expires_at": lambda shop: call_command("purge_idempotency_keys", verbosity=0),
     },
-    "customers": {"user_id": place},
+    "customers": {
+        "user_id": place,
+        "email, id": partial(search, "orders/customer", "someone@example.com"),
+        "name": partial(search, "orders/customer", "Someone"),
+    },
     "orders": {
         "created_at, id": partial(list_orders, created_from="2026-01-01T00:00:00Z"),
         "customer_id, created_at, id": lambda shop: shop.api.get("/orders"),
         "status, created_at, id": partial(list_orders, status="pending"),
     },
     "order_items": {"order_id, book_id": lambda shop: find_order(shop.orchestrated, shop.operator)},
-    "books": {},
+    "books": {"title": partial(search, "inventory/book", "Some title")},
     "inventory": {},
     "reservations": {
         "order_id, book_id": lambda shop: reservations_of(shop.orchestrated),
