@@ -5,6 +5,7 @@ nobody needs, wait for the next statement or COMMIT, and are sent in one packet 
 """
 
 from typing import Any
+from uuid import UUID
 
 import MySQLdb  # type: ignore[import-untyped]
 from django.db import IntegrityError
@@ -41,15 +42,16 @@ class DatabaseWrapper(base.DatabaseWrapper):
         The error of a waiting statement is raised by the next one. Query log and execute wrappers do not see it: the
         caller uses a cursor if there are any.
         """
-        self.close_if_health_check_failed()
-        self.ensure_connection()
+        if not self.in_atomic_block:
+            self.close_if_health_check_failed()
+            self.ensure_connection()
         self.validate_no_broken_transaction()
         with self.wrap_database_errors:
             self._waiting.append(sql.encode() % tuple(self._literals(params)))
             return None if defers and self.in_atomic_block else self._send()
 
     def _literals(self, params: list[Any]) -> list[bytes]:
-        """Returns the values as the driver writes them in SQL. Most are of three types that need no look-up."""
+        """Returns the values as the driver writes them in SQL. Most are of four types that need no look-up."""
         text, other = self.connection.string_literal, self.connection.literal
         return [
             text(value.encode())
@@ -58,6 +60,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
             if value is None
             else b"%d" % value
             if value.__class__ is int
+            else b"'%s'" % str(value).encode()
+            if value.__class__ is UUID
             else other(value)
             for value in params
         ]
