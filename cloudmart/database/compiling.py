@@ -10,6 +10,7 @@ from typing import Any, TypeAlias, cast
 
 from django.core.exceptions import EmptyResultSet
 from django.db import DEFAULT_DB_ALIAS, models
+from django.db.backends.base.operations import BaseDatabaseOperations
 from django.db.models.expressions import Combinable, Expression
 from django.db.models.query import get_related_populators
 from django.db.transaction import TransactionManagementError
@@ -113,7 +114,10 @@ class Selection:
     def __init__(self, select: Compiled, compiler: Any, *, as_tuples: bool) -> None:
         self._select, self._locks, self._model = select, compiler.query.select_for_update, None
         columns = [column for column, _, _ in compiler.select[: compiler.col_count]]
-        self._converters = list(compiler.get_converters(columns).items())
+        self._converters = [
+            (at, [_for_any_connection(convert) for convert in converters], column)
+            for at, (converters, column) in compiler.get_converters(columns).items()
+        ]
         self._annotations = list(compiler.annotation_col_map.items())
         if not as_tuples:
             info = compiler.klass_info
@@ -131,7 +135,7 @@ class Selection:
 
     def _converted(self, row: Sequence[Any], connection: Any) -> list[Any]:
         converted = list(row)
-        for at, (converters, column) in self._converters:
+        for at, converters, column in self._converters:
             for convert in converters:
                 converted[at] = convert(converted[at], column, connection)
         return converted
@@ -145,6 +149,14 @@ class Selection:
         for name, at in self._annotations:
             setattr(instance, name, row[at])
         return instance
+
+
+def _for_any_connection(convert: Callable[..., Any]) -> Callable[..., Any]:
+    """Returns the converter without the connection that it was compiled with, which would stay open for its sake."""
+    if not isinstance(getattr(convert, "__self__", None), BaseDatabaseOperations):
+        return convert
+    method = cast(Any, convert).__func__
+    return lambda value, column, connection: method(connection.ops, value, column, connection)
 
 
 def compiled(compiler: Any) -> Compiled | None:

@@ -1,14 +1,17 @@
 """Prepared statements do what the ORM does with the same querysets and rows."""
 
+import gc
 import re
 from datetime import UTC, datetime, timedelta
+from threading import Thread
 from typing import Any
 from uuid import UUID
+from weakref import ref
 from zoneinfo import ZoneInfo
 
 import pytest
 from django.apps import apps
-from django.db import IntegrityError, connection, models, transaction
+from django.db import DEFAULT_DB_ALIAS, IntegrityError, connection, connections, models, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Coalesce, Greatest
 from django.db.transaction import TransactionManagementError
@@ -317,6 +320,21 @@ def test_a_cursor_executes_what_waits_before_its_own_statement(transactional_db)
         update(book)
         cursor.executemany("UPDATE books SET title = CONCAT(title, %s)", [[" a"], [" b"]])
     assert Book.objects.get().title == "third a b"
+
+
+def test_a_statement_does_not_keep_the_connection_of_the_thread_that_compiled_it(transactional_db):
+    select, wrappers = Select(lambda pk: Order.objects.filter(pk=pk)), []
+
+    def compile_and_end():
+        select(pk=new_id())
+        wrappers.append(ref(connections[DEFAULT_DB_ALIAS]))
+        connections.close_all()
+
+    thread = Thread(target=compile_and_end)
+    thread.start()
+    thread.join()
+    gc.collect()
+    assert wrappers[0]() is None
 
 
 @on_mysql
