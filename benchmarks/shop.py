@@ -100,7 +100,8 @@ def add_users(number: int) -> None:
     """Adds customers with a user each."""
     for first in range(0, number, BATCH):
         names = [f"made-up-{n:07}" for n in range(first, min(number, first + BATCH))]
-        users = User.objects.bulk_create(User(username=name) for name in names)
+        User.objects.bulk_create(User(username=name) for name in names)
+        users = User.objects.filter(username__in=names)  # MySQL does not return their numbers
         Customer.objects.bulk_create(
             Customer(
                 id=user.username, user=user, name=f"Customer {user.username}", email=f"{user.username}@example.com"

@@ -194,7 +194,7 @@ def plan_of(sql: str) -> list[set[str]]:
     if not re.match(r"SELECT|UPDATE|DELETE|\(SELECT", sql):
         return []
     with connection.cursor() as cursor:
-        cursor.execute(f"EXPLAIN {sql}")
+        cursor.execute(f"EXPLAIN FORMAT=TRADITIONAL {sql}")
         columns = [column[0].lower() for column in cursor.description]
         steps = [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
     return [set(",".join([step["possible_keys"] or "", step["key"] or ""]).split(",")) for step in steps]
