@@ -25,7 +25,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from operator import attrgetter
 from types import SimpleNamespace
 from typing import Any, Generic, TypeVar, cast
 
@@ -66,7 +65,7 @@ class Insert:
         meta = model._meta
         self._model, self._auto_field = model, meta.auto_field
         self._fields = [each for each in meta.local_concrete_fields if not (each.generated or each is meta.auto_field)]
-        self._columns = attrgetter(*[field.attname for field in self._fields])
+        self._names = [field.attname for field in self._fields]
         self._computed = [(at, field) for at, field in enumerate(self._fields) if _is_computed(field)]
         self._compiled = lru_cache(SHAPES)(self._compile)
 
@@ -106,7 +105,7 @@ class Insert:
                 row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
 
     def _values(self, row: Any) -> list[Any]:
-        values = list(self._columns(row))
+        values = [getattr(row, name) for name in self._names]
         for at, field in self._computed:
             values[at] = field.pre_save(row, True)
         return values
