@@ -1,4 +1,4 @@
-"""A process with a database of its own, in which it places orders when it is told to. For benchmarks/growth.py.
+"""A process with a database of its own, in which it places orders on request. For benchmarks/growth.py.
 
 Run python -m benchmarks.growing_shop ORDERS: fills the database that DATABASE_URL names. Then it reads lines of a
 style and a number, places so many orders, and prints the milliseconds of processor time of each, as JSON.

@@ -118,7 +118,7 @@ class SagaInstance(HasMoves):
         return f"{self.saga_type} of {self.order_id}: {self.status}"
 
     def __copy__(self) -> Self:
-        """Copies the attributes only. Django's own copies are made as if by pickling, in ten times the time."""
+        """Copies the attributes only. Django's own copies are made as if by pickling, which takes longer."""
         twin = type(self).__new__(type(self))
         vars(twin).update(vars(self), _state=copy(self._state))
         return twin

@@ -50,6 +50,11 @@ class Slot:
         self.type = next((type_ for kind, type_ in TAKEN_AS_IT_IS.items() if isinstance(target, kind)), None)
 
 
+def is_computed(field: Field) -> bool:
+    """Returns True if the stored value may be another one than that of the instance."""
+    return type(field).pre_save is not models.Field.pre_save or field.has_db_default()
+
+
 def _prepared_time(prepare: Callable[..., Any], value: Any, connection: Any) -> Any:
     """Returns what the field prepares. In UTC, which is the rule, its four conversions come to this."""
     is_utc = value.__class__ is datetime and value.tzinfo is UTC and connection.timezone is UTC

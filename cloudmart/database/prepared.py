@@ -14,8 +14,8 @@ shape and database vendor. The shape is what its SQL depends on: the number of r
 arguments are None, and the expressions among them, such as DatabaseNow(). The queryset must depend on nothing else.
 Make an expression once, not for each call, and never from a value that varies: SHAPES shapes are kept.
 
-Statements use the default database. They run through Django's cursor, so they raise its exceptions and appear in its
-query log and execute wrappers. Like `bulk_create()` and `update()` they send no signals and do not call `save()`.
+Statements use the default database. They raise Django's exceptions, and its query log and execute wrappers see them.
+Like `bulk_create()` and `update()` they send no signals and do not call `save()`.
 In a transaction on MySQL a statement that returns nothing is sent together with the next one, or with COMMIT, which
 raises its error.
 """
@@ -23,12 +23,13 @@ raises its error.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 from types import SimpleNamespace
 from typing import Any, Generic, TypeVar, cast
 
-from django.db import DEFAULT_DB_ALIAS, IntegrityError, connections, models
+from django.db import DEFAULT_DB_ALIAS, IntegrityError, connections, models, transaction
 from django.db.models import Case, QuerySet, When
 from django.db.models.expressions import Combinable
 from django.db.models.query import ModelIterable, ValuesListIterable
@@ -42,6 +43,7 @@ from cloudmart.database.compiling import (
     Selection,
     Shape,
     compiled,
+    is_computed,
     placeholders,
     shape_of,
     values_of,
@@ -56,23 +58,21 @@ Row = TypeVar("Row")
 
 
 class Insert:
-    """Inserts rows of a model: instances, or any objects with its columns as attributes.
-
-    An AutoField is left to the database.
-    """
+    """Inserts instances of a model, or objects with its columns as attributes. The database fills an AutoField."""
 
     def __init__(self, model: type[models.Model]) -> None:
         meta = model._meta
         self._model, self._auto_field = model, meta.auto_field
         self._fields = [each for each in meta.local_concrete_fields if not (each.generated or each is meta.auto_field)]
         self._names = [field.attname for field in self._fields]
-        self._computed = [(at, field) for at, field in enumerate(self._fields) if _is_computed(field)]
+        self._computed = [(at, field) for at, field in enumerate(self._fields) if is_computed(field)]
         self._compiled = lru_cache(SHAPES)(self._compile)
 
     def __call__(self, *rows: Any) -> None:
         """Inserts the rows in one statement, or in several if the database limits the number of parameters."""
         for statement, connection, values in self._statements(rows):
             statement.execute(connection, values, defers=True)
+        self._mark_as_stored(rows)
 
     def unless_exists(self, *rows: Any) -> bool:
         """Inserts the rows. Returns False, having inserted none, if one of them violates a unique constraint.
@@ -80,19 +80,22 @@ class Insert:
         The open transaction can continue, and read the row that exists. A single row gets the primary key that the
         database has chosen.
         """
+        statements = list(self._statements(rows))
         try:
-            for statement, connection, values in self._statements(rows):
-                result = statement.execute(connection, values)
-                if self._auto_field and len(rows) == 1:
-                    rows[0].pk = result.lastrowid
+            with transaction.atomic() if len(statements) > 1 else nullcontext():
+                for statement, connection, values in statements:
+                    result = statement.execute(connection, values)
         except IntegrityError as error:
             if not is_duplicate(error):
                 raise
             return False
+        self._mark_as_stored(rows)
+        if self._auto_field and len(rows) == 1:
+            rows[0].pk = result.lastrowid
         return True
 
     def _statements(self, rows: Sequence[Any]) -> Iterator[tuple[Compiled, Any, list[Any]]]:
-        """Yields the statements, each with its connection and values. Instances count as stored then."""
+        """Yields the statements, each with its connection and values."""
         connection = connections[DEFAULT_DB_ALIAS]
         most = max(1, connection.ops.bulk_batch_size(self._fields, rows))
         for start in range(0, len(rows), most):
@@ -100,6 +103,8 @@ class Insert:
             values = [value for row in some for value in self._values(row)]
             expressions = tuple([(key, value) for key, value in enumerate(values) if isinstance(value, Combinable)])
             yield self._compiled(connection.vendor, len(some), expressions), connection, values
+
+    def _mark_as_stored(self, rows: Sequence[Any]) -> None:
         for row in rows:
             if isinstance(row, models.Model):
                 row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
@@ -122,11 +127,6 @@ class Insert:
         query.insert_values(self._fields, cast(Any, rows), raw=True)
         ((sql, params),) = query.get_compiler(DEFAULT_DB_ALIAS).as_sql()
         return Compiled(sql, params)
-
-
-def _is_computed(field: Field) -> bool:
-    """Returns True if the stored value may be another one than that of the instance."""
-    return type(field).pre_save is not models.Field.pre_save or field.has_db_default()
 
 
 class Update:

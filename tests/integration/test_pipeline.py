@@ -1,12 +1,17 @@
 """The order of things: what can refuse comes first, and a happy order costs three commits."""
 
+import re
 import traceback
 from pathlib import Path
 
 import pytest
 from django.db import connection
+from django.db.models.sql import Query
 from django.test.utils import CaptureQueriesContext
+from rest_framework.serializers import Serializer
 
+from cloudmart.kernel.order import OrderSnapshot
+from cloudmart.providers import calling
 from inventory import selectors as inventory_selectors
 from orders import pricing
 from orders.models import Order, SagaStyle
@@ -99,6 +104,47 @@ def test_a_happy_order_costs_exactly_three_commits(api, shelve, style, key):
         elif not open_ and not sql.startswith("SELECT"):
             outside.append(sql)
     assert outside == [], "a write outside a transaction would be a commit of its own"
+
+
+def refuse(*args, **kwargs):
+    raise AssertionError("this is done once, or not at all")
+
+
+@pytest.mark.parametrize("key", [{}, {"Idempotency-Key": "second"}], ids=["no key", "key"])
+@pytest.mark.parametrize("style", SagaStyle)
+def test_a_second_order_compiles_parses_and_prepares_nothing_again(api, shelve, monkeypatch, style, key):
+    shelve("book-123", 5)
+    first = {"Idempotency-Key": "first"} if key else {}
+    assert api.post("/orders", {**BODY, "saga": style}, headers=first).status_code == 201
+    monkeypatch.setattr(Query, "get_compiler", refuse)
+    monkeypatch.setattr(OrderSnapshot, "from_json", refuse)
+    monkeypatch.setattr(Serializer, "get_fields", refuse)
+    monkeypatch.setattr(calling, "Retrying", refuse)
+    assert api.post("/orders", {**BODY, "saga": style}, headers=key).status_code == 201
+
+
+WRITTEN_TWICE = {"orchestration": [("UPDATE", "saga_instances")], "choreography": []}
+"""By what the last transaction claims the saga, and then finishes it."""
+
+
+@pytest.mark.parametrize("style", SagaStyle)
+def test_a_transaction_has_one_statement_for_each_kind_of_row_and_reads_none_that_it_wrote(api, shelve, style):
+    for number in range(3):
+        shelve(f"book-{number}", 5)
+    items = [{"book_id": f"book-{number}", "quantity": 1} for number in range(3)]
+    body = {"items": items, "payment_method": "credit_card", "saga": style}
+    with CaptureQueriesContext(connection) as queries:
+        assert api.post("/orders", body, headers={"Idempotency-Key": "key"}).status_code == 201
+    written, twice = [], []
+    for sql in (query["sql"].replace('"', "`") for query in queries):
+        if sql.startswith("BEGIN"):
+            written = []
+        elif sql.startswith("SELECT"):
+            assert not [table for _, table in written if f"FROM `{table}`" in sql], sql
+        elif match := re.match(r"(INSERT INTO|UPDATE) `(\w+)`", sql):
+            twice += [match.groups()] if match.groups() in written else []
+            written.append(match.groups())
+    assert twice == WRITTEN_TWICE[style]
 
 
 @pytest.mark.any_database

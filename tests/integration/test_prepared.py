@@ -227,6 +227,14 @@ def test_more_rows_than_the_database_takes_parameters_are_inserted(transactional
     assert Book.objects.count() == 1200
 
 
+def test_of_many_rows_with_a_duplicate_none_is_inserted(transactional_db):
+    book = BookFactory()
+    with transaction.atomic():
+        assert not Insert(Book).unless_exists(*BookFactory.build_batch(1200), BookFactory.build(pk=book.pk))
+        assert Insert(Book).unless_exists(*BookFactory.build_batch(1200))
+    assert Book.objects.count() == 1201
+
+
 def test_only_a_duplicate_counts_as_existing(transactional_db):
     insert, book = Insert(Book), BookFactory.build(price=5)
     with transaction.atomic():
