@@ -19,7 +19,7 @@ TIMEOUT = 30
 
 PLAIN = {"THROTTLE_USERS": "", "THROTTLE_STRANGERS": ""}
 THROTTLED = {"THROTTLE_USERS": "100000/s", "THROTTLE_STRANGERS": "100000/s"}
-"""Every request is counted, and none is refused. A client's history is as long as one second of its orders."""
+"""Every request is counted, and none is refused."""
 
 
 def command_of(server: str, port: int) -> list[str]:
