@@ -14,6 +14,7 @@ from cloudmart.kernel.money import HIGHEST_PRICE
 from cloudmart.providers.mock import MockProvider
 
 STYLES = ("orchestration", "choreography")
+SHORTEST_METRICS_TOKEN = 32
 
 
 @register(Tags.database)
@@ -73,6 +74,12 @@ def check_providers(**kwargs: Any) -> list[CheckMessage]:
         for port, what in (("PAYMENT_GATEWAY", "being paid"), ("CARRIER", "being sent"))
         if issubclass(import_string(getattr(settings, port)), MockProvider)
     ]
+
+
+@register(deploy=True)
+def check_metrics_token(**kwargs: Any) -> Iterator[CheckMessage]:
+    if 0 < len(settings.METRICS_TOKEN) < SHORTEST_METRICS_TOKEN:
+        yield Warning(f"METRICS_TOKEN has fewer than {SHORTEST_METRICS_TOKEN} characters.", id="cloudmart.W005")
 
 
 @register()

@@ -47,13 +47,18 @@ class PeriodicTask:
         connections.close_all()
 
 
+def block_stop_signals() -> None:
+    """Keeps the stop signals from this thread and from those that it starts."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+
+
 def run_until_stopped(*tasks: PeriodicTask) -> None:
     """Repeats each task in a thread of its own until SIGTERM or SIGINT.
 
     For a process that does nothing else. The main thread waits for the signals instead of handling them: a handler
     runs in the main thread only, which a signal received by another thread does not wake.
     """
-    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    block_stop_signals()
     stop = Event()
     threads = [Thread(target=task.repeat, args=(stop,), name=task.name) for task in tasks]
     for thread in threads:

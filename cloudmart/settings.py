@@ -242,4 +242,6 @@ SPECTACULAR_SETTINGS = {
 
 REST_KNOX = {"AUTH_HEADER_PREFIX": "Bearer", "TOKEN_TTL": timedelta(days=env.int("TOKEN_TTL_DAYS", default=30))}
 
+METRICS_TOKEN = env("METRICS_TOKEN", default="")
+
 LOGGING = logging_config(level=env("LOG_LEVEL", default="INFO"), stream=env("LOG_STREAM", default="stdout"))

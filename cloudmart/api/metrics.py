@@ -1,24 +1,52 @@
 """GET /metrics: all metrics, in the text format of Prometheus."""
 
 import os
+from typing import Any
 
+from django.conf import settings
+from django.contrib.auth.models import AnonymousUser
 from django.http import HttpResponse
+from django.utils.crypto import constant_time_compare
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
+from rest_framework.authentication import SessionAuthentication, get_authorization_header
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from cloudmart.api.authentication import TokenAuthentication
 from cloudmart.api.negotiation import OneRepresentation
 from cloudmart.api.permissions import IsOperator
 from cloudmart.kernel.metrics import READ_AT_SCRAPE
 
 
-class Metrics(APIView):
-    """GET: for operators, and for a Prometheus server that has an operator's token."""
+class Scraper(AnonymousUser):
+    """A monitoring system that has sent METRICS_TOKEN."""
 
-    permission_classes = [IsOperator]
+    pk = "scraper"  # type: ignore[assignment]
+    is_authenticated = True  # type: ignore[assignment]
+
+
+class ScrapeAuthentication(TokenAuthentication):
+    """Accepts METRICS_TOKEN too."""
+
+    def authenticate(self, request: Request) -> Any:
+        sent, expected = get_authorization_header(request), settings.METRICS_TOKEN
+        is_scraper = expected and constant_time_compare(sent, f"Bearer {expected}")
+        return (Scraper(), None) if is_scraper else super().authenticate(request)
+
+
+class MayScrape(IsOperator):
+    def has_permission(self, request: Request, view: Any) -> bool:
+        return isinstance(request.user, Scraper) or super().has_permission(request, view)
+
+
+class Metrics(APIView):
+    """GET: for operators, and for a monitoring system that sends METRICS_TOKEN as its bearer token."""
+
+    authentication_classes = [ScrapeAuthentication, SessionAuthentication]
+    permission_classes = [MayScrape]
     content_negotiation_class = OneRepresentation
 
     @extend_schema(summary="Metrics for Prometheus", responses={(200, "text/plain"): OpenApiTypes.STR})

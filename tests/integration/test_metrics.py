@@ -206,6 +206,19 @@ def test_only_operators_see_the_metrics(api, operator, shelve):
     assert {"cloudmart_orders", "cloudmart_idempotent_replays"} <= families.keys()
 
 
+def test_the_metrics_token_opens_the_metrics_and_nothing_else(transactional_db, settings):
+    scraper = APIClient(headers={"Authorization": "Bearer prometheus-01"})
+    assert scraper.get("/metrics").status_code == 401, "there is no such token"
+    settings.METRICS_TOKEN = "prometheus-01"
+    response = scraper.get("/metrics")
+    assert response.status_code == 200 and b"cloudmart_saga_lag_seconds" in response.content
+    assert [scraper.get(path).status_code for path in ("/orders", "/inventory")] == [401, 401]
+    for token in ("", "prometheus-0", "prometheus-012", "プロメテウス".encode().decode("latin-1")):
+        assert APIClient(headers={"Authorization": f"Bearer {token}"}).get("/metrics").status_code == 401
+    settings.METRICS_TOKEN = ""
+    assert APIClient(headers={"Authorization": "Bearer "}).get("/metrics").status_code == 401
+
+
 def test_unfinished_sagas_are_counted_by_condition(operator):
     past, future = (DatabaseNow() + timedelta(minutes=minutes) for minutes in (-1, 1))
     for columns in (

@@ -6,6 +6,7 @@ from contextlib import suppress
 from datetime import timedelta
 from threading import main_thread
 
+import httpx
 import pytest
 from django.conf import settings as configured
 from django.core.management import CommandError
@@ -36,7 +37,7 @@ from tests.conftest import HTTP_CARRIER, HTTP_GATEWAY, order_snapshot
 from tests.integration.test_leases import Killed, die, expire_leases, make_due, start, state, work
 from tests.integration.test_races import all_at_once
 from tests.known_bugs import known_bug
-from tests.processes import TIMEOUT, running_command, wait_until
+from tests.processes import TIMEOUT, free_port, running_command, wait_until
 
 STYLES = pytest.mark.parametrize("style", SagaStyle)
 
@@ -365,6 +366,19 @@ def test_due_sagas_are_found_by_an_index_among_many_finished_ones():
         columns = [column[0] for column in cursor.description]
         plan = [dict(zip(columns, line, strict=True)) for line in cursor.fetchall()]
     assert all(int(line["rows"] or 0) < 100 for line in plan), plan
+
+
+def test_a_worker_serves_its_counters_and_ends_on_sigterm(worker):
+    interrupt(SagaStyle.ORCHESTRATION)
+    port = free_port()
+    with worker("--metrics-port", str(port)) as process:
+        wait_until(lambda: statuses() == {"completed"})
+        counted = 'cloudmart_orders_total{outcome="completed",style="orchestration"} 1.0'
+        wait_until(lambda: counted in httpx.get(f"http://127.0.0.1:{port}/metrics").text)
+        with worker("--metrics-port", str(port)) as other:
+            assert other.wait(timeout=TIMEOUT) == 1, "the port is taken"
+        process.terminate()
+        assert process.wait(timeout=TIMEOUT) == 0
 
 
 # --- Other tasks ----------------------------------------------------------------------------------

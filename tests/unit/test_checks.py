@@ -3,6 +3,7 @@
 import pytest
 
 from cloudmart.checks import (
+    check_metrics_token,
     check_saga_settings,
     check_shop_settings,
     check_sqlite_in_production,
@@ -38,6 +39,12 @@ def test_sqlite_in_production_is_a_warning(settings, monkeypatch):
     assert "cloudmart.W001" in [check.id for check in check_sqlite_in_production()]
     monkeypatch.setitem(settings.DATABASES["default"], "ENGINE", MYSQL["ENGINE"])
     assert list(check_sqlite_in_production()) == []
+
+
+def test_a_short_metrics_token_is_a_warning(settings):
+    for token, found in ("", []), ("x" * 31, ["cloudmart.W005"]), ("x" * 32, []):
+        settings.METRICS_TOKEN = token
+        assert [check.id for check in check_metrics_token()] == found
 
 
 def test_settings_of_the_saga_are_checked(settings):

@@ -4,11 +4,12 @@ import random
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from prometheus_client import start_http_server
 
 from cloudmart.api.claims import purge_keys
 from cloudmart.database.transactions import durable
 from cloudmart.kernel.stopping import ShouldStop
-from cloudmart.periodic import PeriodicTask, run_until_stopped
+from cloudmart.periodic import PeriodicTask, block_stop_signals, run_until_stopped
 from inventory.projector import catch_up
 from inventory.services import expire_reservations
 from sagas.desk.engine import engine
@@ -34,6 +35,12 @@ class Command(BaseCommand):
         parser.add_argument(
             "--threads", type=int, default=4, metavar="N", help="sagas driven at the same time (default: 4)"
         )
+        parser.add_argument(
+            "--metrics-port", type=int, metavar="PORT", help="serve this worker's counters to Prometheus (default: no)"
+        )
+        parser.add_argument(
+            "--metrics-host", default="127.0.0.1", metavar="HOST", help="the address for that (default: 127.0.0.1)"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["once"]:
@@ -41,9 +48,20 @@ class Command(BaseCommand):
             if failed:
                 raise CommandError(f"failed: {', '.join(failed)}")
         else:
+            if options["metrics_port"] is not None:
+                serve_metrics(options["metrics_host"], options["metrics_port"])
             self.stdout.write("worker started", ending="\n")
             self.stdout.flush()
             run_until_stopped(*tasks(options["interval"], options["threads"]))
+
+
+def serve_metrics(host: str, port: int) -> None:
+    """Serves the counters of this process, to whoever can reach the address. Raises CommandError if it is taken."""
+    block_stop_signals()
+    try:
+        start_http_server(port, host)
+    except OSError as error:
+        raise CommandError(f"cannot serve metrics on {host}:{port}: {error}") from error
 
 
 def tasks(interval: float, threads: int = 1) -> tuple[PeriodicTask, ...]:
