@@ -10,7 +10,7 @@ from django.db import connections
 from django.utils.module_loading import import_string
 
 from cloudmart.kernel.countries import COUNTRIES, home_country
-from cloudmart.kernel.money import HIGHEST_PRICE
+from cloudmart.kernel.money import HIGHEST_PRICE, minor_digits
 from cloudmart.providers.mock import MockProvider
 
 STYLES = ("orchestration", "choreography")
@@ -86,6 +86,10 @@ def check_metrics_token(**kwargs: Any) -> Iterator[CheckMessage]:
 def check_shop_settings(**kwargs: Any) -> Iterator[CheckMessage]:
     if home_country() not in COUNTRIES:
         yield Error("HOME_REGION must be an ISO 3166-1 alpha-2 code, like JP.", id="cloudmart.E010")
+    try:
+        minor_digits(settings.CURRENCY)
+    except ValueError:
+        yield Error("CURRENCY must be an ISO 4217 code with a minor unit, like JPY.", id="cloudmart.E012")
     highest_total_without_tax = HIGHEST_PRICE * settings.MAX_QUANTITY_PER_LINE * settings.MAX_LINES_PER_ORDER
     if 2 * highest_total_without_tax >= 2**53:  # at a tax of 100 %
         limits = "MAX_QUANTITY_PER_LINE times MAX_LINES_PER_ORDER"

@@ -75,6 +75,12 @@ def test_a_shop_without_a_country_is_an_error(settings, region):
     assert [check.id for check in check_shop_settings()] == ["cloudmart.E010"]
 
 
+@pytest.mark.parametrize("currency", ["", "jpy", "YEN", "XAU"])
+def test_a_currency_without_a_minor_unit_is_an_error(settings, currency):
+    settings.CURRENCY = currency
+    assert [check.id for check in check_shop_settings()] == ["cloudmart.E012"]
+
+
 def test_limits_that_allow_totals_beyond_2_to_the_53_are_an_error(settings):
     assert list(check_shop_settings()) == []
     settings.MAX_QUANTITY_PER_LINE = 10_000
