@@ -49,7 +49,11 @@ class Metrics(APIView):
     permission_classes = [MayScrape]
     content_negotiation_class = OneRepresentation
 
-    @extend_schema(summary="Metrics for Prometheus", responses={(200, "text/plain"): OpenApiTypes.STR})
+    @extend_schema(
+        summary="Metrics for Prometheus",
+        auth=[{"token": []}],  # type: ignore[list-item]
+        responses={(200, "text/plain"): OpenApiTypes.STR},
+    )
     def get(self, request: Request) -> HttpResponse:
         text = generate_latest(counter_registry()) + generate_latest(READ_AT_SCRAPE)
         return HttpResponse(text, content_type=CONTENT_TYPE_PLAIN_0_0_4)
