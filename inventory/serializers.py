@@ -45,10 +45,16 @@ class LineInput(StrictSerializer):
     quantity = QuantityField()
 
 
-@extend_schema_serializer(examples=[examples.HOLD_ONE_BOOK])
+@extend_schema_serializer(examples=[examples.HOLD_ONE_BOOK, examples.HOLD_FOR_FIVE_MINUTES])
 class ReserveInput(StrictSerializer):
     order_id = StrictUUIDField()
     items = serializers.ListField(child=LineInput(), min_length=1, max_length=settings.MAX_LINES_PER_ORDER)
+    expires_in = StrictIntegerField(
+        min_value=1,
+        max_value=int(settings.RESERVATION_CAP.total_seconds()),
+        required=False,
+        help_text=f"Seconds until the reservations expire; {settings.RESERVATION_TTL.total_seconds():.0f} if left out",
+    )
 
 
 @extend_schema_serializer(examples=[examples.HOLD_ONE_BOOK, examples.WHOLE_ORDER])

@@ -1,5 +1,6 @@
 """Stock over HTTP: reads for everybody, commands for operators and other order systems."""
 
+from datetime import timedelta
 from typing import Any
 
 from django.db.models import QuerySet
@@ -97,7 +98,10 @@ def wanted(asked: dict[str, Any], actor: str) -> StockRequest:
 
 @described("Reserve books for an order", OrderTooLarge, UnknownBook, OutOfStock, ReservationDiffers, ReservationEnded)
 class Reserve(TransactionCommand):
-    """For operators. Reserves all books until `expires_at`, or none. A second request changes nothing."""
+    """For operators. Reserves all books until `expires_at`, or none.
+
+    A second request changes nothing, not even `expires_at`: see `/inventory/extend`.
+    """
 
     permission_classes = [Staff.with_permission("inventory.reserve_stock")]
     input, output = serializers.ReserveInput, serializers.HoldsOutput
@@ -105,7 +109,8 @@ class Reserve(TransactionCommand):
     def act(self, asked: dict[str, Any], actor: str) -> dict[str, Any]:
         stock_request = wanted(asked, actor)
         self.guard(stock_request.order_id)
-        services.reserve_stock(stock_request)
+        seconds = asked.get("expires_in")
+        services.reserve_stock(stock_request, seconds and timedelta(seconds=seconds))
         return reservations_of(stock_request.order_id)
 
 

@@ -174,7 +174,9 @@ STOCK_EVENT_EXAMPLE: dict[str, Any] = {
 }
 STOCK_WITH_RESERVATIONS_EXAMPLE = {**STOCK_EXAMPLE, "reservations": [{**HOLD, "order_id": ORDER}]}
 RESERVATIONS_EXAMPLE = {"order_id": ORDER, "reservations": [{**HOLD, "book_id": "book-123", "status": "active"}]}
-HOLD_ONE_BOOK = request_example("One book", {"order_id": ORDER, "items": [{"book_id": "book-123", "quantity": 1}]})
+ONE_COPY: dict[str, Any] = {"order_id": ORDER, "items": [{"book_id": "book-123", "quantity": 1}]}
+HOLD_ONE_BOOK = request_example("One book", ONE_COPY)
+HOLD_FOR_FIVE_MINUTES = request_example("For five minutes", {**ONE_COPY, "expires_in": 300})
 DELIVERY = request_example("A delivery", {"quantity": 100, "reference": "delivery-42"})
 COUNT = request_example("Two are missing", {"delta": -2, "reason": "stocktaking", "reference": "count-2026-11"})
 

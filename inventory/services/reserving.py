@@ -1,7 +1,7 @@
 """The stock of an order: reserved, and then confirmed or released."""
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.conf import settings
@@ -18,31 +18,32 @@ from inventory.stock import shortages_of
 INSERT = Insert(Reservation)
 
 
-def reserve_stock(order: Basket) -> None:
-    """Reserves every line of the order, or none. A second call changes nothing.
+def reserve_stock(order: Basket, lasting: timedelta | None = None) -> None:
+    """Reserves every line of the order, or none: for RESERVATION_TTL, or `lasting`. A second call changes nothing.
 
     Raises OutOfStock with every shortage, ReservationDiffers when the order has reserved another quantity of a book,
     and ReservationEnded when the order's reservation of a book was released or has expired.
     """
     stock = lock_stock(order.quantities)
-    if _reserve_anew(stock, order):
+    lasting = lasting or settings.RESERVATION_TTL
+    if _reserve_anew(stock, order, lasting):
         return
     known = stock.reservations_of(order.order_id)
     for book_id, reservation in known.items():
         _check_stands(reservation, order.quantities[book_id], stock.now)
     wanted = {book_id: copies for book_id, copies in order.quantities.items() if book_id not in known}
     expire(stock, find_room(stock, wanted))
-    reservations = _new_reservations(order.order_id, wanted, stock.now)
+    reservations = _new_reservations(order.order_id, wanted, stock.now, lasting)
     INSERT(*reservations)
     _append_reserved(stock, reservations, order.actor)
     stock.save()
 
 
-def _reserve_anew(stock: LockedStock, order: Basket) -> bool:
+def _reserve_anew(stock: LockedStock, order: Basket, lasting: timedelta) -> bool:
     """Reserves every line of an order that has reserved nothing, if the copies are there. Returns False otherwise."""
     if shortages_of(order.quantities, {book_id: stock[book_id].available for book_id in order.quantities}):
         return False
-    reservations = _new_reservations(order.order_id, order.quantities, stock.now)
+    reservations = _new_reservations(order.order_id, order.quantities, stock.now, lasting)
     if not INSERT.unless_exists(*reservations):
         return False
     _append_reserved(stock, reservations, order.actor)
@@ -105,9 +106,10 @@ def _check_stands(reservation: Reservation, copies: int, now: datetime) -> None:
         raise ReservationEnded(book_id=reservation.book_id, reservation_status=status)
 
 
-def _new_reservations(order_id: UUID, quantities: Mapping[str, int], now: datetime) -> list[Reservation]:
-    until = now + settings.RESERVATION_TTL
+def _new_reservations(
+    order_id: UUID, quantities: Mapping[str, int], now: datetime, lasting: timedelta
+) -> list[Reservation]:
     return [
-        Reservation(order_id=order_id, shelf_id=book_id, quantity=copies, held_since=now, expires_at=until)
+        Reservation(order_id=order_id, shelf_id=book_id, quantity=copies, held_since=now, expires_at=now + lasting)
         for book_id, copies in quantities.items()
     ]

@@ -71,6 +71,24 @@ def test_reserving_another_quantity_is_refused(ask, order_id):
     assert (refused.json()["held"], refused.json()["asked"]) == (2, 3)
 
 
+def lifetimes(response):
+    """Returns for how many seconds each book of the order was reserved."""
+    assert response.status_code == 200, response.json()
+    reservations = Reservation.objects.filter(order_id=response.json()["order_id"]).order_by("shelf")
+    return [(each.expires_at - each.held_since).total_seconds() for each in reservations]
+
+
+def test_a_reservation_lasts_as_long_as_was_asked(ask, order_id):
+    wanted = items(("book-123", 2), ("book-789", 1))
+    assert lifetimes(ask("reserve", order_id=order_id, items=wanted[:1], expires_in=60)) == [60]
+    for more in ({"expires_in": 70}, {}):
+        assert lifetimes(ask("reserve", order_id=order_id, items=wanted[:1], **more)) == [60], (
+            "a repeat changes nothing"
+        )
+    assert lifetimes(ask("reserve", order_id=order_id, items=wanted, expires_in=3600)) == [60, 3600]
+    assert lifetimes(ask("reserve", order_id=str(new_id()), items=wanted[:1])) == [900]
+
+
 @pytest.mark.parametrize("how", ["released", "expired", "past expiry"])
 def test_a_late_repeat_does_not_renew_an_ended_reservation(ask, order_id, how):
     wanted = items(("book-123", 2))
@@ -179,6 +197,9 @@ def test_a_key_makes_a_delivery_without_a_reference_safe_to_repeat(ask):
         ("reserve", {"order_id": str(new_id())}, "items"),
         ("reserve", {"order_id": str(new_id()), "items": []}, "items"),
         ("reserve", {"order_id": str(new_id()), "items": items(("book-123", 0))}, "items.0.quantity"),
+        ("reserve", {"order_id": str(new_id()), "items": items(("book-123", 1)), "expires_in": 0}, "expires_in"),
+        ("reserve", {"order_id": str(new_id()), "items": items(("book-123", 1)), "expires_in": 3601}, "expires_in"),
+        ("reserve", {"order_id": str(new_id()), "items": items(("book-123", 1)), "expires_in": "60"}, "expires_in"),
         ("release", {"order_id": str(new_id()), "colour": "red"}, "colour"),
         ("book-123/add_stock", {"quantity": 0}, "quantity"),
         ("book-123/add_stock", {"quantity": 10**9}, "quantity"),
