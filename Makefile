@@ -11,7 +11,7 @@ run: ## Serve CloudMart with demo data on http://127.0.0.1:8000 (PORT=...)
 
 demo: ## Show orders in both saga styles, in the terminal
 	@bin/prepare
-	@ALLOW_MAGIC_TOKENS=true .venv/bin/python manage.py demo
+	@PROFILE=dev .venv/bin/python manage.py demo
 
 test: ## Run the tests on SQLite and on a throwaway MariaDB or MySQL (ARGS="-k stock")
 	@bin/test $(ARGS)

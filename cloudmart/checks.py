@@ -82,6 +82,18 @@ def check_metrics_token(**kwargs: Any) -> Iterator[CheckMessage]:
         yield Warning(f"METRICS_TOKEN has fewer than {SHORTEST_METRICS_TOKEN} characters.", id="cloudmart.W005")
 
 
+@register(deploy=True)
+def check_profile(**kwargs: Any) -> Iterator[CheckMessage]:
+    if settings.PROFILE == "dev":
+        yield Error("PROFILE is dev: its defaults are not for production.", id="cloudmart.E020")
+    if settings.DEBUG:
+        yield Error("DEBUG shows settings and source code to everybody.", id="cloudmart.E021")
+    if not settings.HTTPS:
+        yield Error("HTTPS is off: passwords and tokens are sent unencrypted.", id="cloudmart.E022")
+    if settings.ALLOW_MAGIC_TOKENS:
+        yield Error("ALLOW_MAGIC_TOKENS lets every client make orders fail or wait.", id="cloudmart.E023")
+
+
 @register()
 def check_shop_settings(**kwargs: Any) -> Iterator[CheckMessage]:
     if home_country() not in COUNTRIES:

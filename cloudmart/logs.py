@@ -1,7 +1,7 @@
 """The format of log lines: JSON objects or readable text, with the bound context variables.
 
-Reads LOG_FORMAT from the environment, not from the settings: the web server's master process never loads those, and
-uses the same format.
+Reads LOG_FORMAT and PROFILE from the environment, not from the settings: the web server's master process never loads
+those, and uses the same format.
 """
 
 import os
@@ -13,6 +13,7 @@ from django.utils.log import CallbackFilter
 from structlog.typing import EventDict, Processor
 
 from cloudmart.kernel.redaction import redacted
+from cloudmart.profiles import current_profile
 
 ADDED_TO_EVERY_LINE: list[Processor] = [
     structlog.contextvars.merge_contextvars,
@@ -61,7 +62,7 @@ def formatter() -> structlog.stdlib.ProcessorFormatter:
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             structlog.processors.format_exc_info,
             without_secrets,
-            _renderer(os.environ.get("LOG_FORMAT", "json")),
+            _renderer(os.environ.get("LOG_FORMAT") or current_profile().log_format),
         ],
     )
 

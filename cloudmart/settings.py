@@ -8,12 +8,15 @@ from csp import constants as csp
 
 from cloudmart.database.options import database_from
 from cloudmart.logs import logging_config
+from cloudmart.profiles import current_profile
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 env = environ.Env()
 env.read_env(env.str("ENV_FILE", default=str(BASE_DIR / ".env")))
+profile = current_profile()
 
+PROFILE = profile.name
 DEBUG = env.bool("DEBUG", default=False)
 SECRET_KEY = env("SECRET_KEY", default="only-for-debugging") if DEBUG else env("SECRET_KEY")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
@@ -21,7 +24,7 @@ CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 
 # --- HTTPS --------------------------------------------------------------------------------------
 
-HTTPS = env.bool("HTTPS", default=not DEBUG)
+HTTPS = env.bool("HTTPS", default=profile.https)
 TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=0)
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
 SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
@@ -75,7 +78,7 @@ PAYMENT_GATEWAY = env("PAYMENT_GATEWAY", default="payments.gateways.mock.MockGat
 PAYMENT_GATEWAY_URL = env("PAYMENT_GATEWAY_URL", default="http://127.0.0.1:8001/payments")
 CARRIER = env("CARRIER", default="shipping.carriers.mock.MockCarrier")
 CARRIER_URL = env("CARRIER_URL", default="http://127.0.0.1:8001/carrier")
-ALLOW_MAGIC_TOKENS = env.bool("ALLOW_MAGIC_TOKENS", default=DEBUG)
+ALLOW_MAGIC_TOKENS = env.bool("ALLOW_MAGIC_TOKENS", default=profile.allow_magic_tokens)
 PROVIDER_TEXTS = env("PROVIDER_TEXTS", default="plain")
 PROVIDER_CONNECT_TIMEOUT = env.float("PROVIDER_CONNECT_TIMEOUT", default=1.0)
 PROVIDER_READ_TIMEOUT = env.float("PROVIDER_READ_TIMEOUT", default=5.0)

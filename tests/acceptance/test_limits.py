@@ -74,13 +74,14 @@ PRODUCTION = {
     "ALLOWED_HOSTS": "shop.example.com",
     "PAYMENT_GATEWAY": HTTP_GATEWAY,
     "CARRIER": HTTP_CARRIER,
+    **dict.fromkeys(("PROFILE", "DEBUG", "HTTPS", "ALLOW_MAGIC_TOKENS"), ""),
 }
+"""The settings of a shop on the net. An empty one is left to its default."""
 
 
 def checked(**changes):
     """Runs `manage.py check --deploy` with production settings."""
     environment = {**os.environ, "ENV_FILE": os.devnull, **PRODUCTION, **changes}
-    environment.pop("HTTPS", None)
     environment = {name: value for name, value in environment.items() if value}
     command = [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
@@ -98,7 +99,11 @@ def test_production_settings_pass_every_check():
     [
         ({"SECRET_KEY": ""}, "Set the SECRET_KEY environment variable"),
         ({"SECRET_KEY": "short"}, "security.W009"),
-        ({"DEBUG": "true"}, "security.W018"),
+        ({"PROFILE": "dev"}, "cloudmart.E020) PROFILE is dev"),
+        ({"PROFILE": "staging"}, "it must be dev or prod"),
+        ({"DEBUG": "true"}, "cloudmart.E021) DEBUG"),
+        ({"HTTPS": "false"}, "cloudmart.E022) HTTPS is off"),
+        ({"ALLOW_MAGIC_TOKENS": "true"}, "cloudmart.E023) ALLOW_MAGIC_TOKENS"),
         ({"DATABASE_URL": "sqlite://:memory:"}, "cloudmart.W001"),
         ({"PAYMENT_GATEWAY": ""}, "cloudmart.E008) PAYMENT_GATEWAY is a mock"),
         ({"PAYMENT_GATEWAY": "tests.integration.test_reconciliation.OpenGateway"}, "cloudmart.E008"),

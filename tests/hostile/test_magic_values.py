@@ -38,13 +38,14 @@ def test_magic_values_are_ordinary_where_they_are_not_allowed(api, shelve, setti
     ("environment", "allowed"),
     [
         ({}, False),
-        ({"DEBUG": "true"}, True),
+        ({"DEBUG": "true"}, False),
+        ({"PROFILE": "dev"}, True),
         ({"ALLOW_MAGIC_TOKENS": "true"}, True),
-        ({"DEBUG": "true", "ALLOW_MAGIC_TOKENS": "false"}, False),
+        ({"PROFILE": "dev", "ALLOW_MAGIC_TOKENS": "false"}, False),
     ],
 )
 def test_magic_values_are_allowed_only_by_setting(environment, allowed):
-    outside = {name: value for name, value in os.environ.items() if name not in {"DEBUG", "ALLOW_MAGIC_TOKENS"}}
+    outside = {name: value for name, value in os.environ.items() if name not in {"PROFILE", "ALLOW_MAGIC_TOKENS"}}
     show = "from cloudmart import settings; print(settings.ALLOW_MAGIC_TOKENS)"
     shown = subprocess.check_output(
         [sys.executable, "-c", show], cwd=ROOT, env={**outside, "ENV_FILE": os.devnull, **environment}, text=True

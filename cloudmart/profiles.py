@@ -1,0 +1,34 @@
+"""Profiles: the defaults of those settings that differ between a developer's machine and production.
+
+PROFILE names one; without it, production's defaults apply. Each variable in the environment or in .env takes
+precedence over the profile. Neither profile sets DEBUG: debug pages show settings to anybody, and under the query
+log statements take another way than in production.
+"""
+
+import os
+from dataclasses import dataclass
+
+from django.core.exceptions import ImproperlyConfigured
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """Defaults of the variables with the same names in upper case; `.env.example` explains them."""
+
+    name: str
+    https: bool
+    allow_magic_tokens: bool
+    log_format: str
+
+
+DEV = Profile("dev", https=False, allow_magic_tokens=True, log_format="console")
+PROD = Profile("prod", https=True, allow_magic_tokens=False, log_format="json")
+PROFILES = {profile.name: profile for profile in (DEV, PROD)}
+
+
+def current_profile() -> Profile:
+    """Returns the profile that PROFILE in the environment names, or PROD. Raises ImproperlyConfigured."""
+    name = os.environ.get("PROFILE") or PROD.name
+    if name not in PROFILES:
+        raise ImproperlyConfigured(f"PROFILE is {name!r}; it must be {' or '.join(PROFILES)}.")
+    return PROFILES[name]
