@@ -13,7 +13,7 @@ from orders.pricing import TAXES
 
 @admin.register(Customer)
 class CustomerAdmin(LargeTableAdmin):
-    list_display = ["id", "name", "email", "user", "orders"]
+    list_display = ["id", "name", "email", "payment_method", "user", "orders"]
     list_prefetch_related = ("user",)
     search_fields = ["id", "email", "^name"]
     raw_id_fields = ["user"]

@@ -16,7 +16,6 @@ from cloudmart.kernel.order import Address, Line, OrderSnapshot, Totals
 from cloudmart.kernel.text import LONGEST_REASON, storable
 from orders.errors import (
     ItemNotFound,
-    NoPaymentMethod,
     NoShippingAddress,
     OrderIsEmpty,
     OrderNotDraft,
@@ -112,14 +111,13 @@ def discard_draft(draft: Order) -> None:
 def snapshot_of(draft: Order, changes: DraftChanges, payment_token: str, placed_by: str) -> OrderSnapshot:
     """Returns the order that the draft becomes with these last changes, at the draft's prices.
 
-    Raises OrderIsEmpty, NoPaymentMethod, NoShippingAddress, RegionDiffers and UnknownCoupon.
+    It is paid with the customer's own method if it has none. Raises OrderIsEmpty, NoShippingAddress, RegionDiffers and
+    UnknownCoupon.
     """
     _set(draft, changes)
     lines = tuple(_lines_of(draft).values())
     if not lines:
         raise OrderIsEmpty(order_id=str(draft.pk))
-    if not draft.payment_method:
-        raise NoPaymentMethod(order_id=str(draft.pk))
     if not draft.postal_code:
         raise NoShippingAddress(customer_id=draft.customer_id)
     return OrderSnapshot(
@@ -128,7 +126,7 @@ def snapshot_of(draft: Order, changes: DraftChanges, payment_token: str, placed_
         lines=lines,
         totals=_totals_of(draft, lines),
         coupon=draft.coupon,
-        payment_method=draft.payment_method,
+        payment_method=draft.payment_method or draft.customer.payment_method,
         payment_token=payment_token,
         address=_address_of(draft),
         saga_style=draft.saga_style,

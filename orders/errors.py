@@ -49,7 +49,3 @@ class TooManyDrafts(DomainError, code="too_many_drafts"):
 
 class ItemNotFound(DomainError, code="item_not_found"):
     """The book is not in the order."""
-
-
-class NoPaymentMethod(DomainError, code="no_payment_method"):
-    """Neither the draft nor its confirmation has a payment method."""

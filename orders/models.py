@@ -20,11 +20,17 @@ class Customer(models.Model):
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="customer"
     )
     name = CharField(max_length=200)
-    email = EmailField()
+    email = EmailField(blank=True)
     postal_code = CharField(max_length=16, blank=True)
     address = CharField(max_length=500, blank=True)
     country = CharField(
         max_length=2, default=home_country, validators=[is_country], help_text="ISO 3166-1 alpha-2; decides the tax"
+    )
+    payment_method = CharField(
+        max_length=16,
+        choices=PaymentMethod.choices,
+        default=PaymentMethod.CREDIT_CARD,
+        help_text="Of orders that name no other",
     )
 
     class Meta:

@@ -50,7 +50,9 @@ class OrderOutput(SharedFields):
     currency = serializers.SerializerMethodField()
     region = serializers.CharField()
     coupon = serializers.CharField()
-    payment_method = serializers.ChoiceField(PaymentMethod.choices, allow_blank=True)
+    payment_method = serializers.ChoiceField(
+        PaymentMethod.choices, allow_blank=True, help_text="Of a draft: blank if it will be the customer's own"
+    )
     shipping_address = AddressOutput(source="*")
     saga = serializers.ChoiceField(SagaStyle.choices, source="saga_style")
     cancel_reason = serializers.CharField()

@@ -46,7 +46,6 @@ CATALOGUE = {
     "item_not_found": Problem(
         404, "Add the book with POST /orders/{order_id}/items.", example={"book_id": "book-456"}
     ),
-    "no_payment_method": Problem(400, "Confirm the draft with a payment_method."),
     "no_shipping_address": Problem(400, "Send shipping_address with the order."),
     "order_cancelled": Problem(409, "Place a new order if the customer still wants the books."),
     "order_changed": Problem(409, "Read the draft again, and confirm its present content."),

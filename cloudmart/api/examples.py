@@ -23,6 +23,9 @@ def response_example(name: str, body: dict[str, Any]) -> OpenApiExample:
 ORDERS = [
     request_example("One book", ONE_BOOK),
     request_example(
+        "One book, paid with the customer's own method", {"book_id": "book-123", "quantity": 1, "price": 3500}
+    ),
+    request_example(
         "Several books, at the prices that were shown",
         {
             "customer_id": "customer-001",

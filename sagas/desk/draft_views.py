@@ -16,7 +16,6 @@ from inventory.errors import HeldTooLong, OutOfStock, PriceChanged, ReservationE
 from orders.drafts import change_draft, lock_draft
 from orders.errors import (
     ItemNotFound,
-    NoPaymentMethod,
     NoShippingAddress,
     OrderChanged,
     OrderIsEmpty,
@@ -137,7 +136,6 @@ class ConfirmOrder(RespondsAsync):
         OrderNotDraft,
         OrderIsEmpty,
         OrderChanged,
-        NoPaymentMethod,
         NoShippingAddress,
         RegionDiffers,
         UnknownCoupon,

@@ -93,9 +93,9 @@ def confirm_draft(
 ) -> SagaInstance:
     """Places the draft as an order, and runs its saga. Confirmed twice, it is placed once.
 
-    Raises OrderIsEmpty, NoPaymentMethod, NoShippingAddress, RegionDiffers, UnknownCoupon, PriceChanged, OrderChanged,
-    and OutOfStock if a reservation has expired and the copies are gone: the draft is unchanged then. A later failure
-    is in the saga. Raises OrderInDoubt for an unforeseen error after which the order is, or may be, stored.
+    Raises OrderIsEmpty, NoShippingAddress, RegionDiffers, UnknownCoupon, PriceChanged, OrderChanged, and OutOfStock if
+    a reservation has expired and the copies are gone: the draft is unchanged then. A later failure is in the saga.
+    Raises OrderInDoubt for an unforeseen error after which the order is, or may be, stored.
     """
     if draft.status == Status.DRAFT:
         order = drafts.snapshot_of(draft, changes, payment_token, actor)

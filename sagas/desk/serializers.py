@@ -51,7 +51,9 @@ class CouponField(PatternField):
 class OrderOptionsInput(StrictSerializer):
     """The options of an order besides its books and its payment token."""
 
-    payment_method = serializers.ChoiceField(PaymentMethod.choices, required=False)
+    payment_method = serializers.ChoiceField(
+        PaymentMethod.choices, required=False, help_text="If left out, the customer's own"
+    )
     shipping_address = AddressField(required=False)
     region = PatternField(
         r"^[A-Z]{2}\Z",
@@ -95,7 +97,6 @@ class OrderInput(OrderOptionsInput):
     book_id = CodeField(required=False)
     quantity = QuantityField(required=False)
     price = StrictIntegerField(required=False, min_value=0)
-    payment_method = serializers.ChoiceField(PaymentMethod.choices)
     payment_token = PaymentTokenField(required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
@@ -116,7 +117,7 @@ class OrderInput(OrderOptionsInput):
         return OrderRequest(
             customer=customer,
             items=tuple(RequestedLine(**item) for item in asked["items"]),
-            payment_method=asked["payment_method"],
+            payment_method=asked.get("payment_method", customer.payment_method),
             payment_token=asked.get("payment_token", ""),
             address=asked.get("shipping_address"),
             region=asked.get("region"),

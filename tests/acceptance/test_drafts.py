@@ -7,8 +7,9 @@ from django.core.management import call_command
 
 from cloudmart.database.clock import DatabaseNow, database_now
 from inventory.models import InventoryRecord, Reservation, StockEvent
-from orders.models import Order, OrderItem
+from orders.models import Customer, Order, OrderItem
 from payments.gateways.mock import MockGateway
+from payments.models import Payment
 from sagas.desk import drafts as process
 from sagas.models import SagaInstance
 from sagas.operations.audit.audit import audit
@@ -263,14 +264,27 @@ def test_an_incomplete_draft_is_not_confirmed(api, draft):
     assert api.post(f"{draft}/confirm").json()["code"] == "order_is_empty"
     nameless = api.post("/orders", {})["Location"]
     add(api, nameless)
-    assert api.post(f"{nameless}/confirm").json()["code"] == "no_payment_method"
     Order.objects.update(postal_code="")
-    assert api.post(f"{nameless}/confirm", {"payment_method": "e_money"}).json()["code"] == "no_shipping_address"
+    assert api.post(f"{nameless}/confirm").json()["code"] == "no_shipping_address"
     assert api.get(nameless).json()["status"] == "draft" and not SagaInstance.objects.exists()
-    assert (
-        api.post(f"{nameless}/confirm", {"payment_method": "e_money", "shipping_address": "150-0001"}).status_code
-        == 200
-    )
+    assert api.post(f"{nameless}/confirm", {"shipping_address": "150-0001"}).status_code == 200
+
+
+def test_a_draft_is_paid_as_its_confirmation_says_else_as_it_says_itself_else_as_the_customer_pays(api, draft):
+    Customer.objects.update(payment_method="e_money")
+
+    def confirmed(of_the_draft, of_the_confirmation):
+        path = api.post("/orders", of_the_draft)["Location"]
+        add(api, path, quantity=1)
+        return api.post(f"{path}/confirm", of_the_confirmation).json()["payment_method"]
+
+    card, money = {"payment_method": "credit_card"}, {"payment_method": "e_money"}
+    assert [confirmed({}, {}), confirmed(card, {}), confirmed(card, money)] == ["e_money", "credit_card", "e_money"]
+    assert [payment.payment_method for payment in Payment.objects.order_by("pk")] == [
+        "e_money",
+        "credit_card",
+        "e_money",
+    ]
 
 
 def test_an_order_that_was_placed_directly_is_not_confirmed(api, place, draft):
@@ -443,7 +457,6 @@ def test_a_placed_or_cancelled_draft_is_not_changed(api, draft, how):
     before = api.get(draft).json()
     attempts = [
         add(api, draft),
-        api.put(f"{draft}/items/book-123", {"quantity": 1}),
         api.delete(f"{draft}/items/book-123"),
         api.patch(draft, {"coupon": "WELCOME10"}),
         api.post(f"{draft}/extend"),

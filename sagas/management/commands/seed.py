@@ -21,8 +21,8 @@ BOOKS = (
     ("book-789", "プログラミング入門", 2800, 10),
 )
 CUSTOMERS = (
-    ("customer-001", "田中太郎", "tanaka@example.com", "150-0001", "東京都渋谷区神宮前1-2-3"),
-    ("customer-002", "佐藤花子", "sato@example.com", "530-0001", "大阪府大阪市北区梅田4-5-6"),
+    ("customer-001", "田中太郎", "tanaka@example.com", "150-0001", "東京都渋谷区神宮前1-2-3", "credit_card"),
+    ("customer-002", "佐藤花子", "sato@example.com", "530-0001", "大阪府大阪市北区梅田4-5-6", "e_money"),
 )
 USERS = {"operator": None, "tanaka": "customer-001", "sato": "customer-002"}
 BATCH = 1000
@@ -94,12 +94,13 @@ def add_books(books: Iterable[tuple[str, str, int, int]]) -> None:
 
 
 @durable
-def add_customers(customers: Iterable[tuple[str, str, str, str, str]]) -> None:
-    """Those of (code, name, email, postal code, address) that are not there yet."""
-    wanted = {
-        code: Customer(id=code, name=name, email=email, postal_code=postal_code, address=address)
-        for code, name, email, postal_code, address in customers
-    }
+def add_customers(customers: Iterable[tuple[str, ...]]) -> None:
+    """Those of (code, name, email, postal code, address, payment method) that are not there yet.
+
+    The payment method may be left out.
+    """
+    columns = ("id", "name", "email", "postal_code", "address", "payment_method")
+    wanted = {code: Customer(**dict(zip(columns, (code, *more), strict=False))) for code, *more in customers}
     known = set(Customer.objects.filter(pk__in=wanted).values_list("pk", flat=True))
     Customer.objects.bulk_create(customer for code, customer in wanted.items() if code not in known)
 
