@@ -30,3 +30,5 @@ class OrderRequest:
     coupon: str = ""
     saga_style: str
     placed_by: str
+    skips_stock_check: bool = False
+    """Whether the order is stored although its books may be out of stock; its saga fails then."""

@@ -110,7 +110,7 @@ class OrderInput(OrderOptionsInput):
             attrs["items"] = [short]
         return attrs
 
-    def as_request(self, user: Any, style: str | None = None) -> OrderRequest:
+    def as_request(self, user: Any, style: str | None = None, skips_stock_check: bool = False) -> OrderRequest:
         """Returns the request, with defaults for what was left out. Raises UnknownCustomer and PermissionMissing."""
         asked = self.validated_data
         customer = buyer(user, asked.get("customer_id"))
@@ -124,6 +124,7 @@ class OrderInput(OrderOptionsInput):
             coupon=asked.get("coupon", ""),
             saga_style=style or asked.get("saga", settings.SAGA_STYLE),
             placed_by=actor_of(user, customer.pk),
+            skips_stock_check=skips_stock_check,
         )
 
 

@@ -30,6 +30,7 @@ from orders.selectors import find_order
 from orders.serializers import OrderOutput
 from orders.views import OrderList
 from sagas.desk.cancelling import cancel_order
+from sagas.desk.demonstrations import SKIP_STOCK_CHECK, skips_stock_check
 from sagas.desk.doubt import naming_order
 from sagas.desk.draft_serializers import DraftInput, DraftOutput
 from sagas.desk.draft_view import draft_views
@@ -68,6 +69,7 @@ class Orders(RespondsAsync, OrderList):
 
     @extend_schema(
         summary="Place an order, or open a draft",
+        parameters=[SKIP_STOCK_CHECK],
         request=PolymorphicProxySerializer("OrderOrDraftInput", [OrderInput, DraftInput], None),
         responses={201: OrderAndSagaOutput, 202: OrderAndSagaOutput},
         examples=[*ORDERS, *DRAFTS, PLACED_ORDER],
@@ -92,7 +94,7 @@ class Orders(RespondsAsync, OrderList):
     def order_request(self, request: Request) -> OrderRequest:
         order = OrderInput(data=request.data)
         order.is_valid(raise_exception=True)
-        return order.as_request(request.user, self.style)
+        return order.as_request(request.user, self.style, skips_stock_check(request))
 
     def open_draft(self, request: Request) -> Response:
         options = DraftInput(data=request.data)
@@ -107,6 +109,7 @@ class StartSaga(Orders):
 
     @extend_schema(
         summary="Place an order, orchestrated",
+        parameters=[SKIP_STOCK_CHECK],
         request=OrderInput,
         responses={201: OrderAndSagaOutput, 202: OrderAndSagaOutput},
     )
