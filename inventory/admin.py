@@ -19,6 +19,7 @@ EVENTS_ON_A_PAGE = 100
 @admin.register(Book)
 class BookAdmin(LargeTableAdmin):
     list_display = ["id", "title", "price"]
+    money = ("price",)
     search_fields = ["^id", "^title"]
     ordering = ["pk"]
 

@@ -29,6 +29,7 @@ class CustomerAdmin(LargeTableAdmin):
 
 class OrderItemInline(ReadOnlyInline):
     model = OrderItem
+    money = ("unit_price",)
 
 
 @admin.register(Order)
@@ -37,6 +38,7 @@ class OrderAdmin(ReadOnlyAdmin):
     list_filter = ["status", "saga_style", "payment_method", fixed_choices("region", TAXES)]
     list_prefetch_related = ("customer",)
     search_fields = ["id", "customer"]
+    money = ("subtotal", "discount", "tax", "total")
     inlines = [OrderItemInline]
 
 
@@ -44,3 +46,4 @@ class OrderAdmin(ReadOnlyAdmin):
 class OrderItemAdmin(ReadOnlyAdmin):
     list_display = ["order_id", "book_id", "title", "quantity", "unit_price"]
     search_fields = ["order"]
+    money = ("unit_price",)

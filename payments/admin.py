@@ -8,6 +8,7 @@ from payments.models import Payment, Refund
 
 class RefundInline(ReadOnlyInline):
     model = Refund
+    money = ("amount",)
 
 
 @admin.register(Payment)
@@ -25,6 +26,7 @@ class PaymentAdmin(ReadOnlyAdmin):
     list_filter = ["status", "payment_method"]
     search_fields = ["order_id", "id", "idempotency_key"]
     exclude = ["payment_token"]
+    money = ("amount", "refunded_amount")
     inlines = [RefundInline]
 
 
@@ -33,3 +35,4 @@ class RefundAdmin(ReadOnlyAdmin):
     list_display = ["id", "payment_id", "reference", "amount", "status", "reason", "created_at"]
     list_filter = ["status"]
     search_fields = ["payment__order_id", "payment", "id", "idempotency_key"]
+    money = ("amount",)

@@ -1,6 +1,7 @@
 """Base classes of the admin pages: of large tables, and of rows that must not be edited by hand."""
 
 from collections.abc import Callable, Iterable
+from functools import cache
 from typing import Any
 
 from django.contrib import admin
@@ -9,6 +10,7 @@ from django.http import HttpRequest
 
 from cloudmart.api.changelists import BoundedPaginator, IndexedChangeList
 from cloudmart.api.searching import described, key_of
+from cloudmart.kernel.money import formatted
 
 
 def permission_to(permission: str) -> Callable[[Any, HttpRequest], bool]:
@@ -41,7 +43,41 @@ def fixed_choices(column: str, values: Iterable[str]) -> type[admin.SimpleListFi
     return FixedChoices
 
 
-class LargeTableAdmin(admin.ModelAdmin):
+@cache
+def amount_in(column: str) -> Callable[[Any], str | None]:
+    """Returns a column of the admin that shows an amount of money as people write it."""
+
+    @admin.display(description=column.replace("_", " "), empty_value="-")
+    def shown(row: Any) -> str | None:
+        amount = getattr(row, column)
+        return None if amount is None else formatted(amount)
+
+    return shown
+
+
+class ShowsMoney(admin.options.BaseModelAdmin):
+    """Shows the amounts of `money` as people write them, wherever a page does not edit them."""
+
+    money: tuple[str, ...] = ()
+
+    def shown(self, columns: Iterable[Any]) -> list[Any]:
+        return [amount_in(column) if column in self.money else column for column in columns]
+
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        return self.shown(super().get_list_display(request))  # type: ignore[misc]
+
+
+class ReadOnlyMoney(ShowsMoney):
+    """A page or inline whose fields nobody edits."""
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        return self.shown(super().get_fields(request, obj))
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        return [*super().get_readonly_fields(request, obj), *map(amount_in, self.money)]
+
+
+class LargeTableAdmin(ShowsMoney, admin.ModelAdmin):
     """A list whose pages stay fast however long the table is.
 
     It is searched by the indexed columns of `search_fields`: by an exact value, or with ^ by how a value begins. The
@@ -75,13 +111,13 @@ class LargeTableAdmin(admin.ModelAdmin):
         return (queryset.filter(**key) if key else queryset.none()), False
 
 
-class ReadOnlyAdmin(LargeTableAdmin):
+class ReadOnlyAdmin(ReadOnlyMoney, LargeTableAdmin):
     """A page on which rows can be read, searched and filtered, but not added, changed or deleted."""
 
     has_add_permission = has_change_permission = has_delete_permission = nobody
 
 
-class ReadOnlyInline(admin.TabularInline):
+class ReadOnlyInline(ReadOnlyMoney, admin.TabularInline):
     """Read-only rows on the page of the row that they belong to."""
 
     extra = 0

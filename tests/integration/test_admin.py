@@ -12,6 +12,8 @@ from cloudmart.kernel.ids import new_id
 from inventory.charts import LINES
 from inventory.models import InventoryRecord, StockEvent
 from inventory.selectors import sample_of
+from orders.models import Order
+from payments.models import Payment
 from sagas.choreography import inventory as reactions_of_inventory
 from sagas.models import SagaInstance
 from shipping.models import Shipment
@@ -48,6 +50,20 @@ def test_every_table_can_be_searched_and_shown(site):
             assert site.get(f"{base}/{row.pk}/change/").status_code == 200
         may_add = 200 if model._meta.model_name in CHANGEABLE else 403
         assert site.get(f"{base}/add/").status_code == may_add
+
+
+@pytest.mark.parametrize(("currency", "total"), [("JPY", "¥1,100"), ("EUR", "€11.00"), ("KWD", "KWD 1.100")])
+def test_amounts_are_shown_in_the_shops_currency(site, settings, currency, total):
+    settings.CURRENCY = currency
+    order_id = str(Order.objects.order_by("pk").first().pk)
+    payment_id = Payment.objects.get(order_id=order_id).pk
+    for page in (
+        "orders/order/",
+        f"orders/order/{order_id}/change/",
+        "payments/payment/",
+        f"payments/payment/{payment_id}/change/",
+    ):
+        assert total in site.get(f"/admin/{page}").content.decode(), page
 
 
 def test_a_new_book_has_no_stock(site):

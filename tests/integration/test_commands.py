@@ -77,7 +77,7 @@ def test_the_demo_has_the_same_results_in_both_styles_and_can_be_repeated(transa
         output = run("demo")
         left = output[output.index("What is left") :]
         assert left.count("2 on the shelf, 0 reserved") == 2
-        assert left.count("money kept: 17710 yen") == 2
+        assert left.count("money kept: ¥17,710") == 2
         assert left.count("parcels arranged: 3") == 2
     assert "COMPENSATION_STARTED" in output and "PaymentRefunded" in output
 

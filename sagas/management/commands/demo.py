@@ -13,6 +13,7 @@ from rich.table import Table
 
 from cloudmart.database.transactions import durable
 from cloudmart.kernel.errors import DomainError
+from cloudmart.kernel.money import formatted
 from cloudmart.kernel.order import Address
 from inventory.models import InventoryRecord
 from inventory.services import adjust_stock
@@ -157,6 +158,6 @@ def what_is_left(style: str, played: list[Played]) -> str:
         f"{record.pk}: {record.on_hand} on the shelf, {record.reserved} reserved"
         for record in InventoryRecord.objects.filter(pk__in=[f"{style}-{name}" for name in SHELVES]).order_by("pk")
     ]
-    kept = Payment.objects.filter(order_id__in=orders, status=PaymentStatus.CAPTURED).aggregate(yen=Sum("amount"))
+    kept = Payment.objects.filter(order_id__in=orders, status=PaymentStatus.CAPTURED).aggregate(sum=Sum("amount"))
     parcels = Shipment.objects.filter(order_id__in=orders, status=ParcelStatus.ARRANGED).count()
-    return "\n".join([*shelves, f"money kept: {kept['yen'] or 0} yen", f"parcels arranged: {parcels}"])
+    return "\n".join([*shelves, f"money kept: {formatted(kept['sum'] or 0)}", f"parcels arranged: {parcels}"])
