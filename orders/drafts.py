@@ -74,10 +74,12 @@ def copies_in(draft: Order, book_id: str) -> int:
     return item.quantity if item else 0
 
 
-def check_line(draft: Order, book_id: str) -> None:
-    """Raises ItemNotFound if the book is not in the draft."""
-    if not copies_in(draft, book_id):
+def copies_in_line(draft: Order, book_id: str) -> int:
+    """Returns the number of copies of a book that is in the draft. Raises ItemNotFound."""
+    copies = copies_in(draft, book_id)
+    if not copies:
         raise ItemNotFound(order_id=str(draft.pk), book_id=book_id)
+    return copies
 
 
 def set_line(draft: Order, line: Line) -> None:

@@ -16,7 +16,7 @@ from orders import services as orders
 from orders.errors import OrderCancelled
 from sagas.choreography.history import History
 from sagas.choreography.reactions import REACTIONS
-from sagas.choreography.signals import EVENTS, order_cancel_requested, order_created, order_timed_out
+from sagas.choreography.signals import EVENTS, order_cancel_requested, order_confirmed, order_created, order_timed_out
 from sagas.engine.metrics import count_call
 from sagas.engine.style import Call, First, OnFinished, Settled
 from sagas.errors import LeaseLost, SagaStuck, SagaTimedOut
@@ -45,6 +45,8 @@ class Choreography:
     def open(self, first: First) -> Call | None:
         first()
         history = History.new(self._saga, self._order)
+        if self._order.was_draft:
+            history.publish(order_confirmed, actor=self._order.placed_by)
         orders.create_order(self._order)
         history.publish(order_created)
         call = deliver(history)
@@ -80,6 +82,7 @@ class Choreography:
             if not _concerns_a_reaction(error) or (may_be_refused and isinstance(error, DomainError)):
                 raise
             logger.warning("a reaction failed; delivering one by one", exc_info=error)
+            self._history = None  # an event may have been recorded meanwhile
             for act in acts:
                 self._transaction(act)
             call = self._deliver_one_by_one()

@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Any, Self
 from uuid import UUID
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Greatest
@@ -21,10 +20,9 @@ from sagas.engine.lease import NO_LEASE, lease
 from sagas.engine.style import OnFinished, SagaResult
 from sagas.engine.transitions import PROGRESS, Position, transition
 from sagas.errors import LeaseLost
+from sagas.events import PAYLOAD_VERSION, order_data
 from sagas.locks import lock_held_saga
 from sagas.models import FINISHED, Event, EventReceipt, SagaInstance
-
-PAYLOAD_VERSION = 2
 
 EVENTS_OF = Select(
     lambda order_id: Event.objects.filter(aggregate_id=order_id).order_by("seq").defer("payload"),
@@ -69,8 +67,12 @@ class History:
 
     @classmethod
     def new(cls, saga: SagaInstance, order: OrderSnapshot) -> Self:
-        """Returns the history of a new order, whose saga is not stored yet."""
-        return cls(copy(saga), order, saga, is_new=True)
+        """Returns the history of a new order, whose saga is not stored yet: empty, or that of its draft."""
+        history = cls(copy(saga), order, saga, is_new=True)
+        if order.was_draft:
+            history._events = EVENTS_OF(order_id=order.order_id)
+            history._stored_events = len(history._events)
+        return history
 
     @classmethod
     def load(cls, saga: SagaInstance, order: OrderSnapshot, before: Self | None = None) -> Self:
@@ -179,7 +181,9 @@ class History:
 
     @property
     def _position(self) -> Position:
-        return Position(self.state, self._events[-1].event_type)
+        """The event stands in place of a step that this saga has published last."""
+        step = self.published[-1].event_type if self.published else self.saga.current_step
+        return Position(self.state, step)
 
     def _insert_saga(self) -> None:
         position = self._position
@@ -206,9 +210,3 @@ class History:
         if self._newly_delivered:
             pks = [event.pk for event in self._newly_delivered]
             STORED_EVENTS(pks=pks).set(delivered_at=LATER_THAN_PUBLISHED)
-
-
-def order_data(snapshot: dict[str, Any]) -> dict[str, Any]:
-    """Returns what every event says of its order, whose snapshot is given as JSON. Amounts are in minor units."""
-    data = {name: snapshot[name] for name in ("order_id", "customer_id", "lines")}
-    return {**data, **snapshot["totals"], "currency": settings.CURRENCY}

@@ -4,13 +4,14 @@ from typing import Any
 
 from django.dispatch import Signal
 
+from sagas.events import EventType
 from sagas.models import State
 
 
 class OrderEvent(Signal):
     """Something that has happened to an order, and the state that its saga reaches with it, if any."""
 
-    def __init__(self, event_type: str, reaches: State | None = None) -> None:
+    def __init__(self, event_type: EventType, reaches: State | None = None) -> None:
         super().__init__()
         self.event_type, self.reaches = event_type, reaches
 
@@ -25,29 +26,34 @@ class OrderEvent(Signal):
         return [entry[1] for entry in self.receivers]
 
     def __repr__(self) -> str:
-        return self.event_type
+        return str(self.event_type)
 
 
-order_created = OrderEvent("OrderCreated", State.ORDER_CREATED)
-stock_reserved = OrderEvent("StockReserved", State.STOCK_RESERVED)
-payment_completed = OrderEvent("PaymentCompleted", State.PAYMENT_COMPLETED)
-shipping_arranged = OrderEvent("ShippingArranged", State.SHIPPING_ARRANGED)
-stock_confirmed = OrderEvent("StockConfirmed")
-order_completed = OrderEvent("OrderCompleted", State.COMPLETED)
+order_confirmed = OrderEvent(EventType.ORDER_CONFIRMED)
+order_created = OrderEvent(EventType.ORDER_CREATED, State.ORDER_CREATED)
+stock_reserved = OrderEvent(EventType.STOCK_RESERVED, State.STOCK_RESERVED)
+payment_completed = OrderEvent(EventType.PAYMENT_COMPLETED, State.PAYMENT_COMPLETED)
+shipping_arranged = OrderEvent(EventType.SHIPPING_ARRANGED, State.SHIPPING_ARRANGED)
+stock_confirmed = OrderEvent(EventType.STOCK_CONFIRMED)
+order_completed = OrderEvent(EventType.ORDER_COMPLETED, State.COMPLETED)
 
-stock_unavailable = OrderEvent("StockUnavailable", State.COMPENSATION_STARTED)
-payment_failed = OrderEvent("PaymentFailed", State.COMPENSATION_STARTED)
-shipping_failed = OrderEvent("ShippingFailed", State.COMPENSATION_STARTED)
-order_cancel_requested = OrderEvent("OrderCancelRequested", State.COMPENSATION_STARTED)
-order_timed_out = OrderEvent("OrderTimedOut", State.COMPENSATION_STARTED)
+stock_unavailable = OrderEvent(EventType.STOCK_UNAVAILABLE, State.COMPENSATION_STARTED)
+payment_failed = OrderEvent(EventType.PAYMENT_FAILED, State.COMPENSATION_STARTED)
+shipping_failed = OrderEvent(EventType.SHIPPING_FAILED, State.COMPENSATION_STARTED)
+order_cancel_requested = OrderEvent(EventType.ORDER_CANCEL_REQUESTED, State.COMPENSATION_STARTED)
+order_timed_out = OrderEvent(EventType.ORDER_TIMED_OUT, State.COMPENSATION_STARTED)
 
-stock_released = OrderEvent("StockReleased")
-payment_cancelled = OrderEvent("PaymentCancelled")
-payment_refunded = OrderEvent("PaymentRefunded")
-shipping_cancelled = OrderEvent("ShippingCancelled")
-order_cancelled = OrderEvent("OrderCancelled", State.FAILED)
+stock_released = OrderEvent(EventType.STOCK_RELEASED)
+payment_cancelled = OrderEvent(EventType.PAYMENT_CANCELLED)
+payment_refunded = OrderEvent(EventType.PAYMENT_REFUNDED)
+shipping_cancelled = OrderEvent(EventType.SHIPPING_CANCELLED)
+order_cancelled = OrderEvent(EventType.ORDER_CANCELLED, State.FAILED)
 
-EVENTS = {event.event_type: event for event in list(globals().values()) if isinstance(event, OrderEvent)}
+EVENTS: dict[str, OrderEvent] = {
+    **{event_type: OrderEvent(event_type) for event_type in EventType},
+    **{event.event_type: event for event in list(globals().values()) if isinstance(event, OrderEvent)},
+}
+"""Every event by type. What happens outside a saga has no reactions."""
 
 FAILURES = (stock_unavailable, payment_failed, shipping_failed, order_cancel_requested, order_timed_out)
 """After any of these the order is failing: what it holds is given back, and nothing new is begun for it."""

@@ -7,11 +7,14 @@ transaction of its saga and keeps its reservations.
 """
 
 from contextlib import suppress
+from typing import Any
 from uuid import UUID
+
+from django.conf import settings
 
 from cloudmart.api.claims import Claim, for_order
 from cloudmart.database.transactions import durable
-from cloudmart.kernel.order import Line, OrderSnapshot, StockRequest
+from cloudmart.kernel.order import Line, OrderSnapshot, StockRequest, Totals
 from cloudmart.kernel.stopping import ShouldStop, never
 from cloudmart.providers.calling import nothing
 from inventory import selectors as inventory
@@ -26,6 +29,7 @@ from sagas.desk.placing import check_prices
 from sagas.desk.requests import RequestedLine
 from sagas.engine.metrics import counting_refusals
 from sagas.engine.style import First
+from sagas.events import EventType, forget, order_data, record
 from sagas.models import SagaInstance
 
 
@@ -35,14 +39,14 @@ def add_item(order_id: UUID, item: RequestedLine, actor: str) -> None:
     Raises OrderNotDraft, UnknownBook, PriceChanged, OutOfStock, HeldTooLong and OrderTooLarge.
     """
     draft = lock_draft(order_id)
-    _set_line(draft, item, drafts.copies_in(draft, item.book_id) + item.quantity, actor)
+    copies = drafts.copies_in(draft, item.book_id)
+    _set_line(draft, item, copies, copies + item.quantity, actor)
 
 
 def change_item(order_id: UUID, item: RequestedLine, actor: str) -> None:
     """Sets the number of copies of a book in the draft. Raises ItemNotFound, and what `add_item` raises."""
     draft = lock_draft(order_id)
-    drafts.check_line(draft, item.book_id)
-    _set_line(draft, item, item.quantity, actor)
+    _set_line(draft, item, drafts.copies_in_line(draft, item.book_id), item.quantity, actor)
 
 
 def remove_item(order_id: UUID, book_id: str, actor: str) -> None:
@@ -51,6 +55,7 @@ def remove_item(order_id: UUID, book_id: str, actor: str) -> None:
     if copies := drafts.copies_in(draft, book_id):
         release_reservations(StockRequest(order_id, {book_id: copies}, actor), "taken out of the order")
         drafts.remove_line(draft, book_id)
+        record(order_id, EventType.ITEM_REMOVED, _item_data(draft, book_id, copies, actor))
 
 
 def extend_draft(order_id: UUID) -> None:
@@ -60,9 +65,10 @@ def extend_draft(order_id: UUID) -> None:
 
 
 def discard_draft(order_id: UUID, actor: str) -> None:
-    """Releases all books and deletes the draft. Raises OrderNotDraft."""
+    """Releases all books, and deletes the draft with its events. Raises OrderNotDraft."""
     draft = lock_draft(order_id)
     release_reservations(StockRequest(order_id, {}, actor), "the draft was deleted")
+    forget(order_id)
     drafts.discard_draft(draft)
 
 
@@ -80,6 +86,7 @@ def cancel_draft(order_id: UUID, reason: str, actor: str, first: First = nothing
         return is_cancelled and not SagaInstance.objects.filter(order_id=order_id).exists()
     release_reservations(StockRequest(order_id, {}, actor), reason)
     drafts.cancel_draft(draft, reason)
+    record(order_id, EventType.ORDER_CANCELLED, {**_draft_data(draft), "reason": draft.cancel_reason, "actor": actor})
     return True
 
 
@@ -130,9 +137,33 @@ def _take_over(order: OrderSnapshot, changes: DraftChanges) -> None:
     set_reserved_quantities(order)
 
 
-def _set_line(draft: Order, item: RequestedLine, copies: int, actor: str) -> None:
+def _set_line(draft: Order, item: RequestedLine, before: int, copies: int, actor: str) -> None:
+    """Reserves so many copies instead of those before, and stores and records the line."""
     books = inventory.find_books([item.book_id])
     check_prices([item], books)
     book = books[item.book_id].book
     set_reserved_quantities(StockRequest(draft.pk, {book.pk: copies}, actor), draft_of=draft.customer_id)
     drafts.set_line(draft, Line(book.pk, book.title, book.price, copies))
+    if copies > before:
+        added = _item_data(draft, book.pk, copies - before, actor)
+        record(draft.pk, EventType.ITEM_ADDED, {**added, "title": book.title, "unit_price": book.price})
+    if copies < before:
+        record(draft.pk, EventType.ITEM_REMOVED, _item_data(draft, book.pk, before - copies, actor))
+
+
+def _item_data(draft: Order, book_id: str, copies: int, actor: str) -> dict[str, Any]:
+    """Returns what an event says of copies that were added or removed, and what the draft amounts to now."""
+    amounts = {"total_amount": draft.total, "currency": settings.CURRENCY}
+    return {"customer_id": draft.customer_id, "book_id": book_id, "quantity": copies, **amounts, "actor": actor}
+
+
+def _draft_data(draft: Order) -> dict[str, Any]:
+    """Returns what an event says of the whole draft."""
+    return order_data(
+        {
+            "order_id": str(draft.pk),
+            "customer_id": draft.customer_id,
+            "lines": [{name: getattr(item, name) for name in Line.__slots__} for item in draft.lines],
+            "totals": {name: getattr(draft, name) for name in Totals.__slots__},
+        }
+    )

@@ -18,10 +18,19 @@ def saga_status(order_id: UUID, viewer: Any) -> dict[str, Any]:
     find_order(order_id, viewer)
     saga = find_saga(order_id)
     steps = list(saga.log.all())
-    events = list(Event.objects.filter(aggregate_id=order_id).order_by("seq"))
+    events = events_visible_to(viewer, order_id)
     actions = list(saga.actions.all()) if sees_everything(viewer) else []
     history = history_of(saga, steps, events)
     return {"saga": saga, "history": history, "steps": steps, "events": events, "actions": actions}
+
+
+def events_visible_to(viewer: Any, order_id: UUID) -> list[Event]:
+    """Returns the events of an order in their order. Only operators see who did what."""
+    events = list(Event.objects.filter(aggregate_id=order_id).order_by("seq"))
+    if not sees_everything(viewer):
+        for event in events:
+            event.payload.pop("actor", None)
+    return events
 
 
 def history_of(saga: SagaInstance, steps: list[SagaStepLog], events: list[Event]) -> list[str]:

@@ -7,6 +7,7 @@ from cloudmart.kernel.errors import DomainError
 from cloudmart.providers.calling import ProviderResponse
 from cloudmart.providers.outcomes import Refused
 from sagas.engine.style import Call, First, OnFinished, Settled
+from sagas.events import EventType, order_data, record
 from sagas.models import SagaInstance, StepStatus
 from sagas.orchestration.execution import CANCELLATION, Execution
 from sagas.orchestration.plan import News
@@ -25,6 +26,9 @@ class Orchestrator:
     @durable
     def open(self, first: First) -> Call | None:
         first()
+        if self._order.was_draft:
+            data = {**order_data(self._saga.payload), "actor": self._order.placed_by}
+            record(self._order.order_id, EventType.ORDER_CONFIRMED, data)
         self._last_seq = 0
         execution = self._begin()
         plan = execution.plan(News.OPENED)

@@ -310,13 +310,15 @@ def failed_findings():
 
 
 ORDER_DATA = {
-    "version": 2,
+    "version": 3,
     "customer_id": "customer-001",
+    "book_id": "book-123",
+    "quantity": 2,
     "lines": [{"book_id": "book-123", "title": "Clouds", "unit_price": 3500, "quantity": 2}],
     "subtotal": 7000,
     "discount": 700,
     "tax": 630,
-    "total": 6930,
+    "total_amount": 6930,
     "currency": "JPY",
 }
 

@@ -1,0 +1,91 @@
+"""The events of orders: their types, their data, and the recording of those that happen outside a saga."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db.models import IntegerField, Subquery, TextChoices, Value
+from django.db.models.functions import Coalesce
+
+from cloudmart.database.clock import NOW
+from sagas.models import Event
+
+PAYLOAD_VERSION = 3
+
+
+class EventType(TextChoices):
+    """What can happen to an order."""
+
+    ITEM_ADDED = "ItemAdded"  #: Copies of a book are added to the draft, and reserved.
+    ITEM_REMOVED = "ItemRemoved"  #: Copies of a book are removed from the draft, and released.
+    ORDER_CONFIRMED = "OrderConfirmed"  #: The draft is placed.
+    ORDER_CREATED = "OrderCreated"
+    STOCK_RESERVED = "StockReserved"
+    PAYMENT_COMPLETED = "PaymentCompleted"
+    SHIPPING_ARRANGED = "ShippingArranged"
+    STOCK_CONFIRMED = "StockConfirmed"  #: The reserved stock is sold.
+    ORDER_COMPLETED = "OrderCompleted"
+    STOCK_UNAVAILABLE = "StockUnavailable"
+    PAYMENT_FAILED = "PaymentFailed"
+    SHIPPING_FAILED = "ShippingFailed"
+    ORDER_CANCEL_REQUESTED = "OrderCancelRequested"
+    ORDER_TIMED_OUT = "OrderTimedOut"  #: The order is past its deadline.
+    STOCK_RELEASED = "StockReleased"  #: What was reserved is released, or what was sold is put back.
+    PAYMENT_CANCELLED = "PaymentCancelled"  #: Nothing was charged, and nothing will be.
+    PAYMENT_REFUNDED = "PaymentRefunded"
+    SHIPPING_CANCELLED = "ShippingCancelled"  #: No parcel is sent, and none will be.
+    ORDER_CANCELLED = (
+        "OrderCancelled"  #: Nothing is reserved, charged or sent for the order any more; or for the draft.
+    )
+
+
+def record(order_id: UUID, event_type: EventType, data: dict[str, Any]) -> None:
+    """Records that this has happened to an order outside its saga. No reaction follows: it counts as delivered.
+
+    `data` is JSON. The caller has locked the order's saga, or its draft, in the open transaction: nobody else records
+    an event of the order meanwhile.
+    """
+    payload = {"version": PAYLOAD_VERSION, "order_id": str(order_id), **data}
+    Event.objects.create(
+        event_type=event_type, aggregate_id=order_id, seq=_next_seq(order_id), payload=payload, delivered_at=NOW
+    )
+
+
+def forget(order_id: UUID) -> None:
+    """Deletes the events of a draft that is deleted."""
+    Event.objects.filter(aggregate_id=order_id).delete()
+
+
+def order_data(order: dict[str, Any]) -> dict[str, Any]:
+    """Returns what the events of an order say of it, from its snapshot as JSON. Amounts are in minor units.
+
+    `quantity` counts all copies. `book_id` is null if the order has several books.
+    """
+    lines, totals = order["lines"], order["totals"]
+    return {
+        "order_id": order["order_id"],
+        "customer_id": order["customer_id"],
+        **_books_of(lines),
+        "lines": lines,
+        **{name: amount for name, amount in totals.items() if name != "total"},
+        "total_amount": totals["total"],
+        "currency": settings.CURRENCY,
+    }
+
+
+def _books_of(lines: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    book_id = lines[0]["book_id"] if len(lines) == 1 else None
+    return {"book_id": book_id, "quantity": sum(line["quantity"] for line in lines)}
+
+
+class _Derived(Subquery):
+    """A subquery that MySQL allows in an INSERT into the table that it reads: it is not merged into the statement."""
+
+    template = "(SELECT * FROM (%(subquery)s) AS derived)"
+
+
+def _next_seq(order_id: UUID) -> Any:
+    """Returns the expression of the order's next `seq`: reading it takes no statement of its own."""
+    latest = Event.objects.filter(aggregate_id=order_id).order_by("-seq").values("seq")[:1]
+    return Coalesce(_Derived(latest), Value(0), output_field=IntegerField()) + 1
