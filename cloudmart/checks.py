@@ -1,6 +1,7 @@
 """System checks: settings under which the guarantees of CloudMart do not hold."""
 
 import sqlite3
+from base64 import b64decode
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -122,3 +123,19 @@ def check_saga_settings(**kwargs: Any) -> Iterator[CheckMessage]:
         yield Warning("LEASE should exceed PROVIDER_DEADLINE: it expires during a provider call.", id="cloudmart.W003")
     if settings.STALE_INTENT.total_seconds() <= (settings.PROVIDER_TRIES + 1) * settings.PROVIDER_DEADLINE:
         yield Warning("STALE_INTENT should exceed a provider call with its retries.", id="cloudmart.W004")
+
+
+@register()
+def check_webhook_secrets(**kwargs: Any) -> Iterator[CheckMessage]:
+    """A shorter secret can be guessed; of three, one was forgotten when it was changed."""
+    secrets = settings.CARRIER_WEBHOOK_SECRET
+    if not all(map(is_webhook_secret, secrets)) or len(secrets) > 2:
+        rule = "at most two, each whsec_ and base64 of 24 to 64 bytes"
+        yield Error(f"CARRIER_WEBHOOK_SECRET has a wrong secret: {rule}.", id="cloudmart.E014")
+
+
+def is_webhook_secret(secret: str) -> bool:
+    try:
+        return secret.startswith("whsec_") and 24 <= len(b64decode(secret.removeprefix("whsec_"), validate=True)) <= 64
+    except ValueError:
+        return False

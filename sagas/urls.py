@@ -4,6 +4,7 @@ from inventory.views import Reserve
 from payments.views import CancelPayment, ProcessPayment, RefundPayment
 from sagas.desk.draft_views import ConfirmOrder, ExtendDraft, Item, Items, OrderOrDraft
 from sagas.desk.views import CancelOrder, Orders, StartSaga
+from sagas.operations.carrier import CarrierWebhook
 from sagas.operations.guards import check_not_cancelled, check_saga_finished
 from sagas.operations.views import AbandonSaga, CancelSaga, CompensateSaga, ResumeSaga, RetrySaga, SagaStatus
 from shipping.views import ArrangeShipping, CancelShipping
@@ -25,6 +26,7 @@ urlpatterns = [
     path("payments/refund", RefundPayment.as_view(guard=check_saga_finished), name="refund-payment"),
     path("shipping/arrange", ArrangeShipping.as_view(guard=check_not_cancelled), name="arrange-shipping"),
     path("shipping/cancel", CancelShipping.as_view(guard=check_saga_finished), name="cancel-shipping"),
+    path("shipping/webhook", CarrierWebhook.as_view(), name="carrier-webhook"),
     path("saga/<uuid:order_id>/cancel", CancelSaga.as_view(), name="cancel-saga"),
     path("saga/<uuid:order_id>/retry", RetrySaga.as_view(), name="retry-saga"),
     path("saga/<uuid:order_id>/compensate", CompensateSaga.as_view(), name="compensate-saga"),

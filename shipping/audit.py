@@ -7,14 +7,18 @@ from cloudmart.providers.reconciliation import Reconciliation
 from shipping.carriers.port import carrier
 from shipping.models import Shipment, Status
 
-LIVE = {Status.PENDING, Status.ARRANGED, Status.SHIPPED, Status.CANCELLING}
-"""The carrier has the parcel, or may have it."""
+SENT = {Status.ARRANGED, Status.SHIPPED, Status.DELIVERED}
+"""The carrier has the parcel, or has delivered it."""
+
+LIVE = SENT | {Status.PENDING, Status.CANCELLING}
+"""So it has, or may have."""
 
 
 def left_of_parcels() -> Rows:
     """Returns each parcel's key, and the least and the most that the carrier may have of it."""
-    least = Case(When(status__in={Status.ARRANGED, Status.SHIPPED}, then=1), default=0)
-    most = Case(When(status__in=LIVE, then=1), default=0)
+    carried = {Status.RETURNED}
+    least = Case(When(status__in=SENT | carried, then=1), default=0)
+    most = Case(When(status__in=LIVE | carried, then=1), default=0)
     return Shipment.objects.annotate(least=least, most=most).values_list("idempotency_key", "least", "most")
 
 

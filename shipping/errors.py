@@ -15,6 +15,10 @@ class AlreadyShipped(DomainError, code="already_shipped"):
     """The parcel was shipped; it can only be returned."""
 
 
+class NotDelivered(DomainError, code="not_delivered"):
+    """The parcel is not delivered, so the order cannot be returned."""
+
+
 class ShipmentDiffers(DomainError, code="shipment_differs"):
     """The order has a parcel to another address."""
 

@@ -16,6 +16,8 @@ class Status(models.TextChoices):
     ARRANGED = "arranged"  #: The carrier will collect the parcel.
     FAILED = "failed"  #: The carrier refused the delivery, or never took the request.
     SHIPPED = "shipped"  #: The carrier has collected the parcel; it can no longer be cancelled.
+    DELIVERED = "delivered"  #: The customer has the parcel.
+    RETURNED = "returned"  #: The parcel was delivered, and has come back.
     CANCELLING = "cancelling"  #: The cancellation of the delivery was requested.
     CANCELLED = "cancelled"  #: The parcel will not be sent.
 
@@ -23,8 +25,10 @@ class Status(models.TextChoices):
 class Shipment(ProviderRecord):
     MOVES = {
         Status.PENDING: {Status.ARRANGED, Status.FAILED, Status.CANCELLING},
-        Status.ARRANGED: {Status.SHIPPED, Status.CANCELLING},
-        Status.CANCELLING: {Status.CANCELLED},
+        Status.ARRANGED: {Status.SHIPPED, Status.DELIVERED, Status.CANCELLING},
+        Status.SHIPPED: {Status.DELIVERED},
+        Status.DELIVERED: {Status.RETURNED},
+        Status.CANCELLING: {Status.CANCELLED, Status.SHIPPED, Status.DELIVERED},
     }
 
     postal_code = CharField(max_length=16, blank=True)
@@ -33,6 +37,11 @@ class Shipment(ProviderRecord):
     carrier = CharField(max_length=LONGEST_CARRIER)
     tracking_number = CharField(max_length=LONGEST_REFERENCE, blank=True)
     status = CharField(max_length=16, choices=Status.choices, default=Status.PENDING)
+    shipped_at = models.DateTimeField(null=True, blank=True, help_text="When the carrier collected the parcel")
+    delivered_at = models.DateTimeField(null=True, blank=True, help_text="When the customer got the parcel")
+    next_poll_at = models.DateTimeField(
+        null=True, blank=True, help_text="When a worker asks the carrier next where the parcel is; null: never"
+    )
 
     class Meta:
         db_table = "shipments"
@@ -40,8 +49,17 @@ class Shipment(ProviderRecord):
             ("arrange_shipment", "Can arrange a shipment"),
             ("cancel_shipment", "Can cancel a shipment"),
             ("ship_shipment", "Can mark a shipment as shipped"),
+            ("deliver_shipment", "Can mark a shipment as delivered"),
         ]
-        indexes = [models.Index(fields=["status", "updated_at"], name="shipments_by_status")]
+        indexes = [
+            models.Index(fields=["status", "updated_at"], name="shipments_by_status"),
+            models.Index(fields=["next_poll_at"], name="shipments_to_poll"),
+        ]
+
+    @property
+    def has_left(self) -> bool:
+        """Returns True once the carrier has collected the parcel, also if it has come back since."""
+        return self.status in {Status.SHIPPED, Status.DELIVERED, Status.RETURNED}
 
     @property
     def is_settled(self) -> bool:

@@ -11,3 +11,11 @@ from shipping.models import Shipment
 def find_shipment(order_id: UUID, viewer: Any) -> Shipment:
     """Returns the order's parcel. Raises ShipmentNotFound, also if it is another customer's."""
     return find_for_viewer(Shipment.objects.all(), order_id, viewer, ShipmentNotFound)
+
+
+def order_of_parcel(key: str) -> UUID:
+    """Returns the order of the parcel with this idempotency key. Raises ShipmentNotFound."""
+    order_id = Shipment.objects.filter(idempotency_key=key).values_list("order_id", flat=True).first()
+    if order_id is None:
+        raise ShipmentNotFound(parcel_key=key)
+    return order_id

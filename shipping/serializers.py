@@ -40,6 +40,8 @@ class ShipmentOutput(serializers.ModelSerializer[Shipment]):
             "carrier",
             "tracking_number",
             "address",
+            "shipped_at",
+            "delivered_at",
             "failure",
             "created_at",
             "updated_at",

@@ -1,8 +1,15 @@
-"""What shipping can do: arrange a delivery, and cancel it. Both ask the carrier, so both are remote operations."""
+"""What shipping can do. Arranging a delivery and cancelling it ask the carrier, so both are remote operations.
 
-from typing import Protocol
+What else becomes of a parcel is recorded: that it was shipped, was delivered, or has come back.
+"""
+
+from datetime import datetime
+from typing import Any, Protocol
 from uuid import UUID
 
+from django.conf import settings
+
+from cloudmart.database.clock import NOW, database_now, from_now
 from cloudmart.database.prepared import Insert
 from cloudmart.database.states import move, settle
 from cloudmart.kernel.ids import new_id
@@ -12,7 +19,7 @@ from cloudmart.providers.operation import Intent, OfOrder, RemoteOperation
 from cloudmart.providers.outcomes import Accepted, Outcome, Refused, with_reference
 from cloudmart.providers.records import intent_while
 from shipping.carriers.port import carrier
-from shipping.errors import AlreadyShipped, CarrierUnavailable, ShipmentNotFound
+from shipping.errors import AlreadyShipped, CarrierUnavailable, NotDelivered, ShipmentNotFound
 from shipping.locks import lock_shipment
 from shipping.models import LONGEST_CARRIER, Shipment, Status
 
@@ -56,7 +63,8 @@ class Arrange(RemoteOperation[Sendable, Shipment]):
         shipment = intent.record
         match outcome:
             case Accepted(reference):
-                settle(shipment, Status.ARRANGED, tracking_number=reference)
+                poll = from_now(settings.CARRIER_POLL_INTERVAL)
+                settle(shipment, Status.ARRANGED, tracking_number=reference, next_poll_at=poll)
             case Refused():
                 cancelled = {Status.CANCELLING, Status.CANCELLED}
                 settle(shipment, Status.FAILED, superseded_by=cancelled, failure=outcome.reason)
@@ -67,13 +75,19 @@ class Arrange(RemoteOperation[Sendable, Shipment]):
 
 
 class CancelShipment(RemoteOperation[Sendable, Shipment]):
-    """Cancels the delivery of an order's parcel. From its beginning on, the parcel cannot be marked as shipped."""
+    """Cancels the delivery of an order's parcel.
+
+    The carrier refuses that for a parcel that it has collected. Then the outcome stays open until the carrier reports
+    the parcel as shipped.
+    """
 
     unavailable = CarrierUnavailable
     undoes = True
 
     def begin(self, order: Sendable) -> Intent[Shipment] | None:
-        """Returns None if there is nothing to cancel, or it is done already. Raises AlreadyShipped.
+        """Returns None if there is nothing to cancel, it is done already, or the parcel has come back.
+
+        Raises AlreadyShipped.
 
         An order without a parcel gets a cancelled one, so that none is ever sent.
         """
@@ -81,10 +95,10 @@ class CancelShipment(RemoteOperation[Sendable, Shipment]):
         if shipment is None:
             INSERT(_shipment_for(order, Status.CANCELLED))
             return None
-        if shipment.status == Status.SHIPPED:
+        if shipment.status in {Status.SHIPPED, Status.DELIVERED}:
             raise AlreadyShipped(tracking_number=shipment.tracking_number)
         if shipment.status in {Status.PENDING, Status.ARRANGED}:
-            move(shipment, Status.CANCELLING)
+            move(shipment, Status.CANCELLING, next_poll_at=from_now(settings.CARRIER_POLL_INTERVAL))
             return Intent(shipment, is_new=True)
         return intent_while(Status.CANCELLING, shipment)
 
@@ -93,7 +107,7 @@ class CancelShipment(RemoteOperation[Sendable, Shipment]):
 
     def settle(self, intent: Intent[Shipment], outcome: Outcome) -> None:
         if isinstance(outcome, Accepted):
-            settle(intent.record, Status.CANCELLED)
+            settle(intent.record, Status.CANCELLED, next_poll_at=None)
 
     def lookup(self, intent: Intent[Shipment]) -> Outcome:
         return carrier().lookup(_cancel_key(intent))
@@ -103,16 +117,45 @@ arrange = Arrange()
 cancel = CancelShipment()
 
 
-def mark_as_shipped(order_id: UUID) -> None:
-    """Records that the carrier has collected the parcel. A second call changes nothing.
+def mark_as_shipped(order_id: UUID, at: datetime | None = None) -> bool:
+    """Records that the carrier has collected the parcel, then or now. Returns False if that is known.
 
-    Raises ShipmentNotFound, and IllegalMove unless the delivery was arranged.
+    Raises ShipmentNotFound, and IllegalMove unless the delivery was arranged and is not cancelled.
+    """
+    return _mark(order_id, Status.SHIPPED, "shipped_at", at)
+
+
+def mark_as_delivered(order_id: UUID, at: datetime | None = None) -> bool:
+    """Records that the customer has the parcel, since then or now, whether it was marked as shipped or not.
+
+    Returns False if that is known. Raises as `mark_as_shipped`.
+    """
+    return _mark(order_id, Status.DELIVERED, "delivered_at", at, next_poll_at=None)
+
+
+def take_back(order: OfOrder, reason: str = "") -> None:
+    """Records that the delivered parcel has come back. A second call changes nothing. Raises NotDelivered."""
+    shipment = lock_shipment(order.order_id)
+    status = shipment.status if shipment else None
+    if shipment and status == Status.DELIVERED:
+        move(shipment, Status.RETURNED)
+    elif status != Status.RETURNED:
+        raise NotDelivered(order_id=str(order.order_id), shipment_status=status)
+
+
+def _mark(order_id: UUID, status: Status, column: str, at: datetime | None, **changes: Any) -> bool:
+    """Moves the parcel to the status, unless it has that or a later one. Returns True if it was moved.
+
+    `at` is stored in the column, but no time before the parcel was created, and none that is still to come.
     """
     shipment = lock_shipment(order_id)
     if shipment is None:
         raise ShipmentNotFound(order_id=str(order_id))
-    if shipment.status != Status.SHIPPED:
-        move(shipment, Status.SHIPPED)
+    if shipment.status in {status, *Shipment.after(status)}:
+        return False
+    happened = min(max(at, shipment.created_at), database_now()) if at else NOW
+    move(shipment, status, **{column: happened}, **changes)
+    return True
 
 
 def _cancel_key(intent: Intent[Shipment]) -> str:

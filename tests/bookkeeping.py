@@ -12,7 +12,7 @@ from sagas.operations.audit.audit import audit
 from shipping.models import Shipment
 from shipping.models import Status as ParcelStatus
 
-SENT = {ParcelStatus.ARRANGED, ParcelStatus.SHIPPED}
+SENT = {ParcelStatus.ARRANGED, ParcelStatus.SHIPPED, ParcelStatus.DELIVERED, ParcelStatus.RETURNED}
 
 
 class Row(NamedTuple):

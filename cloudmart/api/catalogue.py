@@ -33,7 +33,9 @@ def meaning_of(code: str) -> str:
 
 CATALOGUE = {
     # --- Errors of the domain -------------------------------------------------------------------
-    "already_shipped": Problem(409, "Have the customer return the parcel, then refund the payment."),
+    "already_shipped": Problem(
+        409, "Have the customer send the parcel back, and return the order with POST /orders/{order_id}/return."
+    ),
     "book_not_found": Problem(404, "List the books and their codes with GET /inventory."),
     "customer_not_found": Problem(404, "Leave customer_id out to order for yourself."),
     "held_too_long": Problem(
@@ -47,6 +49,11 @@ CATALOGUE = {
         404, "Add the book with POST /orders/{order_id}/items.", example={"book_id": "book-456"}
     ),
     "no_shipping_address": Problem(400, "Send shipping_address with the order."),
+    "not_delivered": Problem(
+        409,
+        "Cancel an order that has not been shipped. GET /shipping/{order_id} shows where the parcel is.",
+        example={"order_id": ORDER, "shipment_status": "shipped"},
+    ),
     "order_cancelled": Problem(409, "Place a new order if the customer still wants the books."),
     "order_changed": Problem(409, "Read the draft again, and confirm its present content."),
     "order_is_draft": Problem(
@@ -200,6 +207,11 @@ CATALOGUE = {
         "Correct the fields named in `errors`.",
         "The request is not valid.",
         example={"errors": [{"field": "quantity", "code": "min_value", "detail": "At least 1."}]},
+    ),
+    "invalid_signature": Problem(
+        401,
+        "Sign the body by the Standard Webhooks scheme, with the shop's secret and the time of sending.",
+        "The signature of the webhook is missing, wrong, or too old.",
     ),
     "length_required": Problem(
         411, "Send Content-Length instead of a chunked body.", "The length of the body is missing."

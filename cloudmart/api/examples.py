@@ -216,6 +216,24 @@ PAYMENT_EXAMPLE: dict[str, Any] = {
 }
 
 PARCEL = request_example("To Tokyo", {"order_id": ORDER, "shipping_address": "〒150-0001 東京都渋谷区神宮前1-2-3"})
+CARRIER_EVENTS = [
+    request_example(
+        "Collected",
+        {
+            "type": "parcel.shipped",
+            "timestamp": "2026-11-22T08:30:00Z",
+            "data": {"parcel_key": "arrange-01a1fc13-06f9-77e8-a6c1-134cda55788b"},
+        },
+    ),
+    request_example(
+        "Delivered",
+        {
+            "type": "parcel.delivered",
+            "timestamp": "2026-11-23T14:05:00Z",
+            "data": {"parcel_key": "arrange-01a1fc13-06f9-77e8-a6c1-134cda55788b"},
+        },
+    ),
+]
 PARCEL_EXAMPLE: dict[str, Any] = {
     "shipment_id": "01a1fc13-06f9-77e8-a6c1-134cda55788b",
     "order_id": ORDER,
@@ -223,6 +241,8 @@ PARCEL_EXAMPLE: dict[str, Any] = {
     "carrier": "mock",
     "tracking_number": "trk_f0dd0a8da67e8e8fde5f",
     "address": HOME,
+    "shipped_at": None,
+    "delivered_at": None,
     "failure": "",
     "created_at": CREATED,
     "updated_at": FINISHED,

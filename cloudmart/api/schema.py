@@ -5,7 +5,7 @@ the user, the body or the idempotency key.
 """
 
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension, OpenApiSerializerExtension
 from drf_spectacular.openapi import AutoSchema
@@ -20,7 +20,6 @@ from cloudmart.api.claims import HEADER, LONGEST_KEY, REPLAYED
 from cloudmart.api.deadlines import APPLIED, PREFER, RESPOND_ASYNC
 from cloudmart.api.fields import SharedFields, StrictSerializer, text_schema
 from cloudmart.api.problems import CONTENT_TYPE, problem
-from cloudmart.kernel.errors import DomainError, OrderInDoubt
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
@@ -51,7 +50,13 @@ KEY_PARAMETER = OpenApiParameter(
 )
 
 
-def refuses(*errors: type[DomainError | OrderInDoubt]) -> Callable[[Handler], Handler]:
+class HasCode(Protocol):
+    """An error class of the API."""
+
+    code: str
+
+
+def refuses(*errors: type[HasCode]) -> Callable[[Handler], Handler]:
     """Declares, for the documentation, the errors that a handler, view or guard raises."""
 
     def declare(handler: Handler) -> Handler:

@@ -48,9 +48,13 @@ class HttpProvider:
         headers = {"Content-Type": "application/json", "Idempotency-Key": key}
         return self._outcome(self._send("POST", path, headers=headers, content=json.dumps(body).encode()))
 
+    def get(self, path: str) -> Response:
+        """Reads what changes nothing. Raises ProviderUnavailable and OutcomeUnknown."""
+        return self._send("GET", path)
+
     def lookup(self, key: str) -> Outcome:
         """Returns the outcome of the request with this key; Unknown if it has not arrived, as it still may."""
-        response = self._send("GET", f"requests/{quote(key, safe='')}")
+        response = self.get(f"requests/{quote(key, safe='')}")
         return Unknown("no response yet") if response.status == 404 else self._outcome(response)
 
     def ledger(self) -> dict[str, int]:
@@ -59,7 +63,7 @@ class HttpProvider:
         left: dict[str, int] = {}
         after: str | None = ""
         while after is not None:
-            response = self._send("GET", f"{path}?after={quote(after, safe='')}")
+            response = self.get(f"{path}?after={quote(after, safe='')}")
             if response.status != 200:
                 raise OutcomeUnknown(f"HTTP {response.status}")
             page = json.loads(response.content)
@@ -82,7 +86,7 @@ class HttpProvider:
         return response
 
     def _outcome(self, response: Response) -> Outcome:
-        match response.status, _content(response):
+        match response.status, content_of(response):
             case 200, {"reference": str(reference)}:
                 return Accepted(reference)
             case 402, {"code": str(code), "detail": str(detail)}:
@@ -94,7 +98,7 @@ class HttpProvider:
         raise OutcomeUnknown(f"HTTP {response.status}")
 
 
-def _content(response: Response) -> Any:
+def content_of(response: Response) -> Any:
     """Returns the JSON of the response; None if it is no JSON, or nested too deeply."""
     try:
         return json.loads(response.content)

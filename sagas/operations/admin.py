@@ -1,4 +1,4 @@
-"""Sagas, their logs and their events in the admin; and parcels, which are marked as shipped only by saga rules."""
+"""Sagas, their logs and their events in the admin; and parcels, whose sagas say when they may be marked."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,10 +13,11 @@ from orders.models import SagaStyle
 from sagas.choreography.reactions import REACTIONS
 from sagas.choreography.signals import EVENTS
 from sagas.models import UNFINISHED, Event, EventReceipt, OperatorCommand, SagaAction, SagaInstance, SagaStepLog
-from sagas.operations import parcels as parcels
 from sagas.operations.bulk import Message, ask_or_run, run_each
+from sagas.operations.parcels import MARKS
 from sagas.orchestration.workflow import ORDER_WORKFLOW
 from shipping.admin import ShipmentAdmin
+from shipping.carriers.reports import Progress
 from shipping.models import Shipment
 
 
@@ -118,14 +119,22 @@ class EventReceiptAdmin(ReadOnlyAdmin):
 
 @admin.register(Shipment)
 class ParcelAdmin(ShipmentAdmin):
-    actions = ["mark_as_shipped"]
+    actions = ["mark_as_shipped", "mark_as_delivered"]
 
     has_ship_permission = permission_to("shipping.ship_shipment")
+    has_deliver_permission = permission_to("shipping.deliver_shipment")
 
     @admin.action(description="Mark as shipped: the carrier has the parcels", permissions=["ship"])
     def mark_as_shipped(self, request: HttpRequest, selected: QuerySet[Shipment]) -> None:
+        self._mark(Progress.SHIPPED, request, selected)
+
+    @admin.action(description="Mark as delivered: the customers have the parcels", permissions=["deliver"])
+    def mark_as_delivered(self, request: HttpRequest, selected: QuerySet[Shipment]) -> None:
+        self._mark(Progress.DELIVERED, request, selected)
+
+    def _mark(self, progress: Progress, request: HttpRequest, selected: QuerySet[Shipment]) -> None:
         def run(order_id: UUID) -> Message:
-            parcels.mark_as_shipped(order_id)
-            return messages.SUCCESS, f"{order_id} is marked as shipped."
+            MARKS[progress](order_id)
+            return messages.SUCCESS, f"{order_id} is marked as {progress}."
 
         run_each(run, selected.values_list("order_id", flat=True), self, request)

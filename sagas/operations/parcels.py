@@ -1,22 +1,76 @@
-"""Marking parcels as shipped: only once the order is sold, for until then its saga may have to cancel the parcel."""
+"""What becomes of a parcel, whoever reports it: an operator, the carrier's webhook, or a poll of the carrier.
 
-from contextlib import suppress
+A parcel is marked only while nobody drives the order's saga. A saga that goes forward may still have to cancel the
+parcel. One that compensates and waits could not: the carrier had collected it already.
+"""
+
+import logging
+from datetime import datetime
 from uuid import UUID
 
+from django.db import close_old_connections
+
 from cloudmart.database.transactions import durable
+from cloudmart.kernel.errors import DomainError
+from cloudmart.kernel.stopping import ShouldStop
 from sagas.errors import SagaNotFound, SagaRunning
 from sagas.locks import lock_saga
+from sagas.models import SagaInstance, State
 from shipping import services as shipping
+from shipping.carriers.reports import Progress, Report
+from shipping.polling import polled
+
+logger = logging.getLogger(__name__)
 
 
 @durable
-def mark_as_shipped(order_id: UUID) -> None:
-    """Marks the parcel of an order whose saga is finished, or that is not ours, as shipped.
+def mark_as_shipped(order_id: UUID, at: datetime | None = None) -> None:
+    """Records that the carrier has collected the parcel. A second call changes nothing.
 
-    Raises SagaRunning, ShipmentNotFound, and IllegalMove unless the parcel is arranged.
+    Raises SagaRunning, ShipmentNotFound, and IllegalMove unless the parcel was arranged and is not cancelled.
     """
-    with suppress(SagaNotFound):
+    _lock_waiting_saga(order_id)
+    shipping.mark_as_shipped(order_id, at)
+
+
+@durable
+def mark_as_delivered(order_id: UUID, at: datetime | None = None) -> None:
+    """Records that the customer has the parcel. A second call changes nothing. Raises as `mark_as_shipped`."""
+    _lock_waiting_saga(order_id)
+    shipping.mark_as_delivered(order_id, at)
+
+
+MARKS = {Progress.SHIPPED: mark_as_shipped, Progress.DELIVERED: mark_as_delivered}
+
+
+def poll_parcels(should_stop: ShouldStop) -> int:
+    """Asks the carrier about each parcel that is due, and records the answers. Returns how many it asked about."""
+    asked = 0
+    for order_id, report in polled(should_stop):
+        asked += 1
+        if report:
+            _record(order_id, report)
+    return asked
+
+
+def _record(order_id: UUID, report: Report) -> None:
+    """What cannot be recorded now is logged, and recorded after the next poll."""
+    try:
+        MARKS[report.progress](order_id, report.at)
+    except DomainError as refusal:
+        logger.warning("the parcel of order %s is %s, but %s", order_id, report.progress, refusal)
+    except Exception:
+        logger.exception("the parcel of order %s is %s, which could not be recorded", order_id, report.progress)
+        close_old_connections()
+
+
+def _lock_waiting_saga(order_id: UUID) -> SagaInstance | None:
+    """Returns the order's locked saga; None if the order is not ours. Raises SagaRunning."""
+    try:
         saga = lock_saga(order_id)
-        if not saga.is_finished:
-            raise SagaRunning(f"The order is not sold: its saga is {saga.status}.", order_id=str(order_id))
-    shipping.mark_as_shipped(order_id)
+    except SagaNotFound:
+        return None
+    is_driven = saga.lease_until is not None and saga.lease_until > saga.read_at
+    if saga.is_finished or (saga.status == State.COMPENSATION_STARTED and not is_driven):
+        return saga
+    raise SagaRunning(f"The order is not sold: its saga is {saga.status}.", order_id=str(order_id))

@@ -27,6 +27,7 @@ from sagas.desk.status import saga_status
 from sagas.engine.recovery import due
 from sagas.operations.stale_intents import stale
 from sagas.selectors import find_saga
+from shipping import polling
 from shipping.selectors import find_shipment
 from shipping.unsettled import UNSETTLED as PARCELS
 from tests.committed import add_stock, expire_reservations
@@ -131,6 +132,7 @@ INDEXES: dict[str, dict[str, Query]] = {
         "order_id": lambda shop: find_shipment(shop.orchestrated, shop.operator),
         "idempotency_key": nothing,
         "status, updated_at": unsettled(PARCEL),
+        "next_poll_at": lambda shop: polling.due(10),
     },
     "saga_instances": {
         "order_id": lambda shop: find_saga(shop.orchestrated),

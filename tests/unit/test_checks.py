@@ -7,6 +7,7 @@ from cloudmart.checks import (
     check_saga_settings,
     check_shop_settings,
     check_sqlite_in_production,
+    check_webhook_secrets,
     problems_of,
 )
 from cloudmart.database.options import database_from
@@ -85,3 +86,15 @@ def test_limits_that_allow_totals_beyond_2_to_the_53_are_an_error(settings):
     assert list(check_shop_settings()) == []
     settings.MAX_QUANTITY_PER_LINE = 10_000
     assert [check.id for check in check_shop_settings()] == ["cloudmart.E011"]
+
+
+SECRET = "whsec_Y2Fycmllci1zZWNyZXQtb2YtdGhlLXRlc3Rz"
+
+
+@pytest.mark.parametrize("secrets", [["secret"], ["whsec_c2hvcnQ="], ["whsec_?"], [SECRET] * 3, [SECRET, ""]])
+def test_a_webhook_secret_that_is_malformed_or_forgotten_is_an_error(settings, secrets):
+    for allowed in ([], [SECRET], [SECRET, SECRET]):
+        settings.CARRIER_WEBHOOK_SECRET = allowed
+        assert list(check_webhook_secrets()) == []
+    settings.CARRIER_WEBHOOK_SECRET = secrets
+    assert [check.id for check in check_webhook_secrets()] == ["cloudmart.E014"]

@@ -14,6 +14,7 @@ from inventory.projector import catch_up
 from inventory.services import expire_reservations
 from sagas.desk.engine import engine
 from sagas.engine.recovery import due
+from sagas.operations.parcels import poll_parcels
 from sagas.operations.stale_intents import resume_stale
 
 BATCH, RESERVATIONS, KEYS = 20, 500, 1000
@@ -23,8 +24,8 @@ BATCH, RESERVATIONS, KEYS = 20, 500, 1000
 class Command(BaseCommand):
     help = (
         "Resume sagas whose driver has died or whose wait is over, resume charges, refunds and parcels whose process "
-        "has died, expire reservations, update the list of books, and delete expired idempotency keys. Any number of "
-        "workers may run."
+        "has died, ask the carrier about parcels, expire reservations, update the list of books, and delete expired "
+        "idempotency keys. Any number of workers may run."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -69,6 +70,7 @@ def tasks(interval: float, threads: int = 1) -> tuple[PeriodicTask, ...]:
     return (
         *[PeriodicTask("sagas", recover_all, interval)] * threads,
         PeriodicTask("stale intents", resume_stale, max(interval, 1)),
+        PeriodicTask("parcels", poll_parcels, max(interval, 1)),
         PeriodicTask("read model", lambda should_stop: catch_up(), interval),
         PeriodicTask("expired reservations", expire_all, max(interval, 1)),
         PeriodicTask("idempotency keys", purge_all, max(interval, 60)),
