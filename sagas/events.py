@@ -26,6 +26,8 @@ class EventType(TextChoices):
     SHIPPING_ARRANGED = "ShippingArranged"
     STOCK_CONFIRMED = "StockConfirmed"  #: The reserved stock is sold.
     ORDER_COMPLETED = "OrderCompleted"
+    ORDER_SHIPPED = "OrderShipped"  #: The carrier has collected the parcel.
+    ORDER_DELIVERED = "OrderDelivered"  #: The customer has the parcel.
     STOCK_UNAVAILABLE = "StockUnavailable"
     PAYMENT_FAILED = "PaymentFailed"
     SHIPPING_FAILED = "ShippingFailed"

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django.conf import settings
 
-from cloudmart.database.clock import NOW, database_now, from_now
+from cloudmart.database.clock import database_now, from_now
 from cloudmart.database.prepared import Insert
 from cloudmart.database.states import move, settle
 from cloudmart.kernel.ids import new_id
@@ -117,18 +117,18 @@ arrange = Arrange()
 cancel = CancelShipment()
 
 
-def mark_as_shipped(order_id: UUID, at: datetime | None = None) -> bool:
-    """Records that the carrier has collected the parcel, then or now. Returns False if that is known.
+def mark_as_shipped(order_id: UUID, at: datetime | None = None) -> Shipment | None:
+    """Records that the carrier has collected the parcel, then or now. Returns the parcel; None if that is known.
 
     Raises ShipmentNotFound, and IllegalMove unless the delivery was arranged and is not cancelled.
     """
     return _mark(order_id, Status.SHIPPED, "shipped_at", at)
 
 
-def mark_as_delivered(order_id: UUID, at: datetime | None = None) -> bool:
+def mark_as_delivered(order_id: UUID, at: datetime | None = None) -> Shipment | None:
     """Records that the customer has the parcel, since then or now, whether it was marked as shipped or not.
 
-    Returns False if that is known. Raises as `mark_as_shipped`.
+    Returns the parcel; None if that is known. Raises as `mark_as_shipped`.
     """
     return _mark(order_id, Status.DELIVERED, "delivered_at", at, next_poll_at=None)
 
@@ -143,8 +143,8 @@ def take_back(order: OfOrder, reason: str = "") -> None:
         raise NotDelivered(order_id=str(order.order_id), shipment_status=status)
 
 
-def _mark(order_id: UUID, status: Status, column: str, at: datetime | None, **changes: Any) -> bool:
-    """Moves the parcel to the status, unless it has that or a later one. Returns True if it was moved.
+def _mark(order_id: UUID, status: Status, column: str, at: datetime | None, **changes: Any) -> Shipment | None:
+    """Moves the parcel to the status and returns it; returns None if it has that or a later one.
 
     `at` is stored in the column, but no time before the parcel was created, and none that is still to come.
     """
@@ -152,10 +152,10 @@ def _mark(order_id: UUID, status: Status, column: str, at: datetime | None, **ch
     if shipment is None:
         raise ShipmentNotFound(order_id=str(order_id))
     if shipment.status in {status, *Shipment.after(status)}:
-        return False
-    happened = min(max(at, shipment.created_at), database_now()) if at else NOW
-    move(shipment, status, **{column: happened}, **changes)
-    return True
+        return None
+    now = database_now()
+    move(shipment, status, **{column: min(max(at or now, shipment.created_at), now)}, **changes)
+    return shipment
 
 
 def _cancel_key(intent: Intent[Shipment]) -> str:

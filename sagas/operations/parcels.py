@@ -6,6 +6,7 @@ parcel. One that compensates and waits could not: the carrier had collected it a
 
 import logging
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db import close_old_connections
@@ -14,10 +15,12 @@ from cloudmart.database.transactions import durable
 from cloudmart.kernel.errors import DomainError
 from cloudmart.kernel.stopping import ShouldStop
 from sagas.errors import SagaNotFound, SagaRunning
+from sagas.events import EventType, record
 from sagas.locks import lock_saga
 from sagas.models import SagaInstance, State
 from shipping import services as shipping
 from shipping.carriers.reports import Progress, Report
+from shipping.models import Shipment
 from shipping.polling import polled
 
 logger = logging.getLogger(__name__)
@@ -29,15 +32,17 @@ def mark_as_shipped(order_id: UUID, at: datetime | None = None) -> None:
 
     Raises SagaRunning, ShipmentNotFound, and IllegalMove unless the parcel was arranged and is not cancelled.
     """
-    _lock_waiting_saga(order_id)
-    shipping.mark_as_shipped(order_id, at)
+    saga = _lock_waiting_saga(order_id)
+    if (parcel := shipping.mark_as_shipped(order_id, at)) and saga:
+        record(order_id, EventType.ORDER_SHIPPED, _data(parcel, "shipped_at"))
 
 
 @durable
 def mark_as_delivered(order_id: UUID, at: datetime | None = None) -> None:
     """Records that the customer has the parcel. A second call changes nothing. Raises as `mark_as_shipped`."""
-    _lock_waiting_saga(order_id)
-    shipping.mark_as_delivered(order_id, at)
+    saga = _lock_waiting_saga(order_id)
+    if (parcel := shipping.mark_as_delivered(order_id, at)) and saga:
+        record(order_id, EventType.ORDER_DELIVERED, _data(parcel, "delivered_at"))
 
 
 MARKS = {Progress.SHIPPED: mark_as_shipped, Progress.DELIVERED: mark_as_delivered}
@@ -49,11 +54,11 @@ def poll_parcels(should_stop: ShouldStop) -> int:
     for order_id, report in polled(should_stop):
         asked += 1
         if report:
-            _record(order_id, report)
+            _apply(order_id, report)
     return asked
 
 
-def _record(order_id: UUID, report: Report) -> None:
+def _apply(order_id: UUID, report: Report) -> None:
     """What cannot be recorded now is logged, and recorded after the next poll."""
     try:
         MARKS[report.progress](order_id, report.at)
@@ -62,6 +67,12 @@ def _record(order_id: UUID, report: Report) -> None:
     except Exception:
         logger.exception("the parcel of order %s is %s, which could not be recorded", order_id, report.progress)
         close_old_connections()
+
+
+def _data(parcel: Shipment, time: str) -> dict[str, Any]:
+    """Returns what an event says of the parcel, with the time in this column."""
+    names = ("customer_id", "carrier", "tracking_number")
+    return {**{name: getattr(parcel, name) for name in names}, time: getattr(parcel, time).isoformat()}
 
 
 def _lock_waiting_saga(order_id: UUID) -> SagaInstance | None:

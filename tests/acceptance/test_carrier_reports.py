@@ -18,6 +18,7 @@ from shipping.models import Shipment
 from tests import carrier
 from tests.acceptance.conftest import end_of, money_kept
 from tests.conftest import signed_in
+from tests.integration.test_audit import failing
 
 OLD = "whsec_YW4tb2xkLXNlY3JldC1vZi10aGUtY2Fycmllcg=="
 PAST = timedelta(hours=2)
@@ -62,20 +63,31 @@ def test_a_parcel_is_shipped_and_delivered(bought, parcel):
     assert delivered["shipped_at"] == shipped["shipped_at"]
 
 
+def test_the_events_of_the_order_say_so(bought, parcel, status_of):
+    for progress in Progress:
+        carrier.report(bought, progress)
+    *_, shipped, delivered = status_of(bought)["events"]
+    assert [shipped["event_type"], delivered["event_type"]] == ["OrderShipped", "OrderDelivered"]
+    assert shipped["payload"]["tracking_number"] == parcel()["tracking_number"]
+    assert parse_datetime(shipped["payload"]["shipped_at"]) == parse_datetime(parcel()["shipped_at"])
+    assert parse_datetime(delivered["payload"]["delivered_at"]) == parse_datetime(parcel()["delivered_at"])
+    assert status_of(bought)["history"][-1] == "COMPLETED" and failing() == {}
+
+
 @pytest.mark.parametrize("progress", Progress)
-def test_a_repeated_report_changes_nothing(bought, parcel, progress):
+def test_a_repeated_report_changes_nothing(bought, parcel, status_of, progress):
     carrier.report(bought, progress)
-    before = parcel()
+    before = parcel(), status_of(bought)
     assert carrier.report(bought, progress).status_code == 204
-    assert parcel() == before
+    assert (parcel(), status_of(bought)) == before
 
 
-def test_a_report_that_is_overtaken_changes_nothing(bought, parcel):
+def test_a_report_that_is_overtaken_changes_nothing(bought, parcel, status_of):
     carrier.report(bought, "delivered")
-    before = parcel()
-    assert before["status"] == "delivered" and before["shipped_at"] is None
+    before = parcel(), status_of(bought)
+    assert before[0]["status"] == "delivered" and before[0]["shipped_at"] is None
     assert carrier.report(bought, "shipped").status_code == 204
-    assert parcel() == before
+    assert (parcel(), status_of(bought)) == before
 
 
 @pytest.mark.any_database
