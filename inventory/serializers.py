@@ -17,6 +17,7 @@ from cloudmart.api.fields import (
     TextField,
 )
 from cloudmart.api.filtering import EARLIEST_YEAR, LATEST_YEAR, MOMENT_SCHEMA
+from cloudmart.api.short_form import short_form_rule, with_items
 from inventory.models import Reservation, StockEvent
 
 MOST_AT_ONCE = 1_000_000
@@ -40,15 +41,27 @@ class DeltaField(StrictIntegerField):
         return delta
 
 
+SHORT_FORM = ("book_id", "quantity")
+"""The members of a command on one book."""
+
+
 class LineInput(StrictSerializer):
     book_id = CodeField()
     quantity = QuantityField()
 
 
-@extend_schema_serializer(examples=[examples.HOLD_ONE_BOOK, examples.HOLD_FOR_FIVE_MINUTES])
+@extend_schema_serializer(examples=[examples.HOLD_ONE_BOOK, examples.HOLD_IN_SHORT, examples.HOLD_FOR_FIVE_MINUTES])
 class ReserveInput(StrictSerializer):
+    """Reservations for an order: `items`, or the short form with one `book_id` and `quantity`."""
+
+    rules = (short_form_rule(SHORT_FORM),)
+
     order_id = StrictUUIDField()
-    items = serializers.ListField(child=LineInput(), min_length=1, max_length=settings.MAX_LINES_PER_ORDER)
+    items = serializers.ListField(
+        child=LineInput(), min_length=1, max_length=settings.MAX_LINES_PER_ORDER, required=False
+    )
+    book_id = CodeField(required=False)
+    quantity = QuantityField(required=False)
     expires_in = StrictIntegerField(
         min_value=1,
         max_value=int(settings.RESERVATION_CAP.total_seconds()),
@@ -56,9 +69,16 @@ class ReserveInput(StrictSerializer):
         help_text=f"Seconds until the reservations expire; {settings.RESERVATION_TTL.total_seconds():.0f} if left out",
     )
 
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        return with_items(attrs, SHORT_FORM)
 
-@extend_schema_serializer(examples=[examples.HOLD_ONE_BOOK, examples.WHOLE_ORDER])
+
+@extend_schema_serializer(examples=[examples.HOLD_ONE_BOOK, examples.HOLD_IN_SHORT, examples.WHOLE_ORDER])
 class ReleaseInput(StrictSerializer):
+    """Reservations of an order: all of them, `items`, or the short form with one `book_id` and `quantity`."""
+
+    rules = (short_form_rule(SHORT_FORM, is_optional=True),)
+
     order_id = StrictUUIDField()
     items = serializers.ListField(
         child=LineInput(),
@@ -67,7 +87,12 @@ class ReleaseInput(StrictSerializer):
         required=False,
         help_text="If left out, all reservations of the order",
     )
+    book_id = CodeField(required=False)
+    quantity = QuantityField(required=False)
     reason = TextField(max_length=200, required=False, default="released")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        return with_items(attrs, SHORT_FORM, is_optional=True)
 
 
 @extend_schema_serializer(examples=[examples.WHOLE_ORDER])

@@ -18,7 +18,7 @@ urlpatterns = [
     path("orders/<uuid:order_id>/extend", ExtendDraft.as_view(), name="extend-draft"),
     path("orders/<uuid:order_id>/confirm", ConfirmOrder.as_view(), name="confirm-order"),
     path("orders/<uuid:order_id>/cancel", CancelOrder.as_view(), name="cancel-order"),
-    path("saga/start", StartSaga.as_view(http_method_names=["post", "options"]), name="start-saga"),
+    path("saga/start", StartSaga.as_view(), name="start-saga"),
     # Commands on one context, refused while the order's saga is not finished.
     path("inventory/reserve", Reserve.as_view(guard=check_not_cancelled), name="reserve"),
     path("payments/process", ProcessPayment.as_view(guard=check_not_cancelled), name="process-payment"),

@@ -11,6 +11,14 @@ OSAKA = {"postal_code": "530-0001", "address": "大阪府大阪市北区梅田4-
 BERLIN = {"postal_code": "10115", "address": "Invalidenstraße 43, Berlin", "country": "DE"}
 ONE_BOOK = {"customer_id": "customer-001", "book_id": "book-123", "quantity": 1, "payment_method": "credit_card"}
 
+ONE_BOOK_OF_A_GUEST = {"customer_name": "山田太郎", "book_id": "book-123", "quantity": 1}
+ONE_BOOK_ELSEWHERE = {
+    "product_id": "book-123",
+    "product_name": "クラウド設計パターン集",
+    "quantity": 1,
+    "unit_price_cents": 3500,
+}
+
 
 def request_example(name: str, body: dict[str, Any]) -> OpenApiExample:
     return OpenApiExample(name, body, request_only=True)
@@ -36,16 +44,22 @@ ORDERS = [
             "payment_method": "e_money",
         },
     ),
-    request_example("As a choreographed saga", {**ONE_BOOK, "saga": "choreography"}),
+    request_example("For a guest", {**ONE_BOOK_OF_A_GUEST, "shipping_address": OSAKA}),
+    request_example("With other names of the fields", {"order": {**ONE_BOOK_ELSEWHERE, "customerId": "customer-001"}}),
     request_example(
         "To another address, with a payment provider that fails twice",
         {**ONE_BOOK, "payment_token": "tok_unavailable_2", "shipping_address": OSAKA},
     ),
     request_example("Abroad", {**ONE_BOOK, "shipping_address": BERLIN}),
 ]
+ORCHESTRATED_ORDERS = ORDERS.copy()
+ORDERS.append(request_example("As a choreographed saga", {**ONE_BOOK, "saga": "choreography"}))
 BY_CARD_WITH_COUPON = {"payment_method": "credit_card", "coupon": "WELCOME10"}
 DRAFTS = [
     request_example("A draft", {}),
+    request_example(
+        "A draft for a guest", {"order": {"customer_name": "山田太郎", "customer_email": "taro@example.com"}}
+    ),
     request_example("A draft with a payment method and a coupon", BY_CARD_WITH_COUPON),
 ]
 DRAFT_CHANGES = [
@@ -59,9 +73,11 @@ CONFIRMATIONS = [
 ITEM_ADDITIONS = [
     request_example("Two copies", {"book_id": "book-123", "quantity": 2}),
     request_example("At the price that was shown", {"book_id": "book-123", "quantity": 1, "price": 3500}),
+    request_example("With other names of the fields", {"order_item": ONE_BOOK_ELSEWHERE}),
 ]
 QUANTITY = [request_example("Three copies", {"quantity": 3})]
 CANCELLATION = [request_example("A change of mind", {"reason": "Ordered twice by mistake"})]
+WRAPPED_CANCELLATION = request_example("In a wrapper", {"order": {"reason": "顧客都合"}})
 WITHOUT_REASON = request_example("Without a reason", {})
 RETRY = [WITHOUT_REASON, request_example("With a reason", {"reason": "The bank is available again"})]
 COMPENSATION = [request_example("With a reason", {"reason": "The print run was recalled"}), WITHOUT_REASON]
@@ -178,6 +194,7 @@ STOCK_EVENT_EXAMPLE: dict[str, Any] = {
 STOCK_WITH_RESERVATIONS_EXAMPLE = {**STOCK_EXAMPLE, "reservations": [{**HOLD, "order_id": ORDER}]}
 RESERVATIONS_EXAMPLE = {"order_id": ORDER, "reservations": [{**HOLD, "book_id": "book-123", "status": "active"}]}
 ONE_COPY: dict[str, Any] = {"order_id": ORDER, "items": [{"book_id": "book-123", "quantity": 1}]}
+HOLD_IN_SHORT = request_example("One book in short", {"order_id": ORDER, "book_id": "book-123", "quantity": 1})
 HOLD_ONE_BOOK = request_example("One book", ONE_COPY)
 HOLD_FOR_FIVE_MINUTES = request_example("For five minutes", {**ONE_COPY, "expires_in": 300})
 DELIVERY = request_example("A delivery", {"quantity": 100, "reference": "delivery-42"})

@@ -3,7 +3,7 @@
 import re
 from collections import defaultdict
 from functools import cache
-from typing import Any, cast
+from typing import Any, ClassVar, Self, cast
 from uuid import UUID
 
 from django.conf import settings
@@ -11,7 +11,8 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 
-from cloudmart.database.fields import CODE
+from cloudmart.api.aliases import renamed, unwrapped
+from cloudmart.database.fields import CODE, EMAIL
 from cloudmart.kernel.countries import ANY_POSTAL_CODE, COUNTRIES, POSTAL_CODES, home_country, postal_code_of
 from cloudmart.kernel.order import Address
 
@@ -22,6 +23,7 @@ TEXT = rf"^{ANY}*\Z"
 UUID_TEXT = r"^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}\Z"
 
 LONGEST_ADDRESS = 500
+LONGEST_EMAIL = 254
 
 
 def text_schema(pattern: str, **more: Any) -> dict[str, Any]:
@@ -63,6 +65,15 @@ class TextField(PatternField):
     def __init__(self, *, max_length: int, **kwargs: Any) -> None:
         least = 0 if kwargs.get("allow_blank") else 1
         super().__init__(TEXT, min_length=least, max_length=max_length, **kwargs)
+
+
+class EmailField(PatternField):
+    """An e-mail address."""
+
+    default_error_messages = {"invalid": "Give an e-mail address such as name@example.com."}
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(EMAIL, max_length=LONGEST_EMAIL, **kwargs)
 
 
 class StrictIntegerField(serializers.IntegerField):
@@ -120,27 +131,42 @@ class SharedFields(serializers.Serializer[Any]):
 
 
 class StrictSerializer(SharedFields):
-    """A serializer that rejects unknown fields instead of ignoring them."""
+    """A serializer that rejects unknown fields instead of ignoring them. Fields may have their other names."""
+
+    wrapper: ClassVar[str | None] = None
+    """A member that may contain the whole body."""
+    rules: ClassVar[tuple[dict[str, Any], ...]] = ()
+    """What `validate` checks, in OpenAPI."""
+    is_never_empty: ClassVar[bool] = False
+    """True if the rules allow no empty body."""
+
+    @classmethod
+    def of(cls, request: Request) -> Self:
+        """Returns the serializer of the body, validated. Raises ValidationError or ParseError."""
+        return cls._valid(unwrapped(request.data, cls.wrapper))
 
     @classmethod
     def read(cls, request: Request) -> dict[str, Any]:
         """Returns the validated body. Raises ValidationError or ParseError."""
-        return cls._valid(request.data)
+        return dict(cls.of(request).validated_data)
 
     @classmethod
     def read_query(cls, request: Request) -> dict[str, Any]:
         """Returns the validated query parameters. Raises ValidationError."""
-        return cls._valid(request.query_params.dict())
+        return dict(cls._valid(request.query_params.dict()).validated_data)
 
     @classmethod
-    def _valid(cls, data: Any) -> dict[str, Any]:
+    def _valid(cls, data: Any) -> Self:
         serializer = cls(data=data)
         serializer.is_valid(raise_exception=True)
-        return dict(serializer.validated_data)
+        return serializer
 
     def to_internal_value(self, data: Any) -> Any:
-        if isinstance(data, dict) and (unknown := sorted(set(data) - set(self.fields))):
-            raise serializers.ValidationError({name: ["There is no such field."] for name in unknown}, code="unknown")
+        if isinstance(data, dict):
+            data = renamed(data, self.fields)
+            if unknown := sorted(set(data) - set(self.fields)):
+                errors = {name: ["There is no such field."] for name in unknown}
+                raise serializers.ValidationError(errors, code="unknown")
         return super().to_internal_value(data)
 
 

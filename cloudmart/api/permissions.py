@@ -47,6 +47,13 @@ class Staff(IsOperator):
         return True
 
 
+def check_staff(user: Any, permission: str) -> None:
+    """Raises PermissionMissing unless the user is staff and holds the permission."""
+    if not sees_everything(user):
+        raise PermissionMissing(IsOperator.message)
+    check_permission(user, permission)
+
+
 def check_permission(user: Any, permission: str) -> None:
     """Raises PermissionMissing unless the user holds the permission."""
     if not user.has_perm(permission):

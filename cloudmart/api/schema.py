@@ -15,6 +15,7 @@ from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 from rest_framework.permissions import SAFE_METHODS, AllowAny
 
+from cloudmart.api.aliases import schema_with_aliases, schema_with_wrapper
 from cloudmart.api.catalogue import CATALOGUE, meaning_of
 from cloudmart.api.claims import HEADER, LONGEST_KEY, REPLAYED
 from cloudmart.api.deadlines import APPLIED, PREFER, RESPOND_ASYNC
@@ -102,6 +103,13 @@ class Schema(AutoSchema):
     def _has(self, mark: str) -> bool:
         return getattr(self.handler, mark, False)
 
+    def _get_request_for_media_type(self, serializer: Any, direction: Any = "request") -> Any:
+        schema, is_required = super()._get_request_for_media_type(serializer, direction)
+        forms = getattr(serializer, "serializers", [serializer])
+        for wrapper in sorted({form.wrapper for form in forms if getattr(form, "wrapper", None)}):
+            schema = schema_with_wrapper(schema, wrapper)
+        return schema, is_required or all(getattr(form, "is_never_empty", False) for form in forms)
+
     def _get_response_bodies(self, direction: Any = "response") -> Any:
         bodies = super()._get_response_bodies(direction)
         if self._has("honours_key"):
@@ -167,7 +175,8 @@ class StrictInput(OpenApiSerializerExtension):
 
     def map_serializer(self, auto_schema: Any, direction: Any) -> Any:
         schema = auto_schema._map_serializer(self.target, direction, bypass_extensions=True)
-        return {**schema, "additionalProperties": False, **getattr(self.target, "schema_also", {})}
+        rules = [*schema.get("allOf", []), *self.target.rules]
+        return schema_with_aliases({**schema, "additionalProperties": False, "allOf": rules})
 
 
 class BearerToken(OpenApiAuthenticationExtension):

@@ -14,6 +14,9 @@ from cloudmart.database.clock import DatabaseNow
 CODE = r"^[A-Za-z0-9._~-]{1,64}\Z"
 """The shop's codes of books and customers. They need no escaping in a path."""
 
+EMAIL = r"^[A-Za-z0-9_+-]+(\.[A-Za-z0-9_+-]+)*@([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,63}\Z"
+"""An e-mail address, without the rare characters that few mail servers accept."""
+
 is_code = RegexValidator(CODE, "A code has 1 to 64 of A-Z a-z 0-9 . _ ~ -")
 
 

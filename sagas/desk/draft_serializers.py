@@ -5,20 +5,17 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
+from cloudmart.api.aliases import Wrapper
 from cloudmart.api.examples import CONFIRMATIONS, DRAFT_CHANGES, DRAFTS, QUANTITY
-from cloudmart.api.fields import CodeField, PaymentTokenField, QuantityField, StrictIntegerField, StrictSerializer
+from cloudmart.api.fields import PaymentTokenField, QuantityField, StrictSerializer
 from orders.serializers import OrderOutput
 from sagas.desk.draft_view import DraftView
-from sagas.desk.serializers import CouponField, OrderOptionsInput
+from sagas.desk.serializers import BuyerInput, CouponField, OrderOptionsInput, PriceField
 
 
 @extend_schema_serializer(examples=DRAFTS)
-class DraftInput(OrderOptionsInput):
+class DraftInput(BuyerInput):
     """A new draft, without books."""
-
-    customer_id = CodeField(
-        required=False, help_text="For staff who may place orders for others; customers order for themselves"
-    )
 
 
 @extend_schema_serializer(examples=DRAFT_CHANGES)
@@ -37,10 +34,10 @@ class ConfirmInput(OrderOptionsInput):
 
 @extend_schema_serializer(examples=QUANTITY)
 class QuantityInput(StrictSerializer):
+    wrapper = Wrapper.ORDER_ITEM
+
     quantity = QuantityField()
-    price = StrictIntegerField(
-        required=False, min_value=0, help_text="The price you expect, in minor units; refused when it has changed"
-    )
+    price = PriceField()
 
 
 class DraftOutput(OrderOutput):

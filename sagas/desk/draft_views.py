@@ -33,7 +33,7 @@ from sagas.desk.draft_view import draft_view
 from sagas.desk.permissions import FOR_OTHERS, OwnerOrStaff
 from sagas.desk.requests import RequestedLine
 from sagas.desk.responses import SAGA_FAILURES, response_to
-from sagas.desk.serializers import ItemInput, NoInput, OrderAndSagaOutput
+from sagas.desk.serializers import ItemInput, NoInput, OrderAndSagaOutput, requested_line
 
 
 @extend_schema_view(get=extend_schema(summary="Look at an order or a draft", responses=OrderOutput))
@@ -57,9 +57,7 @@ class OrderOrDraft(OrderDetail):
     def patch(self, request: Request, order_id: UUID) -> Response:
         """To change its books, use `/orders/{order_id}/items`."""
         find_order(order_id, request.user)
-        asked = DraftChangesInput(data=request.data)
-        asked.is_valid(raise_exception=True)
-        change_draft(lock_draft(order_id), asked.changes)
+        change_draft(lock_draft(order_id), DraftChangesInput.of(request).changes)
         return draft_response(request, order_id)
 
     @extend_schema(summary="Delete a draft", responses={204: None})
@@ -81,7 +79,7 @@ class Items(APIView):
     def post(self, request: Request, order_id: UUID) -> Response:
         """Adds copies to those already in the draft. They are reserved until `held_until`, or not added."""
         draft = find_order(order_id, request.user)
-        item = RequestedLine(**ItemInput.read(request))
+        item = requested_line(ItemInput.read(request))
         process.add_item(order_id, item, actor_of(request.user, draft.customer_id))
         return draft_response(request, order_id)
 
@@ -152,8 +150,7 @@ class ConfirmOrder(RespondsAsync):
         the draft stays. 202: it continues, see Location. A second confirmation does not place it again.
         """
         draft = find_order(order_id, request.user)
-        asked = ConfirmInput(data=request.data)
-        asked.is_valid(raise_exception=True)
+        asked = ConfirmInput.of(request)
         token = asked.validated_data.get("payment_token", "")
         actor = actor_of(request.user, draft.customer_id)
         return response_to(

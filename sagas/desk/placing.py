@@ -12,6 +12,7 @@ from inventory.errors import PriceChanged
 from inventory.models import InventoryRecord
 from orders import pricing
 from orders.errors import NoShippingAddress
+from orders.guests import store_guest
 from sagas.desk.doubt import naming_order
 from sagas.desk.engine import engine
 from sagas.desk.requests import OrderRequest, RequestedLine
@@ -22,7 +23,8 @@ from sagas.models import SagaInstance
 def place_order(request: OrderRequest, claim: Claim | None = None, should_stop: ShouldStop = never) -> SagaInstance:
     """Places the order, and runs its saga until it is finished, has to wait, or `should_stop()`.
 
-    The idempotency key of `claim` gets its response when the saga is finished.
+    A guest is stored in the saga's first transaction, with the order. The idempotency key of `claim` gets its response
+    when the saga is finished.
 
     Raises NoShippingAddress, RegionDiffers, OrderTooLarge, UnknownCoupon, UnknownBook, PriceChanged and OutOfStock,
     having stored nothing; not OutOfStock if the request skips that check. A later failure is in the saga that is
@@ -30,7 +32,13 @@ def place_order(request: OrderRequest, claim: Claim | None = None, should_stop: 
     """
     with counting_refusals(request.saga_style):
         order = snapshot_of(request)
-        first, scope = for_order(claim, order.order_id)
+        claim_key, scope = for_order(claim, order.order_id)
+
+        def first() -> None:
+            claim_key()
+            if request.is_for_guest:
+                store_guest(request.customer)
+
         with naming_order(order.order_id, is_new=True):
             return engine.start(order, first, scope, should_stop)
 

@@ -20,6 +20,8 @@ class OrderRequest:
     """An order as a client requests it."""
 
     customer: Customer
+    is_for_guest: bool = False
+    """True if the customer is a guest, who is stored together with the order."""
     items: tuple[RequestedLine, ...]
     payment_method: str
     payment_token: str = field(default="", repr=False)

@@ -8,6 +8,7 @@ from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema, ext
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from cloudmart.api.aliases import names_of, unwrapped
 from cloudmart.api.deadlines import RespondsAsync, may_respond_async, request_deadline
 from cloudmart.api.examples import DRAFTS, ORDERS, PLACED_ORDER
 from cloudmart.api.idempotency import claim_of, first_of, idempotent, in_one_transaction
@@ -25,7 +26,7 @@ from orders.errors import (
     UnknownCoupon,
     UnknownCustomer,
 )
-from orders.models import SagaStyle
+from orders.guests import store_guest
 from orders.selectors import find_order
 from orders.serializers import OrderOutput
 from orders.views import OrderList
@@ -38,9 +39,8 @@ from sagas.desk.drafts import cancel_draft
 from sagas.desk.permissions import MayCancelOrder
 from sagas.desk.placing import place_order
 from sagas.desk.reasons import CANCELLED_BY_CUSTOMER, CANCELLED_BY_SHOP
-from sagas.desk.requests import OrderRequest
 from sagas.desk.responses import SAGA_FAILURES, order_response, response_to
-from sagas.desk.serializers import SHORT_FORM, CancelInput, OrderAndSagaOutput, OrderInput, buyer
+from sagas.desk.serializers import SHORT_FORM, CancelInput, OrderAndSagaOutput, OrderInput, SagaInput
 from sagas.errors import SagaNotFound
 from shipping.errors import AlreadyShipped
 
@@ -54,15 +54,13 @@ REFUSALS = (
     PriceChanged,
     OutOfStock,
 )
-NAMING_BOOKS = {"items", *SHORT_FORM, "payment_token"}
+NAMING_BOOKS = {"items", "payment_token", *(name for member in SHORT_FORM for name in names_of(member))}
 """A request with any of these members places an order; without them it opens a draft."""
 
 
 @extend_schema_view(get=extend_schema(summary="List orders, newest first", responses=OrderOutput(many=True)))
 class Orders(RespondsAsync, OrderList):
     serializer_class = DraftOutput
-    style: SagaStyle | None = None
-    """None: the request names it, or the settings do."""
 
     def paginate_queryset(self, queryset: Any) -> Any:
         return draft_views(super().paginate_queryset(queryset) or [])
@@ -86,31 +84,31 @@ class Orders(RespondsAsync, OrderList):
         then `/orders/{order_id}/confirm` it. To order for another customer, staff need the permission
         `orders.place_order_for_others`.
         """
-        if isinstance(request.data, dict) and not NAMING_BOOKS & request.data.keys():
+        if not names_books(request):
             return in_one_transaction(request, partial(self.open_draft, request))
-        order = self.order_request(request)
+        order = OrderInput.of(request).as_request(request.user, skips_stock_check(request))
         return response_to(place_order(order, claim_of(request), request_deadline(request)))
 
-    def order_request(self, request: Request) -> OrderRequest:
-        order = OrderInput(data=request.data)
-        order.is_valid(raise_exception=True)
-        return order.as_request(request.user, self.style, skips_stock_check(request))
-
     def open_draft(self, request: Request) -> Response:
-        options = DraftInput(data=request.data)
-        options.is_valid(raise_exception=True)
-        customer = buyer(request.user, options.validated_data.get("customer_id"))
-        draft = open_draft(customer, options.changes)
+        asked = DraftInput.of(request)
+        customer = asked.buyer(request.user)
+        if asked.is_for_guest:
+            store_guest(customer)
+        draft = open_draft(customer, asked.changes)
         return order_response(draft, None, 201, location=f"/orders/{draft.pk}")
 
 
-class StartSaga(Orders):
-    style = SagaStyle.ORCHESTRATION
+def names_books(request: Request) -> bool:
+    """Returns False if the request opens a draft."""
+    body = unwrapped(request.data, OrderInput.wrapper)
+    return not isinstance(body, dict) or bool(NAMING_BOOKS & body.keys())
 
+
+class StartSaga(RespondsAsync):
     @extend_schema(
         summary="Place an order, orchestrated",
         parameters=[SKIP_STOCK_CHECK],
-        request=OrderInput,
+        request=SagaInput,
         responses={201: OrderAndSagaOutput, 202: OrderAndSagaOutput},
     )
     @refuses(*REFUSALS, *SAGA_FAILURES)
@@ -118,7 +116,7 @@ class StartSaga(Orders):
     @idempotent
     def post(self, request: Request) -> Response:
         """As `POST /orders` with books."""
-        order = self.order_request(request)
+        order = SagaInput.of(request).as_request(request.user, skips_stock_check(request))
         return response_to(place_order(order, claim_of(request), request_deadline(request)))
 
 
