@@ -1,13 +1,11 @@
 """How a saga waits for another attempt: for how long, and when an operator must look."""
 
-import random
-from datetime import timedelta
-
 from django.conf import settings
 from django.db.models import Case, Q, When
 from django.db.models.functions import Least
 
 from cloudmart.database.clock import DatabaseNow
+from cloudmart.kernel.backoff import backoff
 from cloudmart.kernel.text import LONGEST_REASON, storable
 from sagas.models import SagaInstance
 
@@ -20,18 +18,9 @@ def next_attempt(attempts: int, *, at_once_if: Q | None = None) -> Case:
 
     It is due at once where `at_once_if` holds.
     """
-    then = DatabaseNow() + backoff(attempts)
+    then = DatabaseNow() + backoff(attempts, settings.SAGA_BACKOFF, settings.SAGA_MAX_BACKOFF)
     at_once = [When(at_once_if, then=DatabaseNow())] if at_once_if else []
     return Case(*at_once, When(deadline_at__gt=DatabaseNow(), then=Least(then, "deadline_at")), default=then)
-
-
-def backoff(attempts: int) -> timedelta:
-    """Returns the wait after so many failed attempts: exponential up to SAGA_MAX_BACKOFF, half of it random.
-
-    The random part spreads the sagas that failed together.
-    """
-    longest = min(settings.SAGA_BACKOFF * 2 ** min(attempts - 1, 30), settings.SAGA_MAX_BACKOFF)
-    return longest * random.uniform(0.5, 1)
 
 
 def request_attention(saga: SagaInstance, why: str, attempts: int) -> None:

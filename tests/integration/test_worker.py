@@ -15,6 +15,7 @@ from django.test.utils import CaptureQueriesContext
 
 from cloudmart.database import transactions
 from cloudmart.database.clock import DatabaseNow
+from cloudmart.kernel.backoff import backoff
 from cloudmart.kernel.ids import new_id
 from cloudmart.kernel.stopping import never
 from cloudmart.models import IdempotencyKey
@@ -28,7 +29,6 @@ from sagas.desk.cancelling import cancel_order
 from sagas.desk.engine import engine
 from sagas.engine.engine import Engine
 from sagas.engine.recovery import due
-from sagas.engine.waiting import backoff
 from sagas.management.commands import run_worker
 from sagas.models import Event, SagaInstance, SagaStepLog
 from sagas.operations.audit.audit import INVARIANTS
@@ -167,10 +167,10 @@ def test_a_finished_saga_whose_commit_got_no_response_does_not_wait(style, monke
     assert (saga.status, saga.wake_at, saga.attempts, saga.attention) == ("COMPLETED", None, 0, None)
 
 
-def test_the_backoff_doubles_up_to_a_limit_and_is_never_less_than_half(settings):
-    settings.SAGA_BACKOFF, settings.SAGA_MAX_BACKOFF = timedelta(seconds=2), timedelta(seconds=300)
+def test_the_backoff_doubles_up_to_a_limit_and_is_never_less_than_half():
+    first, most = timedelta(seconds=2), timedelta(seconds=300)
     for attempts, longest in (1, 2), (2, 4), (5, 32), (8, 256), (9, 300), (10_000, 300):
-        waits = [backoff(attempts).total_seconds() for _ in range(200)]
+        waits = [backoff(attempts, first, most).total_seconds() for _ in range(200)]
         assert longest / 2 <= min(waits) < max(waits) <= longest
 
 
