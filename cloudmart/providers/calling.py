@@ -12,7 +12,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_aft
 
 from cloudmart.database.transactions import durable
 from cloudmart.kernel.text import LONGEST_ERROR, storable
-from cloudmart.providers.operation import Intent, RemoteOperation, Subject
+from cloudmart.providers.operation import Intent, Record, RemoteOperation, Subject
 from cloudmart.providers.outcomes import Outcome, OutcomeUnknown, Refused, RetryableError, Unknown
 
 
@@ -52,7 +52,7 @@ class ProviderResponse:
         return *self.failed_attempts, Attempt(self.started, self.finished, self.error)
 
 
-def nothing() -> None:
+def nothing(*args: object) -> None:
     pass
 
 
@@ -124,12 +124,19 @@ def failing_first_with(error: RetryableError, call: Callable[[Intent[Any]], Outc
     return attempt
 
 
-def perform(operation: RemoteOperation[Subject, Any], subject: Subject, first: Callable[[], None] = nothing) -> None:
+def perform(
+    operation: RemoteOperation[Subject, Record],
+    subject: Subject,
+    first: Callable[[], None] = nothing,
+    then: Callable[[Record], None] = nothing,
+) -> None:
     """Runs the operation outside of any saga: begin, call, settle; or continues an intent that is recorded already.
 
     `first` is called at the beginning of the transaction that runs `begin`; both are committed, or neither. Several
     callers may share an intent. So an outcome that is not certain settles nothing, nor does an unavailable provider:
-    the intent stays, and the next caller continues it under its key. Raises what `first`, `begin` and `settle` raise.
+    the intent stays, and the next caller continues it under its key. `then` is called with the intent's record at the
+    end of the transaction that settles it, which several callers may do. Raises what `first`, `begin`, `settle` and
+    `then` raise.
     """
     try:
         intent = begin_operation(operation, subject, first)
@@ -140,7 +147,7 @@ def perform(operation: RemoteOperation[Subject, Any], subject: Subject, first: C
     outcome = call_provider(operation, intent).outcome
     never_taken = isinstance(outcome, Refused) and isinstance(outcome.error, operation.unavailable)
     if operation.is_settled_by(outcome) and not never_taken:
-        durable(operation.settle)(intent, outcome)
+        settle_operation(operation, intent, outcome, then)
 
 
 @durable
@@ -149,6 +156,14 @@ def begin_operation(
 ) -> Intent[Any] | None:
     first()
     return operation.begin(subject)
+
+
+@durable
+def settle_operation(
+    operation: RemoteOperation[Any, Record], intent: Intent[Record], outcome: Outcome, then: Callable[[Record], None]
+) -> None:
+    operation.settle(intent, outcome)
+    then(intent.record)
 
 
 def _look_up(operation: RemoteOperation[Any, Any], intent: Intent[Any]) -> Outcome:
