@@ -21,6 +21,7 @@ from benchmarks.window import Window
 CUSTOMER, POSTAL_CODE, ADDRESS = "customer-001", "150-0001", "東京都渋谷区神宮前1-2-3"
 PRICE, TAX, TOTAL = 1000, 100, 1100
 HOLD = timedelta(minutes=15)
+GIVE_UP = timedelta(days=3)
 HEAD_START = 0.5
 """Seconds for the clients to connect, before all of them start at once."""
 
@@ -60,6 +61,11 @@ SHIPMENT = insert(
     "id, order_id, customer_id, postal_code, address, country, carrier, tracking_number, status, "
     "idempotency_key, failure, created_at, updated_at",
 )
+MAIL = insert(
+    "mails",
+    "id, order_id, outcome, reference, data, status, due_at, give_up_at, attempts, fence, resends, error, recipient, "
+    "language, created_at, updated_at",
+)
 LOG = "saga_step_logs"
 LOG_COLUMNS = "saga_id, seq, step, direction, attempt, status, state, error, started, finished"
 
@@ -84,7 +90,8 @@ class BareOrder:
 
     def __init__(self, connection: Any, book_id: str) -> None:
         self._connection, self._cursor, self._book_id = connection, connection.cursor(), book_id
-        self._saga, self._order, self._hold, self._payment, self._shipment = (uuid7().hex for _ in range(5))
+        self._saga, self._order, self._hold = (uuid7().hex for _ in range(3))
+        self._payment, self._shipment, self._mail = (uuid7().hex for _ in range(3))
         self._seq = 0
 
     def place(self) -> None:
@@ -142,6 +149,11 @@ class BareOrder:
         self._run(CONFIRMED, now, self._hold)
         self._write_shelf("ReservationConfirmed", -1, -1, on_hand - 1, reserved - 1, version + 1)
         self._run(COMPLETED, now, self._order)
+        self._run(
+            MAIL,
+            *(self._mail, self._order, "completed", "", self._mail_data(), "pending", now, now + GIVE_UP, 0, 0, 0),
+            *("", "", "", now, now),
+        )
         self._log(now, ("arrange_shipping", "done", "SHIPPING_ARRANGED"), ("complete_order", "done", "COMPLETED"))
         self._connection.commit()
 
@@ -190,6 +202,20 @@ class BareOrder:
                 "payment_token": "",
                 "address": {"postal_code": POSTAL_CODE, "text": ADDRESS, "country": "JP"},
                 "saga_style": "orchestration",
+            }
+        )
+
+    def _mail_data(self) -> str:
+        return json.dumps(
+            {
+                "lines": [{"title": "Made-up book", "unit_price": PRICE, "quantity": 1}],
+                "subtotal": PRICE,
+                "discount": 0,
+                "tax": TAX,
+                "total": TOTAL,
+                "payment_method": "credit_card",
+                "address": {"postal_code": POSTAL_CODE, "text": ADDRESS, "country": "JP"},
+                "schema": 0,
             }
         )
 

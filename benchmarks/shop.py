@@ -10,7 +10,7 @@ from cloudmart.kernel.order import Address
 from cloudmart.models import IdempotencyKey
 from inventory.models import Book, InventoryRecord, InventoryView, Reservation, StockEvent
 from inventory.projector import catch_up
-from orders.models import Customer, Order, OrderItem, SagaStyle
+from orders.models import Customer, Mail, Order, OrderItem, SagaStyle
 from payments.models import Payment, Refund
 from sagas.desk.cancelling import cancel_order
 from sagas.desk.placing import place_order
@@ -23,7 +23,19 @@ BOOK, CUSTOMER = "sample", "customer"
 TOKENS = ("tok_ok",) * 7 + ("tok_timeout_1", "tok_insufficient_funds")
 """The payment tokens of the sample's orders. One more order is cancelled when completed, and one cannot be shipped."""
 TABLES = (
-    *(Book, InventoryRecord, InventoryView, StockEvent, Reservation, Order, OrderItem, Payment, Refund, Shipment),
+    *(
+        Book,
+        InventoryRecord,
+        InventoryView,
+        StockEvent,
+        Reservation,
+        Order,
+        OrderItem,
+        Mail,
+        Payment,
+        Refund,
+        Shipment,
+    ),
     *(SagaInstance, SagaStepLog, SagaAction, Event, EventReceipt, IdempotencyKey),
 )
 BATCH = 1000

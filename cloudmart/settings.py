@@ -89,6 +89,18 @@ PROVIDER_DEADLINE = env.float("PROVIDER_DEADLINE", default=10.0)
 PROVIDER_TRIES = env.int("PROVIDER_TRIES", default=3)
 PROVIDER_BACKOFF = env.float("PROVIDER_BACKOFF", default=0.1)
 
+# --- Mails to customers --------------------------------------------------------------------------
+
+vars().update(env.email_url("EMAIL_URL", default="consolemail://"))
+EMAIL_TIMEOUT = env.float("EMAIL_TIMEOUT", default=10)
+DEFAULT_FROM_EMAIL = env("DEFAULT_FROM_EMAIL", default="CloudMart <orders@cloudmart.example>")
+MAIL_REPLY_TO = env("MAIL_REPLY_TO", default=DEFAULT_FROM_EMAIL)
+MAIL_LEASE = timedelta(seconds=env.float("MAIL_LEASE", default=2 * 60))
+MAIL_BACKOFF = timedelta(seconds=env.float("MAIL_BACKOFF", default=30))
+MAIL_MAX_BACKOFF = timedelta(seconds=env.float("MAIL_MAX_BACKOFF", default=15 * 60))
+MAIL_GIVE_UP = timedelta(seconds=env.float("MAIL_GIVE_UP", default=3 * 24 * 60 * 60))
+MAIL_RETENTION = timedelta(days=env.float("MAIL_RETENTION_DAYS", default=90))
+
 # --- Django -------------------------------------------------------------------------------------
 
 INSTALLED_APPS = [

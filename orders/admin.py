@@ -1,19 +1,29 @@
-"""Customers and orders in the admin."""
+"""Customers, orders and mails in the admin."""
 
+from datetime import datetime
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 
-from cloudmart.api.admin import LargeTableAdmin, ReadOnlyAdmin, ReadOnlyInline, fixed_choices
-from orders.models import Customer, Order, OrderItem
+from cloudmart.api.admin import LargeTableAdmin, ReadOnlyAdmin, ReadOnlyInline, fixed_choices, permission_to
+from cloudmart.kernel.errors import IllegalMove
+from orders.mails import queue
+from orders.mails.messages import language_of
+from orders.mails.rendering import text_of
+from orders.models import Customer, Mail, MailStatus, Order, OrderItem, Outcome
 from orders.pricing import TAXES
+
+MOST_AT_ONCE = 100
+"""Mails that one action resends."""
 
 
 @admin.register(Customer)
 class CustomerAdmin(LargeTableAdmin):
-    list_display = ["id", "name", "email", "payment_method", "user", "orders"]
+    list_display = ["id", "name", "email", "payment_method", "language", "user", "orders"]
     list_prefetch_related = ("user",)
     search_fields = ["id", "email", "^name"]
     raw_id_fields = ["user"]
@@ -32,6 +42,13 @@ class OrderItemInline(ReadOnlyInline):
     money = ("unit_price",)
 
 
+class MailInline(ReadOnlyInline):
+    model = Mail
+    fields = ["created_at", "outcome", "status", "recipient", "sent_at", "attempts", "error"]
+    readonly_fields = ["created_at"]
+    show_change_link = True
+
+
 @admin.register(Order)
 class OrderAdmin(ReadOnlyAdmin):
     list_display = ["id", "customer", "status", "total", "saga_style", "created_at"]
@@ -39,7 +56,7 @@ class OrderAdmin(ReadOnlyAdmin):
     list_prefetch_related = ("customer",)
     search_fields = ["id", "customer"]
     money = ("subtotal", "discount", "tax", "total")
-    inlines = [OrderItemInline]
+    inlines = [OrderItemInline, MailInline]
 
 
 @admin.register(OrderItem)
@@ -47,3 +64,39 @@ class OrderItemAdmin(ReadOnlyAdmin):
     list_display = ["order_id", "book_id", "title", "quantity", "unit_price"]
     search_fields = ["order"]
     money = ("unit_price",)
+
+
+@admin.register(Mail)
+class MailAdmin(ReadOnlyAdmin):
+    list_display = ["created_at", "order_id", "outcome", "status", "recipient", "attempts", "next_attempt", "error"]
+    list_filter = ["status", fixed_choices("outcome", Outcome)]
+    list_defer = ("data",)
+    search_fields = ["order", "id"]
+    exclude = ["data"]
+    readonly_fields = ["text"]
+    actions = ["resend"]
+
+    has_resend_permission = permission_to("orders.resend_mail")
+
+    @admin.display(empty_value="-")
+    def next_attempt(self, mail: Mail) -> datetime | None:
+        return mail.due_at if mail.status == MailStatus.PENDING else None
+
+    def text(self, mail: Mail) -> str:
+        text = text_of(mail, mail.order.customer, language_of(mail))
+        return format_html("<pre>{}\n\n{}</pre>", text.subject, text.body)
+
+    @admin.action(description="Resend: send these mails once more", permissions=["resend"])
+    def resend(self, request: HttpRequest, selected: QuerySet[Mail]) -> None:
+        mails = list(selected[: MOST_AT_ONCE + 1])
+        if len(mails) > MOST_AT_ONCE:
+            self.message_user(request, f"Select at most {MOST_AT_ONCE} at once.", messages.ERROR)
+            return
+        for mail in mails:
+            try:
+                queue.resend(mail.pk)
+            except IllegalMove:
+                self.message_user(request, f"{mail} already.", messages.WARNING)
+            else:
+                self.log_change(request, mail, "Resent.")
+                self.message_user(request, f"{mail}: it is sent again.", messages.SUCCESS)

@@ -11,7 +11,17 @@ from cloudmart.database.states import HasMoves
 from cloudmart.kernel.countries import home_country, is_country
 from cloudmart.kernel.ids import new_id
 from cloudmart.kernel.order import PaymentMethod
-from cloudmart.kernel.text import LONGEST_REASON
+from cloudmart.kernel.text import LONGEST_ERROR, LONGEST_REASON
+
+
+class Language(models.TextChoices):
+    JAPANESE = "ja"
+    ENGLISH = "en"
+
+
+def home_language() -> str:
+    """The language of the shop's own country: Japanese in Japan, English elsewhere."""
+    return Language.JAPANESE if home_country() == "JP" else Language.ENGLISH
 
 
 class Customer(models.Model):
@@ -31,6 +41,9 @@ class Customer(models.Model):
         choices=PaymentMethod.choices,
         default=PaymentMethod.CREDIT_CARD,
         help_text="Of orders that name no other",
+    )
+    language = CharField(
+        max_length=2, choices=Language.choices, default=home_language, help_text="Of the mails to the customer"
     )
 
     class Meta:
@@ -126,3 +139,60 @@ class OrderItem(models.Model):
     @property
     def line_total(self) -> int:
         return self.unit_price * self.quantity
+
+
+class Outcome(models.TextChoices):
+    """What has become of an order, as its customer is told."""
+
+    COMPLETED = "completed"  #: Paid, and handed to the carrier.
+    CANCELLED = "cancelled"  #: Failed or cancelled; everything is undone.
+    REFUNDED = "refunded"  #: Some or all of its money is refunded; the order stands.
+    SHIPPED = "shipped"  #: The carrier has collected the parcel.
+
+
+class MailStatus(models.TextChoices):
+    PENDING = "pending"  #: It is sent when it is due.
+    SENT = "sent"  #: The mail server has accepted it.
+    FAILED = "failed"  #: The mail server has refused it for good, or for too long.
+    NO_ADDRESS = "no_address"  #: The customer has no e-mail address.
+
+
+class Mail(HasMoves):
+    """One outcome of an order, of which its customer is told by e-mail. Written in the transaction that decides it."""
+
+    MOVES = {
+        MailStatus.PENDING: {MailStatus.SENT, MailStatus.FAILED, MailStatus.NO_ADDRESS},
+        MailStatus.SENT: {MailStatus.PENDING},
+        MailStatus.FAILED: {MailStatus.PENDING},
+        MailStatus.NO_ADDRESS: {MailStatus.PENDING},
+    }
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    order = models.ForeignKey(
+        Order, on_delete=models.CASCADE, related_name="mails", db_constraint=False, db_index=False
+    )
+    outcome = CharField(max_length=16, choices=Outcome.choices)
+    reference = CodeField(max_length=64, blank=True, help_text="Of a refund: its id; one order may have several")
+    data = models.JSONField(help_text="What the text is made of")
+    status = CharField(max_length=16, choices=MailStatus.choices, default=MailStatus.PENDING)
+    due_at = models.DateTimeField(
+        default=DatabaseNow, help_text="When a worker may try a pending mail; while one does, the end of its lease"
+    )
+    give_up_at = models.DateTimeField(help_text="When it fails if the mail server has not accepted it")
+    attempts = models.PositiveIntegerField(default=0, help_text="Since it was recorded, or resent")
+    fence = models.PositiveIntegerField(default=0, help_text="How often a worker has claimed it")
+    resends = models.PositiveIntegerField(default=0, help_text="How often an operator has had it sent again")
+    error = CharField(max_length=LONGEST_ERROR, blank=True, help_text="Why the last attempt failed")
+    recipient = CharField(max_length=254, blank=True, help_text="To whom it was sent last")
+    language = CharField(max_length=2, choices=Language.choices, blank=True, help_text="In which it was sent first")
+    sent_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(default=DatabaseNow, editable=False)
+
+    class Meta:
+        db_table = "mails"
+        permissions = [("resend_mail", "Can have a mail sent again")]
+        constraints = [models.UniqueConstraint(fields=["order", "outcome", "reference"], name="one_mail_per_outcome")]
+        indexes = [models.Index(fields=["status", "due_at"], name="mails_due")]
+
+    def __str__(self) -> str:
+        return f"{self.outcome} of {self.order_id}: {self.status}"

@@ -166,7 +166,8 @@ class History:
     def save(self, on_finished: OnFinished) -> None:
         """Writes the saga, the events and the receipts. Raises LeaseLost."""
         if self.state in FINISHED and self.state != self.saga.status:
-            result = SagaResult(self.order, self.state, self.failure, self.saga.idempotency_scope)
+            actor = self.saga.compensation_actor(self.failure)
+            result = SagaResult(self.order, self.state, self.failure, actor, self.saga.idempotency_scope)
             self.saga.outcome = on_finished(result)
             self._changes["finished_at"] = NOW
         self._insert_saga() if self._is_new else self._update_saga()

@@ -40,6 +40,8 @@ class SagaResult:
     order: OrderSnapshot
     state: str
     failure: dict[str, Any] | None
+    actor: str
+    """Who has undone it: who cancelled the order, or the saga itself."""
     idempotency_scope: str
 
 

@@ -4,8 +4,10 @@ A client may repeat the command. A worker resumes an intent that has not been wr
 """
 
 import logging
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 from django.conf import settings
 from django.db import close_old_connections
@@ -16,9 +18,10 @@ from cloudmart.database.clock import DatabaseNow
 from cloudmart.database.invariants import Rows
 from cloudmart.database.transactions import durable
 from cloudmart.kernel.stopping import ShouldStop, never
-from cloudmart.providers.calling import perform
+from cloudmart.providers.calling import nothing, perform
 from cloudmart.providers.unsettled import Found, Unsettled
 from payments.unsettled import UNSETTLED as PAYMENTS
+from sagas.desk.mails import record_mails_of_refunds
 from sagas.errors import SagaRunning
 from sagas.models import UNFINISHED, SagaInstance
 from sagas.operations.guards import check_saga_finished
@@ -27,6 +30,8 @@ from shipping.unsettled import UNSETTLED as PARCELS
 logger = logging.getLogger(__name__)
 
 KINDS = (*PAYMENTS, *PARCELS)
+THEN: dict[str, Callable[[Any], None]] = {"refund": record_mails_of_refunds}
+"""What the transaction that settles an intent of this kind writes besides."""
 BATCH = 20
 
 
@@ -60,7 +65,8 @@ def resume(kind: Unsettled, found: Found) -> bool:
         return False
     with bound_contextvars(order_id=str(found.order_id)):
         try:
-            perform(kind.operation, found, first=partial(check_saga_finished, found.order_id))
+            first = partial(check_saga_finished, found.order_id)
+            perform(kind.operation, found, first, THEN.get(kind.name, nothing))
         except SagaRunning:
             logger.info("%s %s is left to the order's saga", kind.words, found.pk)
         except Exception:

@@ -158,7 +158,8 @@ class Execution:
         self.log.write()
         changes: dict[str, Any] = {}
         if self._state in FINISHED:
-            result = SagaResult(self._order, self._state, self._failure, self._saga.idempotency_scope)
+            actor = self._saga.compensation_actor(self._failure)
+            result = SagaResult(self._order, self._state, self._failure, actor, self._saga.idempotency_scope)
             self._saga.outcome = on_finished(result)
             changes["finished_at"] = self.log.ended
         position = Position(self._state, call.name if call else "")

@@ -16,6 +16,7 @@ from drf_spectacular.generators import SchemaGenerator
 from rest_framework.test import APIClient
 
 from cloudmart.database.clock import DatabaseNow
+from orders.models import Mail
 from sagas.desk.drafts import cancel_draft
 from sagas.models import SagaAction, SagaInstance
 from sagas.operations.roles import APPS, operator_permissions
@@ -249,6 +250,7 @@ ACTIONS = {
     (SagaInstance, "resume"): "sagas.resume_saga",
     (Shipment, "mark_as_shipped"): "shipping.ship_shipment",
     (Shipment, "mark_as_delivered"): "shipping.deliver_shipment",
+    (Mail, "resend"): "orders.resend_mail",
 }
 MODELS = [model for app in APPS for model in apps.get_app_config(app).get_models()]
 
@@ -281,6 +283,8 @@ def test_each_admin_action_needs_exactly_its_own_permission(api, customer, opera
     api.post("/orders", ORDER)
     if action == "resume":
         SagaInstance.objects.update(abandoned_at=DatabaseNow(), attention="The card is closed.")
+    if action == "resend":
+        Mail.objects.update(status="sent")
     look = named(f"{model._meta.app_label}.view_{model._meta.model_name}")
     needed = ACTIONS[model, action]
     before = model.objects.values().get()

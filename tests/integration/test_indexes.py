@@ -18,6 +18,7 @@ from rest_framework.test import APIClient
 
 from inventory.audit import reservations_match_ledger
 from inventory.selectors import expired_copies, inventory_at, reservations_of
+from orders.mails.queue import due as due_mails
 from orders.models import SagaStyle
 from orders.selectors import find_order
 from payments.selectors import find_payment
@@ -102,6 +103,10 @@ INDEXES: dict[str, dict[str, Query]] = {
         "created_at, id": partial(list_orders, created_from="2026-01-01T00:00:00Z"),
         "customer_id, created_at, id": lambda shop: shop.api.get("/orders"),
         "status, created_at, id": partial(list_orders, status="pending"),
+    },
+    "mails": {
+        "order_id, outcome, reference": lambda shop: due_mails(10),
+        "status, due_at": lambda shop: due_mails(10),
     },
     "order_items": {"order_id, book_id": lambda shop: find_order(shop.orchestrated, shop.operator)},
     "books": {"title": partial(search, "inventory/book", "Some title")},

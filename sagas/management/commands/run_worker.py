@@ -1,6 +1,7 @@
 """Runs the worker."""
 
 import random
+from collections.abc import Callable
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -12,20 +13,22 @@ from cloudmart.kernel.stopping import ShouldStop
 from cloudmart.periodic import PeriodicTask, block_stop_signals, run_until_stopped
 from inventory.projector import catch_up
 from inventory.services import expire_reservations
+from orders.mails.queue import delete_old as delete_old_mails
+from orders.mails.sending import send_due
 from sagas.desk.engine import engine
 from sagas.engine.recovery import due
 from sagas.operations.parcels import poll_parcels
 from sagas.operations.stale_intents import resume_stale
 
-BATCH, RESERVATIONS, KEYS = 20, 500, 1000
-"""Sagas read at once, reservations expired in one transaction, and keys deleted in one statement."""
+BATCH, RESERVATIONS, KEYS, MAILS = 20, 500, 1000, 1000
+"""Sagas read at once, reservations expired in one transaction, keys and mails deleted in one statement."""
 
 
 class Command(BaseCommand):
     help = (
         "Resume sagas whose driver has died or whose wait is over, resume charges, refunds and parcels whose process "
-        "has died, ask the carrier about parcels, expire reservations, update the list of books, and delete expired "
-        "idempotency keys. Any number of workers may run."
+        "has died, ask the carrier about parcels, expire reservations, update the list of books, send mails to "
+        "customers, and delete expired idempotency keys and old mails. Any number of workers may run."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -73,7 +76,9 @@ def tasks(interval: float, threads: int = 1) -> tuple[PeriodicTask, ...]:
         PeriodicTask("parcels", poll_parcels, max(interval, 1)),
         PeriodicTask("read model", lambda should_stop: catch_up(), interval),
         PeriodicTask("expired reservations", expire_all, max(interval, 1)),
-        PeriodicTask("idempotency keys", purge_all, max(interval, 60)),
+        PeriodicTask("mails", send_due, max(interval, 1)),
+        PeriodicTask("idempotency keys", purge_all(purge_keys, KEYS), max(interval, 60)),
+        PeriodicTask("old mails", purge_all(delete_old_mails, MAILS), max(interval, 60)),
     )
 
 
@@ -95,8 +100,13 @@ def expire_all(should_stop: ShouldStop) -> int:
     return total
 
 
-def purge_all(should_stop: ShouldStop) -> int:
-    total = 0
-    while not should_stop() and (deleted := purge_keys(KEYS)):
-        total += deleted
-    return total
+def purge_all(purge: Callable[[int], int], batch: int) -> Callable[[ShouldStop], int]:
+    """Returns the work that deletes rows in batches until there are none left to delete."""
+
+    def work(should_stop: ShouldStop) -> int:
+        total = 0
+        while not should_stop() and (deleted := purge(batch)):
+            total += deleted
+        return total
+
+    return work

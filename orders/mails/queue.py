@@ -1,0 +1,84 @@
+"""Who sends which mail: a worker that has claimed it, by a lease that runs by the database's clock.
+
+Each claim increments the mail's fence. A worker whose lease has expired, and whose mail another one has claimed since,
+stores nothing of its attempt.
+"""
+
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, Value, When
+
+from cloudmart.database.clock import DatabaseNow, from_now
+from cloudmart.database.states import move_all
+from cloudmart.database.transactions import durable
+from cloudmart.kernel.backoff import backoff
+from cloudmart.kernel.text import LONGEST_ERROR, storable
+from orders.models import Mail, MailStatus
+
+ONE_MORE = F("resends") + 1
+NEXT_FENCE = F("fence") + 1
+
+
+def is_due() -> Q:
+    """Mails that a worker may try now, unless an earlier one of their order is pending."""
+    return Q(status=MailStatus.PENDING, due_at__lte=DatabaseNow())
+
+
+def due_mails() -> QuerySet[Mail]:
+    """Returns the mails to try now. The mails of one order are sent one after another, in their order."""
+    earlier = Mail.objects.filter(
+        order=OuterRef("order"), status=MailStatus.PENDING, created_at__lt=OuterRef("created_at")
+    )
+    return Mail.objects.filter(is_due(), ~Exists(earlier))
+
+
+def due(limit: int) -> list[Mail]:
+    """Returns due mails with their orders and customers, those that have been due longest first."""
+    return list(due_mails().select_related("order__customer").order_by("due_at")[:limit])
+
+
+@durable
+def claim(mail: Mail) -> bool:
+    """Claims a due mail for MAIL_LEASE. Returns False if another worker was faster."""
+    lease = {"due_at": from_now(settings.MAIL_LEASE), "fence": NEXT_FENCE, "attempts": F("attempts") + 1}
+    if not Mail.objects.filter(is_due(), pk=mail.pk, fence=mail.fence).update(**lease, updated_at=DatabaseNow()):
+        return False
+    mail.fence, mail.attempts = mail.fence + 1, mail.attempts + 1
+    return True
+
+
+def conclude(mail: Mail, status: MailStatus, error: str = "", **columns: Any) -> bool:
+    """Stores how the attempt at a claimed mail has ended. Returns False if the lease was lost meanwhile."""
+    return _store(mail, status=status, error=storable(error, LONGEST_ERROR), **columns)
+
+
+def postpone(mail: Mail, error: str) -> bool:
+    """Has a claimed mail wait for another attempt; after MAIL_GIVE_UP it has failed. Returns False as above."""
+    then = DatabaseNow() + backoff(mail.attempts, settings.MAIL_BACKOFF, settings.MAIL_MAX_BACKOFF)
+    is_last = When(give_up_at__lte=then, then=Value(MailStatus.FAILED))
+    status = Case(is_last, default=Value(MailStatus.PENDING))
+    return _store(mail, status=status, due_at=then, error=storable(error, LONGEST_ERROR))
+
+
+@durable
+def resend(mail_id: UUID) -> None:
+    """Has a mail sent again that was sent, has failed, or had no address. Raises IllegalMove while it is pending."""
+    anew = {"due_at": DatabaseNow(), "give_up_at": from_now(settings.MAIL_GIVE_UP), "attempts": 0, "error": ""}
+    move_all(Mail, [mail_id], MailStatus.PENDING, resends=ONE_MORE, fence=NEXT_FENCE, **anew)
+
+
+@durable
+def delete_old(limit: int) -> int:
+    """Deletes mails recorded more than MAIL_RETENTION ago, at most `limit`. Returns how many."""
+    oldest = list(Mail.objects.order_by("pk").values_list("pk", flat=True)[:limit])
+    old = Mail.objects.filter(pk__in=oldest, created_at__lt=DatabaseNow() - settings.MAIL_RETENTION)
+    deleted, _ = old.delete()
+    return deleted
+
+
+@durable
+def _store(mail: Mail, **columns: Any) -> bool:
+    held = Mail.objects.filter(pk=mail.pk, fence=mail.fence, status=MailStatus.PENDING)
+    return bool(held.update(**columns, updated_at=DatabaseNow()))

@@ -1,0 +1,47 @@
+"""Recording a mail, in the transaction that decides the outcome. Nothing is sent here."""
+
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+
+from cloudmart.database.clock import from_now
+from cloudmart.database.prepared import Insert
+from cloudmart.kernel.versioned_json import VersionedJson
+from orders.models import Mail, Order, Outcome
+
+STORED = VersionedJson(())
+"""The versions of a mail's data."""
+
+INSERT = Insert(Mail)
+
+
+def record(order: Order, outcome: Outcome, **facts: Any) -> None:
+    """Records the mail of an outcome that an order has once. Raises IntegrityError if it is recorded already."""
+    INSERT(_mail(order, outcome, "", facts))
+
+
+def record_refund(order: Order, refund_id: UUID, amount: int) -> None:
+    """Records the mail of one refund, whose amount is in minor units. A second call changes nothing."""
+    INSERT.unless_exists(_mail(order, Outcome.REFUNDED, str(refund_id), {"amount": amount}))
+
+
+def _mail(order: Order, outcome: Outcome, reference: str, facts: dict[str, Any]) -> Mail:
+    return Mail(
+        order_id=order.pk,
+        outcome=outcome,
+        reference=reference,
+        data=STORED.written({**order_data(order), **facts}),
+        give_up_at=from_now(settings.MAIL_GIVE_UP),
+    )
+
+
+def order_data(order: Order) -> dict[str, Any]:
+    """Returns what a mail can say of its order. Amounts are in minor units."""
+    return {
+        "lines": [
+            {"title": line.title, "unit_price": line.unit_price, "quantity": line.quantity} for line in order.lines
+        ],
+        **{name: getattr(order, name) for name in ("subtotal", "discount", "tax", "total", "payment_method")},
+        "address": {"postal_code": order.postal_code, "text": order.address, "country": order.region},
+    }
