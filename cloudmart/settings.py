@@ -231,7 +231,7 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_AUTHENTICATION": [],
     "AUTHENTICATION_WHITELIST": ["cloudmart.api.authentication.TokenAuthentication"],
-    "TAGS": [{"name": name} for name in ("orders", "inventory", "payments", "shipping", "saga", "server")],
+    "TAGS": [{"name": name} for name in ("orders", "books", "inventory", "payments", "shipping", "saga", "server")],
     "GET_LIB_DOC_EXCLUDES": "cloudmart.api.schema.bases",
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",

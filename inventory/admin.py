@@ -1,5 +1,6 @@
 """Books and stock in the admin."""
 
+from types import SimpleNamespace
 from typing import Any
 
 from django.contrib import admin
@@ -11,6 +12,7 @@ from cloudmart.api.admin import LargeTableAdmin, ReadOnlyAdmin
 from inventory.charts import stock_chart
 from inventory.models import Book, InventoryRecord, InventoryView, Reservation, StockEvent
 from inventory.selectors import sample_of
+from inventory.services.catalogue import described_changes
 from inventory.stock import Stock
 
 EVENTS_ON_A_PAGE = 100
@@ -18,7 +20,8 @@ EVENTS_ON_A_PAGE = 100
 
 @admin.register(Book)
 class BookAdmin(LargeTableAdmin):
-    list_display = ["id", "title", "price"]
+    list_display = ["id", "title", "price", "archived"]
+    list_filter = ["archived"]
     money = ("price",)
     search_fields = ["^id", "^title"]
     ordering = ["pk"]
@@ -30,6 +33,13 @@ class BookAdmin(LargeTableAdmin):
         """Creates the stock of a new book with it."""
         super().save_model(request, obj, form, change)
         InventoryRecord.objects.get_or_create(book=obj)
+
+    def construct_change_message(self, request: Any, form: Any, formsets: Any, add: bool = False) -> Any:
+        """The history of a book has the old and the new value of each change."""
+        if add:
+            return super().construct_change_message(request, form, formsets, add)
+        changes = {column: form.cleaned_data[column] for column in form.changed_data}
+        return described_changes(SimpleNamespace(**form.initial), changes)
 
 
 @admin.register(InventoryRecord)

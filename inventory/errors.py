@@ -7,6 +7,14 @@ class UnknownBook(DomainError, code="book_not_found"):
     """There is no such book."""
 
 
+class BookExists(DomainError, code="book_exists"):
+    """Another book has this code."""
+
+
+class BookArchived(DomainError, code="book_archived"):
+    """The shop no longer sells this book."""
+
+
 class OutOfStock(DomainError, code="out_of_stock"):
     """Fewer copies are available than were asked for."""
 

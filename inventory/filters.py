@@ -12,9 +12,31 @@ from inventory.stock import EventType
 TRUE, FALSE = "true", "false"
 
 
-class InventoryFilter(FilterSet):
+YES_OR_NO = [(TRUE, TRUE), (FALSE, FALSE)]
+
+
+class LeavesOutArchived(FilterSet):
+    """Without `archived`, a list has the books that the shop sells."""
+
+    archived_column = "archived"
+    archived = ChoiceFilter(choices=YES_OR_NO, method="keep", label="true: only archived books; otherwise only others")
+
+    def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        wanted = self.form.cleaned_data["archived"] == TRUE
+        return super().filter_queryset(queryset).filter(**{self.archived_column: wanted})
+
+    def keep(self, books: QuerySet[Any], name: str, value: str) -> QuerySet[Any]:
+        return books
+
+
+class BookFilter(LeavesOutArchived):
+    title = TextFilter(field_name="title", lookup_expr="icontains", label="Part of the title")
+
+
+class InventoryFilter(LeavesOutArchived):
+    archived_column = "book__archived"
     in_stock = ChoiceFilter(
-        choices=[(TRUE, TRUE), (FALSE, FALSE)],
+        choices=YES_OR_NO,
         method="keep_in_stock",
         label="Only books with available copies, or without",
     )

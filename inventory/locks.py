@@ -10,7 +10,8 @@ from django.db.models import QuerySet
 from cloudmart.database.clock import READ_AT
 from cloudmart.database.prepared import Insert, Select, UpdateEach
 from cloudmart.kernel.text import LONGEST_REASON, storable
-from inventory.models import InventoryRecord, Reservation, StockEvent, by_code
+from inventory.errors import UnknownBook
+from inventory.models import Book, InventoryRecord, Reservation, StockEvent, by_code
 from inventory.stock import Stock, StockChange
 
 TICK = timedelta(microseconds=1)
@@ -30,6 +31,14 @@ UPDATE_STOCK = UpdateEach(InventoryRecord, "on_hand", "reserved", "version", "ch
 def lock_stock(book_ids: Iterable[str]) -> "LockedStock":
     """Locks the stock of these books. Raises UnknownBook with every unknown code."""
     return LockedStock(by_code(LOCK, book_ids))
+
+
+def lock_book(book_id: str) -> Book:
+    """Locks the book's title and price, not its stock. Raises UnknownBook."""
+    book = Book.objects.select_for_update().filter(pk=book_id).first()
+    if book is None:
+        raise UnknownBook(book_ids=[book_id])
+    return book
 
 
 def lock_reservations(

@@ -29,10 +29,14 @@ class Book(models.Model):
         validators=[MinValueValidator(1), MaxValueValidator(HIGHEST_PRICE)],
         help_text="Minor units of the shop's currency",
     )
+    archived = models.BooleanField(default=False, help_text="No longer sold; orders and histories keep it")
 
     class Meta:
         db_table = "books"
-        indexes = [models.Index(fields=["title"], name="books_by_title")]
+        indexes = [
+            models.Index(fields=["title"], name="books_by_title"),
+            models.Index(fields=["archived", "id"], name="books_archived"),
+        ]
         constraints = [
             models.CheckConstraint(condition=Q(price__gte=1), name="book_has_price"),
             models.CheckConstraint(condition=Q(price__lte=HIGHEST_PRICE), name="book_price_has_a_limit"),

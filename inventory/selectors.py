@@ -12,7 +12,8 @@ from django.db.models.functions import Coalesce
 
 from cloudmart.database.clock import READ_AT
 from cloudmart.database.prepared import Select
-from inventory.errors import OutOfStock
+from cloudmart.kernel.order import Basket
+from inventory.errors import BookArchived, OutOfStock
 from inventory.models import InventoryRecord, InventoryView, Reservation, StockEvent, by_code
 from inventory.projector import catch_up
 from inventory.stock import Stock, shortages_of
@@ -20,7 +21,7 @@ from inventory.stock import Stock, shortages_of
 MOST_DRAWN = 300
 """The approximate number of events in a chart."""
 
-NUMBERS = ("title", "price", "total_quantity", "reserved_quantity", "available_quantity")
+NUMBERS = ("title", "price", "archived", "total_quantity", "reserved_quantity", "available_quantity")
 """The columns shown of a book."""
 
 FIND_BOOKS = Select(
@@ -31,6 +32,20 @@ FIND_BOOKS = Select(
 def find_books(book_ids: Iterable[str]) -> dict[str, InventoryRecord]:
     """Stock and book (title, price) by code, with `read_at`, in one query. Raises UnknownBook."""
     return by_code(FIND_BOOKS, book_ids)
+
+
+def find_for_sale(book_ids: Iterable[str]) -> dict[str, InventoryRecord]:
+    """Returns what `find_books` returns. Raises UnknownBook, and BookArchived with every archived book."""
+    books = find_books(book_ids)
+    if archived := sorted(book_id for book_id, record in books.items() if record.book.archived):
+        raise BookArchived(book_ids=archived)
+    return books
+
+
+def check_for_sale(order: Basket) -> None:
+    """Raises UnknownBook, and BookArchived with the archived books of which the order has no reservation yet."""
+    known = Reservation.objects.filter(order_id=order.order_id, shelf__in=order.quantities)
+    find_for_sale(order.quantities.keys() - set(known.values_list("shelf_id", flat=True)))
 
 
 def check_availability(books: dict[str, InventoryRecord], wanted: dict[str, int]) -> None:
@@ -80,6 +95,7 @@ def _shown(books: QuerySet[InventoryView], reserved: Combinable, available: Comb
     return books.annotate(
         title=F("book__title"),
         price=F("book__price"),
+        archived=F("book__archived"),
         total_quantity=F("on_hand"),
         reserved_quantity=reserved,
         available_quantity=available,

@@ -202,6 +202,7 @@ class StockOutput(serializers.Serializer[Any]):
     book_id = serializers.CharField()
     title = serializers.CharField()
     price = serializers.IntegerField()
+    archived = serializers.BooleanField(help_text="True if the shop no longer sells it")
     total_quantity = serializers.IntegerField()
     reserved_quantity = serializers.IntegerField()
     available_quantity = serializers.IntegerField()
@@ -237,9 +238,10 @@ class InventoryThenOutput(serializers.Serializer[Any]):
     ]
 )
 class InventoryNowOrThenOutput(InventoryThenOutput):
-    """With `as_of`: `as_of` and `version`. Without: `price` and `reservations`."""
+    """With `as_of`: `as_of` and `version`. Without: `price`, `archived` and `reservations`."""
 
     price = serializers.IntegerField(required=False)
+    archived = serializers.BooleanField(required=False)
     reservations = ReservationOutput(many=True, required=False)
     as_of = serializers.DateTimeField(required=False)
     version = serializers.IntegerField(required=False)

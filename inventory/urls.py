@@ -1,8 +1,11 @@
 from django.urls import path
 
+from inventory.book_views import Books, OneBook
 from inventory.views import AddStock, AdjustStock, Extend, Inventory, InventoryList, Release, StockEvents
 
 urlpatterns = [
+    path("books", Books.as_view(), name="books"),
+    path("books/<code:book_id>", OneBook.as_view(), name="book"),
     path("inventory", InventoryList.as_view(), name="inventory-list"),
     path("inventory/release", Release.as_view(), name="release"),
     path("inventory/extend", Extend.as_view(), name="extend"),

@@ -19,6 +19,7 @@ from cloudmart.kernel.order import StockRequest, summed
 from cloudmart.kernel.viewers import sees_everything
 from inventory import serializers, services
 from inventory.errors import (
+    BookArchived,
     OutOfStock,
     ReferenceReused,
     ReservationDiffers,
@@ -31,7 +32,7 @@ from inventory.errors import (
 from inventory.filters import InventoryFilter, StockEventFilter
 from inventory.models import InventoryView, StockEvent
 from inventory.pages import LaggingPages
-from inventory.selectors import books_listed, events_of, inventory_at, inventory_of, reservations_of
+from inventory.selectors import books_listed, check_for_sale, events_of, inventory_at, inventory_of, reservations_of
 
 
 @extend_schema_view(get=extend_schema(summary="List books with their stock"))
@@ -96,7 +97,15 @@ def wanted(asked: dict[str, Any], actor: str) -> StockRequest:
     return StockRequest(asked["order_id"], quantities, actor)
 
 
-@described("Reserve books for an order", OrderTooLarge, UnknownBook, OutOfStock, ReservationDiffers, ReservationEnded)
+@described(
+    "Reserve books for an order",
+    OrderTooLarge,
+    UnknownBook,
+    BookArchived,
+    OutOfStock,
+    ReservationDiffers,
+    ReservationEnded,
+)
 class Reserve(TransactionCommand):
     """For operators. Reserves all books until `expires_at`, or none.
 
@@ -109,6 +118,7 @@ class Reserve(TransactionCommand):
     def act(self, asked: dict[str, Any], actor: str) -> dict[str, Any]:
         stock_request = wanted(asked, actor)
         self.guard(stock_request.order_id)
+        check_for_sale(stock_request)
         seconds = asked.get("expires_in")
         services.reserve_stock(stock_request, seconds and timedelta(seconds=seconds))
         return reservations_of(stock_request.order_id)

@@ -36,7 +36,17 @@ CATALOGUE = {
     "already_shipped": Problem(
         409, "Have the customer send the parcel back, and return the order with POST /orders/{order_id}/return."
     ),
-    "book_not_found": Problem(404, "List the books and their codes with GET /inventory."),
+    "book_archived": Problem(
+        409,
+        "Leave the books out; DELETE /orders/{order_id}/items/{book_id} takes one out of a draft.",
+        example={"book_ids": ["book-123"]},
+    ),
+    "book_exists": Problem(
+        409,
+        "Change that book with PATCH /books/{book_id}, or give the new one another code.",
+        example={"book_id": "book-123"},
+    ),
+    "book_not_found": Problem(404, "List the books and their codes with GET /books."),
     "customer_not_found": Problem(404, "Leave customer_id out to order for yourself."),
     "held_too_long": Problem(
         409,

@@ -159,10 +159,29 @@ SAGA_EXAMPLE: dict[str, Any] = {
     "actions": [],
 }
 
+NEW_BOOKS = [
+    request_example("A book", {"book_id": "book-321", "title": "分散システム入門", "price": 4200}),
+    request_example(
+        "With its first copies", {"book_id": "book-322", "title": "The Saga Book", "price": 3800, "quantity": 20}
+    ),
+]
+BOOK_CHANGES = [
+    request_example("Another price", {"price": 3200}),
+    request_example("No longer sold", {"archived": True}),
+    request_example("Sold again", {"archived": False}),
+]
+BOOK_EXAMPLE: dict[str, Any] = {
+    "book_id": "book-123",
+    "title": "クラウド設計パターン集",
+    "price": 3500,
+    "currency": "JPY",
+    "archived": False,
+}
 STOCK_EXAMPLE: dict[str, Any] = {
     "book_id": "book-123",
     "title": "クラウド設計パターン集",
     "price": 3500,
+    "archived": False,
     "total_quantity": 5,
     "reserved_quantity": 1,
     "available_quantity": 4,
@@ -173,7 +192,7 @@ HOLD: dict[str, Any] = {
     "expires_at": "2026-11-21T09:15:00.878752Z",
 }
 STOCK_AT_TIME_EXAMPLE: dict[str, Any] = {
-    **{name: value for name, value in STOCK_EXAMPLE.items() if name != "price"},
+    **{name: value for name, value in STOCK_EXAMPLE.items() if name not in {"price", "archived"}},
     "as_of": CREATED,
     "version": 2,
 }

@@ -6,7 +6,7 @@ Staff may read everything. Each command needs its own permission, which the mode
 
 from typing import Any, ClassVar, Self
 
-from rest_framework.permissions import BasePermission
+from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 
 from cloudmart.kernel.errors import DomainError
@@ -45,6 +45,15 @@ class Staff(IsOperator):
             return False
         check_permission(request.user, self.permission)
         return True
+
+
+class StaffOrReadOnly(Staff):
+    """Allows everybody who is signed in to read; the permission is needed for the rest."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        if request.method in SAFE_METHODS:
+            return bool(request.user.is_authenticated)
+        return super().has_permission(request, view)
 
 
 def check_staff(user: Any, permission: str) -> None:

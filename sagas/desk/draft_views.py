@@ -12,7 +12,7 @@ from cloudmart.api.idempotency import claim_of, idempotent, idempotent_transacti
 from cloudmart.api.schema import refuses
 from cloudmart.kernel.limits import OrderTooLarge
 from cloudmart.kernel.viewers import actor_of
-from inventory.errors import HeldTooLong, OutOfStock, PriceChanged, ReservationExpired, UnknownBook
+from inventory.errors import BookArchived, HeldTooLong, OutOfStock, PriceChanged, ReservationExpired, UnknownBook
 from orders.drafts import change_draft, lock_draft
 from orders.errors import (
     ItemNotFound,
@@ -34,6 +34,8 @@ from sagas.desk.permissions import FOR_OTHERS, OwnerOrStaff
 from sagas.desk.requests import RequestedLine
 from sagas.desk.responses import SAGA_FAILURES, response_to
 from sagas.desk.serializers import ItemInput, NoInput, OrderAndSagaOutput, requested_line
+
+ITEM_REFUSALS = (BookArchived, PriceChanged, OutOfStock, HeldTooLong, OrderTooLarge)
 
 
 @extend_schema_view(get=extend_schema(summary="Look at an order or a draft", responses=OrderOutput))
@@ -74,7 +76,7 @@ class Items(APIView):
     permission_classes = [OwnerOrStaff.with_permission(FOR_OTHERS)]
 
     @extend_schema(summary="Add a book to a draft, and reserve it", request=ItemInput, responses=OrderOutput)
-    @refuses(OrderNotFound, OrderNotDraft, UnknownBook, PriceChanged, OutOfStock, HeldTooLong, OrderTooLarge)
+    @refuses(OrderNotFound, OrderNotDraft, UnknownBook, *ITEM_REFUSALS)
     @idempotent_transaction
     def post(self, request: Request, order_id: UUID) -> Response:
         """Adds copies to those already in the draft. They are reserved until `held_until`, or not added."""
@@ -88,7 +90,7 @@ class Item(APIView):
     permission_classes = [OwnerOrStaff.with_permission(FOR_OTHERS)]
 
     @extend_schema(summary="Change the quantity of a book in a draft", request=QuantityInput, responses=OrderOutput)
-    @refuses(OrderNotFound, OrderNotDraft, ItemNotFound, PriceChanged, OutOfStock, HeldTooLong, OrderTooLarge)
+    @refuses(OrderNotFound, OrderNotDraft, ItemNotFound, *ITEM_REFUSALS)
     @idempotent_transaction
     def put(self, request: Request, order_id: UUID, book_id: str) -> Response:
         """Sets the quantity, at the current price. An expired reservation is renewed."""
@@ -137,6 +139,7 @@ class ConfirmOrder(RespondsAsync):
         NoShippingAddress,
         RegionDiffers,
         UnknownCoupon,
+        BookArchived,
         PriceChanged,
         OutOfStock,
         *SAGA_FAILURES,

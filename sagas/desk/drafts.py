@@ -36,7 +36,7 @@ from sagas.models import SagaInstance
 def add_item(order_id: UUID, item: RequestedLine, actor: str) -> None:
     """Reserves more copies of a book and adds them to the draft. The whole line gets the current price.
 
-    Raises OrderNotDraft, UnknownBook, PriceChanged, OutOfStock, HeldTooLong and OrderTooLarge.
+    Raises OrderNotDraft, UnknownBook, BookArchived, PriceChanged, OutOfStock, HeldTooLong and OrderTooLarge.
     """
     draft = lock_draft(order_id)
     copies = drafts.copies_in(draft, item.book_id)
@@ -100,9 +100,9 @@ def confirm_draft(
 ) -> SagaInstance:
     """Places the draft as an order, and runs its saga. Confirmed twice, it is placed once.
 
-    Raises OrderIsEmpty, NoShippingAddress, RegionDiffers, UnknownCoupon, PriceChanged, OrderChanged, and OutOfStock if
-    a reservation has expired and the copies are gone: the draft is unchanged then. A later failure is in the saga.
-    Raises OrderInDoubt for an unforeseen error after which the order is, or may be, stored.
+    Raises OrderIsEmpty, NoShippingAddress, RegionDiffers, UnknownCoupon, BookArchived, PriceChanged, OrderChanged, and
+    OutOfStock if a reservation has expired and the copies are gone: the draft is unchanged then. A later failure is in
+    the saga. Raises OrderInDoubt for an unforeseen error after which the order is, or may be, stored.
     """
     if draft.status == Status.DRAFT:
         order = drafts.snapshot_of(draft, changes, payment_token, actor)
@@ -117,7 +117,7 @@ def confirm_draft(
 def _place(order: OrderSnapshot, changes: DraftChanges, claim: Claim | None, should_stop: ShouldStop) -> SagaInstance:
     with counting_refusals(order.saga_style):
         lines = [RequestedLine(line.book_id, line.quantity, line.unit_price) for line in order.lines]
-        check_prices(lines, inventory.find_books(order.quantities))
+        check_prices(lines, inventory.find_for_sale(order.quantities))
         claim_key, scope = for_order(claim, order.order_id)
 
         def first() -> None:
@@ -139,7 +139,7 @@ def _take_over(order: OrderSnapshot, changes: DraftChanges) -> None:
 
 def _set_line(draft: Order, item: RequestedLine, before: int, copies: int, actor: str) -> None:
     """Reserves so many copies instead of those before, and stores and records the line."""
-    books = inventory.find_books([item.book_id])
+    books = inventory.find_for_sale([item.book_id])
     check_prices([item], books)
     book = books[item.book_id].book
     set_reserved_quantities(StockRequest(draft.pk, {book.pk: copies}, actor), draft_of=draft.customer_id)

@@ -26,9 +26,9 @@ def place_order(request: OrderRequest, claim: Claim | None = None, should_stop: 
     A guest is stored in the saga's first transaction, with the order. The idempotency key of `claim` gets its response
     when the saga is finished.
 
-    Raises NoShippingAddress, RegionDiffers, OrderTooLarge, UnknownCoupon, UnknownBook, PriceChanged and OutOfStock,
-    having stored nothing; not OutOfStock if the request skips that check. A later failure is in the saga that is
-    returned. Raises OrderInDoubt for an unforeseen error after which the order is, or may be, stored.
+    Raises NoShippingAddress, RegionDiffers, OrderTooLarge, UnknownCoupon, UnknownBook, BookArchived, PriceChanged and
+    OutOfStock, having stored nothing; not OutOfStock if the request skips that check. A later failure is in the saga
+    that is returned. Raises OrderInDoubt for an unforeseen error after which the order is, or may be, stored.
     """
     with counting_refusals(request.saga_style):
         order = snapshot_of(request)
@@ -53,7 +53,7 @@ def snapshot_of(request: OrderRequest) -> OrderSnapshot:
     discounts = pricing.discounts_for(request.coupon)
     quantities = summed((item.book_id, item.quantity) for item in request.items)
     check_size(quantities)
-    books = inventory.find_books(quantities)
+    books = inventory.find_for_sale(quantities)
     check_prices(request.items, books)
     if not request.skips_stock_check:
         inventory.check_availability(books, quantities)

@@ -16,7 +16,7 @@ from cloudmart.api.schema import refuses
 from cloudmart.kernel.errors import OrderInDoubt
 from cloudmart.kernel.limits import OrderTooLarge
 from cloudmart.kernel.viewers import actor_of, customer_id_of
-from inventory.errors import OutOfStock, PriceChanged, UnknownBook
+from inventory.errors import BookArchived, OutOfStock, PriceChanged, UnknownBook
 from orders.drafts import open_draft
 from orders.errors import (
     NoShippingAddress,
@@ -47,6 +47,7 @@ from shipping.errors import AlreadyShipped
 REFUSALS = (
     OrderTooLarge,
     UnknownBook,
+    BookArchived,
     UnknownCustomer,
     UnknownCoupon,
     NoShippingAddress,

@@ -55,6 +55,11 @@ route                              method  anonymous  other  owner  staff  opera
 /saga/{order_id}/abandon           POST          401    403    403    403       200  sagas.abandon_saga
 /saga/{order_id}/resume            POST          401    403    403    403       200  sagas.resume_saga
 
+/books                             GET           401    200    200    200       200  -
+/books                             POST          401    403    403    403       201  inventory.add_book
+/books/{book_id}                   GET           401    200    200    200       200  -
+/books/{book_id}                   PATCH         401    403    403    403       200  inventory.change_book
+
 /inventory                         GET           401    200    200    200       200  -
 /inventory/{book_id}               GET           401    200    200    200       200  -
 /inventory/{book_id}/events        GET           401    200    200    200       200  -
@@ -82,10 +87,11 @@ route                              method  anonymous  other  owner  staff  opera
 ROWS = [line.split() for line in MATRIX.strip().splitlines()[1:] if line]
 ALLOWED = {(route, method): dict(zip(VISITORS, map(int, codes), strict=True)) for route, method, *codes, _ in ROWS}
 NEEDED = {(route, method): permission for route, method, *_, permission in ROWS if permission != "-"}
+DRAFT_ITSELF = {("/orders/{order_id}", "PATCH"), ("/orders/{order_id}", "DELETE")}
 OF_A_DRAFT = {
     (route, method)
     for route, method in ALLOWED
-    if re.search("/(items|add_item|extend|confirm)", route) or method in {"PATCH", "DELETE"}
+    if re.search("/(items|add_item|extend|confirm)", route) or (route, method) in DRAFT_ITSELF
 }
 OF_AN_ORDER = {
     (route, method)
@@ -111,6 +117,8 @@ def body_of(route, visitor, orders):
         "/inventory/extend": {"order_id": new},
         "/orders": {**ORDER, **({} if visitor in CUSTOMERS else {"customer_id": "customer-001"})},
         "/saga/start": {**ORDER, **({} if visitor in CUSTOMERS else {"customer_id": "customer-001"})},
+        "/books": {"book_id": f"book-{new}", "title": "A new book", "price": 1000},
+        "/books/{book_id}": {"price": 1200},
         "/inventory/{book_id}/add_stock": {"quantity": 1},
         "/inventory/{book_id}/adjust": {"delta": 1, "reason": "counted"},
         "/inventory/reserve": {"order_id": new, "items": ITEMS},

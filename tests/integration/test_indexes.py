@@ -109,7 +109,10 @@ INDEXES: dict[str, dict[str, Query]] = {
         "status, due_at": lambda shop: due_mails(10),
     },
     "order_items": {"order_id, book_id": lambda shop: find_order(shop.orchestrated, shop.operator)},
-    "books": {"title": partial(search, "inventory/book", "Some title")},
+    "books": {
+        "title": partial(search, "inventory/book", "Some title"),
+        "archived, id": lambda shop: shop.api.get("/books"),
+    },
     "inventory": {},
     "reservations": {
         "order_id, book_id": lambda shop: reservations_of(shop.orchestrated),

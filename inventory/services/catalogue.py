@@ -1,0 +1,55 @@
+"""The books that the shop sells. Who created or changed one is in the history of the book in the admin."""
+
+from typing import Any, TypedDict
+
+from django.contrib.admin.models import ADDITION, CHANGE, LogEntry
+
+from cloudmart.database.prepared import Insert
+from inventory.errors import BookExists
+from inventory.locks import lock_book
+from inventory.models import Book, InventoryRecord
+from inventory.services.receiving import add_stock
+
+INSERT_BOOK, INSERT_RECORD = Insert(Book), Insert(InventoryRecord)
+
+FIRST_STOCK = "first stock"
+
+
+class BookChanges(TypedDict, total=False):
+    """The columns of a book that can change. Orders keep the title and price that they were placed with."""
+
+    title: str
+    price: int
+    archived: bool
+
+
+def create_book(book: Book, copies: int = 0, *, actor: str, user_id: int | None = None) -> None:
+    """Inserts the book with its stock, of which the first copies may be there. Raises BookExists."""
+    if not INSERT_BOOK.unless_exists(book):
+        raise BookExists(book_id=book.pk)
+    INSERT_RECORD(InventoryRecord(book=book))
+    if copies:
+        add_stock(book.pk, copies, reason=FIRST_STOCK, actor=actor)
+    if user_id is not None:
+        _log(user_id, book, ADDITION, "Added over the API.")
+
+
+def change_book(book_id: str, changes: BookChanges, user_id: int) -> Book:
+    """Changes the book, and records each old and new value. A second call changes nothing. Raises UnknownBook."""
+    book = lock_book(book_id)
+    if message := described_changes(book, changes):
+        for column, value in changes.items():
+            setattr(book, column, value)
+        book.save(update_fields=list(changes))
+        _log(user_id, book, CHANGE, message)
+    return book
+
+
+def described_changes(book: Any, changes: Any) -> str:
+    """Returns what the changes do to the book, for its history: `price: 3500 → 3200`. Empty if nothing changes."""
+    old = {column: getattr(book, column) for column in changes}
+    return "; ".join(f"{column}: {old[column]} → {new}" for column, new in changes.items() if new != old[column])
+
+
+def _log(user_id: int, book: Book, flag: int, message: str) -> None:
+    LogEntry.objects.log_actions(user_id, [book], flag, message, single_object=True)
