@@ -96,6 +96,31 @@ def test_add_stock_adds_copies_and_show_stock_shows_them(shelve):
     assert StockEvent.objects.filter(actor="add_stock", reason="second print").count() == 1
 
 
+def test_add_stock_creates_a_book_with_its_first_copies(transactional_db):
+    new = {"create": True, "title": "分散システム入門", "price": 4200}
+    for total in (3, 6):
+        assert json.loads(run("add_stock", "book-321", "3", json=True, **new))["total_quantity"] == total
+    run("add_stock", "book-321", "1", create=True, title="Another title", price=1)
+    book = Book.objects.get()
+    assert (book.pk, book.title, book.price, available("book-321")) == ("book-321", "分散システム入門", 4200, 7)
+
+
+@pytest.mark.parametrize(
+    ("book", "copies", "values"),
+    [
+        ("book-1", 1, {"title": "No price"}),
+        ("book-1", 1, {"price": 5}),
+        ("book-1", 1, {"title": "Free", "price": 0}),
+        ("reserve", 1, {"title": "Reserve", "price": 5}),
+        ("book-1", 10**10, {"title": "Too many", "price": 5}),
+    ],
+)
+def test_add_stock_creates_nothing_from_wrong_values(transactional_db, book, copies, values):
+    with pytest.raises(CommandError):
+        run("add_stock", book, str(copies), create=True, **values)
+    assert not Book.objects.exists()
+
+
 @pytest.mark.parametrize(
     "command", [["add_stock", "none", "1"], ["add_stock", "book-123", "0"], ["show_stock", "book-123", "none"]]
 )
