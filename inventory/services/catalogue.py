@@ -5,6 +5,7 @@ from typing import Any, TypedDict
 from django.contrib.admin.models import ADDITION, CHANGE, LogEntry
 
 from cloudmart.database.prepared import Insert
+from cloudmart.kernel.money import formatted
 from inventory.errors import BookExists
 from inventory.locks import lock_book
 from inventory.models import Book, InventoryRecord
@@ -46,9 +47,14 @@ def change_book(book_id: str, changes: BookChanges, user_id: int) -> Book:
 
 
 def described_changes(book: Any, changes: Any) -> str:
-    """Returns what the changes do to the book, for its history: `price: 3500 → 3200`. Empty if nothing changes."""
+    """Returns what the changes do to the book, for its history: `price: ¥3,500 → ¥3,200`. Empty if nothing changes."""
     old = {column: getattr(book, column) for column in changes}
-    return "; ".join(f"{column}: {old[column]} → {new}" for column, new in changes.items() if new != old[column])
+    shown = {"price": formatted}
+    return "; ".join(
+        f"{column}: {shown.get(column, str)(old[column])} → {shown.get(column, str)(new)}"
+        for column, new in changes.items()
+        if new != old[column]
+    )
 
 
 def _log(user_id: int, book: Book, flag: int, message: str) -> None:

@@ -146,11 +146,11 @@ def test_changes_over_the_api_and_in_the_admin_are_in_one_history(desk, operator
     assert admin.post("/admin/inventory/book/book-321/change/", form).status_code == 302
     assert history("book-321") == [
         ("operator", "Added over the API."),
-        ("operator", "price: 4200 → 3900"),
-        ("operator", f"title: {NEW['title']} → Distributed systems; price: 3900 → 3500; archived: False → True"),
+        ("operator", "price: ¥4,200 → ¥3,900"),
+        ("operator", f"title: {NEW['title']} → Distributed systems; price: ¥3,900 → ¥3,500; archived: False → True"),
     ]
     page = admin.get("/admin/inventory/book/book-321/history/").content.decode()
-    assert "price: 4200 → 3900" in page and "price: 3900 → 3500" in page
+    assert "price: ¥4,200 → ¥3,900" in page and "price: ¥3,900 → ¥3,500" in page
 
 
 def test_a_change_is_recorded_with_the_price_that_it_replaces(desk, shelve):
@@ -162,7 +162,7 @@ def test_a_change_is_recorded_with_the_price_that_it_replaces(desk, shelve):
         )
         == [200] * 8
     )
-    steps = [message.removeprefix("price: ").split(" → ") for _, message in history("book-1")]
+    steps = [message.removeprefix("price: ").replace("¥", "").split(" → ") for _, message in history("book-1")]
     assert [old for old, _ in steps] == ["100", *(new for _, new in steps[:-1])]
     assert steps[-1][1] == str(Book.objects.get().price)
 
