@@ -18,6 +18,7 @@ from inventory.filters import BookFilter
 from inventory.models import Book
 from inventory.selectors import find_books
 from inventory.services import change_book, create_book
+from inventory.services.catalogue import BookChanges
 
 
 @extend_schema_view(get=extend_schema(summary="List the books that the shop sells"))
@@ -41,7 +42,7 @@ class Books(generics.ListAPIView[Book]):
         """For operators. Creates the book and its stock, with `quantity` first copies, together."""
         asked = NewBookInput.read(request)
         book = Book(id=asked["book_id"], title=asked["title"], price=asked["price"])
-        create_book(book, asked["quantity"], actor=actor_of(request.user), user_id=request.user.pk)
+        create_book(book, asked["quantity"], actor=actor_of(request.user), user=request.user)
         return Response(BookOutput(book).data, 201, headers={"Location": f"/books/{book.pk}"})
 
 
@@ -65,5 +66,5 @@ class OneBook(APIView):
         An archived book is not sold: `book_archived`. It can still be restocked, and returned; its orders and history
         stay. `"archived": false` sells it again.
         """
-        changes = BookChangesInput.read(request)
-        return Response(BookOutput(change_book(book_id, changes, request.user.pk)).data)
+        changes = BookChanges(**BookChangesInput.read(request))  # type: ignore[typeddict-item]
+        return Response(BookOutput(change_book(book_id, changes, request.user)).data)

@@ -24,25 +24,25 @@ class BookChanges(TypedDict, total=False):
     archived: bool
 
 
-def create_book(book: Book, copies: int = 0, *, actor: str, user_id: int | None = None) -> None:
-    """Inserts the book with its stock, of which the first copies may be there. Raises BookExists."""
+def create_book(book: Book, copies: int = 0, *, actor: str, user: Any = None) -> None:
+    """Inserts the book, its stock and its first copies. The history of the admin names `user`. Raises BookExists."""
     if not INSERT_BOOK.unless_exists(book):
         raise BookExists(book_id=book.pk)
     INSERT_RECORD(InventoryRecord(book=book))
     if copies:
         add_stock(book.pk, copies, reason=FIRST_STOCK, actor=actor)
-    if user_id is not None:
-        _log(user_id, book, ADDITION, "Added over the API.")
+    if user:
+        _log(user, book, ADDITION, "Added over the API.")
 
 
-def change_book(book_id: str, changes: BookChanges, user_id: int) -> Book:
+def change_book(book_id: str, changes: BookChanges, user: Any) -> Book:
     """Changes the book, and records each old and new value. A second call changes nothing. Raises UnknownBook."""
     book = lock_book(book_id)
     if message := described_changes(book, changes):
         for column, value in changes.items():
             setattr(book, column, value)
         book.save(update_fields=list(changes))
-        _log(user_id, book, CHANGE, message)
+        _log(user, book, CHANGE, message)
     return book
 
 
@@ -57,5 +57,5 @@ def described_changes(book: Any, changes: Any) -> str:
     )
 
 
-def _log(user_id: int, book: Book, flag: int, message: str) -> None:
-    LogEntry.objects.log_actions(user_id, [book], flag, message, single_object=True)
+def _log(user: Any, book: Book, flag: int, message: str) -> None:
+    LogEntry.objects.log_actions(user.pk, [book], flag, message, single_object=True)

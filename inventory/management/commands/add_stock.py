@@ -24,7 +24,7 @@ def add_to(book_id: str, new: Book | None, copies: int, *, actor: str, **more: A
     add_stock(book_id, copies, actor=actor, **more)
 
 
-def new_book(book_id: str, title: str | None, price: int | None) -> Book:
+def new_book(book_id: str, title: str | None, price: Any) -> Book:
     """Returns a book that is not stored. Raises CommandError if a value is missing or invalid."""
     book = Book(id=book_id, title=title or "", price=price)
     try:
