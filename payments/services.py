@@ -68,6 +68,7 @@ class Charge(RemoteOperation[Chargeable, Payment]):
         outcome = gateway().charge(
             payment.idempotency_key,
             order_id=payment.order_id,
+            customer_id=payment.customer_id,
             amount=payment.amount,
             currency=settings.CURRENCY,
             method=payment.payment_method,

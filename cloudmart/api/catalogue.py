@@ -86,7 +86,9 @@ CATALOGUE = {
     ),
     "payment_declined": Problem(
         402,
-        "Ask the customer for another card; `reason` says why this one was declined.",
+        "Ask the customer for another means of payment. `reason` says why this one was declined: of a card "
+        "`insufficient_funds` or `expired_card`, of e-money `insufficient_balance` or `limit_exceeded`; "
+        "`wrong_payment_method` if the token is that of the other method.",
         example={"reason": "insufficient_funds", "order_id": ORDER, "saga_status": "FAILED"},
     ),
     "payment_differs": Problem(

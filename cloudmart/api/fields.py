@@ -54,7 +54,8 @@ class CodeField(PatternField):
 
 class PaymentTokenField(PatternField):
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(r"^[A-Za-z0-9_-]{1,128}\Z", help_text="The payment provider's token for a card", **kwargs)
+        help_text = "The payment provider's token for a card or a wallet; if left out, the customer's own pays"
+        super().__init__(r"^[A-Za-z0-9_-]{1,128}\Z", help_text=help_text, **kwargs)
 
 
 class TextField(PatternField):

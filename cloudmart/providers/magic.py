@@ -30,23 +30,26 @@ DECLINED = {
     "tok_insufficient_funds": Refusal("insufficient_funds", "The account has not enough funds."),
     "tok_expired_card": Refusal("expired_card", "The card has expired."),
 }
-TRICK = re.compile(r"tok_(?P<trick>unavailable|timeout|slow)_(?P<number>\d{1,5})")
+TRICK = re.compile(r"(tok|wallet)_(?P<trick>unavailable|timeout|slow)_(?P<number>\d{1,5})")
 LONGEST = 10
 """The most seconds that a slow request takes: it holds a thread."""
 
 
 def behaviour_of_token(token: str) -> Behaviour:
-    """Any payment token is accepted, except:
+    """The token of any card is accepted, except:
 
     - `tok_insufficient_funds` and `tok_expired_card` are declined;
     - `tok_unavailable_N` is not taken N times, then accepted;
     - `tok_timeout_N` charges at once, but its response is lost N times;
     - `tok_slow_MS` charges after MS milliseconds, at most LONGEST seconds.
+
+    `wallet_unavailable_N`, `wallet_timeout_N` and `wallet_slow_MS` do the same with wallets, whose balances and limits
+    are those of cloudmart.providers.wallets.
     """
     if token in DECLINED:
         return Behaviour(refusal=DECLINED[token])
     magic = TRICK.fullmatch(token)
-    trick, number = magic.groups() if magic else ("", 0)
+    trick, number = magic.group("trick", "number") if magic else ("", 0)
     match trick:
         case "unavailable":
             return Behaviour(not_taken=int(number))

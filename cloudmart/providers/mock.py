@@ -4,6 +4,7 @@ import hashlib
 import threading
 import time
 from collections import OrderedDict, deque
+from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
@@ -31,9 +32,15 @@ class MockProvider:
         return self._outcomes.get(key, Unknown("no request with this key has been seen"))
 
     def _execute(
-        self, operation: str, key: str, behaviour: Behaviour, prefix: str, refusal: type[DomainError]
+        self,
+        operation: str,
+        key: str,
+        behaviour: Behaviour,
+        prefix: str,
+        refusal: type[DomainError],
+        carry_out: Callable[[], Refusal | None] = lambda: None,
     ) -> Outcome:
-        """Carries out a request whose magic value, if it is allowed, decides the behaviour."""
+        """Carries out a request, once, whose magic value, if it is allowed, decides the behaviour."""
         attempt = self._record_call(operation, key)
         if isinstance(known := self.lookup(key), Refused):
             return known
@@ -45,7 +52,12 @@ class MockProvider:
             raise ProviderUnavailable(f"attempt {attempt}")
         if behaviour.slow:
             time.sleep(behaviour.slow)
-        outcome = self._store_outcome(key, accepted(prefix, key))
+
+        def decide() -> Outcome:
+            reason = carry_out()
+            return refused(refusal, reason, key) if reason else accepted(prefix, key)
+
+        outcome = self._once(key, decide)
         if attempt <= behaviour.lost:
             raise OutcomeUnknown(f"attempt {attempt}")
         return outcome
@@ -55,8 +67,16 @@ class MockProvider:
         with self._lock:
             self.diary.append((operation, key))
             self._attempts[key] = self._attempts.get(key, 0) + 1
-            _forget_oldest(self._attempts)
+            forget_oldest(self._attempts)
             return self._attempts[key]
+
+    def _once(self, key: str, decide: Callable[[], Outcome]) -> Outcome:
+        """Returns the outcome of `key`. Decides it, with all other requests locked out, if there is none."""
+        with self._lock:
+            if key not in self._outcomes:
+                self._outcomes[key] = decide()
+                forget_oldest(self._outcomes)
+            return self._outcomes[key]
 
     def _store_outcome(self, key: str, outcome: Outcome) -> Outcome:
         """Returns the outcome of `key`, which is a refusal if one was stored meanwhile."""
@@ -64,11 +84,11 @@ class MockProvider:
             if isinstance(known := self._outcomes.get(key), Refused):
                 return known
             self._outcomes[key] = outcome
-            _forget_oldest(self._outcomes)
+            forget_oldest(self._outcomes)
             return outcome
 
 
-def _forget_oldest(memory: OrderedDict[str, Any]) -> None:
+def forget_oldest(memory: OrderedDict[str, Any]) -> None:
     while len(memory) > REMEMBERED_KEYS:
         memory.popitem(last=False)
 

@@ -15,6 +15,8 @@ from threading import Lock
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from cloudmart.sandbox import wallets
+
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS requests (
     provider    TEXT NOT NULL,
@@ -97,7 +99,7 @@ class Ledger:
         self._file = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
         self._file.execute("PRAGMA journal_mode = WAL")
         self._file.execute("PRAGMA synchronous = FULL")
-        self._file.executescript(SCHEMA)
+        self._file.executescript(SCHEMA + wallets.SCHEMA)
 
     @contextmanager
     def transaction(self, provider: str) -> Iterator["Page"]:
@@ -171,7 +173,7 @@ def entries_in(path: str | Path, order_id: UUID | str | None = None, key: str | 
 
     Reads the file, whether or not a sandbox runs.
     """
-    with _reading(path) as file:
+    with reading(path) as file:
         rows = file.execute(
             "SELECT * FROM entries WHERE order_id = ifnull(?, order_id) AND subject = ifnull(?, subject)"
             " ORDER BY rowid",
@@ -186,7 +188,7 @@ def left_after(path: str | Path, provider: str, key: str) -> tuple[dict[str, int
     Pages are in the order of the keys. What is undone counts towards their size, so that no page takes longer. The
     last page has no last key.
     """
-    with _reading(path) as file:
+    with reading(path) as file:
         sums = file.execute(
             "SELECT subject, SUM(amount) FROM entries WHERE provider = ? AND subject > ?"
             " GROUP BY subject ORDER BY subject LIMIT ?",
@@ -203,5 +205,5 @@ def live(entries: Iterable[Entry]) -> dict[tuple[str, str, str], int]:
     return dict(+left)
 
 
-def _reading(path: str | Path) -> closing[sqlite3.Connection]:
+def reading(path: str | Path) -> closing[sqlite3.Connection]:
     return closing(sqlite3.connect(f"{Path(path).resolve().as_uri()}?mode=ro", uri=True, timeout=30))

@@ -9,7 +9,9 @@ from uuid import uuid4
 from cloudmart.kernel.text import LONGEST_REFERENCE, storable
 from cloudmart.providers.magic import Behaviour, Refusal, behaviour_of_postal_code, behaviour_of_token
 from cloudmart.providers.odd_texts import worded
+from cloudmart.providers.wallets import Wallet, paying_wallet, wallet_named
 from cloudmart.sandbox.ledger import Page, Response
+from cloudmart.sandbox.wallets import Account, give_back
 
 REFUSED = 402
 
@@ -45,12 +47,22 @@ class Charge(Operation):
     currency: str
     method: str
     token: str
+    customer_id: str = ""
+
+    @property
+    def wallet(self) -> Wallet | Refusal | None:
+        return paying_wallet(self.method, self.token, self.customer_id)
 
     @property
     def behaviour(self) -> Behaviour:
-        return behaviour_of_token(self.token)
+        return Behaviour() if isinstance(self.wallet, Refusal) else behaviour_of_token(self.token)
 
     def execute(self, page: Page, key: str) -> Response:
+        refusal = wallet = self.wallet
+        if isinstance(wallet, Wallet):
+            refusal = Account(page.file, wallet).pay(key, self.amount)
+        if isinstance(refusal, Refusal):
+            return refused(refusal)
         return _entered(page, "charge", key, key, self.order_id, self.amount)
 
 
@@ -65,6 +77,7 @@ class Refund(Operation):
             return NO_SUCH_CHARGE
         if self.amount > charge.left:
             return TOO_MUCH
+        give_back(page.file, key, charge.key, self.amount)
         return _entered(page, "refund", key, charge.key, charge.order_id, -self.amount)
 
 
@@ -74,6 +87,21 @@ class Void(Operation):
 
     def execute(self, page: Page, key: str) -> Response:
         return _undone(page, "void", key, self.charge_key, VOIDED)
+
+
+@dataclass(frozen=True, slots=True)
+class TopUp(Operation):
+    wallet: str
+    amount: int
+
+    def __post_init__(self) -> None:
+        if type(self.amount) is not int or self.amount < 1:
+            raise ValueError("The amount must be a whole number of minor units, and positive.")
+
+    def execute(self, page: Page, key: str) -> Response:
+        account = Account(page.file, wallet_named(self.wallet))
+        account.top_up(key, self.amount)
+        return Response(200, {"reference": _reference("top_up", key), "balance": account.balance})
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +161,7 @@ def _undone(page: Page, kind: str, key: str, subject: str, refusal: Response) ->
     page.store_response(subject, refusal)
     made = page.made(key=subject)
     if made and made.left:
+        give_back(page.file, key, made.key, made.left)
         return _entered(page, kind, key, subject, made.order_id, -made.left)
     return Response(200, {"reference": _reference(kind, key)})
 

@@ -4,6 +4,8 @@ POST /payments/charges, /payments/refunds, /payments/voids, /carrier/parcels and
 once for each Idempotency-Key. GET /payments/requests/KEY and /carrier/requests/KEY repeat the response to a key.
 GET /ledger?order_id=…&key=… lists what was done, and what is left of it. GET /ledger/payments?after=KEY and
 /ledger/carrier list what is left of all, in pages.
+GET /wallets/NAME shows the balance of a wallet, which is named by its payment token or as customer:CODE. POST
+/wallets/NAME/top-ups adds to it, once for each Idempotency-Key.
 GET /knobs shows the faults; PUT /knobs/payments and /knobs/carrier set them, and reset those that are not named.
 """
 
@@ -18,10 +20,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from cloudmart.providers.wallets import wallet_named
 from cloudmart.sandbox.knobs import Board, Knobs
-from cloudmart.sandbox.ledger import Ledger, Response, entries_in, left_after, live
+from cloudmart.sandbox.ledger import Ledger, Response, entries_in, left_after, live, reading
 from cloudmart.sandbox.providers import Provider
-from cloudmart.sandbox.rules import CallOff, Charge, Operation, Parcel, Refund, Void
+from cloudmart.sandbox.rules import CallOff, Charge, Operation, Parcel, Refund, TopUp, Void
+from cloudmart.sandbox.wallets import Account
 
 logger = logging.getLogger(__name__)
 
@@ -81,8 +85,11 @@ class Handler(BaseHTTPRequestHandler):
         body, url, providers = self._body(), urlsplit(self.path), self.server.providers
         match self.command, *url.path.strip("/").split("/"):
             case "POST", name, noun if (name, noun) in OPERATIONS:
-                operation, provider = OPERATIONS[name, noun](**body), providers[name]
-                return provider.serve(partial(provider.take, self._key(), operation))
+                return self._take(providers[name], OPERATIONS[name, noun](**body))
+            case "POST", "wallets", wallet, "top-ups":
+                return self._take(providers[PAYMENTS], TopUp(unquote(wallet), **body))
+            case "GET", "wallets", wallet:
+                return _account(self.server.path, unquote(wallet))
             case "GET", name, "requests", key if name in providers:
                 return providers[name].serve(partial(providers[name].look_up, unquote(key)))
             case "GET", "ledger":
@@ -95,6 +102,9 @@ class Handler(BaseHTTPRequestHandler):
                 providers[name].board.turn(Knobs(**body))
                 return Response(200, body)
         return Response(404, {"code": "no_such_path", "detail": "There is no such path."})
+
+    def _take(self, provider: Provider, operation: Operation) -> Response | None:
+        return provider.serve(partial(provider.take, self._key(), operation))
 
     def _body(self) -> Any:
         return json.loads(self.rfile.read(int(self.headers["Content-Length"] or 0)) or b"{}")
@@ -130,3 +140,8 @@ def _ledger(path: Path, order_id: str | None = None, key: str | None = None) -> 
 def _page(path: Path, provider: str, after: str = "") -> Response:
     left, last = left_after(path, provider, after)
     return Response(200, {"left": left, "next": last})
+
+
+def _account(path: Path, wallet: str) -> Response:
+    with reading(path) as file:
+        return Response(200, Account(file, wallet_named(wallet)).as_json())

@@ -15,9 +15,19 @@ class HttpGateway(HttpProvider):
     def __init__(self) -> None:
         super().__init__(settings.PAYMENT_GATEWAY_URL)
 
-    def charge(self, key: str, *, order_id: UUID, amount: int, currency: str, method: str, token: str) -> Outcome:
-        order = str(order_id)
-        return self.post("charges", key, order_id=order, amount=amount, currency=currency, method=method, token=token)
+    def charge(
+        self, key: str, *, order_id: UUID, customer_id: str, amount: int, currency: str, method: str, token: str
+    ) -> Outcome:
+        return self.post(
+            "charges",
+            key,
+            order_id=str(order_id),
+            customer_id=customer_id,
+            amount=amount,
+            currency=currency,
+            method=method,
+            token=token,
+        )
 
     def cancel(self, key: str, *, charge_key: str) -> Outcome:
         return self.post("voids", key, charge_key=charge_key)

@@ -17,8 +17,13 @@ class PaymentGateway(Protocol):
     audit compares our records with a gateway that also has a ledger (cloudmart.providers.reconciliation).
     """
 
-    def charge(self, key: str, *, order_id: UUID, amount: int, currency: str, method: str, token: str) -> Outcome:
-        """Accepted carries the transaction's id. The order's id is for the provider's own records."""
+    def charge(
+        self, key: str, *, order_id: UUID, customer_id: str, amount: int, currency: str, method: str, token: str
+    ) -> Outcome:
+        """Accepted carries the transaction's id. The order's id is for the provider's own records.
+
+        Without a `token`, the means of payment is the one that the provider has on file for the customer.
+        """
         ...
 
     def cancel(self, key: str, *, charge_key: str) -> Outcome:

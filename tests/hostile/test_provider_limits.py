@@ -72,7 +72,13 @@ def gateway_at(settings):
 
 def charge(gateway):
     return gateway.charge(
-        f"charge-{new_id()}", order_id=new_id(), amount=1100, currency="JPY", method="e_money", token=""
+        f"charge-{new_id()}",
+        order_id=new_id(),
+        customer_id="customer-001",
+        amount=1100,
+        currency="JPY",
+        method="e_money",
+        token="",
     )
 
 

@@ -149,7 +149,7 @@ def test_another_order_system_may_reserve_charge_and_ship(shop, monkeypatch):
     for number in range(4):
         order = order_snapshot(("book-123", 2), ("book-456", 1))
         committed.reserve_stock(order)
-        payments.process(payments.ChargeRequest(order.order_id, 500, "e_money"))
+        payments.process(payments.ChargeRequest(order.order_id, 500, "credit_card"))
         shipping.arrange(shipping.Parcel(order.order_id, Address("150-0001")))
         if number == 1:
             committed.confirm_stock(order)
@@ -161,7 +161,7 @@ def test_another_order_system_may_reserve_charge_and_ship(shop, monkeypatch):
     assert committed.expire_reservations(100) == 2
     committed.adjust_stock("book-123", -3, reason="torn", actor="operator")
     with down(monkeypatch, "charge"):
-        payments.process(payments.ChargeRequest(new_id(), 500, "e_money"))
+        payments.process(payments.ChargeRequest(new_id(), 500, "credit_card"))
     assert failing() == {}
 
 
@@ -430,7 +430,7 @@ def stock_is_sold_to_a_cancelled_order(shop):
 
 @breaks("cancelled_holds_no_money")
 def a_cancelled_order_is_charged(shop):
-    payments.process(payments.ChargeRequest(shop[ORCHESTRATION, "out of stock"], 1100, "e_money"))
+    payments.process(payments.ChargeRequest(shop[ORCHESTRATION, "out of stock"], 1100, "credit_card"))
     return shop[ORCHESTRATION, "out of stock"]
 
 
@@ -499,7 +499,7 @@ def neglect(model, of_order, **columns):
 def charge_directly():
     """Charges an order of another system, and returns its id."""
     order_id = new_id()
-    payments.process(payments.ChargeRequest(order_id, 500, "e_money"))
+    payments.process(payments.ChargeRequest(order_id, 500, "credit_card"))
     return order_id
 
 

@@ -77,7 +77,8 @@ def entered(outside):
 
 
 def charge(gateway, key, amount=1100, token="", order_id=ORDER):
-    return gateway.charge(key, order_id=order_id, amount=amount, currency="JPY", method="credit_card", token=token)
+    body = {"order_id": order_id, "customer_id": "customer-001", "currency": "JPY", "method": "credit_card"}
+    return gateway.charge(key, amount=amount, token=token, **body)
 
 
 def arrange(carrier, key, address=TOKYO):
@@ -288,7 +289,7 @@ def test_a_full_page_of_a_ledger_is_within_the_response_limit(empty_sandbox):
 
 
 def test_a_request_is_carried_out_though_its_sender_has_died(gateway, key, entered, outside):
-    body = b'{"order_id": "order-1", "amount": 1100, "currency": "JPY", "method": "e_money", "token": ""}'
+    body = b'{"order_id": "order-1", "amount": 1100, "currency": "JPY", "method": "credit_card", "token": ""}'
     head = f"POST /payments/charges HTTP/1.1\r\nIdempotency-Key: {key}\r\nContent-Length: {len(body)}\r\n\r\n"
     outside.turn("payments", latency=100)
     with socket.create_connection(("127.0.0.1", outside.port)) as sender:

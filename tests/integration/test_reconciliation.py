@@ -98,8 +98,8 @@ def test_the_records_agree_after_every_story(shop):
 
 def test_an_intent_in_doubt_may_have_been_carried_out_or_not(shop, order_id, monkeypatch):
     with down(monkeypatch, "charge"):
-        payments.process(payments.ChargeRequest(new_id(), 500, "e_money"))
-    paid = payments.process(payments.ChargeRequest(new_id(), 500, "e_money"))
+        payments.process(payments.ChargeRequest(new_id(), 500, "credit_card"))
+    paid = payments.process(payments.ChargeRequest(new_id(), 500, "credit_card"))
     Payment.objects.filter(pk=paid.pk).update(status="pending", transaction_id="")
     with down(monkeypatch, "refund"):
         payments.refund(payments.PartialRefund(order_id, 100, "not done"))
@@ -120,7 +120,9 @@ def test_direct_commands_are_in_both_ledgers(order_id):
 
 
 def test_a_charge_without_a_record_is_found(shop):
-    gateway().charge("somebody else's", order_id=new_id(), amount=5, currency="JPY", method="e_money", token="")
+    gateway().charge(
+        "somebody else's", order_id=new_id(), customer_id="", amount=5, currency="JPY", method="credit_card", token=""
+    )
     carrier().arrange("somebody else's", order_id=new_id(), address=Address("150-0001"))
     assert failing() == {"gateway_agrees": ("somebody else's",), "carrier_agrees": ("somebody else's",)}
 
