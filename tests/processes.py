@@ -18,11 +18,11 @@ TIMEOUT = 60
 """Seconds that a process may take for one operation."""
 
 
-def run_python(*arguments: str, env: dict[str, str]) -> Any:
+def run_python(*arguments: str, env: dict[str, str], timeout: float = TIMEOUT) -> Any:
     """Runs Python in the project's folder until it ends. Raises CalledProcessError."""
     command = [sys.executable, *arguments]
     return subprocess.run(
-        command, cwd=ROOT, env=isolated(env), capture_output=True, text=True, check=True, timeout=TIMEOUT
+        command, cwd=ROOT, env=isolated(env), capture_output=True, text=True, check=True, timeout=timeout
     )
 
 

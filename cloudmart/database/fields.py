@@ -1,5 +1,6 @@
 """Column types that behave the same on every database."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -64,14 +65,25 @@ class CodeField(CharField):
 
 def cut_texts(app: str, model: str, **limits: int) -> RunPython:
     """Returns a migration operation that truncates texts which exceed these limits on SQLite."""
+    return RunPython(_cutter(app, model, limits), RunPython.noop)
 
+
+def cut_texts_when_reverted(app: str, model: str, **limits: int) -> RunPython:
+    """Returns a migration operation that, when it is reverted, truncates texts to the limits of the version before.
+
+    It follows the operation that widens the columns.
+    """
+    return RunPython(RunPython.noop, _cutter(app, model, limits))
+
+
+def _cutter(app: str, model: str, limits: dict[str, int]) -> Callable[[Any, Any], None]:
     def cut(apps: Any, schema_editor: Any) -> None:
         rows = apps.get_model(app, model)._default_manager
         for column, limit in limits.items():
             too_long = rows.alias(length=Length(column)).filter(length__gt=limit)
             too_long.update(**{column: Substr(column, 1, limit)})
 
-    return RunPython(cut, RunPython.noop)
+    return cut
 
 
 class DatabaseTimeField(models.DateTimeField):

@@ -2,7 +2,7 @@
 
 from django.db import migrations
 
-from cloudmart.database.fields import CharField, cut_texts
+from cloudmart.database.fields import CharField, cut_texts, cut_texts_when_reverted
 
 
 class Migration(migrations.Migration):
@@ -64,4 +64,6 @@ class Migration(migrations.Migration):
             name="transaction_id",
             field=CharField(blank=True, help_text="The provider's name for the refund", max_length=255),
         ),
+        cut_texts_when_reverted("payments", "payment", transaction_id=64),
+        cut_texts_when_reverted("payments", "refund", transaction_id=64),
     ]

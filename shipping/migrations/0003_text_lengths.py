@@ -2,7 +2,7 @@
 
 from django.db import migrations
 
-from cloudmart.database.fields import CharField, cut_texts
+from cloudmart.database.fields import CharField, cut_texts, cut_texts_when_reverted
 
 
 class Migration(migrations.Migration):
@@ -53,4 +53,5 @@ class Migration(migrations.Migration):
             name="tracking_number",
             field=CharField(blank=True, max_length=255),
         ),
+        cut_texts_when_reverted("shipping", "shipment", tracking_number=64),
     ]
