@@ -9,9 +9,8 @@ help: ## List the targets
 run: ## Serve CloudMart with demo data on http://127.0.0.1:8000 (PORT=...)
 	@bin/run
 
-demo: ## Show orders in both saga styles, in the terminal
-	@bin/prepare
-	@PROFILE=dev .venv/bin/python manage.py demo
+demo: ## Show orders in both saga styles, in the terminal, in a shop of their own
+	@bin/demo
 
 test: ## Run the tests on SQLite and on a throwaway MariaDB or MySQL (ARGS="-k stock")
 	@bin/test $(ARGS)

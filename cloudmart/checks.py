@@ -15,6 +15,9 @@ from cloudmart.kernel.money import HIGHEST_PRICE, minor_digits
 from cloudmart.providers.mock import MockProvider
 
 STYLES = ("orchestration", "choreography")
+BACKENDS_THAT_SEND_NOTHING = {
+    f"django.core.mail.backends.{name}.EmailBackend" for name in ("console", "dummy", "filebased", "locmem")
+}
 SHORTEST_METRICS_TOKEN = 32
 
 
@@ -81,6 +84,12 @@ def check_providers(**kwargs: Any) -> list[CheckMessage]:
 def check_metrics_token(**kwargs: Any) -> Iterator[CheckMessage]:
     if 0 < len(settings.METRICS_TOKEN) < SHORTEST_METRICS_TOKEN:
         yield Warning(f"METRICS_TOKEN has fewer than {SHORTEST_METRICS_TOKEN} characters.", id="cloudmart.W005")
+
+
+@register(deploy=True)
+def check_mail_server(**kwargs: Any) -> Iterator[CheckMessage]:
+    if settings.EMAIL_BACKEND in BACKENDS_THAT_SEND_NOTHING:
+        yield Error("EMAIL_URL names no mail server: customers get no mail.", id="cloudmart.E024")
 
 
 @register(deploy=True)

@@ -74,6 +74,7 @@ PRODUCTION = {
     "ALLOWED_HOSTS": "shop.example.com",
     "PAYMENT_GATEWAY": HTTP_GATEWAY,
     "CARRIER": HTTP_CARRIER,
+    "EMAIL_URL": "smtp://mail.example.com:25",
     **dict.fromkeys(("PROFILE", "DEBUG", "HTTPS", "ALLOW_MAGIC_TOKENS"), ""),
 }
 """The settings of a shop on the net. An empty one is left to its default."""
@@ -108,6 +109,7 @@ def test_production_settings_pass_every_check():
         ({"PAYMENT_GATEWAY": ""}, "cloudmart.E008) PAYMENT_GATEWAY is a mock"),
         ({"PAYMENT_GATEWAY": "tests.integration.test_reconciliation.OpenGateway"}, "cloudmart.E008"),
         ({"CARRIER": ""}, "cloudmart.E008) CARRIER is a mock"),
+        ({"EMAIL_URL": ""}, "cloudmart.E024) EMAIL_URL names no mail server"),
     ],
 )
 def test_settings_unfit_for_production_fail_a_check(changes, complaint):

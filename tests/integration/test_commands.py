@@ -1,17 +1,21 @@
 """The management commands."""
 
 import json
+import os
+import subprocess
 from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 from knox.models import get_token_model
 from rest_framework.test import APIClient
 
 from inventory.models import Book, InventoryRecord, Reservation, StockEvent
-from orders.models import Customer
+from orders.models import Customer, Mail, MailStatus
 from tests.committed import reserve_stock
 from tests.conftest import available, order_snapshot
+from tests.processes import ROOT, database_url
 
 
 def run(name, *args, **options):
@@ -80,6 +84,35 @@ def test_the_demo_has_the_same_results_in_both_styles_and_can_be_repeated(transa
         assert left.count("money kept: ¥17,710") == 2
         assert left.count("parcels arranged: 3") == 2
     assert "COMPENSATION_STARTED" in output and "PaymentRefunded" in output
+    assert Mail.objects.filter(status=MailStatus.SENT).count() == 2 * 2 * 6
+
+
+def test_the_demo_refuses_to_play_in_the_shop_of_somebody_else(customer):
+    with pytest.raises(CommandError, match="There is a shop in this database"):
+        run("demo")
+    assert not Book.objects.exists()
+
+
+@pytest.mark.any_database
+def test_make_demo_plays_in_a_shop_of_its_own(customer, shelve, tmp_path):
+    shelve("book-123", 5)
+    before = rows_of_every_table()
+    mine = {"DATABASE_URL": database_url(), "EMAIL_URL": "smtp://127.0.0.1:1", "ALLOW_MAGIC_TOKENS": "false"}
+    environment = {**os.environ, **mine, "TMPDIR": str(tmp_path), "COLUMNS": "150"}
+    done = subprocess.run([ROOT / "bin" / "demo"], env=environment, capture_output=True, text=True, check=True)
+    story = done.stdout[done.stdout.index("Out of stock, seen by the saga") :]
+    story = story[: story.index("Payment declined")]
+    for part in ("undo create_order", "StockUnavailable", "PaymentCancelled", "We could not complete your order"):
+        assert part in story
+    assert "在庫がな" in story
+    assert rows_of_every_table() == before
+    assert list(tmp_path.iterdir()) == []
+
+
+def rows_of_every_table():
+    with connection.cursor() as cursor:
+        tables = connection.introspection.table_names(cursor)
+        return {table: cursor.execute(f"SELECT * FROM {table}").fetchall() for table in tables}  # noqa: S608
 
 
 def test_add_stock_adds_copies_and_show_stock_shows_them(shelve):
