@@ -205,7 +205,11 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_PARSER_CLASSES": ["cloudmart.api.parsers.JSONParser"],
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_RENDERER_CLASSES": [
+        "rest_framework.renderers.JSONRenderer",
+        "cloudmart.api.renderers.CamelCaseRenderer",
+    ],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "cloudmart.api.negotiation.CaseNegotiation",
     "DEFAULT_FILTER_BACKENDS": [
         "cloudmart.api.filtering.KnownParameters",
         "django_filters.rest_framework.DjangoFilterBackend",
@@ -240,6 +244,7 @@ SPECTACULAR_SETTINGS = {
         "drf_spectacular.hooks.postprocess_schema_enums",
         "cloudmart.api.schema.add_links",
         "cloudmart.api.schema.list_problems",
+        "cloudmart.api.camel_case_schema.describe_camel_case",
     ],
     "ENUM_NAME_OVERRIDES": {
         "OrderStatus": "orders.models.Status",

@@ -15,9 +15,10 @@ def limit_body_size(get_response: Callable[[HttpRequest], HttpResponse]) -> Call
     def handle(request: HttpRequest) -> HttpResponse:
         length = request.headers.get("Content-Length", "")
         if not length and "Transfer-Encoding" in request.headers:
-            return json_response(problem("length_required"))
+            return json_response(problem("length_required"), request)
         if length.isdecimal() and int(length) > settings.MAX_BODY_SIZE:
-            return json_response(problem("body_too_large", f"The body may have {settings.MAX_BODY_SIZE} bytes."))
+            too_large = problem("body_too_large", f"The body may have {settings.MAX_BODY_SIZE} bytes.")
+            return json_response(too_large, request)
         return get_response(request)
 
     return handle
@@ -28,7 +29,7 @@ def require_utf8(get_response: Callable[[HttpRequest], HttpResponse]) -> Callabl
 
     def handle(request: HttpRequest) -> HttpResponse:
         if REJECTED_CONTENT_TYPE in request.META:
-            return json_response(problem("charset_not_supported"))
+            return json_response(problem("charset_not_supported"), request)
         return get_response(request)
 
     return handle

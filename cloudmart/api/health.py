@@ -14,6 +14,7 @@ from health_check.checks import Database
 from health_check.exceptions import HealthCheckException, ServiceUnavailable
 from rest_framework import serializers
 from rest_framework.permissions import AllowAny
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -31,6 +32,7 @@ class Probe(APIView):
     authentication_classes = []
     permission_classes = [AllowAny]
     throttle_classes = []
+    renderer_classes = [JSONRenderer]
     content_negotiation_class = OneRepresentation
 
 

@@ -12,6 +12,7 @@ from drf_spectacular.utils import extend_schema
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 from rest_framework.authentication import SessionAuthentication, get_authorization_header
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
@@ -47,6 +48,7 @@ class Metrics(APIView):
 
     authentication_classes = [ScrapeAuthentication, SessionAuthentication]
     permission_classes = [MayScrape]
+    renderer_classes = [JSONRenderer]
     content_negotiation_class = OneRepresentation
 
     @extend_schema(

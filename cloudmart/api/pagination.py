@@ -52,6 +52,14 @@ class _Pages:
             parameter["schema"].update(limits[parameter["name"]])
         return parameters
 
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        """Returns the schema of a page in OpenAPI 3.1, which has no `nullable`."""
+        page: dict[str, Any] = super().get_paginated_response_schema(schema)  # type: ignore[misc]
+        for link in ("next", "previous"):
+            del page["properties"][link]["nullable"]
+            page["properties"][link]["type"] = ["string", "null"]
+        return page
+
 
 class CursorPages(_Pages, CursorPagination):
     """Cursor pagination, for long lists: every page costs the same, and new rows do not shift the pages."""

@@ -12,7 +12,10 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import exception_handler as drf_exception_handler
 
+from cloudmart.api.camel_case import camel_cased
 from cloudmart.api.catalogue import CATALOGUE, meaning_of
+from cloudmart.api.negotiation import wants_camel_case
+from cloudmart.api.renderers import in_camel_case
 from cloudmart.api.requests import request_id
 from cloudmart.api.throttling import throttle_unauthenticated
 from cloudmart.database.errors import Remedy, remedy_for
@@ -138,19 +141,22 @@ def _field_errors(error: exceptions.ValidationError) -> list[dict[str, Any]]:
 
 def not_found(request: HttpRequest, exception: Exception) -> JsonResponse:
     """Django's handler404: there is no such path."""
-    return json_response(problem("not_found", f"There is nothing at {request.path}."))
+    return json_response(problem("not_found", f"There is nothing at {request.path}."), request)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> JsonResponse:
     """Django's handler400: the request is too malformed for any view."""
-    return json_response(problem("error"))
+    return json_response(problem("error"), request)
 
 
 def server_error(request: HttpRequest) -> JsonResponse:
     """Django's handler500: something failed outside of any API view."""
-    return json_response(database_problem(sys.exc_info()[1]) or internal_error(None))
+    return json_response(database_problem(sys.exc_info()[1]) or internal_error(None), request)
 
 
-def json_response(arguments: dict[str, Any]) -> JsonResponse:
+def json_response(arguments: dict[str, Any], request: HttpRequest | None = None) -> JsonResponse:
     """Returns a `problem` as Django's response, for code outside of the API's views."""
-    return JsonResponse(with_request_id(arguments.pop("data")), **arguments)
+    body = with_request_id(arguments.pop("data"))
+    if request and wants_camel_case(request):
+        body, arguments["content_type"] = camel_cased(body), in_camel_case(arguments["content_type"])
+    return JsonResponse(body, **arguments)

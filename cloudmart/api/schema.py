@@ -21,6 +21,7 @@ from cloudmart.api.claims import HEADER, LONGEST_KEY, REPLAYED
 from cloudmart.api.deadlines import APPLIED, PREFER, RESPOND_ASYNC
 from cloudmart.api.fields import SharedFields, StrictSerializer, text_schema
 from cloudmart.api.problems import CONTENT_TYPE, problem
+from cloudmart.api.renderers import CamelCaseRenderer, in_camel_case
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
@@ -125,8 +126,18 @@ class Schema(AutoSchema):
             }
         component = self.resolve_serializer(ProblemOutput, direction)
         for status, codes in by_status(self._problems()).items():
-            bodies.setdefault(str(status), problem_body(component.ref, codes))
+            bodies.setdefault(str(status), self._problem_body(component.ref, codes))
         return bodies
+
+    def map_renderers(self, attribute: str) -> list[Any]:
+        """Returns the media types with their parameters, which the base class drops."""
+        return list(dict.fromkeys(getattr(renderer, attribute) for renderer in self.view.get_renderers()))
+
+    def _problem_body(self, schema: dict[str, Any], codes: list[str]) -> dict[str, Any]:
+        body = problem_body(schema, codes)
+        if CamelCaseRenderer in self.view.renderer_classes:
+            body["content"][in_camel_case(CONTENT_TYPE)] = {}
+        return body
 
     def _problems(self) -> Iterable[str]:
         yield from getattr(self.handler, "refusals", getattr(self.view, "refusals", ()))
