@@ -30,6 +30,7 @@ from shipping.carriers.port import carrier
 from tests.committed import add_stock
 from tests.emptying import empty, tables_to_empty
 from tests.factories import BookFactory, CustomerFactory, UserFactory
+from tests.mail_server import Mailbox, running_mail_server
 from tests.sandbox import RunningSandbox, run_sandbox
 
 os.environ.setdefault("PROVIDER_TEXTS", ANY)
@@ -113,6 +114,29 @@ def outside(sandbox: RunningSandbox, settings: Any) -> Iterator[RunningSandbox]:
     yield sandbox
     gateway().client.close()  # type: ignore[attr-defined]
     carrier().client.close()  # type: ignore[attr-defined]
+
+
+@pytest.fixture(scope="session")
+def mail_server() -> Iterator[tuple[Mailbox, int]]:
+    """A mail server, by its mailbox and port."""
+    mailbox = Mailbox()
+    with running_mail_server(mailbox) as port:
+        yield mailbox, port
+
+
+@pytest.fixture
+def mailbox(mail_server: tuple[Mailbox, int], settings: Any) -> Mailbox:
+    """The empty mailbox of a mail server that accepts everything: that is where CloudMart sends its mails."""
+    mailbox, port = mail_server
+    mailbox.reset()
+    send_mails_to(port, settings)
+    return mailbox
+
+
+def send_mails_to(port: int, settings: Any) -> None:
+    """Has this process send its mails to a mail server on this port."""
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", port
 
 
 @pytest.fixture
