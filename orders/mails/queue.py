@@ -22,16 +22,21 @@ NEXT_FENCE = F("fence") + 1
 
 
 def is_due() -> Q:
-    """Mails that a worker may try now, unless an earlier one of their order is pending."""
+    """Pending mails that nobody tries at the moment, and whose wait is over."""
     return Q(status=MailStatus.PENDING, due_at__lte=DatabaseNow())
 
 
 def due_mails() -> QuerySet[Mail]:
     """Returns the mails to try now. The mails of one order are sent one after another, in their order."""
+    return not_waiting(Mail.objects.filter(is_due()))
+
+
+def not_waiting(mails: QuerySet[Mail]) -> QuerySet[Mail]:
+    """Returns those of these mails for which no earlier mail of the same order is pending."""
     earlier = Mail.objects.filter(
         order=OuterRef("order"), status=MailStatus.PENDING, created_at__lt=OuterRef("created_at")
     )
-    return Mail.objects.filter(is_due(), ~Exists(earlier))
+    return mails.exclude(Exists(earlier))
 
 
 def due(limit: int) -> list[Mail]:

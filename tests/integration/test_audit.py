@@ -22,7 +22,8 @@ from inventory.models import InventoryRecord, InventoryView, Reservation, StockE
 from inventory.projector import catch_up
 from inventory.stock import StockChange
 from inventory.triggers import create_triggers, drop_triggers
-from orders.models import Order, OrderItem, SagaStyle
+from orders.mails.sending import send_due
+from orders.models import Mail, Order, OrderItem, SagaStyle
 from payments import direct as payments
 from payments.gateways.mock import MockGateway
 from payments.models import Payment, Refund
@@ -109,9 +110,11 @@ def test_a_waiting_saga_breaks_no_invariant(shop, style, monkeypatch, settings):
         waiting = place(style)
     with down(monkeypatch, "refund", ProviderUnavailable("down")):
         unrefunded = place(style, address=Address("999-9999"))
+    send_due()
     assert failing() == {}
     for order_id in (waiting, unrefunded):
         retry_saga(order_id, "The gateway is up again.", "operator")
+    send_due()
     assert failing() == {}
 
 
@@ -488,6 +491,28 @@ def a_key_has_no_response(shop):
     order_id = shop[CHOREOGRAPHY, "completed"]
     IdempotencyKey.objects.create(scope="k", fingerprint="f", order_id=order_id, created_at=now, expires_at=now)
     return "k"
+
+
+@breaks("finished_is_told")
+def a_finished_order_has_no_mail(shop):
+    order_id = shop[CHOREOGRAPHY, "declined"]
+    Mail.objects.filter(order=order_id).delete()
+    Mail.objects.filter(order=shop[ORCHESTRATION, "completed"]).update(created_at=DatabaseNow() - LONG_AGO)
+    return order_id
+
+
+@breaks("finished_is_told")
+def a_failed_order_is_told_to_be_completed(shop):
+    order_id = shop[ORCHESTRATION, "declined"]
+    Mail.objects.filter(order=order_id).update(outcome="completed", created_at=DatabaseNow() - LONG_AGO)
+    return order_id
+
+
+@breaks("mail_is_tried")
+def a_mail_is_due_for_long(shop):
+    order_id = shop[ORCHESTRATION, "completed"]
+    Mail.objects.filter(order=order_id).update(due_at=DatabaseNow() - LONG_AGO)
+    return order_id
 
 
 def neglect(model, of_order, **columns):

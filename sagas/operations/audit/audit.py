@@ -7,7 +7,7 @@ import orders.audit
 import payments.audit
 import shipping.audit
 from cloudmart.database.invariants import Finding
-from sagas.operations.audit import endings, intents, records
+from sagas.operations.audit import endings, intents, mails, records
 
 INVARIANTS = (
     *inventory.audit.INVARIANTS,
@@ -16,6 +16,7 @@ INVARIANTS = (
     *endings.INVARIANTS,
     *records.INVARIANTS,
     *intents.INVARIANTS,
+    *mails.INVARIANTS,
 )
 
 

@@ -1,0 +1,36 @@
+"""Invariants of the mails that tell customers what has become of their orders."""
+
+from functools import reduce
+from operator import or_
+
+from django.conf import settings
+from django.db.models import Exists, OuterRef, Q
+
+from cloudmart.database.clock import DatabaseNow
+from cloudmart.database.invariants import Rows, invariant
+from orders.mails.queue import not_waiting
+from orders.models import Mail, MailStatus, Outcome
+from sagas.models import FINISHED, SagaInstance, State
+
+TOLD_AS = {State.COMPLETED: {Outcome.COMPLETED}, State.FAILED: {Outcome.CANCELLED}}
+"""The outcomes of which one is told once the saga has this state."""
+
+
+@invariant(SagaInstance.objects.filter(status__in=FINISHED), named_by=("order_id",))
+def finished_is_told(sagas: Rows) -> Rows:
+    """Every order that has finished has a mail of its outcome, unless such mails are deleted already."""
+    earlier = Mail.objects.filter(created_at__lt=OuterRef("finished_at") - settings.AUDIT_GRACE)
+    told = (
+        Q(status=state) & Exists(Mail.objects.filter(order=OuterRef("order_id"), outcome__in=outcomes))
+        for state, outcomes in TOLD_AS.items()
+    )
+    return sagas.filter(Exists(earlier)).exclude(reduce(or_, told))
+
+
+@invariant(Mail.objects.filter(status=MailStatus.PENDING), named_by=("order_id",))
+def mail_is_tried(mails: Rows) -> Rows:
+    """Every mail is concluded, waits for its next attempt, or has been due for no longer than a worker takes."""
+    return not_waiting(mails).filter(due_at__lte=DatabaseNow() - settings.AUDIT_GRACE)
+
+
+INVARIANTS = (finished_is_told, mail_is_tried)
