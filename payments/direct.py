@@ -83,6 +83,8 @@ class DirectCharge(Charge):
 
 
 class DirectVoid(ReverseCharge):
+    command = "CancelPayment"
+
     def begin(self, order: Chargeable) -> Intent[Reversal] | None:
         payment = lock_payment(order.order_id)
         if payment and payment.status in TAKEN:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from django.conf import settings
 
@@ -48,6 +48,7 @@ Subject = TypeVar("Subject", bound=OfOrder)
 class Charge(RemoteOperation[Chargeable, Payment]):
     """Charges an order's total, once."""
 
+    command = "ProcessPayment"
     unavailable = PaymentUnavailable
 
     def begin(self, order: Chargeable) -> Intent[Payment] | None:
@@ -86,6 +87,10 @@ class Charge(RemoteOperation[Chargeable, Payment]):
                 voided = {Status.CANCELLING, Status.CANCELLED}
                 settle(payment, Status.DECLINED, superseded_by=voided, failure=outcome.reason, payment_token="")
 
+    def details(self, intent: Intent[Payment], outcome: Outcome | None = None) -> dict[str, Any]:
+        amount = {"amount": intent.record.amount}
+        return {**amount, "transaction_id": outcome.reference} if isinstance(outcome, Accepted) else amount
+
     def lookup(self, intent: Intent[Payment]) -> Outcome:
         key = intent.record.idempotency_key
         return with_reference(gateway().lookup(key), key)
@@ -103,6 +108,10 @@ class Reversal:
         return not self.refunds
 
     @property
+    def amount(self) -> int:
+        return self.payment.amount if self.is_void else sum(refund.amount for refund in self.refunds)
+
+    @property
     def void_key(self) -> str:
         return f"{self.payment.idempotency_key}:cancel"
 
@@ -110,6 +119,7 @@ class Reversal:
 class Reverse(RemoteOperation[Subject, Reversal]):
     """Reverses a charge: what every reversal sends and settles. A subclass decides what to reverse."""
 
+    command = "RefundPayment"
     unavailable = PaymentUnavailable
     undoes = True
 
@@ -138,6 +148,9 @@ class Reverse(RemoteOperation[Subject, Reversal]):
             settle(refund, RefundStatus.REFUNDED, transaction_id=refund.transaction_id)
         if payment and payment.status == Status.REFUNDING and not _pending_refunds(payment):
             move(payment, Status.REFUNDED)
+
+    def details(self, intent: Intent[Reversal], outcome: Outcome | None = None) -> dict[str, Any]:
+        return {"amount": intent.record.amount}
 
     def lookup(self, intent: Intent[Reversal]) -> Outcome:
         reversal = intent.record

@@ -14,6 +14,8 @@ class ResumeCharge(Charge):
 
 
 class ResumeVoid(Reverse[Found]):
+    command = "CancelPayment"
+
     def begin(self, order: Found) -> Intent[Reversal] | None:
         intent = intent_while(Status.CANCELLING, lock_payment(order.order_id))
         return Intent(Reversal(intent.record, []), is_new=False) if intent else None

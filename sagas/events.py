@@ -1,6 +1,7 @@
 """The events of orders: their types, their data, and the recording of those that happen outside a saga."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from cloudmart.database.clock import NOW
 from sagas.models import Event
 
 PAYLOAD_VERSION = 3
+"""Of the stored data: 2 has no `book_id` and `quantity`, and `total` instead of `total_amount`; 1 has nothing else."""
 
 
 class EventType(TextChoices):
@@ -28,6 +30,7 @@ class EventType(TextChoices):
     ORDER_COMPLETED = "OrderCompleted"
     ORDER_SHIPPED = "OrderShipped"  #: The carrier has collected the parcel.
     ORDER_DELIVERED = "OrderDelivered"  #: The customer has the parcel.
+    ATTEMPT_FAILED = "AttemptFailed"  #: One attempt of a provider call failed; what follows says what became of it.
     STOCK_UNAVAILABLE = "StockUnavailable"
     PAYMENT_FAILED = "PaymentFailed"
     SHIPPING_FAILED = "ShippingFailed"
@@ -54,6 +57,22 @@ def record(order_id: UUID, event_type: EventType, data: dict[str, Any]) -> None:
     )
 
 
+def events_of(order_id: UUID) -> list[Event]:
+    """Returns the recorded events of an order in their order, with payloads of the current version."""
+    events = list(Event.objects.filter(aggregate_id=order_id).order_by("seq"))
+    for event in events:
+        event.payload = upcast(event.payload)
+    return events
+
+
+def upcast(payload: dict[str, Any]) -> dict[str, Any]:
+    """Returns a stored payload in the current version."""
+    if payload.get("version") == PAYLOAD_VERSION:
+        return payload
+    data = {"total_amount" if name == "total" else name: value for name, value in payload.items()}
+    return {**data, **(_books_of(data["lines"]) if "lines" in data else {}), "version": PAYLOAD_VERSION}
+
+
 def forget(order_id: UUID) -> None:
     """Deletes the events of a draft that is deleted."""
     Event.objects.filter(aggregate_id=order_id).delete()
@@ -74,6 +93,11 @@ def order_data(order: dict[str, Any]) -> dict[str, Any]:
         "total_amount": totals["total"],
         "currency": settings.CURRENCY,
     }
+
+
+def attempt_data(command: str, attempt: int, error: str, failed_at: datetime) -> dict[str, Any]:
+    """Returns the data of an AttemptFailed event. Attempts are numbered from 1 in each call of a provider."""
+    return {"command": command, "attempt": attempt, "error": error, "failed_at": failed_at.isoformat()}
 
 
 def _books_of(lines: Sequence[dict[str, Any]]) -> dict[str, Any]:

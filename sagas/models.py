@@ -202,6 +202,11 @@ class SagaStepLog(models.Model):
     status = CharField(max_length=8, choices=StepStatus.choices)
     state = CharField(max_length=24, blank=True, help_text="The state that the saga reaches with this line")
     error = CharField(max_length=LONGEST_ERROR, blank=True)
+    detail = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text="The command, and what is worth knowing of it: amounts, references, a refusal",
+    )
     started = models.DateTimeField()
     finished = models.DateTimeField(null=True)
 

@@ -4,6 +4,7 @@ from inventory.views import Reserve
 from payments.views import CancelPayment, ProcessPayment, RefundPayment
 from sagas.desk.draft_views import ConfirmOrder, ExtendDraft, Item, Items, OrderOrDraft
 from sagas.desk.mails import record_mails_of_refunds
+from sagas.desk.timeline_views import OrderEvents
 from sagas.desk.views import CancelOrder, Orders, StartSaga
 from sagas.operations.carrier import CarrierWebhook
 from sagas.operations.guards import check_not_cancelled, check_saga_finished
@@ -18,6 +19,7 @@ urlpatterns = [
     path("orders/<uuid:order_id>/items/<code:book_id>", Item.as_view(), name="item"),
     path("orders/<uuid:order_id>/extend", ExtendDraft.as_view(), name="extend-draft"),
     path("orders/<uuid:order_id>/confirm", ConfirmOrder.as_view(), name="confirm-order"),
+    path("orders/<uuid:order_id>/events", OrderEvents.as_view(), name="order-events"),
     path("orders/<uuid:order_id>/cancel", CancelOrder.as_view(), name="cancel-order"),
     path("saga/start", StartSaga.as_view(), name="start-saga"),
     # Commands on one context, refused while the order's saga is not finished.

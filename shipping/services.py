@@ -38,6 +38,7 @@ class Sendable(OfOrder, Protocol):
 class Arrange(RemoteOperation[Sendable, Shipment]):
     """Arranges the delivery of an order's parcel, once."""
 
+    command = "ArrangeShipping"
     unavailable = CarrierUnavailable
 
     def begin(self, order: Sendable) -> Intent[Shipment] | None:
@@ -69,6 +70,10 @@ class Arrange(RemoteOperation[Sendable, Shipment]):
                 cancelled = {Status.CANCELLING, Status.CANCELLED}
                 settle(shipment, Status.FAILED, superseded_by=cancelled, failure=outcome.reason)
 
+    def details(self, intent: Intent[Shipment], outcome: Outcome | None = None) -> dict[str, Any]:
+        carrier = {"carrier": intent.record.carrier}
+        return {**carrier, "tracking_number": outcome.reference} if isinstance(outcome, Accepted) else carrier
+
     def lookup(self, intent: Intent[Shipment]) -> Outcome:
         key = intent.record.idempotency_key
         return with_reference(carrier().lookup(key), key)
@@ -81,6 +86,7 @@ class CancelShipment(RemoteOperation[Sendable, Shipment]):
     the parcel as shipped.
     """
 
+    command = "CancelShipping"
     unavailable = CarrierUnavailable
     undoes = True
 
@@ -108,6 +114,9 @@ class CancelShipment(RemoteOperation[Sendable, Shipment]):
     def settle(self, intent: Intent[Shipment], outcome: Outcome) -> None:
         if isinstance(outcome, Accepted):
             settle(intent.record, Status.CANCELLED, next_poll_at=None)
+
+    def details(self, intent: Intent[Shipment], outcome: Outcome | None = None) -> dict[str, Any]:
+        return {"carrier": intent.record.carrier, "tracking_number": intent.record.tracking_number}
 
     def lookup(self, intent: Intent[Shipment]) -> Outcome:
         return carrier().lookup(_cancel_key(intent))

@@ -114,19 +114,38 @@ ORDER_EXAMPLE: dict[str, Any] = {
     "created_at": CREATED,
 }
 PLACED_ORDER = response_example("One book", {**ORDER_EXAMPLE, "saga_status": "COMPLETED"})
+DECLINE: dict[str, Any] = {
+    "code": "payment_declined",
+    "detail": "The account has not enough funds.",
+    "reason": "insufficient_funds",
+}
+
+SAGA_STEPS: list[tuple[str, str, str, str, str, dict[str, Any]]] = [
+    ("create_order", "do", "done", "ORDER_CREATED", "CreateOrder", {}),
+    ("reserve_stock", "do", "done", "STOCK_RESERVED", "ReserveStock", {}),
+    ("process_payment", "do", "started", "", "ProcessPayment", {"amount": 3850}),
+    (
+        "process_payment",
+        "do",
+        "failed",
+        "COMPENSATION_STARTED",
+        "ProcessPayment",
+        {"amount": 3850, **DECLINE},
+    ),
+    ("process_payment", "undo", "skipped", "", "RefundPayment", {}),
+    ("reserve_stock", "undo", "done", "", "ReleaseStock", {}),
+    ("create_order", "undo", "done", "", "CancelOrder", {}),
+]
+
 SAGA_EXAMPLE: dict[str, Any] = {
     "saga_id": "01a1fc13-06f5-7235-ad02-85a71705bde9",
     "order_id": ORDER,
     "style": "orchestration",
     "status": "FAILED",
     "current_step": "",
-    "failure": {
-        "code": "payment_declined",
-        "detail": "The account has not enough funds.",
-        "reason": "insufficient_funds",
-    },
+    "failure": DECLINE,
     "attention": None,
-    "given_up_at": None,
+    "abandoned_at": None,
     "started_at": CREATED,
     "finished_at": FINISHED,
     "history": ["STARTED", "ORDER_CREATED", "STOCK_RESERVED", "COMPENSATION_STARTED", "FAILED"],
@@ -138,20 +157,13 @@ SAGA_EXAMPLE: dict[str, Any] = {
             "attempt": 1,
             "status": status,
             "state": state,
-            "error": error,
+            "error": detail.get("detail", ""),
+            "detail": {"command": command, **detail},
             "started": CREATED,
             "finished": None if status == "started" else FINISHED,
         }
-        for seq, (step, direction, status, state, error) in enumerate(
-            [
-                ("create_order", "do", "done", "ORDER_CREATED", ""),
-                ("reserve_stock", "do", "done", "STOCK_RESERVED", ""),
-                ("process_payment", "do", "started", "", ""),
-                ("process_payment", "do", "failed", "COMPENSATION_STARTED", "The account has not enough funds."),
-                ("process_payment", "undo", "skipped", "", ""),
-                ("reserve_stock", "undo", "done", "", ""),
-                ("create_order", "undo", "done", "", ""),
-            ],
+        for seq, (step, direction, status, state, command, detail) in enumerate(
+            SAGA_STEPS,
             start=1,
         )
     ],
@@ -177,6 +189,21 @@ BOOK_EXAMPLE: dict[str, Any] = {
     "currency": "JPY",
     "archived": False,
 }
+
+TIMELINE_ENTRY_EXAMPLE: dict[str, Any] = {
+    "position": 3,
+    "event_type": "PaymentCompleted",
+    "order_id": ORDER,
+    "customer_id": "customer-001",
+    "book_id": "book-123",
+    "quantity": 1,
+    "total_amount": 3850,
+    "timestamp": FINISHED,
+    "style": "orchestration",
+    "actor": None,
+    "data": {"amount": 3850, "currency": "JPY", "transaction_id": "txn_7cb04134cc9999bd1345", "attempts": 1},
+}
+
 STOCK_EXAMPLE: dict[str, Any] = {
     "book_id": "book-123",
     "title": "クラウド設計パターン集",

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 from uuid import UUID
 
 from cloudmart.kernel.errors import DomainError
@@ -33,6 +33,9 @@ class RemoteOperation(ABC, Generic[Subject, Record]):
     `begin` and `settle` run in a transaction; `call` and `lookup` run outside of any, and raise RetryableError.
     """
 
+    command: str
+    """The name of the operation in logs and events, such as ProcessPayment."""
+
     unavailable: type[DomainError]
     """Why the step fails if the provider never took the request."""
 
@@ -57,6 +60,10 @@ class RemoteOperation(ABC, Generic[Subject, Record]):
     @abstractmethod
     def lookup(self, intent: Intent[Record]) -> Outcome:
         """Asks what became of the request."""
+
+    def details(self, intent: Intent[Record], outcome: Outcome | None = None) -> dict[str, Any]:
+        """Returns what is worth recording of the request and of its outcome, as JSON: amounts, references."""
+        return {}
 
     def is_settled_by(self, outcome: Outcome) -> bool:
         """Returns True if this outcome can be recorded; else the request has to be repeated."""

@@ -18,8 +18,9 @@ from sagas.choreography.history import History
 from sagas.choreography.reactions import REACTIONS
 from sagas.choreography.signals import EVENTS, order_cancel_requested, order_confirmed, order_created, order_timed_out
 from sagas.engine.metrics import count_call
-from sagas.engine.style import Call, First, OnFinished, Settled
+from sagas.engine.style import Call, First, OnFinished, Settled, failed_attempts
 from sagas.errors import LeaseLost, SagaStuck, SagaTimedOut
+from sagas.events import EventType, record
 from sagas.models import Event, EventReceipt, SagaInstance
 
 logger = logging.getLogger(__name__)
@@ -48,7 +49,7 @@ class Choreography:
         if self._order.was_draft:
             history.publish(order_confirmed, actor=self._order.placed_by)
         orders.create_order(self._order)
-        history.publish(order_created)
+        history.publish(order_created, actor=self._order.placed_by)
         call = deliver(history)
         self._save(history)
         return call
@@ -64,11 +65,13 @@ class Choreography:
     def compensate(self, reason: DomainError, actor: str) -> Call | None:
         def request(history: History) -> None:
             history.reopen(actor)
-            history.publish(order_cancel_requested, reason)
+            history.publish(order_cancel_requested, reason, actor=actor)
 
         return self._transaction(request, deliver)
 
     def record_unsettled(self, call: Call, response: ProviderResponse) -> None:
+        for failure in failed_attempts(call, response, str(response.outcome)):
+            record(self._order.order_id, EventType.ATTEMPT_FAILED, failure)
         transaction.on_commit(partial(count_call, self._order.saga_style, call, response))
 
     def _deliver(self, *acts: Act, may_be_refused: bool = False) -> Call | None:
@@ -152,7 +155,8 @@ def _publish_trigger(history: History, *, is_resumed: bool) -> None:
     if saga.is_finished or history.is_failing:
         return
     if saga.cancel_reason is not None:
-        history.publish(order_cancel_requested, OrderCancelled(saga.cancel_reason, reason=saga.cancel_reason))
+        cancelled = OrderCancelled(saga.cancel_reason, reason=saga.cancel_reason)
+        history.publish(order_cancel_requested, cancelled, actor=saga.cancelled_by)
     elif is_resumed and saga.deadline_at and saga.deadline_at <= saga.read_at:
         history.publish(order_timed_out, SagaTimedOut())
 

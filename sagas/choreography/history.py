@@ -20,7 +20,7 @@ from sagas.engine.lease import NO_LEASE, lease
 from sagas.engine.style import OnFinished, SagaResult
 from sagas.engine.transitions import PROGRESS, Position, transition
 from sagas.errors import LeaseLost
-from sagas.events import PAYLOAD_VERSION, order_data
+from sagas.events import PAYLOAD_VERSION, EventType, order_data
 from sagas.locks import lock_held_saga
 from sagas.models import FINISHED, Event, EventReceipt, SagaInstance
 
@@ -116,7 +116,7 @@ class History:
 
     # --- Publishing and delivering --------------------------------------------------------------
 
-    def publish(self, event: OrderEvent, error: DomainError | None = None, **details: Any) -> None:
+    def publish(self, event: OrderEvent, error: DomainError | None = None, /, **details: Any) -> None:
         """Records, when this transaction commits, that `event` has happened. A failure comes with its error."""
         failure = error.as_json() if error else {}
         self._events.append(
@@ -182,9 +182,9 @@ class History:
 
     @property
     def _position(self) -> Position:
-        """The event stands in place of a step that this saga has published last."""
-        step = self.published[-1].event_type if self.published else self.saga.current_step
-        return Position(self.state, step)
+        """The event that this saga has published last stands in place of a step. A failed attempt is no progress."""
+        published = [event.event_type for event in self.published if event.event_type != EventType.ATTEMPT_FAILED]
+        return Position(self.state, published[-1] if published else self.saga.current_step)
 
     def _insert_saga(self) -> None:
         position = self._position

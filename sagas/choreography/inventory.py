@@ -47,4 +47,4 @@ def confirm_when_shipping_arranged(history: History) -> None:
 def release_when_order_fails(history: History) -> None:
     inventory.release_stock(history.returned_stock, history.reason)
     if not history.any_has_happened(stock_released, stock_unavailable):
-        history.publish(stock_released)
+        history.publish(stock_released, reason=history.reason)

@@ -29,7 +29,7 @@ def complete_when_stock_confirmed(history: History) -> None:
 def cancel_when_everything_is_returned(history: History) -> None:
     if everything_is_returned(history) and not history.has_happened(order_cancelled):
         orders.cancel_order(history.order, history.reason)
-        history.publish(order_cancelled)
+        history.publish(order_cancelled, code=(history.failure or {}).get("code"), reason=history.reason)
 
 
 def everything_is_returned(history: History) -> bool:

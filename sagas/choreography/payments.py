@@ -15,20 +15,22 @@ from sagas.choreography.signals import (
     shipping_cancelled,
     shipping_failed,
 )
+from sagas.engine.style import Settled
 
 
 @reacts_to(order_created, calls=services.charge, only_if=lambda history: not history.is_failing)
-def charge_when_order_created(history: History, response: ProviderResponse | None) -> None:
-    match response:
-        case ProviderResponse(outcome=Accepted(reference)):
-            history.publish(payment_completed, transaction_id=reference, attempts=response.attempts)
-        case ProviderResponse(outcome=Refused(error)):
-            history.publish(payment_failed, error, attempts=response.attempts)
+def charge_when_order_created(history: History, settled: Settled | None) -> None:
+    match settled:
+        case Settled(response=ProviderResponse(outcome=Accepted())):
+            history.publish(payment_completed, **settled.details)
+        case Settled(response=ProviderResponse(outcome=Refused(error))):
+            history.publish(payment_failed, error, **settled.details)
 
 
 @reacts_to(shipping_cancelled, shipping_failed, calls=services.refund)
-def refund_when_nothing_is_shipped(history: History, response: ProviderResponse | None) -> None:
+def refund_when_nothing_is_shipped(history: History, settled: Settled | None) -> None:
     if history.any_has_happened(payment_failed, payment_cancelled, payment_refunded):
         return
     is_refunded = selectors.status_of(history.order.order_id) == Status.REFUNDED
-    history.publish(payment_refunded if is_refunded else payment_cancelled)
+    details = settled.details if settled else {}
+    history.publish(payment_refunded if is_refunded else payment_cancelled, **details)

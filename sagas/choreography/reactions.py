@@ -12,9 +12,9 @@ from django.utils import timezone
 
 from cloudmart.providers.operation import RemoteOperation
 from sagas.choreography.history import History
-from sagas.choreography.signals import FAILURES, OrderEvent
+from sagas.choreography.signals import FAILURES, OrderEvent, attempt_failed
 from sagas.engine.metrics import count_call, count_reaction
-from sagas.engine.style import Call, Settled
+from sagas.engine.style import Call, Settled, failed_attempts
 from sagas.models import Direction, Event, StepStatus
 
 Condition = Callable[[History], bool]
@@ -24,7 +24,7 @@ Condition = Callable[[History], bool]
 class Reaction:
     """A participant's reaction to one or more events: local, or with a provider's operation that it `calls` first.
 
-    A remote reaction is given the provider's response; None if there was nothing to call for.
+    A remote reaction is given the settled call; None if there was nothing to call for.
     """
 
     name: str
@@ -64,7 +64,9 @@ class Reaction:
             return
         call.operation.settle(call.intent, response.outcome)
         history.cause = event.pk
-        self.react(history, response)
+        for failure in failed_attempts(call, response):
+            history.publish(attempt_failed, **failure)
+        self.react(history, settled)
         history.mark_processed(event, self.name)
         transaction.on_commit(partial(count_call, history.order.saga_style, call, response))
 

@@ -15,6 +15,7 @@ from sagas.choreography.signals import (
     stock_reserved,
     stock_unavailable,
 )
+from sagas.engine.style import Settled
 from shipping import services
 
 
@@ -25,15 +26,15 @@ def is_ready_to_ship(history: History) -> bool:
 
 
 @reacts_to(stock_reserved, payment_completed, calls=services.arrange, only_if=is_ready_to_ship)
-def arrange_when_reserved_and_paid(history: History, response: ProviderResponse | None) -> None:
-    match response:
-        case ProviderResponse(outcome=Accepted(reference)):
-            history.publish(shipping_arranged, tracking_number=reference, attempts=response.attempts)
-        case ProviderResponse(outcome=Refused(error)):
-            history.publish(shipping_failed, error, attempts=response.attempts)
+def arrange_when_reserved_and_paid(history: History, settled: Settled | None) -> None:
+    match settled:
+        case Settled(response=ProviderResponse(outcome=Accepted())):
+            history.publish(shipping_arranged, **settled.details)
+        case Settled(response=ProviderResponse(outcome=Refused(error))):
+            history.publish(shipping_failed, error, **settled.details)
 
 
 @reacts_to(stock_unavailable, payment_failed, order_cancel_requested, order_timed_out, calls=services.cancel)
-def cancel_when_order_fails(history: History, response: ProviderResponse | None) -> None:
+def cancel_when_order_fails(history: History, settled: Settled | None) -> None:
     if not history.any_has_happened(shipping_failed, shipping_cancelled):
-        history.publish(shipping_cancelled)
+        history.publish(shipping_cancelled, **(settled.details if settled else {}))

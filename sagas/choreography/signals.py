@@ -36,6 +36,7 @@ payment_completed = OrderEvent(EventType.PAYMENT_COMPLETED, State.PAYMENT_COMPLE
 shipping_arranged = OrderEvent(EventType.SHIPPING_ARRANGED, State.SHIPPING_ARRANGED)
 stock_confirmed = OrderEvent(EventType.STOCK_CONFIRMED)
 order_completed = OrderEvent(EventType.ORDER_COMPLETED, State.COMPLETED)
+attempt_failed = OrderEvent(EventType.ATTEMPT_FAILED)
 
 stock_unavailable = OrderEvent(EventType.STOCK_UNAVAILABLE, State.COMPENSATION_STARTED)
 payment_failed = OrderEvent(EventType.PAYMENT_FAILED, State.COMPENSATION_STARTED)

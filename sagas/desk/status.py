@@ -6,6 +6,7 @@ from uuid import UUID
 from cloudmart.kernel.viewers import sees_everything
 from orders.selectors import find_order
 from sagas.choreography.signals import EVENTS
+from sagas.events import events_of
 from sagas.models import Event, SagaInstance, SagaStepLog, State
 from sagas.selectors import find_saga
 
@@ -26,7 +27,7 @@ def saga_status(order_id: UUID, viewer: Any) -> dict[str, Any]:
 
 def events_visible_to(viewer: Any, order_id: UUID) -> list[Event]:
     """Returns the events of an order in their order. Only operators see who did what."""
-    events = list(Event.objects.filter(aggregate_id=order_id).order_by("seq"))
+    events = events_of(order_id)
     if not sees_everything(viewer):
         for event in events:
             event.payload.pop("actor", None)

@@ -9,6 +9,7 @@ from cloudmart.kernel.errors import DomainError
 from cloudmart.kernel.order import OrderSnapshot
 from cloudmart.providers.calling import ProviderResponse
 from cloudmart.providers.operation import Intent, RemoteOperation
+from sagas.events import attempt_data
 from sagas.models import Direction
 
 
@@ -31,6 +32,26 @@ class Settled:
 
     call: Call
     response: ProviderResponse
+
+    @property
+    def details(self) -> dict[str, Any]:
+        """What is worth recording of the call, as JSON."""
+        details = self.call.operation.details(self.call.intent, self.response.outcome)
+        return {**details, "attempts": self.response.attempts}
+
+
+def failed_attempts(call: Call, response: ProviderResponse, error: str = "") -> list[dict[str, Any]]:
+    """Returns the data of an AttemptFailed event for each attempt that failed.
+
+    `error` is why the last attempt counts as failed if it has no error of its own.
+    """
+    attempts = response.all_attempts
+    errors = [*(attempt.error for attempt in attempts[:-1]), attempts[-1].error or error]
+    return [
+        attempt_data(call.operation.command, number, error, attempt.finished)
+        for number, (attempt, error) in enumerate(zip(attempts, errors, strict=True), start=1)
+        if error
+    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from shipping.models import Shipment
 
 class StepInline(ReadOnlyInline):
     model = SagaStepLog
-    fields = ["seq", "step", "direction", "attempt", "status", "state", "error", "started", "finished"]
+    fields = ["seq", "step", "direction", "attempt", "status", "state", "error", "detail", "started", "finished"]
 
 
 class ActionInline(ReadOnlyInline):

@@ -46,9 +46,11 @@ class AbandonInput(StrictSerializer):
 
 
 class StepOutput(serializers.ModelSerializer[SagaStepLog]):
+    detail = serializers.DictField()
+
     class Meta:
         model = SagaStepLog
-        fields = ["seq", "step", "direction", "attempt", "status", "state", "error", "started", "finished"]
+        fields = ["seq", "step", "direction", "attempt", "status", "state", "error", "detail", "started", "finished"]
 
 
 class EventOutput(serializers.ModelSerializer[Event]):

@@ -1,6 +1,7 @@
 """One transaction of an orchestrated saga: advance the cursor, take the moves of the plan, write the log."""
 
 from copy import copy
+from datetime import datetime
 from typing import Any
 
 from django.db import transaction
@@ -20,7 +21,7 @@ from sagas.engine.waiting import CANCELLATION_REQUESTED
 from sagas.errors import LeaseLost, SagaTimedOut
 from sagas.models import FINISHED, Direction, SagaInstance, State, StepStatus
 from sagas.orchestration.plan import Move, News, Plan, plan
-from sagas.orchestration.step_log import StepLog
+from sagas.orchestration.step_log import StepLog, detail_of
 from sagas.orchestration.workflow import Local, Remote, Step, Workflow
 
 CANCELLATION, DEADLINE = "cancel", "deadline"
@@ -98,7 +99,9 @@ class Execution:
     def compensate(self, name: str, error: DomainError) -> None:
         """Turns to compensation: because of the step of this name, a cancellation, or the deadline."""
         status = StepStatus.DONE if name == CANCELLATION else StepStatus.FAILED
-        self.log.add(name, Direction.DO, status, error=str(error))
+        commands = [step.command(Direction.DO) for step in self._workflow if step.name == name]
+        command = {"command": commands[0]} if commands else {}
+        self.log.add(name, Direction.DO, status, {**command, **error.as_json()}, error=str(error))
         self._fail(error)
 
     def take(self, moves: tuple[Move, ...]) -> Call | None:
@@ -122,7 +125,7 @@ class Execution:
                 return self._call(step, Direction.DO, intent)
         except DomainError as error:
             return error
-        self.log.add(step.name, Direction.DO, StepStatus.DONE, started=began)
+        self._log(step, Direction.DO, StepStatus.DONE, began)
         self._reach(step.reaches)
         return None
 
@@ -131,17 +134,21 @@ class Execution:
         if isinstance(step, Remote):
             if intent := step.undo.begin(self._order):
                 return self._call(step, Direction.UNDO, intent)
-            self.log.add(step.name, Direction.UNDO, StepStatus.SKIPPED)
+            self._log(step, Direction.UNDO, StepStatus.SKIPPED)
         elif step.undo:
             request = self._order.with_actor(self._saga.compensation_actor(self._failure))
             step.undo(request, (self._failure or {}).get("detail", ""))
-            self.log.add(step.name, Direction.UNDO, StepStatus.DONE, started=began)
+            self._log(step, Direction.UNDO, StepStatus.DONE, began)
         return None
 
     def _call(self, step: Remote, direction: Direction, intent: Intent[Any]) -> Call:
-        self.log.add(step.name, direction, StepStatus.STARTED)
         operation = step.do if direction == Direction.DO else step.undo
-        return Call(step.name, operation, intent, direction)
+        call = Call(step.name, operation, intent, direction)
+        self.log.add(step.name, direction, StepStatus.STARTED, detail_of(call))
+        return call
+
+    def _log(self, step: Step, direction: Direction, status: StepStatus, started: datetime | None = None) -> None:
+        self.log.add(step.name, direction, status, {"command": step.command(direction)}, started=started)
 
     def _reach(self, state: str) -> None:
         self.log.reaches(state)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -11,6 +12,7 @@ from django.utils import timezone
 from cloudmart.database.prepared import Insert
 from cloudmart.kernel.text import LONGEST_ERROR, storable
 from cloudmart.providers.calling import ProviderResponse
+from cloudmart.providers.outcomes import Outcome, Refused
 from sagas.engine.metrics import count_log
 from sagas.engine.style import Call
 from sagas.models import Direction, SagaInstance, SagaStepLog, StepStatus
@@ -29,6 +31,7 @@ class Line:
     attempt: int
     status: StepStatus
     error: str
+    detail: dict[str, Any]
     started: datetime
     finished: datetime | None
     state: str = ""
@@ -46,6 +49,7 @@ class StepLog:
         step: str,
         direction: Direction,
         status: StepStatus,
+        detail: dict[str, Any],
         *,
         attempt: int = 1,
         started: datetime | None = None,
@@ -64,6 +68,7 @@ class StepLog:
                 attempt=attempt,
                 status=status,
                 error=storable(error, LONGEST_ERROR),
+                detail=detail,
                 started=started or now,
                 finished=None if status == StepStatus.STARTED else finished or now,
             )
@@ -77,6 +82,7 @@ class StepLog:
                 call.name,
                 call.direction,
                 status if is_last else StepStatus.FAILED,
+                detail_of(call, response.outcome if is_last else None),
                 attempt=number,
                 started=attempt.started,
                 finished=attempt.finished,
@@ -96,3 +102,9 @@ class StepLog:
         """Adds the lines to the saga's log, and counts them once they are committed."""
         INSERT(*self._lines)
         transaction.on_commit(partial(count_log, self._saga.saga_type, self._lines))
+
+
+def detail_of(call: Call, outcome: Outcome | None = None) -> dict[str, Any]:
+    """Returns what the log says of a provider call and its outcome."""
+    refusal = outcome.error.as_json() if isinstance(outcome, Refused) else {}
+    return {"command": call.operation.command, **call.operation.details(call.intent, outcome), **refusal}

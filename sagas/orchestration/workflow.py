@@ -9,7 +9,7 @@ from cloudmart.providers.operation import RemoteOperation
 from inventory import services as inventory
 from orders import services as orders
 from payments import services as payments
-from sagas.models import State
+from sagas.models import Direction, State
 from shipping import services as shipping
 
 
@@ -24,7 +24,12 @@ class Local:
     do: Callable[[OrderSnapshot], None]
     undo: Callable[[Basket, str], None] | None = None
     """Takes the order's books with who undoes it, and the reason. None if another step's undo covers it."""
+    commands: tuple[str, ...]
+    """The names of `do` and, if there is one, of `undo` in the log."""
     reaches: State
+
+    def command(self, direction: Direction) -> str:
+        return self.commands[direction == Direction.UNDO]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +40,9 @@ class Remote:
     do: RemoteOperation[Any, Any]
     undo: RemoteOperation[Any, Any]
     reaches: State
+
+    def command(self, direction: Direction) -> str:
+        return (self.undo if direction == Direction.UNDO else self.do).command
 
 
 Step = Local | Remote
@@ -48,11 +56,21 @@ def complete(order: OrderSnapshot) -> None:
 
 
 ORDER_WORKFLOW: Workflow = (
-    Local(name="create_order", do=orders.create_order, undo=orders.cancel_order, reaches=State.ORDER_CREATED),
     Local(
-        name="reserve_stock", do=inventory.reserve_stock, undo=inventory.release_stock, reaches=State.STOCK_RESERVED
+        name="create_order",
+        do=orders.create_order,
+        undo=orders.cancel_order,
+        commands=("CreateOrder", "CancelOrder"),
+        reaches=State.ORDER_CREATED,
+    ),
+    Local(
+        name="reserve_stock",
+        do=inventory.reserve_stock,
+        undo=inventory.release_stock,
+        commands=("ReserveStock", "ReleaseStock"),
+        reaches=State.STOCK_RESERVED,
     ),
     Remote(name="process_payment", do=payments.charge, undo=payments.refund, reaches=State.PAYMENT_COMPLETED),
     Remote(name="arrange_shipping", do=shipping.arrange, undo=shipping.cancel, reaches=State.SHIPPING_ARRANGED),
-    Local(name="complete_order", do=complete, reaches=State.COMPLETED),
+    Local(name="complete_order", do=complete, commands=("CompleteOrder",), reaches=State.COMPLETED),
 )

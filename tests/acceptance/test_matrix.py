@@ -46,6 +46,7 @@ route                              method  anonymous  other  owner  staff  opera
 /orders/{order_id}/confirm         POST          401    404    200    403       200  orders.place_order_for_others
 /orders/{order_id}/cancel          POST          401    404    200    403       200  sagas.cancel_saga
 /orders/{order_id}/cancel          PUT           401    404    200    403       200  sagas.cancel_saga
+/orders/{order_id}/events          GET           401    404    200    200       200  -
 
 /saga/start                        POST          401    201    201    403       201  orders.place_order_for_others
 /saga/{order_id}/status            GET           401    404    200    200       200  -

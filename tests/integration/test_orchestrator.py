@@ -1,5 +1,7 @@
 """The orchestrator over made-up workflows: what it stores, and what it does when a step fails or a lease is lost."""
 
+from functools import partial
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -26,6 +28,7 @@ STATES = [State.ORDER_CREATED, State.STOCK_RESERVED, State.PAYMENT_COMPLETED, St
 class Operation(RemoteOperation):
     """A provider operation that is a function, and asks for nothing unless `is_needed()`."""
 
+    command = "Ask"
     unavailable = DomainError
 
     def __init__(self, call, is_needed=lambda: True, undoes=False):
@@ -56,7 +59,12 @@ class Diary(list):
                 raise DomainError
             self.append(("do", name))
 
-        return Local(name=name, do=do, undo=lambda order, reason: self.append(("undo", name)), reaches=reaches)
+        commands = (f"Do {name}", f"Undo {name}")
+        undo = partial(self._note_undo, name)
+        return Local(name=name, do=do, undo=undo, commands=commands, reaches=reaches)
+
+    def _note_undo(self, name, order, reason):
+        self.append(("undo", name))
 
     def remote(self, name, reaches, do=None, undo=None):
         def call():

@@ -18,7 +18,8 @@ def step(number, is_remote):
     state = FORWARD[min(1 + number, 4)]
     if is_remote:
         return Remote(name=f"step{number}", do=SimpleNamespace(), undo=SimpleNamespace(), reaches=state)
-    return Local(name=f"step{number}", do=lambda order: None, undo=lambda request, reason: None, reaches=state)
+    step = {"name": f"step{number}", "commands": (f"Do{number}", f"Undo{number}"), "reaches": state}
+    return Local(do=lambda order: None, undo=lambda request, reason: None, **step)
 
 
 workflows = st.lists(st.booleans(), min_size=1, max_size=8).map(
