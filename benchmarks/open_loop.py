@@ -4,15 +4,13 @@ An order's latency counts from when it was due, not from when it was sent. So a 
 for every order that had to wait, which a closed loop hides ("coordinated omission").
 """
 
-import json
 import random
 import time
 from collections.abc import Sequence
-from http.client import HTTPConnection, HTTPException
-from select import select
 from threading import Thread
 
-from benchmarks.server import TIMEOUT, Server
+from benchmarks.connection import Connection
+from benchmarks.server import Server
 from benchmarks.window import Window
 
 HEAD_START = 0.2
@@ -36,15 +34,14 @@ class Client(Thread):
 
     def __init__(self, port: int, token: str, style: str, books: int, due: Sequence[float], begin: float) -> None:
         super().__init__(daemon=True)
-        self._connection = HTTPConnection("127.0.0.1", port, timeout=TIMEOUT)
-        self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        self._connection = Connection(port, token)
         self._style, self._books, self._due, self._begin = style, books, due, begin
         self.latencies: list[float] = []
         self.not_2xx = 0
 
     def run(self) -> None:
         if self._due:
-            self._connection.connect()
+            self._connection.open()
         for due in self._due:
             time.sleep(max(0.0, self._begin + due - time.monotonic()))
             if not self._order():
@@ -56,20 +53,7 @@ class Client(Thread):
         """Orders one copy of a random book. Returns True if the status was 2xx."""
         book_id = f"made-up-{random.randint(1, self._books):07}"
         order = {"book_id": book_id, "quantity": 1, "payment_method": "credit_card", "saga": self._style}
-        self._reconnect_if_closed()
-        try:
-            self._connection.request("POST", "/orders", json.dumps(order).encode(), self._headers)
-            response = self._connection.getresponse()
-            response.read()
-        except (OSError, HTTPException):
-            self._connection.close()
-            return False
-        return 200 <= response.status < 300
-
-    def _reconnect_if_closed(self) -> None:
-        """Discards a connection that the server has closed because it was idle. The next request makes a new one."""
-        if self._connection.sock and select([self._connection.sock], [], [], 0)[0]:
-            self._connection.close()
+        return self._connection.post("/orders", order).is_2xx
 
 
 def measure_open_loop(
