@@ -1,6 +1,6 @@
 # Every target sets up what it needs; the work is in bin/.
 
-.PHONY: help run demo test crash-test fuzz lint format lock bench bench-growth bench-stock bench-audit bench-admin
+.PHONY: help run demo test crash-test fuzz lint format lock report bench bench-growth bench-stock bench-audit bench-admin
 .NOTPARALLEL:
 
 help: ## List the targets
@@ -33,6 +33,9 @@ lock: ## Update requirements.lock after a change of requirements.txt (ARGS=--upg
 	@bin/setup dev
 	@.venv/bin/uv pip compile requirements.txt --universal --python-version 3.11 --generate-hashes --no-annotate \
 	  --custom-compile-command "make lock" --output-file requirements.lock --quiet $(ARGS)
+
+report: ## Measure 50 users under failures, and fail if a promised figure is missed (ARGS="--seconds 10 --rounds 1")
+	@bin/bench report $(ARGS)
 
 bench: ## Measure orders per second and response times on a throwaway MariaDB or MySQL (ARGS="--rounds 5")
 	@bin/bench $(ARGS)

@@ -3,9 +3,7 @@
 import argparse
 import os
 import signal
-import subprocess
 import sys
-from typing import Any
 
 from benchmarks.closed_loop import measure_closed_loop
 from benchmarks.database import Watch
@@ -13,7 +11,7 @@ from benchmarks.floor import measure_floor
 from benchmarks.loads import BOOKS, FLOOR, STYLES, Case, Sample, all_loads, cases_of
 from benchmarks.open_loop import measure_open_loop
 from benchmarks.promises import goals, promises, rows
-from benchmarks.server import PLAIN, ROOT, THROTTLED, Server, environment, manage, serving
+from benchmarks.server import PLAIN, THROTTLED, Server, audit, exit_on_sigterm, manage, serving
 from benchmarks.table import aligned, table
 from benchmarks.window import Window
 
@@ -72,15 +70,6 @@ def prepare() -> str:
     return manage("issue_token", "tanaka").strip()
 
 
-def audit() -> list[str]:
-    """Runs `manage.py audit` over everything that was measured. Returns the lines of what does not hold."""
-    command = [sys.executable, "manage.py", "audit"]
-    settings = environment({**PLAIN, "AUDIT_GRACE": "0"})
-    audit = subprocess.run(command, cwd=ROOT, env=settings, capture_output=True, text=True)
-    failed = [line for line in audit.stdout.splitlines() if not line.startswith("ok ")]
-    return failed or [audit.stderr] * (audit.returncode != 0)
-
-
 def options_from(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
     parser.add_argument("--seconds", type=int, default=5, help="of each window (default: 5)")
@@ -88,11 +77,6 @@ def options_from(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--clients", type=int, default=16, help="of the loads that are not for 50 (default: 16)")
     parser.add_argument("--server", choices=("granian", "granian-wsgi", "gunicorn"), default="granian")
     return parser.parse_args(arguments)
-
-
-def exit_on_sigterm(*_: Any) -> None:
-    """Ends the process like Ctrl-C does, so that the servers are stopped too."""
-    sys.exit(143)
 
 
 def main() -> int:
@@ -110,7 +94,7 @@ def main() -> int:
     print(table(benchmark.cases))
     print("\n" + aligned(rows("promise", figures, "kept", "MISSED"), left=4))
     print("\n" + aligned(rows("goal", goals(benchmark.cases), "reached", "not reached"), left=4))
-    problems = watch.problems() + audit()
+    problems = watch.problems() + audit(PLAIN)
     print("\n" + ("\n".join(problems) or "Every copy is accounted for, and the audit is clean."))
     return 1 if problems or not all(figure.is_kept for figure in figures) else 0
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
+from typing import Any
 
 from benchmarks.processes import descendants_of, free_port, kill, resident_memory
 
@@ -99,6 +100,24 @@ def manage(*arguments: str) -> str:
     return subprocess.run(
         command, check=True, cwd=ROOT, env=environment(PLAIN), stdout=subprocess.PIPE, text=True
     ).stdout
+
+
+def audit(settings: Mapping[str, str]) -> list[str]:
+    """Runs `manage.py audit` without a time of grace. Returns the lines of what does not hold."""
+    audit = subprocess.run(
+        [sys.executable, "manage.py", "audit"],
+        cwd=ROOT,
+        env=environment({**settings, "AUDIT_GRACE": "0"}),
+        capture_output=True,
+        text=True,
+    )
+    failed = [line for line in audit.stdout.splitlines() if not line.startswith("ok ")]
+    return failed or [audit.stderr] * (audit.returncode != 0)
+
+
+def exit_on_sigterm(*_: Any) -> None:
+    """Ends the process like Ctrl-C does, so that the servers are stopped too."""
+    sys.exit(143)
 
 
 def environment(settings: Mapping[str, str]) -> dict[str, str]:
