@@ -4,14 +4,17 @@ import argparse
 import os
 import signal
 import sys
+from pathlib import Path
 
 from benchmarks.closed_loop import measure_closed_loop
 from benchmarks.database import Watch
 from benchmarks.floor import measure_floor
 from benchmarks.loads import BOOKS, FLOOR, STYLES, Case, Sample, all_loads, cases_of
 from benchmarks.open_loop import measure_open_loop
+from benchmarks.processes import machine
 from benchmarks.promises import goals, promises, rows
-from benchmarks.server import PLAIN, THROTTLED, Server, audit, exit_on_sigterm, manage, serving
+from benchmarks.results import write_json
+from benchmarks.server import PLAIN, ROOT, THROTTLED, Server, audit, exit_on_sigterm, manage, serving
 from benchmarks.table import aligned, table
 from benchmarks.window import Window
 
@@ -76,6 +79,9 @@ def options_from(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3, help="each measures every case once (default: 3)")
     parser.add_argument("--clients", type=int, default=16, help="of the loads that are not for 50 (default: 16)")
     parser.add_argument("--server", choices=("granian", "granian-wsgi", "gunicorn"), default="granian")
+    parser.add_argument(
+        "--json", type=Path, default=ROOT / "reports" / "bench.json", help="default: reports/bench.json"
+    )
     return parser.parse_args(arguments)
 
 
@@ -96,6 +102,8 @@ def main() -> int:
     print("\n" + aligned(rows("goal", goals(benchmark.cases), "reached", "not reached"), left=4))
     problems = watch.problems() + audit(PLAIN)
     print("\n" + ("\n".join(problems) or "Every copy is accounted for, and the audit is clean."))
+    write_json(options.json, benchmark.cases, problems, machine(watch.version()))
+    print(f"\nWritten: {os.path.relpath(options.json)}")
     return 1 if problems or not all(figure.is_kept for figure in figures) else 0
 
 

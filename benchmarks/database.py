@@ -67,6 +67,11 @@ class Watch:
         if self._number("SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE()"):
             raise SystemExit("This database has tables already. Give the benchmarks an empty one; bin/bench does.")
 
+    def version(self) -> str:
+        """Returns the name and version of the server, such as `MariaDB 10.11.6`."""
+        (version,) = self._row("SELECT VERSION()")
+        return f"{'MariaDB' if 'MariaDB' in version else 'MySQL'} {version.partition('-')[0]}"
+
     def counts_when_finished(self, timeout: float = 30) -> Counts:
         """Waits until every order is finished. Returns the counters. Raises SystemExit after `timeout` seconds."""
         deadline = time.monotonic() + timeout

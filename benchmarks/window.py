@@ -18,4 +18,4 @@ class Window:
 
 def percentile(ascending: Sequence[float], share: float) -> float:
     """Returns the smallest of these values that `share` (0 to 1) of them do not exceed."""
-    return ascending[max(0, ceil(len(ascending) * share) - 1)]
+    return ascending[max(0, ceil(round(len(ascending) * share, 9)) - 1)]

@@ -1,7 +1,5 @@
 """Runs the load on a shop, and gathers what was measured."""
 
-import os
-import platform
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -14,6 +12,7 @@ from django.core.management import call_command
 from django.db import connection
 
 from benchmarks.loads import BOOKS, STYLES
+from benchmarks.processes import machine
 from benchmarks.report.calls import calls_of_orders
 from benchmarks.report.document import Load, Report
 from benchmarks.report.endings import courses, endings, strangers
@@ -110,11 +109,10 @@ def all_figures(
 
 def load_of(options: Options) -> Load:
     version = ".".join(map(str, connection.get_database_version()))
-    cores = len(os.sched_getaffinity(0))
     return Load(
         users=options.users,
         orders_per_minute=options.rate * 60,
         seconds=options.seconds * options.rounds,
-        machine=f"{cores} cores, {connection.display_name} {version}, Python {platform.python_version()}",
+        machine=machine(f"{connection.display_name} {version}"),
         measured_at=datetime.now(UTC).strftime("%Y-%m-%d"),
     )

@@ -1,5 +1,6 @@
 """The pure parts of the benchmarks: percentiles, the schedule of the open loop, and promises."""
 
+import json
 import random
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,6 +13,7 @@ from benchmarks.database import Counts
 from benchmarks.loads import CROWD, CROWD_MINUTE, FLOOR, MANY_BOOKS, STYLES, WITH_KEYS, Sample, all_loads, cases_of
 from benchmarks.open_loop import Client, schedule
 from benchmarks.promises import goals, promises
+from benchmarks.results import write_json
 from benchmarks.table import table
 from benchmarks.window import Window, percentile
 
@@ -147,3 +149,16 @@ def test_a_goal_is_the_median_of_the_rounds(cases):
 def test_the_table_has_a_row_for_every_case(cases):
     _, *rows = table(cases).splitlines()
     assert [row.split("  ")[0] for row in rows] == [load for load, _ in cases]
+
+
+def test_the_json_has_every_case_with_its_percentiles_and_the_promises(cases, tmp_path):
+    cases[CROWD, STYLES[0]].samples = [Sample(Window(100.0, range(1, 101)), Counts(100, 3000, 300), memory=90.0)]
+    cases[CROWD, STYLES[1]].samples = [Sample(Window(0.0, []), Counts(0, 0, 0), memory=90.0)]
+    write_json(tmp_path / "new" / "bench.json", cases, ["1 copies still reserved"], "2 cores")
+    content = json.loads((tmp_path / "new" / "bench.json").read_text())
+    by_case = {(case["load"], case["subject"]): case for case in content["cases"]}
+    assert by_case.keys() == cases.keys()
+    assert by_case[CROWD, STYLES[0]]["percentiles"] == [1, *range(1, 101)]
+    assert by_case[CROWD, STYLES[1]]["percentiles"] == []
+    assert [promise["is_kept"] for promise in content["promises"]].count(False) == 1
+    assert content["problems"] == ["1 copies still reserved"]
