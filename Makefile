@@ -1,10 +1,10 @@
 # Every target sets up what it needs; the work is in bin/.
 
-.PHONY: help run demo test crash-test fuzz lint format lock report bench bench-growth bench-stock bench-audit bench-admin
+.PHONY: help run demo test crash-test fuzz lint format lock report notebook check-notebook locust coverage bench bench-growth bench-stock bench-audit bench-admin
 .NOTPARALLEL:
 
 help: ## List the targets
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 13
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
 
 run: ## Serve CloudMart with demo data on http://127.0.0.1:8000 (PORT=...)
 	@bin/run
@@ -36,6 +36,18 @@ lock: ## Update requirements.lock after a change of requirements.txt (ARGS=--upg
 
 report: ## Measure 50 users under failures, and fail if a promised figure is missed (ARGS="--seconds 10 --rounds 1")
 	@bin/bench report $(ARGS)
+
+notebook: ## Run notebooks/performance.ipynb with the newest figures of report and bench, and save it
+	@bin/notebook
+
+check-notebook: ## Run the notebook with the figures in notebooks/data, and save nothing
+	@bin/notebook check
+
+locust: ## Put a load of your own on a running server, in the browser (HOST=..., ARGS="--headless -u 10 -t 30s")
+	@bin/locust $(ARGS)
+
+coverage: ## Run the tests on SQLite, and list the lines that none of them reaches; htmlcov/ shows them
+	@bin/coverage $(ARGS)
 
 bench: ## Measure orders per second and response times on a throwaway MariaDB or MySQL (ARGS="--rounds 5")
 	@bin/bench $(ARGS)
