@@ -41,7 +41,7 @@ from inventory.stock import EventType, Stock, StockChange  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[1]
 BEGINNING = datetime(2020, 1, 1, tzinfo=UTC)
-SHORT, LONG = "short-history", "long-history"
+SHORT, LONG, HELD = "short-history", "long-history", "long-held"
 BUYERS = 3
 BATCH = 5000
 
@@ -49,15 +49,21 @@ reserve_stock = durable(services.reserve_stock)
 confirm_stock = durable(services.confirm_stock)
 
 
-def sales(book_id: str, events: int) -> Iterator[StockEvent]:
-    """A history of events, a second apart: a thousand copies arrive, then single ones are reserved and sold."""
-    stock = Stock()
+def sales(book_id: str, events: int, kept: int = 0) -> Iterator[StockEvent]:
+    """A history of events, a second apart: a thousand copies arrive, then single ones are reserved and sold.
+
+    The first `kept` copies that are reserved stay so.
+    """
+    stock, reservation = Stock(), new_id()
     for number in range(events):
-        if stock.reserved:
+        if stock.reserved > kept:
             change = stock.confirm(1)
+        elif stock.available:
+            change, reservation = stock.reserve(1), new_id()
         else:
-            change = stock.reserve(1) if stock.available else StockChange(EventType.STOCK_ADDED, 1000, 0)
+            change = StockChange(EventType.STOCK_ADDED, 1000, 0)
         stock = stock.after(change)
+        ids = {"reservation_id": reservation, "order_id": reservation} if change.reserved_delta else {}
         yield StockEvent(
             shelf_id=book_id,
             version=stock.version,
@@ -67,6 +73,7 @@ def sales(book_id: str, events: int) -> Iterator[StockEvent]:
             on_hand_after=stock.on_hand,
             reserved_after=stock.reserved,
             happened_at=BEGINNING + timedelta(seconds=number),
+            **ids,
         )
 
 
@@ -84,10 +91,10 @@ def add_book(book_id: str, copies: int = 0) -> None:
         services.add_stock(book_id, copies)
 
 
-def add_history(book_id: str, events: int) -> None:
-    """Adds a book with this number of events."""
+def add_history(book_id: str, events: int, kept: int = 0) -> None:
+    """Adds a book with this number of events, of which the first `kept` reservations stay."""
     add_book(book_id)
-    for batch in in_batches(sales(book_id, events)):
+    for batch in in_batches(sales(book_id, events, kept)):
         durable(StockEvent.objects.bulk_create)(batch)
     last = batch[-1]
     InventoryRecord.objects.filter(pk=book_id).update(
@@ -144,6 +151,14 @@ def compare_histories(events: int, times: int) -> None:
     began = time.perf_counter()
     (replay,) = replayed(InventoryRecord.objects.filter(pk=LONG))
     print(f"replayed at {replay.newest / (time.perf_counter() - began):,.0f} events a second")
+
+
+def look_back_far(events: int, times: int) -> None:
+    """Measures the stock as of the end of a history whose first reservation is still live: all of it is read."""
+    add_history(HELD, events, kept=1)
+    moment = BEGINNING + timedelta(seconds=events)
+    seen = sorted(milliseconds(lambda: inventory_at(HELD, moment)) for _ in range(times))
+    print(f"as of {events:,} events after the oldest live reservation: {median(seen):,.0f} ms")
 
 
 # --- Many reservations that expire at once ----------------------------------------------------------
@@ -219,6 +234,9 @@ def expire_much(books: int, reservations: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="benchmarks.stock", description=__doc__)
     parser.add_argument("--events", type=int, default=1_000_000, help="in the long history (default: 1,000,000)")
+    parser.add_argument(
+        "--held-for", type=int, default=100_000, help="events after a live reservation (default: 100,000)"
+    )
     parser.add_argument("--times", type=int, default=300, help="measurements of each act (default: 300)")
     parser.add_argument("--holds", type=int, default=100_000, help="that expire at once (default: 100,000)")
     parser.add_argument("--books", type=int, default=1000, help="books that they are spread over (default: 1000)")
@@ -228,6 +246,7 @@ def main() -> None:
     call_command("migrate", verbosity=0)
     print(f"{connection.display_name} {'.'.join(map(str, connection.get_database_version()))}")
     compare_histories(options.events, options.times)
+    look_back_far(options.held_for, 10)
     expire_much(options.books, options.holds)
 
 

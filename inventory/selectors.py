@@ -1,25 +1,29 @@
 """Reads of the stock. They take no locks: only a reservation guarantees copies."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, F, Max, OuterRef, QuerySet, Subquery, Sum
+from django.db.models import CharField, Count, F, Max, OuterRef, QuerySet, Subquery, Sum
 from django.db.models.expressions import Combinable
-from django.db.models.functions import Coalesce
+from django.db.models.functions import Cast, Coalesce
 
 from cloudmart.database.clock import READ_AT
 from cloudmart.database.prepared import Select
 from cloudmart.kernel.order import Basket
 from inventory.errors import BookArchived, OutOfStock
+from inventory.holds import holds_after
 from inventory.models import InventoryRecord, InventoryView, Reservation, StockEvent, by_code
 from inventory.projector import catch_up
 from inventory.stock import Stock, shortages_of
 
 MOST_DRAWN = 300
 """The approximate number of events in a chart."""
+
+FIRST_PAGE, LARGEST_PAGE = 100, 10_000
+"""Events read at a time, to find the reservations of a past moment."""
 
 NUMBERS = ("title", "price", "archived", "total_quantity", "reserved_quantity", "available_quantity")
 """The columns shown of a book."""
@@ -136,7 +140,7 @@ def sample_of(book_id: str, version: int) -> list[StockEvent]:
 
 
 def inventory_at(book_id: str, moment: datetime) -> dict[str, Any]:
-    """A book's stock after its last event up to `moment`. Raises UnknownBook.
+    """A book's stock and reservations after its last event up to `moment`. Raises UnknownBook.
 
     Reservations count until the ledger has returned their copies, also past their expiry. The first query seeks only
     the time: asked for the event itself, MariaDB scans from the newest event.
@@ -154,7 +158,37 @@ def inventory_at(book_id: str, moment: datetime) -> dict[str, Any]:
         "available_quantity": stock.available,
         "as_of": moment,
         "version": stock.version,
+        "reservations": _holds_at(book_id, stock.version, stock.reserved),
     }
+
+
+def _holds_at(book_id: str, version: int, reserved: int) -> list[dict[str, Any]]:
+    """The reservations that held `reserved` copies of the book after its event `version`, the oldest first."""
+    held = {hold.version: hold.copies for hold in holds_after(_changes_back_from(book_id, version), reserved)}
+    events = StockEvent.objects.filter(shelf=book_id, version__in=held).order_by("version")
+    return [
+        {
+            "reservation_id": event.reservation_id,
+            "order_id": event.order_id,
+            "quantity": held[event.version],
+            "held_since": event.happened_at,
+        }
+        for event in events
+    ]
+
+
+def _changes_back_from(book_id: str, version: int) -> Iterator[tuple[int, str, int]]:
+    """Yields the changes of a book's reservations up to this version, newest first, read in ever larger pages.
+
+    Each page is sorted here: asked for the newest first, MariaDB scans from the newest event of the book. The id of a
+    reservation stays text, which is read in a tenth of the time.
+    """
+    changes = StockEvent.objects.filter(shelf=book_id).exclude(reserved_delta=0).order_by()
+    columns = changes.values_list("version", Cast("reservation_id", CharField()), "reserved_delta")
+    page = FIRST_PAGE
+    while version > 0:
+        yield from sorted(columns.filter(version__lte=version, version__gt=version - page), reverse=True)
+        version, page = version - page, min(2 * page, LARGEST_PAGE)
 
 
 def inventory_of(book_id: str) -> dict[str, Any]:

@@ -119,18 +119,40 @@ class HoldOutput(serializers.ModelSerializer[Reservation]):
 
     class Meta:
         model = Reservation
-        fields = ["quantity", "expires_at"]
+        fields = ["quantity", "held_since", "expires_at"]
 
 
 class ReservationOutput(serializers.ModelSerializer[Reservation]):
     """A live reservation, for operators."""
 
-    reservation_id = serializers.UUIDField(source="id", required=False)
-    order_id = serializers.UUIDField(required=False)
+    reservation_id = serializers.UUIDField(source="id")
+    order_id = serializers.UUIDField()
 
     class Meta:
         model = Reservation
-        fields = ["reservation_id", "order_id", "quantity", "expires_at"]
+        fields = ["reservation_id", "order_id", "quantity", "held_since", "expires_at"]
+
+
+class PastHoldOutput(serializers.Serializer[Any]):
+    """A reservation that was live at a time in the past, without its order."""
+
+    quantity = serializers.IntegerField()
+    held_since = serializers.DateTimeField()
+
+
+class OperatorPastHoldOutput(PastHoldOutput):
+    """A reservation that was live at a time in the past, for operators."""
+
+    reservation_id = serializers.UUIDField()
+    order_id = serializers.UUIDField()
+
+
+class AnyHoldOutput(PastHoldOutput):
+    """A live reservation. Only operators see its order; `expires_at` is shown of the present ones."""
+
+    reservation_id = serializers.UUIDField(required=False)
+    order_id = serializers.UUIDField(required=False)
+    expires_at = serializers.DateTimeField(required=False)
 
 
 class HeldOutput(serializers.ModelSerializer[Reservation]):
@@ -229,6 +251,11 @@ class InventoryThenOutput(serializers.Serializer[Any]):
     available_quantity = serializers.IntegerField()
     as_of = serializers.DateTimeField()
     version = serializers.IntegerField()
+    reservations = PastHoldOutput(many=True)
+
+
+class OperatorInventoryThenOutput(InventoryThenOutput):
+    reservations = OperatorPastHoldOutput(many=True)
 
 
 @extend_schema_serializer(
@@ -238,10 +265,10 @@ class InventoryThenOutput(serializers.Serializer[Any]):
     ]
 )
 class InventoryNowOrThenOutput(InventoryThenOutput):
-    """With `as_of`: `as_of` and `version`. Without: `price`, `archived` and `reservations`."""
+    """With `as_of`: `as_of` and `version`. Without: `price` and `archived`."""
 
     price = serializers.IntegerField(required=False)
     archived = serializers.BooleanField(required=False)
-    reservations = ReservationOutput(many=True, required=False)
+    reservations = AnyHoldOutput(many=True)
     as_of = serializers.DateTimeField(required=False)
     version = serializers.IntegerField(required=False)

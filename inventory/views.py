@@ -57,14 +57,20 @@ class Inventory(APIView):
     )
     @refuses(UnknownBook)
     def get(self, request: Request, book_id: str) -> Response:
-        """Total, reserved and available copies. Only operators see which orders have reservations.
+        """Total, reserved and available copies, and the live reservations. Only operators see their orders.
 
-        With `as_of`, the stock at that time. Reservations count until the history has returned their copies.
+        With `as_of`, the stock and its reservations at that time. They count until the history has returned their
+        copies, also past their expiry.
         """
-        if moment := serializers.WhenInput.read_query(request).get("as_of"):
-            return Response(serializers.InventoryThenOutput(inventory_at(book_id, moment)).data)
-        shape = serializers.OperatorInventoryOutput if sees_everything(request.user) else serializers.InventoryOutput
-        return Response(shape(inventory_of(book_id)).data)
+        moment = serializers.WhenInput.read_query(request).get("as_of")
+        now, then = (
+            (serializers.OperatorInventoryOutput, serializers.OperatorInventoryThenOutput)
+            if sees_everything(request.user)
+            else (serializers.InventoryOutput, serializers.InventoryThenOutput)
+        )
+        if moment:
+            return Response(then(inventory_at(book_id, moment)).data)
+        return Response(now(inventory_of(book_id)).data)
 
 
 @refuses(UnknownBook)

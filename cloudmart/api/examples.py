@@ -218,10 +218,12 @@ HOLD: dict[str, Any] = {
     "quantity": 1,
     "expires_at": "2026-11-21T09:15:00.878752Z",
 }
+OF_ORDER = {"order_id": ORDER, "held_since": CREATED}
 STOCK_AT_TIME_EXAMPLE: dict[str, Any] = {
     **{name: value for name, value in STOCK_EXAMPLE.items() if name not in {"price", "archived"}},
     "as_of": CREATED,
     "version": 2,
+    "reservations": [{"reservation_id": HOLD["reservation_id"], "quantity": 1, **OF_ORDER}],
 }
 STOCK_EVENT_EXAMPLE: dict[str, Any] = {
     "version": 2,
@@ -237,7 +239,7 @@ STOCK_EVENT_EXAMPLE: dict[str, Any] = {
     "reason": "",
     "actor": "",
 }
-STOCK_WITH_RESERVATIONS_EXAMPLE = {**STOCK_EXAMPLE, "reservations": [{**HOLD, "order_id": ORDER}]}
+STOCK_WITH_RESERVATIONS_EXAMPLE = {**STOCK_EXAMPLE, "reservations": [{**HOLD, **OF_ORDER}]}
 RESERVATIONS_EXAMPLE = {"order_id": ORDER, "reservations": [{**HOLD, "book_id": "book-123", "status": "active"}]}
 ONE_COPY: dict[str, Any] = {"order_id": ORDER, "items": [{"book_id": "book-123", "quantity": 1}]}
 HOLD_IN_SHORT = request_example("One book in short", {"order_id": ORDER, "book_id": "book-123", "quantity": 1})

@@ -7,7 +7,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from inventory.models import StockEvent
-from inventory.selectors import inventory_at
+from inventory.selectors import FIRST_PAGE, inventory_at
+from tests.committed import expire_reservations, let_reservations_expire
 from tests.conftest import signed_in
 
 NUMBERS = ("total_quantity", "reserved_quantity", "available_quantity")
@@ -53,6 +54,65 @@ def test_the_stock_as_of_a_time_is_what_was_shown_then(clerk, walk):
     assert numbers(clerk.get("/inventory/book-123", {"as_of": "2000-01-01T00:00:00+09:00"}).json()) == (0, 0, 0)
 
 
+def holds(client, **query):
+    """Returns order and copies of each reservation that is shown of the book."""
+    shown = client.get("/inventory/book-123", query).json()["reservations"]
+    return [(hold["order_id"], hold["quantity"]) for hold in shown]
+
+
+@pytest.fixture
+def shown(clerk, api, shelve):
+    """Reserves, changes, releases, sells and returns copies; returns what was shown of the holds after each event."""
+    shelve("book-123", 100)
+    seen = {}
+
+    def see():
+        event = StockEvent.objects.latest("version")
+        seen[event.version] = (event.happened_at.isoformat(), sorted(holds(clerk)))
+
+    def act(response):
+        assert response.status_code in {200, 201}, response.json()
+        see()
+        return response.json()
+
+    first, second = ("01a1fc13-06f4-71f7-ac05-df3857a063f2", "01a1fc13-06f5-71f7-ac05-df3857a063f2")
+    see()
+    line = {"book_id": "book-123", "quantity": 2}
+    act(clerk.post("/inventory/reserve", {"order_id": first, "items": [line]}))
+    draft = api.post("/orders", {}).json()["order_id"]
+    act(api.post(f"/orders/{draft}/items", line))
+    act(api.post(f"/orders/{draft}/items", line))
+    act(clerk.post("/inventory/reserve", {"order_id": second, "items": [{**line, "quantity": 5}]}))
+    act(api.put(f"/orders/{draft}/items/book-123", {"quantity": 1}))
+    act(clerk.post("/inventory/release", {"order_id": first}))
+    act(clerk.post("/inventory/book-123/add_stock", {"quantity": 9}))
+    act(api.post(f"/orders/{draft}/confirm", {"payment_method": "credit_card"}))
+    act(api.post(f"/orders/{draft}/cancel"))
+    let_reservations_expire()
+    expire_reservations(10)
+    see()
+    return seen
+
+
+def test_the_holds_as_of_a_time_are_those_that_were_shown_then(clerk, shown):
+    assert len(shown) == 11 and shown[10][1] and not shown[11][1]
+    for version, (moment, then) in shown.items():
+        assert sorted(holds(clerk, as_of=moment)) == then, version
+        body = clerk.get("/inventory/book-123", {"as_of": moment}).json()
+        assert body["version"] == version
+        assert sum(hold["quantity"] for hold in body["reservations"]) == body["reserved_quantity"]
+
+
+def test_a_past_hold_says_since_when(clerk, shown):
+    (draft, *_) = clerk.get("/inventory/book-123", {"as_of": shown[6][0]}).json()["reservations"][1:]
+    assert draft["quantity"] == 1 and draft["held_since"] == shown[3][0].replace("+00:00", "Z")
+
+
+def test_customers_see_past_holds_without_their_orders(api, shown):
+    past = api.get("/inventory/book-123", {"as_of": shown[5][0]}).json()["reservations"]
+    assert [hold.keys() for hold in past] == [{"quantity", "held_since"}] * 3
+
+
 def test_the_history_has_actor_and_reason(clerk, walk):
     events = clerk.get("/inventory/book-123/events").json()["results"]
     assert [event["type"] for event in events] == [
@@ -96,26 +156,32 @@ def test_the_history_is_read_page_by_page(clerk, walk):
 
 
 def test_the_stock_as_of_a_time_is_found_by_an_index_seek(clerk, walk):
-    past, now = StockEvent.objects.get(version=1).happened_at, {"shelf_id": "book-123", "type": "StockAdjusted"}
+    """Its holds are read from the events back to the beginning of the oldest of them, and a page at most beyond."""
+    past = StockEvent.objects.get(version=1).happened_at
+    held = StockEvent.objects.get(version=4)
+    sale = {"shelf_id": "book-123", "on_hand_after": 97, "type": "ReservationConfirmed"}
+    keys = {"reservation_id": held.reservation_id, "order_id": held.order_id}
     StockEvent.objects.bulk_create(
         StockEvent(
-            **now,
+            **sale,
+            **keys,
             version=version,
             on_hand_delta=0,
-            reserved_delta=0,
-            on_hand_after=99,
-            reserved_after=2,
+            reserved_delta={6: -2, 3000: 1}.get(version, 0),
+            reserved_after=1 if version >= 3000 else 0,
             happened_at=past + timedelta(hours=version),
         )
         for version in range(6, 3006)
     )
-    for version in (2, 1500, 3005):
+    for version, holds in [(2, 1), (5, 1), (1500, 0), (3005, 1)]:
         moment = StockEvent.objects.get(version=version).happened_at
 
-        def look(moment=moment, version=version):
-            assert inventory_at("book-123", moment)["version"] == version
+        def look(moment=moment, version=version, holds=holds):
+            stock = inventory_at("book-123", moment)
+            assert (stock["version"], len(stock["reservations"])) == (version, holds)
 
-        assert rows_read(look) <= 5, "the book, the time, and the event"
+        holds_read = FIRST_PAGE + 1 + holds if holds else 0
+        assert rows_read(look) <= 5 + holds_read, "the book, the time, the event; a page of events, and each hold"
 
 
 def rows_read(act):
