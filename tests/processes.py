@@ -94,5 +94,6 @@ def listens(port: int) -> bool:
 
 
 def isolated(env: dict[str, str]) -> dict[str, str]:
-    """Returns `env` with a SECRET_KEY and magic tokens, but without the project's .env."""
-    return {"SECRET_KEY": "test", "ALLOW_MAGIC_TOKENS": "true", **env, "ENV_FILE": os.devnull}
+    """Returns `env` with a SECRET_KEY and magic tokens, but without the project's .env. Mails go nowhere."""
+    defaults = {"SECRET_KEY": "test", "ALLOW_MAGIC_TOKENS": "true", "EMAIL_URL": "dummymail://"}
+    return {**defaults, **env, "ENV_FILE": os.devnull}

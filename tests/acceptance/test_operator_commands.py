@@ -9,6 +9,7 @@ from django.test import Client
 from cloudmart.database.clock import DatabaseNow
 from cloudmart.providers.http_provider import ProviderMisused
 from cloudmart.providers.outcomes import OutcomeUnknown, ProviderUnavailable, Unknown
+from orders.mails.sending import send_due
 from orders.models import Order
 from payments.gateways.mock import MockGateway
 from payments.models import Payment
@@ -81,6 +82,7 @@ def actions():
 
 def assert_audit_holds(settings):
     settings.AUDIT_GRACE = timedelta(0)
+    send_due()
     assert [finding for finding in audit(limit=5) if not finding.holds] == []
 
 

@@ -12,6 +12,7 @@ from cloudmart.providers.odd_texts import WAYS
 from cloudmart.providers.outcomes import Accepted, OutcomeUnknown, ProviderUnavailable, Refused, Unknown
 from cloudmart.sandbox.knobs import Knobs
 from cloudmart.sandbox.server import Sandbox
+from orders.mails.sending import send_due
 from orders.models import Order
 from payments.errors import PaymentDeclined
 from payments.gateways.mock import MockGateway
@@ -60,6 +61,7 @@ def three_copies(shelve, settings):
 def assert_ends(order_id, end):
     """Asserts that the order has ended so, and that the audit finds nothing."""
     assert end_of(order_id) == end
+    send_due()
     assert [finding for finding in audit(limit=5) if not finding.holds] == []
 
 

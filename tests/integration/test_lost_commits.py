@@ -7,6 +7,7 @@ import pytest
 from django.db import connection
 
 from inventory.models import InventoryRecord
+from orders.mails.sending import send_due
 from orders.models import Order, SagaStyle
 from payments.gateways.port import gateway
 from payments.models import Payment
@@ -64,4 +65,5 @@ def test_an_order_is_placed_once_whichever_of_its_commits_is_lost(api, shelve, s
     placed = Order.objects.filter(status="completed").count()
     assert placed == cut == len(set(charges())) == Payment.objects.count() == Shipment.objects.count()
     assert InventoryRecord.objects.get().on_hand == 100 - placed
+    send_due()
     assert not [finding for finding in audit(limit=5) if not finding.holds]
