@@ -102,7 +102,7 @@ def test_make_demo_plays_in_a_shop_of_its_own(customer, shelve, tmp_path):
     done = subprocess.run([ROOT / "bin" / "demo"], env=environment, capture_output=True, text=True, check=True)
     story = done.stdout[done.stdout.index("Out of stock, seen by the saga") :]
     story = story[: story.index("Payment declined")]
-    for part in ("undo create_order", "StockUnavailable", "PaymentCancelled", "We could not complete your order"):
+    for part in ("OrderCreated", "StockUnavailable", "PaymentCancelled", "We could not complete your order"):
         assert part in story
     assert "在庫がな" in story
     assert rows_of_every_table() == before

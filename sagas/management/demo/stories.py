@@ -14,7 +14,7 @@ from orders.models import SagaStyle
 from sagas.desk.placing import place_order
 from sagas.desk.requests import OrderRequest, RequestedLine
 from sagas.management.demo.shop import book_id_of, customer_of
-from sagas.management.demo.timeline import end_of, timeline_of
+from sagas.management.demo.timeline import end_of, lines_of
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def play(story: Story, style: SagaStyle) -> Played:
         saga = place_order(request)
     except DomainError as refusal:
         return Played([f"[yellow]refused[/]: {refusal.detail}", *shortages(refusal), "nothing was stored"])
-    return Played([*timeline_of(saga), "", *end_of(saga)], list(mails_sent(story.shows_mail)), saga.order_id)
+    return Played([*lines_of(saga), "", *end_of(saga)], list(mails_sent(story.shows_mail)), saga.order_id)
 
 
 def shortages(refusal: DomainError) -> list[str]:

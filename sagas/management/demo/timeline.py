@@ -1,33 +1,53 @@
 """What has happened to an order, as lines to print."""
 
-from typing import Any
+from django.contrib.auth import get_user_model
 
 from orders.models import Order
 from sagas.desk.status import history_of
+from sagas.desk.timeline import Entry, timeline_of
+from sagas.events import EventType
 from sagas.models import Event, SagaInstance
 
-MARKS = {"done": "[green]✓[/]", "failed": "[red]✗[/]", "started": "…", "skipped": "-"}
-LABELS = {"do": "", "undo": "undo "}
+FAILURES = {
+    EventType.ATTEMPT_FAILED,
+    EventType.STOCK_UNAVAILABLE,
+    EventType.PAYMENT_FAILED,
+    EventType.SHIPPING_FAILED,
+}
+COMPENSATIONS = {
+    EventType.STOCK_RELEASED,
+    EventType.PAYMENT_REFUNDED,
+    EventType.PAYMENT_CANCELLED,
+    EventType.SHIPPING_CANCELLED,
+    EventType.ORDER_CANCELLED,
+}
 
 
-def timeline_of(saga: SagaInstance) -> list[str]:
-    """Returns steps or events with the milliseconds since the start."""
-    rows: list[tuple[Any, str]] = [
-        (
-            line.finished or line.started,
-            f"{MARKS[line.status]} {LABELS[line.direction]}{line.step}"
-            + (f", attempt {line.attempt}" if line.attempt > 1 else "")
-            + (f" [dim]{line.error}[/]" if line.error else ""),
-        )
-        for line in saga.log.exclude(status="started")
-    ]
-    rows += [
-        (event.timestamp, f"• {event.event_type}" + (f" [dim]{attempts} attempts[/]" if attempts > 1 else ""))
-        for event in Event.objects.filter(aggregate_id=saga.order_id).order_by("seq")
-        for attempts in [event.payload.get("attempts", 1)]
-    ]
+def lines_of(saga: SagaInstance) -> list[str]:
+    """Returns the order's timeline with the milliseconds since the start."""
+    operator = get_user_model()(is_staff=True)
     started = SagaInstance.objects.get(pk=saga.pk).created_at
-    return [f"{(at - started).total_seconds() * 1000:6.0f} ms  {text}" for at, text in rows]
+    return [
+        f"{(entry.timestamp - started).total_seconds() * 1000:6.0f} ms  {mark_of(entry)} {entry.event_type}"
+        + (f" [dim]{remark}[/]" if (remark := remark_on(entry)) else "")
+        for entry in timeline_of(saga.order_id, operator)
+    ]
+
+
+def mark_of(entry: Entry) -> str:
+    if entry.event_type in FAILURES:
+        return "[red]✗[/]"
+    return "[yellow]↩[/]" if entry.event_type in COMPENSATIONS else "[green]✓[/]"
+
+
+def remark_on(entry: Entry) -> str:
+    """Returns what went wrong, or how many attempts it took."""
+    if entry.event_type == EventType.ATTEMPT_FAILED:
+        return f"{entry.data['command']}, attempt {entry.data['attempt']}: {entry.data['error']}"
+    if entry.event_type in FAILURES:
+        return str(entry.data["detail"])
+    attempts = entry.data.get("attempts", 1)
+    return f"{attempts} attempts" if attempts > 1 else ""
 
 
 def end_of(saga: SagaInstance) -> list[str]:
