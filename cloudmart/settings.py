@@ -6,6 +6,7 @@ from pathlib import Path
 import environ
 from csp import constants as csp
 
+from cloudmart.api.openapi import OPENAPI
 from cloudmart.database.options import database_from
 from cloudmart.logs import logging_config
 from cloudmart.profiles import current_profile
@@ -230,41 +231,7 @@ REST_FRAMEWORK = {
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
 
-SPECTACULAR_SETTINGS = {
-    "TITLE": "CloudMart",
-    "VERSION": "1.0.0",
-    "OAS_VERSION": "3.1.0",
-    "DESCRIPTION": (BASE_DIR / "cloudmart" / "api" / "description.md").read_text(),
-    "SERVE_INCLUDE_SCHEMA": False,
-    "SERVE_AUTHENTICATION": [],
-    "AUTHENTICATION_WHITELIST": ["cloudmart.api.authentication.TokenAuthentication"],
-    "TAGS": [{"name": name} for name in ("orders", "books", "inventory", "payments", "shipping", "saga", "server")],
-    "GET_LIB_DOC_EXCLUDES": "cloudmart.api.schema.bases",
-    "POSTPROCESSING_HOOKS": [
-        "drf_spectacular.hooks.postprocess_schema_enums",
-        "cloudmart.api.schema.add_links",
-        "cloudmart.api.schema.list_problems",
-        "cloudmart.api.camel_case_schema.describe_camel_case",
-    ],
-    "ENUM_NAME_OVERRIDES": {
-        "OrderStatus": "orders.models.Status",
-        "SagaStyle": "orders.models.SagaStyle",
-        "PaymentStatus": "payments.models.Status",
-        "RefundStatus": "payments.models.RefundStatus",
-        "ReservationStatus": "inventory.models.Status",
-        "ShipmentStatus": "shipping.models.Status",
-        "SagaState": "sagas.models.State",
-        "StepStatus": "sagas.models.StepStatus",
-    },
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "SWAGGER_UI_SETTINGS": {
-        "deepLinking": True,
-        "persistAuthorization": True,
-        "displayRequestDuration": True,
-        "validatorUrl": None,
-    },
-}
+SPECTACULAR_SETTINGS = OPENAPI
 
 REST_KNOX = {"AUTH_HEADER_PREFIX": "Bearer", "TOKEN_TTL": timedelta(days=env.int("TOKEN_TTL_DAYS", default=30))}
 
