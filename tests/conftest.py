@@ -116,7 +116,7 @@ def outside(sandbox: RunningSandbox, settings: Any) -> Iterator[RunningSandbox]:
     carrier().client.close()  # type: ignore[attr-defined]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def mail_server() -> Iterator[tuple[Mailbox, int]]:
     """A mail server, by its mailbox and port."""
     mailbox = Mailbox()

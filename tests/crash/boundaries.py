@@ -1,7 +1,7 @@
 """Processes that are killed at a boundary. They are forks of the tests, instrumented from outside.
 
-A boundary is the moment before, or the moment after, a COMMIT or a request to a provider. A statement that writes with
-no transaction open counts as a COMMIT.
+A boundary is the moment before, or the moment after, a COMMIT, a request to a provider or the sending of a mail. A
+statement that writes with no transaction open counts as a COMMIT.
 """
 
 import os
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 from unittest.mock import patch
 
+from django.core.mail.backends.smtp import EmailBackend
 from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.db.backends.utils import CursorWrapper
 
@@ -20,7 +21,7 @@ from cloudmart.providers.http_provider import HttpProvider
 from payments.gateways.port import gateway
 from shipping.carriers.port import carrier
 
-COMMIT = "COMMIT"
+COMMIT, MAIL = "COMMIT", "MAIL"
 WRITES = ("INSERT", "UPDATE", "DELETE", "REPLACE")
 
 
@@ -136,7 +137,7 @@ def _instrumented(interruption: Interruption | None, writer: int) -> Iterator[No
         return _execute
 
     database: Any = type(connections[DEFAULT_DB_ALIAS])
-    commit, send = database._commit, HttpProvider._send
+    commit, send, send_messages = database._commit, HttpProvider._send, EmailBackend.send_messages
 
     def _commit(self: Any) -> None:
         with around(COMMIT):
@@ -146,7 +147,12 @@ def _instrumented(interruption: Interruption | None, writer: int) -> Iterator[No
         with around(f"{method} {path.partition('/')[0]}"):
             return send(self, method, path, **content)
 
+    def _send_messages(self: EmailBackend, messages: Any) -> Any:
+        with around(MAIL):
+            return send_messages(self, messages)
+
     with ExitStack() as stack:
+        stack.enter_context(patch.object(EmailBackend, "send_messages", _send_messages))
         stack.enter_context(patch.object(database, "_commit", _commit))
         stack.enter_context(patch.object(HttpProvider, "_send", _send))
         stack.enter_context(patch.object(CursorWrapper, "execute", counting(CursorWrapper.execute)))

@@ -3,7 +3,7 @@
 import os
 import random
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,14 +17,16 @@ from rest_framework.test import APIClient
 from cloudmart.database.clock import DatabaseNow
 from cloudmart.sandbox.ledger import entries_in, live
 from inventory.models import InventoryRecord
-from orders.models import Order, SagaStyle
+from orders.models import Mail, MailStatus, Order, SagaStyle
 from sagas.desk.cancelling import cancel_order
 from sagas.engine.lease import has_work_left
 from sagas.engine.recovery import due
 from sagas.models import SagaInstance
 from sagas.operations.audit.audit import audit
 from tests.acceptance.conftest import money_kept, parcels_on_their_way
+from tests.conftest import send_mails_to
 from tests.crash.boundaries import Interruption, Process, Run
+from tests.crash.letters import Letters, delivering
 from tests.crash.stories import BOOK, End, Request, Story
 from tests.sandbox import RunningSandbox
 
@@ -73,6 +75,7 @@ class Shop:
 
     client: APIClient
     outside: RunningSandbox
+    letters: Letters
     style: str
 
     def begin(self, story: Story) -> "Attempt":
@@ -136,11 +139,23 @@ class Attempt:
         self.request()
         self.recover()
 
-    def check(self, *ends: End | None) -> None:
-        """Checks that the order has one of these ends, and that every invariant holds."""
+    def check(self, *ends: End | None, most_copies: int = 1) -> None:
+        """Checks that the order has one of these ends, that every invariant holds, and that its mails have arrived."""
         assert not unfinished(), "a saga is not finished"
-        assert self.end() in ends
+        end = self.end()
+        assert end in ends
         check_audit()
+        if end:
+            self.check_mails({*self.story.told_before, *({end.order} & {"completed", "cancelled"})}, most_copies)
+
+    def check_mails(self, outcomes: set[str], most_copies: int) -> None:
+        """Checks that each of these outcomes is recorded and told once, or in so many equal copies."""
+        mails = Mail.objects.filter(order=self.order_id)
+        assert {mail.outcome for mail in mails} == outcomes and len(mails) == len(outcomes)
+        assert {mail.status for mail in mails} == {"sent"} if outcomes else not mails
+        for mail in mails:
+            copies = self.shop.letters.copies_of(mail)
+            assert 1 <= len(copies) <= most_copies and len(set(copies)) == 1
 
     def end(self) -> End | None:
         """Returns the end of the order; None if nothing of it is stored."""
@@ -165,6 +180,7 @@ def expire_waits() -> None:
     past = DatabaseNow() - timedelta(minutes=1)
     SagaInstance.objects.exclude(lease_until=None).update(lease_until=past)
     SagaInstance.objects.exclude(wake_at=None).update(wake_at=past)
+    Mail.objects.filter(status=MailStatus.PENDING).update(due_at=past)
 
 
 def run_workers() -> None:
@@ -185,11 +201,19 @@ def check_audit() -> None:
     assert failing == {}
 
 
+@pytest.fixture(scope="session")
+def letters(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Letters]:
+    """What a mail server in a process of its own has accepted."""
+    with delivering(tmp_path_factory.mktemp("letters") / "maildir") as letters:
+        yield letters
+
+
 @pytest.fixture(params=SagaStyle, ids=str)
 def shop(
     request: pytest.FixtureRequest,
     api: APIClient,
     outside: RunningSandbox,
+    letters: Letters,
     shelve: Callable[..., None],
     settings: Any,
 ) -> Shop:
@@ -199,4 +223,5 @@ def shop(
     with closing(sqlite3.connect(outside.ledger, timeout=30)) as ledger, ledger:
         ledger.execute("DELETE FROM entries")
         ledger.execute("DELETE FROM requests")
-    return Shop(api, outside, request.param)
+    send_mails_to(letters.port, settings)
+    return Shop(api, outside, letters, request.param)

@@ -11,8 +11,9 @@ from functools import partial
 import pytest
 from django.core.management import call_command
 
+from orders.models import Mail
 from tests.conftest import HTTP_CARRIER, HTTP_GATEWAY
-from tests.crash.boundaries import COMMIT, Interruption, run
+from tests.crash.boundaries import COMMIT, MAIL, Interruption, Process, run
 from tests.crash.conftest import FIGURES, SEED, Figure, expire_waits, some, unfinished
 from tests.crash.stories import CANCELLED, HAPPY, LOST, LOST_ONCE, REFUSED, STORIES, UNDONE, WAITING
 from tests.known_bugs import known_bug
@@ -82,7 +83,7 @@ def test_an_order_whose_worker_is_killed_too_has_the_same_end(shop, story, count
     passed, before = run_uninterrupted(shop, story)
     work = partial(call_command, "run_worker", "--once")
     for at in some(range(1, len(passed) + 1), "worker", shop.style, story.name):
-        for then in some(range(1, len(passed) - at + 8), "worker", shop.style, story.name, str(at), of_all=2):
+        for then in some(range(1, len(passed) - at + 14), "worker", shop.style, story.name, str(at), of_all=2):
             count(passed)
             attempt = shop.begin(story)
             first = attempt.interrupt(Interruption(at))
@@ -90,7 +91,44 @@ def test_an_order_whose_worker_is_killed_too_has_the_same_end(shop, story, count
             second = run(work, Interruption(then))
             with noting(f"boundary {at}, {passed[at - 1]}", f"the worker's {then}, {second.passed[-1:]}"):
                 attempt.recover()
-                attempt.check(story.end if attempt.has_begun(first) else before)
+                end = story.end if attempt.has_begun(first) else before
+                attempt.check(end, most_copies=2 if was_sending(second) else 1)
+
+
+def was_sending(run):
+    """Returns True if the process was killed after the mail server had accepted a mail, and before that was stored."""
+    return run.passed[-1:] == (f"after {MAIL}",) or run.passed[-2:] == (f"after {MAIL}", f"before {COMMIT}")
+
+
+SENDING = [f"{when} {what}" for what in (COMMIT, MAIL, COMMIT) for when in ("before", "after")]
+"""A worker claims a mail, sends it, and stores that."""
+
+
+@pytest.mark.parametrize("at", range(1, len(SENDING) + 1))
+def test_a_mail_whose_worker_is_killed_is_sent_by_another_one(shop, at):
+    attempt = shop.begin(HAPPY)
+    attempt.interrupt()
+    killed = run(partial(call_command, "send_mails", verbosity=0), Interruption(at))
+    assert not killed.survived and killed.passed == tuple(SENDING[:at])
+    with noting(f"boundary {at}, {killed.passed[-1]}"):
+        attempt.recover()
+        attempt.check(HAPPY.end, most_copies=2 if was_sending(killed) else 1)
+        (mail,) = Mail.objects.filter(order=attempt.order_id)
+        assert len(shop.letters.copies_of(mail)) == 1 + was_sending(killed)
+
+
+def test_a_stopped_worker_that_continues_after_the_mail_is_sent_stores_nothing(shop):
+    attempt = shop.begin(HAPPY)
+    attempt.interrupt()
+    send = partial(call_command, "send_mails", verbosity=0)
+    with Process(send, Interruption(SENDING.index(f"after {MAIL}") + 1, signal.SIGSTOP)) as worker:
+        assert worker.wait_until_stopped()
+        attempt.recover()
+        (mail,) = Mail.objects.filter(order=attempt.order_id)
+        worker.resume()
+        assert worker.end().survived
+    attempt.check(HAPPY.end, most_copies=2)
+    assert Mail.objects.get(pk=mail.pk).sent_at == mail.sent_at
 
 
 @each([HAPPY, REFUSED, CANCELLED, LOST_ONCE, LOST])
@@ -111,6 +149,7 @@ def test_a_stopped_driver_that_continues_after_the_recovery_changes_nothing(shop
 def test_the_worker_command_recovers_a_killed_request(shop, monkeypatch):
     monkeypatch.setenv("PAYMENT_GATEWAY", HTTP_GATEWAY)
     monkeypatch.setenv("PAYMENT_GATEWAY_URL", f"{shop.outside.url}/payments")
+    monkeypatch.setenv("EMAIL_URL", f"smtp://127.0.0.1:{shop.letters.port}")
     monkeypatch.setenv("CARRIER", HTTP_CARRIER)
     monkeypatch.setenv("CARRIER_URL", f"{shop.outside.url}/carrier")
     passed, _ = run_uninterrupted(shop, HAPPY)
