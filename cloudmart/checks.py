@@ -14,6 +14,8 @@ from cloudmart.kernel.countries import COUNTRIES, home_country
 from cloudmart.kernel.money import HIGHEST_PRICE, minor_digits
 from cloudmart.providers.mock import MockProvider
 
+STEPS_OF_A_MAIL = 8
+"""From the connection to the acceptance, with TLS and authentication; each may take EMAIL_TIMEOUT."""
 STYLES = ("orchestration", "choreography")
 BACKENDS_THAT_SEND_NOTHING = {
     f"django.core.mail.backends.{name}.EmailBackend" for name in ("console", "dummy", "filebased", "locmem")
@@ -132,6 +134,15 @@ def check_saga_settings(**kwargs: Any) -> Iterator[CheckMessage]:
         yield Warning("LEASE should exceed PROVIDER_DEADLINE: it expires during a provider call.", id="cloudmart.W003")
     if settings.STALE_INTENT.total_seconds() <= (settings.PROVIDER_TRIES + 1) * settings.PROVIDER_DEADLINE:
         yield Warning("STALE_INTENT should exceed a provider call with its retries.", id="cloudmart.W004")
+
+
+@register()
+def check_mail_settings(**kwargs: Any) -> Iterator[CheckMessage]:
+    if settings.MAIL_LEASE.total_seconds() <= STEPS_OF_A_MAIL * settings.EMAIL_TIMEOUT:
+        yield Warning(
+            f"MAIL_LEASE should exceed {STEPS_OF_A_MAIL} times EMAIL_TIMEOUT: a slow mail is sent twice.",
+            id="cloudmart.W006",
+        )
 
 
 @register()

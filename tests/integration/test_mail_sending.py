@@ -282,10 +282,6 @@ def test_a_worker_that_should_stop_leaves_the_rest(mails, mailbox):
     assert statuses() == ["pending", "pending", "sent"]
 
 
-def test_the_lease_is_longer_than_a_batch_needs_for_one_mail(settings):
-    assert timedelta(seconds=6 * 10) < settings.MAIL_LEASE
-
-
 # --- What is kept and shown -------------------------------------------------------------------------
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 from cloudmart.checks import (
+    check_mail_settings,
     check_metrics_token,
     check_saga_settings,
     check_shop_settings,
@@ -67,6 +68,12 @@ def test_lease_and_stale_intent_must_be_longer_than_provider_calls(settings):
     settings.PROVIDER_DEADLINE = settings.STALE_INTENT.total_seconds() / (settings.PROVIDER_TRIES + 1)
     settings.LEASE = settings.STALE_INTENT
     assert [check.id for check in check_saga_settings()] == ["cloudmart.W004"]
+
+
+def test_the_lease_of_a_mail_must_be_longer_than_a_slow_mail_server_takes(settings):
+    assert list(check_mail_settings()) == []
+    settings.EMAIL_TIMEOUT = settings.MAIL_LEASE.total_seconds() / 8
+    assert [check.id for check in check_mail_settings()] == ["cloudmart.W006"]
 
 
 @pytest.mark.parametrize("region", ["", "jp", "ZZ", "JPN"])

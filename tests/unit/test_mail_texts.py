@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from cloudmart.kernel.errors import DomainError
 from cloudmart.kernel.ids import new_id
+from cloudmart.providers.magic import DECLINED
+from cloudmart.providers.wallets import INSUFFICIENT_BALANCE, LIMIT_EXCEEDED
 from inventory.errors import OutOfStock
 from orders.mails.messages import message_id_of, message_of
 from orders.mails.rendering import text_of
@@ -63,6 +65,22 @@ def test_every_failure_of_an_order_has_a_sentence_of_its_own(language, code):
         body_without_order(mail_of(Outcome.CANCELLED, language=language, code=each)) for each in ("unheard_of", code)
     )
     assert known != unknown and code not in known
+
+
+REASONS = [
+    *[("payment_declined", refusal.reason) for refusal in (*DECLINED.values(), INSUFFICIENT_BALANCE, LIMIT_EXCEEDED)],
+    ("shipping_failed", "not_served"),
+]
+
+
+@pytest.mark.parametrize("language", Language)
+@pytest.mark.parametrize(("code", "reason"), REASONS)
+def test_a_reason_that_helps_the_customer_has_a_sentence_of_its_own(language, code, reason):
+    known, unknown = (
+        body_without_order(mail_of(Outcome.CANCELLED, language=language, code=code, reason=each))
+        for each in (reason, "any other")
+    )
+    assert known != unknown and reason not in known
 
 
 @pytest.mark.parametrize("language", Language)
