@@ -1,8 +1,10 @@
 """An order that skips the check of the availability: its saga runs out of stock, in both styles."""
 
 import pytest
+from django.core import mail
 
-from orders.models import Order, SagaStyle
+from orders.mails.sending import send_due
+from orders.models import Customer, Mail, Order, SagaStyle
 from payments.gateways.port import gateway
 from payments.models import Payment
 from sagas.models import Event, SagaInstance
@@ -61,6 +63,22 @@ def test_no_provider_is_called_and_nothing_is_captured(order, style):
         assert list(model.objects.filter(order_id=order_id).values_list("status", flat=True)) == recorded
 
 
+@pytest.mark.parametrize(
+    ("language", "sentences"),
+    [
+        ("en", ["a book that you ordered has just been sold out", "You have not been charged."]),
+        ("ja", ["在庫がなくなった", "代金は請求されておりません"]),
+    ],
+)
+def test_the_customer_is_told_why_and_that_nothing_was_charged(order, customer, language, sentences):
+    Customer.objects.update(language=language)
+    order(**SKIPPING)
+    send_due()
+    (message,) = mail.outbox
+    assert message.to == [customer.email]
+    assert all(sentence in message.body for sentence in sentences), message.body
+
+
 def test_saga_start_takes_the_header_too(order, style):
     """It always orchestrates."""
     response = order("/saga/start", **SKIPPING)
@@ -87,7 +105,7 @@ def test_the_header_is_ignored_where_magic_values_are(order, settings):
 def assert_refused_at_the_desk(response):
     assert response.status_code == 409
     assert response.json()["shortages"] == SHORTAGE and "order_id" not in response.json()
-    for model in (Order, SagaInstance, Event, Payment, Shipment):
+    for model in (Order, SagaInstance, Event, Payment, Shipment, Mail):
         assert not model.objects.exists()
 
 
