@@ -1,8 +1,10 @@
 """A client's connection to the API."""
 
 import json
+from collections.abc import Mapping
 from http.client import HTTPConnection, HTTPException
 from select import select
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from benchmarks.server import TIMEOUT
@@ -35,10 +37,10 @@ class Connection:
     def close(self) -> None:
         self._connection.close()
 
-    def post(self, path: str, body: dict[str, Any]) -> Response:
+    def post(self, path: str, body: dict[str, Any], headers: Mapping[str, str] = MappingProxyType({})) -> Response:
         self._reconnect_if_closed()
         try:
-            self._connection.request("POST", path, json.dumps(body).encode(), self._headers)
+            self._connection.request("POST", path, json.dumps(body).encode(), {**self._headers, **headers})
             response = self._connection.getresponse()
             content = response.read()
         except (OSError, HTTPException):

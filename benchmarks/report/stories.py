@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from benchmarks.loads import BOOKS
+from sagas.desk.demonstrations import HEADER
 
 HOME = "150-0001 東京都渋谷区神宮前1-2-3"
 SOLD_OUT, LAST_COPIES = "book-456", "book-123"
@@ -29,6 +30,7 @@ class Story:
     """The right responses."""
     options: dict[str, Any] = field(default_factory=dict)
     """Members of the request that make the story happen."""
+    headers: dict[str, str] = field(default_factory=dict)
     is_cancelled: bool = False
     """The customer cancels the order once it is completed."""
 
@@ -44,7 +46,7 @@ class Story:
         }
 
 
-PLAIN = Story("undisturbed", 53)
+PLAIN = Story("undisturbed", 48)
 DECLINED_PAYMENT = Story("payment declined", 8, frozenset({DECLINED}), {"payment_token": "tok_insufficient_funds"})
 CARRIER_DOWN = Story("carrier down", 8, frozenset({UNDELIVERED}), {"shipping_address": "999-9999 Nowhere"})
 CANCELLED = Story("cancelled by the customer", 5, is_cancelled=True)
@@ -56,6 +58,7 @@ STORIES = (
     Story("carrier fails twice, then works", 6, options={"shipping_address": "998-0002 Elsewhere"}),
     Story("last copies", 5, frozenset({COMPLETED, NO_STOCK}), {"book_id": LAST_COPIES}),
     Story("sold out", 5, frozenset({NO_STOCK}), {"book_id": SOLD_OUT}),
+    Story("sold out, seen by the saga", 5, frozenset({NO_STOCK}), {"book_id": SOLD_OUT}, {HEADER: "true"}),
     DECLINED_PAYMENT,
     CARRIER_DOWN,
     CANCELLED,

@@ -26,6 +26,8 @@ def providers(ledger: Path, calls: Path) -> Iterator[dict[str, str]]:
             raise SystemExit("The sandbox did not start.")
         yield {
             **PLAIN,
+            "ALLOW_MAGIC_TOKENS": "true",
+            "EMAIL_URL": "dummymail://",
             "LOG_LEVEL": "ERROR",  # the attempts that fail on purpose are warnings
             "PAYMENT_GATEWAY": "benchmarks.report.calls.TimedGateway",
             "PAYMENT_GATEWAY_URL": f"{address[0]}/payments",

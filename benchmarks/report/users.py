@@ -72,16 +72,16 @@ class User(Thread):
         self._connection.close()
 
     def _play(self, story: Story, due: float) -> Result:
-        order = self._send("/orders", story.request(self._style, random.Random()), due)
+        order = self._send("/orders", story.request(self._style, random.Random()), due, story.headers)
         if not story.is_cancelled or order.outcome not in story.expected:
             return Result(story, self._style, order)
         body = {"reason": "A change of mind"}
-        cancellation = self._send(f"/orders/{order.order_id}/cancel", body, time.monotonic())
+        cancellation = self._send(f"/orders/{order.order_id}/cancel", body, time.monotonic(), {})
         return Result(story, self._style, order, cancellation)
 
-    def _send(self, path: str, body: dict[str, object], due: float) -> Request:
+    def _send(self, path: str, body: dict[str, object], due: float, headers: dict[str, str]) -> Request:
         sent = time.time()
-        response = self._connection.post(path, body)
+        response = self._connection.post(path, body, headers)
         taken = (time.monotonic() - due) * 1000
         return Request(sent, time.time(), taken, response.status, *_named(response))
 
