@@ -53,8 +53,17 @@ def write(report: Report, folder: Path) -> tuple[Path, Path]:
 
 def as_json(report: Report) -> str:
     """Returns the report with its promises, as JSON. What was never measured is null."""
-    content = {**asdict(report), "promises": [asdict(figure) for figure in report.promises]}
+    styles = [{**asdict(style), **shares_of(style)} for style in report.styles]
+    content = {**asdict(report), "styles": styles, "promises": [asdict(figure) for figure in report.promises]}
     return json.dumps(finite(content), ensure_ascii=False, indent=1) + "\n"
+
+
+def shares_of(style: StyleFigures) -> dict[str, float]:
+    return {
+        "completed_per_minute": round(style.completed_per_minute, 1),
+        "error_rate": style.errors.share,
+        "rollback_success": style.rollback.share,
+    }
 
 
 def finite(value: Any) -> Any:

@@ -1,7 +1,7 @@
 """Runs the load on a shop, and gathers what was measured."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -42,8 +42,8 @@ class Options:
 
 
 @dataclass(slots=True)
-class Window:
-    """All rounds of one style."""
+class Rounds:
+    """What the rounds of one style have given."""
 
     results: list[Result] = field(default_factory=list)
     seconds: float = 0.0
@@ -69,24 +69,24 @@ def measure(options: Options, folder: Path) -> Report:
         stack.enter_context(running("run_worker", settings=settings))
         server = stack.enter_context(serving("granian", settings))
         for style in STYLES:
-            Window().run(server.port, tokens, style, options.rate, options.warm_up)
+            Rounds().run(server.port, tokens, style, options.rate, options.warm_up)
         earlier = set(Order.objects.values_list("pk", flat=True))
-        windows = play(server.port, tokens, options)
+        played = play(server.port, tokens, options)
         wait_until_finished()
         problems = audit(settings)
     problems += (
         f"{order_id}: a provider knows this order, and the database does not" for order_id in strangers(ledger)
     )
-    return Report(load_of(options), list(all_figures(windows, earlier, ledger, folder)), problems)
+    return Report(load_of(options), list(all_figures(played, earlier, ledger, folder)), problems)
 
 
-def play(port: int, tokens: Sequence[str], options: Options) -> dict[str, Window]:
+def play(port: int, tokens: Sequence[str], options: Options) -> dict[str, Rounds]:
     """Runs all rounds. Every other round is reversed, so that drift affects both styles alike."""
-    windows = {style: Window() for style in STYLES}
+    played = {style: Rounds() for style in STYLES}
     for number in range(options.rounds):
         for style in STYLES if number % 2 == 0 else reversed(STYLES):
-            windows[style].run(port, tokens, style, options.rate, options.seconds)
-    return windows
+            played[style].run(port, tokens, style, options.rate, options.seconds)
+    return played
 
 
 def wait_until_finished() -> None:
@@ -96,13 +96,11 @@ def wait_until_finished() -> None:
         time.sleep(0.2)
 
 
-def all_figures(
-    windows: dict[str, Window], earlier: set[object], ledger: Path, folder: Path
-) -> Iterator[StyleFigures]:
+def all_figures(played: dict[str, Rounds], earlier: Collection[object], ledger: Path, folder: Path) -> Iterator[StyleFigures]:
     every, calls = endings(ledger, earlier), calls_of_orders(folder, ledger)
-    for style, window in windows.items():
+    for style, rounds in played.items():
         of_style = {ending.order_id: ending for ending in every if ending.style == style}
-        measured = Measured(style, window.seconds, window.results, of_style, calls)
+        measured = Measured(style, rounds.seconds, rounds.results, of_style, calls)
         course = courses(result.order.order_id for result in undisturbed(measured))
         yield figures(measured, course)
 

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from threading import Thread
+from typing import Any
 
 from benchmarks.connection import Connection, Response
 from benchmarks.open_loop import HEAD_START, schedule
@@ -79,7 +80,7 @@ class User(Thread):
         cancellation = self._send(f"/orders/{order.order_id}/cancel", body, time.monotonic(), {})
         return Result(story, self._style, order, cancellation)
 
-    def _send(self, path: str, body: dict[str, object], due: float, headers: dict[str, str]) -> Request:
+    def _send(self, path: str, body: dict[str, Any], due: float, headers: dict[str, str]) -> Request:
         sent = time.time()
         response = self._connection.post(path, body, headers)
         taken = (time.monotonic() - due) * 1000

@@ -276,3 +276,4 @@ def test_a_story_without_orders_has_no_latency_in_the_json(kept):
     latencies = {story["name"]: story["latency"]["p99"] for story in style["stories"]}
     assert latencies[PLAIN.name] == 20 and latencies["sold out"] is None
     assert [promise["is_kept"] for promise in content["promises"]] == [True] * 4
+    assert (style["completed_per_minute"], style["error_rate"], style["rollback_success"]) == (5940, 0, 1)
