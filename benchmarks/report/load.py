@@ -96,7 +96,9 @@ def wait_until_finished() -> None:
         time.sleep(0.2)
 
 
-def all_figures(played: dict[str, Rounds], earlier: Collection[object], ledger: Path, folder: Path) -> Iterator[StyleFigures]:
+def all_figures(
+    played: dict[str, Rounds], earlier: Collection[object], ledger: Path, folder: Path
+) -> Iterator[StyleFigures]:
     every, calls = endings(ledger, earlier), calls_of_orders(folder, ledger)
     for style, rounds in played.items():
         of_style = {ending.order_id: ending for ending in every if ending.style == style}
