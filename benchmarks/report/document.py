@@ -96,36 +96,32 @@ def style_parts(style: StyleFigures) -> Iterator[str]:
         f"{style.orders:,} orders in {style.seconds:.0f} seconds, of which {style.completed:,} completed: "
         f"{style.completed_per_minute:,.0f} a minute."
     )
-    yield table(
-        ("story", "orders", "responses", *(f"{name} ms" for name in LATENCIES)),
-        ("all responses", str(style.errors.requests), "", *cells(style.latency)),
-        *(
-            (each.name, str(len(each.milliseconds)), listed(each.responses), *cells(each.latency))
-            for each in style.stories
-        ),
-    )
-    if style.phases:
-        yield table(
-            ("an undisturbed order", "", "mean ms"),
-            *(
-                (each.name, "the provider's" if each.is_provider else "ours", f"{each.mean:.1f}")
-                for each in style.phases
-            ),
-        )
-    yield table(
-        ("undone after", "orders", "p50 ms", "max ms", "the providers' mean ms"),
-        *(
-            (
-                each.story,
-                str(len(each.milliseconds)),
-                *cells(Latency.of(each.milliseconds))[:: len(LATENCIES) - 1],
-                f"{each.provider_mean:.1f}",
-            )
-            for each in style.compensations
-        ),
-    )
+    yield story_table(style)
+    yield phase_table(style)
+    yield compensation_table(style)
     if examples := [*style.errors.examples, *style.rollback.examples]:
         yield "\n".join(f"- {each}" for each in examples)
+
+
+def story_table(style: StyleFigures) -> str:
+    return table(
+        ("story", "orders", "responses", *(f"{name} ms" for name in LATENCIES)),
+        ("all responses", str(style.errors.requests), "", *cells(style.latency)),
+        *((it.name, str(len(it.milliseconds)), listed(it.responses), *cells(it.latency)) for it in style.stories),
+    )
+
+
+def phase_table(style: StyleFigures) -> str:
+    lines = ((it.name, "the provider's" if it.is_provider else "ours", f"{it.mean:.1f}") for it in style.phases)
+    return table(("an undisturbed order", "", "mean ms"), *lines)
+
+
+def compensation_table(style: StyleFigures) -> str:
+    lines = []
+    for each in style.compensations:
+        median, *_, longest = cells(Latency.of(each.milliseconds))
+        lines.append((each.story, str(len(each.milliseconds)), median, longest, f"{each.provider_mean:.1f}"))
+    return table(("undone after", "orders", "p50 ms", "max ms", "the providers' mean ms"), *lines)
 
 
 def cells(latency: Latency) -> tuple[str, ...]:
