@@ -1,16 +1,22 @@
 """The events of orders: their types, their data, and the recording of those that happen outside a saga."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.db import transaction
 from django.db.models import IntegerField, Subquery, TextChoices, Value
 from django.db.models.functions import Coalesce
+from structlog import get_logger
 
 from cloudmart.database.clock import NOW
+from cloudmart.kernel.metrics import harmless
 from sagas.models import Event
+
+logger = get_logger(__name__)
 
 PAYLOAD_VERSION = 3
 """Of the stored data: 2 has no `book_id` and `quantity`, and `total` instead of `total_amount`; 1 has nothing else."""
@@ -52,9 +58,10 @@ def record(order_id: UUID, event_type: EventType, data: dict[str, Any]) -> None:
     an event of the order meanwhile.
     """
     payload = {"version": PAYLOAD_VERSION, "order_id": str(order_id), **data}
-    Event.objects.create(
+    event = Event.objects.create(
         event_type=event_type, aggregate_id=order_id, seq=_next_seq(order_id), payload=payload, delivered_at=NOW
     )
+    transaction.on_commit(partial(log_published, [event]))
 
 
 def events_of(order_id: UUID) -> list[Event]:
@@ -71,6 +78,14 @@ def upcast(payload: dict[str, Any]) -> dict[str, Any]:
         return payload
     data = {"total_amount" if name == "total" else name: value for name, value in payload.items()}
     return {**data, **(_books_of(data["lines"]) if "lines" in data else {}), "version": PAYLOAD_VERSION}
+
+
+@harmless
+def log_published(events: Iterable[Event]) -> None:
+    """Logs events that are committed. An attempt was logged when it failed."""
+    for event in events:
+        if event.event_type != EventType.ATTEMPT_FAILED:
+            logger.info("event published", event_type=str(event.event_type), order_id=str(event.aggregate_id))
 
 
 def forget(order_id: UUID) -> None:

@@ -8,7 +8,8 @@ MIN_LENGTH = 6
 MAX_SECRETS = 16
 """That one request or thread remembers. The oldest is forgotten first."""
 
-API_TOKEN = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])", re.IGNORECASE)
+LENGTH_OF_API_TOKEN = 64
+API_TOKEN = re.compile(rf"(?<![0-9a-f])[0-9a-f]{{{LENGTH_OF_API_TOKEN}}}(?![0-9a-f])", re.IGNORECASE)
 """An API token anywhere in a text, such as in the path of a URL."""
 QUERY_VALUE = re.compile(r"([?&][^\s?&=#\"']+=)[^\s&#\"']+")
 """The value of a URL's query parameter."""
@@ -31,4 +32,6 @@ def redacted(text: str) -> str:
     """Returns `text` without registered secrets, API tokens and the values of query parameters."""
     for secret in _secrets.get():
         text = text.replace(secret, "***")
-    return QUERY_VALUE.sub(r"\1***", API_TOKEN.sub("***", text))
+    if len(text) >= LENGTH_OF_API_TOKEN:
+        text = API_TOKEN.sub("***", text)
+    return QUERY_VALUE.sub(r"\1***", text) if "=" in text else text

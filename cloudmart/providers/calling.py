@@ -8,12 +8,16 @@ from typing import Any
 from django.conf import settings
 from django.db import IntegrityError
 from django.utils import timezone
+from structlog import get_logger
+from structlog.contextvars import bound_contextvars
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from cloudmart.database.transactions import durable
 from cloudmart.kernel.text import LONGEST_ERROR, storable
 from cloudmart.providers.operation import Intent, Record, RemoteOperation, Subject
 from cloudmart.providers.outcomes import Outcome, OutcomeUnknown, Refused, RetryableError, Unknown
+
+logger = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,17 +95,23 @@ def _retry(
         in_doubt = in_doubt or isinstance(error, OutcomeUnknown)
         started = timezone.now()
 
+    def log_retry(state: RetryCallState) -> None:
+        seconds = state.next_action.sleep if state.next_action else 0
+        log_failure(operation, len(failed), failed[-1].error, f"another attempt in {seconds:.3f} s")
+
     attempts = Retrying(
         stop=stop_after_attempt(settings.PROVIDER_TRIES),
         wait=wait_random_exponential(multiplier=settings.PROVIDER_BACKOFF),
         retry=retry_if_exception_type(RetryableError),
         before=lambda state: before_retry() if state.attempt_number > 1 else None,
         after=record_failure,
+        before_sleep=log_retry,
         reraise=True,
     )
     try:
         outcome = attempts(failing_first_with(first_error, operation.call), intent)
     except RetryableError:
+        log_failure(operation, len(failed), failed[-1].error, "a lookup" if in_doubt else "none: it is unavailable")
         if in_doubt:
             before_retry()
             outcome = _look_up(operation, intent)
@@ -110,6 +120,10 @@ def _retry(
         *earlier, last = failed
         return ProviderResponse(outcome, last.started, last.finished, tuple(earlier), last.error)
     return ProviderResponse(outcome, started, timezone.now(), tuple(failed))
+
+
+def log_failure(operation: RemoteOperation[Any, Any], attempt: int, error: str, what_follows: str) -> None:
+    logger.warning("provider call failed", command=operation.command, attempt=attempt, error=error, next=what_follows)
 
 
 def failing_first_with(error: RetryableError, call: Callable[[Intent[Any]], Outcome]) -> Callable[..., Outcome]:
@@ -144,7 +158,8 @@ def perform(
         intent = begin_operation(operation, subject, first)
     if intent is None:
         return
-    outcome = call_provider(operation, intent).outcome
+    with bound_contextvars(order_id=str(subject.order_id)):
+        outcome = call_provider(operation, intent).outcome
     never_taken = isinstance(outcome, Refused) and isinstance(outcome.error, operation.unavailable)
     if operation.is_settled_by(outcome) and not never_taken:
         settle_operation(operation, intent, outcome, then)
@@ -170,4 +185,6 @@ def _look_up(operation: RemoteOperation[Any, Any], intent: Intent[Any]) -> Outco
     try:
         return operation.lookup(intent)
     except RetryableError as error:
-        return Unknown(f"{type(error).__name__}: {error}")
+        outcome = Unknown(f"{type(error).__name__}: {error}")
+        logger.warning("provider lookup failed", command=operation.command, error=outcome.reason)
+        return outcome

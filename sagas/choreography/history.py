@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from copy import copy
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, Self
 from uuid import UUID
 
@@ -20,7 +21,7 @@ from sagas.engine.lease import NO_LEASE, lease
 from sagas.engine.style import OnFinished, SagaResult
 from sagas.engine.transitions import PROGRESS, Position, transition
 from sagas.errors import LeaseLost
-from sagas.events import PAYLOAD_VERSION, EventType, order_data
+from sagas.events import PAYLOAD_VERSION, EventType, log_published, order_data
 from sagas.locks import lock_held_saga
 from sagas.models import FINISHED, Event, EventReceipt, SagaInstance
 
@@ -173,6 +174,7 @@ class History:
         self._insert_saga() if self._is_new else self._update_saga()
         self._write_events()
         transaction.on_commit(self._take_over)
+        transaction.on_commit(partial(log_published, self.published))
 
     def _take_over(self) -> None:
         """Updates the driver's saga and the stored events after the commit."""

@@ -4,7 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import UUID
 
+from structlog.contextvars import bound_contextvars
+
 from cloudmart.database.clock import DatabaseNow
+from cloudmart.kernel.ids import new_id
 from cloudmart.kernel.order import OrderSnapshot
 from cloudmart.kernel.stopping import ShouldStop, never
 from cloudmart.providers.calling import nothing
@@ -66,10 +69,11 @@ class Engine:
         """
         if not acquire(saga):
             return False
-        try:
-            self.resume(saga, should_stop)
-        except Exception as error:
-            wait_after_error(saga, error)
+        with bound_contextvars(request_id=str(new_id())):  # no request has caused this drive
+            try:
+                self.resume(saga, should_stop)
+            except Exception as error:
+                wait_after_error(saga, error)
         return True
 
     def resume_for_operator(self, saga: SagaInstance, should_stop: ShouldStop = never) -> SagaInstance:

@@ -17,6 +17,7 @@ from structlog.contextvars import bound_contextvars
 from cloudmart.database.clock import DatabaseNow
 from cloudmart.database.invariants import Rows
 from cloudmart.database.transactions import durable
+from cloudmart.kernel.ids import new_id
 from cloudmart.kernel.stopping import ShouldStop, never
 from cloudmart.providers.calling import nothing, perform
 from cloudmart.providers.unsettled import Found, Unsettled
@@ -63,7 +64,7 @@ def resume(kind: Unsettled, found: Found) -> bool:
     """
     if not _touch(kind, found):
         return False
-    with bound_contextvars(order_id=str(found.order_id)):
+    with bound_contextvars(request_id=str(new_id()), order_id=str(found.order_id)):
         try:
             first = partial(check_saga_finished, found.order_id)
             perform(kind.operation, found, first, THEN.get(kind.name, nothing))

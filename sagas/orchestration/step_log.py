@@ -1,5 +1,6 @@
 """The lines that one transaction adds to a saga's log."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -8,14 +9,18 @@ from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
+from structlog import get_logger
 
 from cloudmart.database.prepared import Insert
+from cloudmart.kernel.metrics import harmless
 from cloudmart.kernel.text import LONGEST_ERROR, storable
 from cloudmart.providers.calling import ProviderResponse
 from cloudmart.providers.outcomes import Outcome, Refused
 from sagas.engine.metrics import count_log
 from sagas.engine.style import Call
 from sagas.models import Direction, SagaInstance, SagaStepLog, StepStatus
+
+logger = get_logger(__name__)
 
 INSERT = Insert(SagaStepLog)
 
@@ -99,9 +104,28 @@ class StepLog:
         return max((line.finished for line in self._lines if line.finished), default=timezone.now())
 
     def write(self) -> None:
-        """Adds the lines to the saga's log, and counts them once they are committed."""
+        """Adds the lines to the saga's log. Logs and counts them once they are committed."""
         INSERT(*self._lines)
+        transaction.on_commit(partial(log_lines, self._lines))
         transaction.on_commit(partial(count_log, self._saga.saga_type, self._lines))
+
+
+@harmless
+def log_lines(lines: Iterable[Line]) -> None:
+    """Logs what is done, undone or refused. An attempt was logged when it failed."""
+    for line in lines:
+        if message := _message_of(line):
+            known = {name: line.detail[name] for name in ("command", "code") if name in line.detail}
+            logger.info(message, step=line.step, **known)
+
+
+def _message_of(line: Line) -> str | None:
+    if "command" not in line.detail:
+        return "compensation triggered"
+    if line.status == StepStatus.FAILED:
+        return "step refused" if line.state else None
+    messages = {Direction.DO: "step done", Direction.UNDO: "step undone"}
+    return messages[line.direction] if line.status == StepStatus.DONE else None
 
 
 def detail_of(call: Call, outcome: Outcome | None = None) -> dict[str, Any]:
