@@ -77,10 +77,11 @@ class Front:
         if not self._has_started:
             self._has_started = True
             drop_clients_that_do_not_read(self._limits.unread_time)
+        environ = environ_of(scope)
         try:
-            response = await self._respond(environ_of(scope), receive)
+            response = await self._respond(environ, receive)
         except RequestRejected as rejection:
-            response = problem_response(str(rejection))
+            response = problem_response(str(rejection), environ.get("HTTP_ACCEPT", ""))
         except ClientGone:
             return
         await send({"type": "http.response.start", "status": response.status, "headers": response.headers})
@@ -209,9 +210,9 @@ def run_application(application: WSGIApplication, environ: WSGIEnvironment) -> R
     return Response(status, headers, b"".join(content))
 
 
-def problem_response(code: str) -> Response:
+def problem_response(code: str, accept: str) -> Response:
     """Returns the problem response that the application would send for this code."""
-    response = json_response(problem(code))
+    response = json_response(problem(code), accept)
     headers = {**response.headers, "Cache-Control": "no-store", "Connection": "close"}
     fields = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
     return Response(response.status_code, fields, response.content)

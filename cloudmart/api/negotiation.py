@@ -22,24 +22,30 @@ class CaseNegotiation(DefaultContentNegotiation):
         Without a `case` the first renderer is the only candidate. With one it is the last: it accepts any parameter.
         """
         default, *others = renderers
-        candidates = [*others, default] if names_case(request) else [default]
+        candidates = [*others, default] if names_case(accept_of(request)) else [default]
         selected: tuple[BaseRenderer, str] = super().select_renderer(request, candidates, format_suffix)
         return selected
 
     def get_accept_list(self, request: Request) -> list[str]:
         ranges: list[str] = super().get_accept_list(request)
-        return [each for each in ranges if case_of(each) in {None, *CASES}] if names_case(request) else ranges
+        if not names_case(accept_of(request)):
+            return ranges
+        return [each for each in ranges if case_of(each) in {None, *CASES}]
 
 
-def names_case(request: Request | HttpRequest) -> bool:
-    """Returns False if the Accept header certainly names no case."""
-    return f"{CASE}=" in request.headers.get("Accept", "").lower()
+def accept_of(request: Request | HttpRequest) -> str:
+    """Returns the Accept header."""
+    return str(request.headers.get("Accept", ""))
 
 
-def wants_camel_case(request: HttpRequest) -> bool:
-    """Returns True if the client asks for camelCase, for responses that no view has made."""
-    ranges = request.headers.get("Accept", "").split(",")
-    return names_case(request) and CAMEL in map(case_of, ranges)
+def names_case(accept: str) -> bool:
+    """Returns False if an Accept header certainly names no case."""
+    return f"{CASE}=" in accept.lower()
+
+
+def wants_camel_case(accept: str) -> bool:
+    """Returns True if an Accept header asks for camelCase, for responses that no view has made."""
+    return names_case(accept) and CAMEL in map(case_of, accept.split(","))
 
 
 class OneRepresentation(BaseContentNegotiation):

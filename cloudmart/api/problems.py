@@ -14,7 +14,7 @@ from rest_framework.views import exception_handler as drf_exception_handler
 
 from cloudmart.api.camel_case import camel_cased
 from cloudmart.api.catalogue import CATALOGUE, meaning_of
-from cloudmart.api.negotiation import wants_camel_case
+from cloudmart.api.negotiation import accept_of, wants_camel_case
 from cloudmart.api.renderers import in_camel_case
 from cloudmart.api.requests import request_id
 from cloudmart.api.throttling import throttle_unauthenticated
@@ -141,22 +141,22 @@ def _field_errors(error: exceptions.ValidationError) -> list[dict[str, Any]]:
 
 def not_found(request: HttpRequest, exception: Exception) -> JsonResponse:
     """Django's handler404: there is no such path."""
-    return json_response(problem("not_found", f"There is nothing at {request.path}."), request)
+    return json_response(problem("not_found", f"There is nothing at {request.path}."), accept_of(request))
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> JsonResponse:
     """Django's handler400: the request is too malformed for any view."""
-    return json_response(problem("error"), request)
+    return json_response(problem("error"), accept_of(request))
 
 
 def server_error(request: HttpRequest) -> JsonResponse:
     """Django's handler500: something failed outside of any API view."""
-    return json_response(database_problem(sys.exc_info()[1]) or internal_error(None), request)
+    return json_response(database_problem(sys.exc_info()[1]) or internal_error(None), accept_of(request))
 
 
-def json_response(arguments: dict[str, Any], request: HttpRequest | None = None) -> JsonResponse:
+def json_response(arguments: dict[str, Any], accept: str) -> JsonResponse:
     """Returns a `problem` as Django's response, for code outside of the API's views."""
     body = with_request_id(arguments.pop("data"))
-    if request and wants_camel_case(request):
+    if wants_camel_case(accept):
         body, arguments["content_type"] = camel_cased(body), in_camel_case(arguments["content_type"])
     return JsonResponse(body, **arguments)

@@ -90,6 +90,13 @@ def test_a_body_that_does_not_arrive_in_time_is_408():
     assert (b"cache-control", b"no-store") in sent[0]["headers"]
 
 
+def test_the_front_responds_in_the_case_that_the_client_asks_for():
+    for accept, name in ((b"application/json; case=camel", "requestId"), (b"application/json", "request_id")):
+        request = scope("/", (b"accept", accept))
+        sent = asyncio.run(messages_from(front(body_time=0), part(b"x", more=True), scope=request))
+        assert problem_in(sent) == (408, "request_timeout") and name in json.loads(sent[1]["body"])
+
+
 def test_bodies_beyond_the_total_limit_are_rejected_until_others_are_done():
     async def fill() -> None:
         app = front(bodies_size=11)
