@@ -3,6 +3,7 @@
 from typing import Any
 
 from cloudmart.api.camel_case import camel_case, camel_cased
+from cloudmart.api.problems import CONTENT_TYPE
 from cloudmart.api.renderers import CAMEL, case_of
 
 SUFFIX = "CamelCase"
@@ -15,16 +16,29 @@ DATA = ("example", "examples", "default")
 
 
 def describe_camel_case(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
-    """Gives the camelCase media type of each response the schema and examples of the plain one in camelCase."""
+    """Gives the camelCase media type of each response the schema of the plain one in camelCase, and its examples.
+
+    Problems, of which there are hundreds, have examples in the plain one only.
+    """
     components = CamelCaseComponents(result["components"]["schemas"])
     operations = [operation for path in result["paths"].values() for operation in path.values()]
     for response in (response for operation in operations for response in operation["responses"].values()):
         content = response.get("content", {})
         for media_type in content:
             if case_of(media_type) == CAMEL:
-                content[media_type] = components.media(content[media_type.partition(";")[0]])
+                plain = media_type.partition(";")[0]
+                content[media_type] = {"schema": components.schema(content[plain]["schema"])}
+                if plain != CONTENT_TYPE:
+                    content[media_type] |= examples_of(content[plain])
     result["components"]["schemas"] |= components.made
     return result
+
+
+def examples_of(media: dict[str, Any]) -> dict[str, Any]:
+    """Returns the examples of a media type in camelCase, if it has some."""
+    examples = media.get("examples", {}).items()
+    in_camel_case = {name: {**example, "value": camel_cased(example["value"])} for name, example in examples}
+    return {"examples": in_camel_case} if in_camel_case else {}
 
 
 class CamelCaseComponents:
@@ -34,13 +48,6 @@ class CamelCaseComponents:
         self._schemas = schemas
         self._references: dict[str, str] = {}
         self.made: dict[str, Any] = {}
-
-    def media(self, media: dict[str, Any]) -> dict[str, Any]:
-        examples = {
-            name: {**example, "value": camel_cased(example["value"])}
-            for name, example in media.get("examples", {}).items()
-        }
-        return {"schema": self.schema(media["schema"]), **({"examples": examples} if examples else {})}
 
     def schema(self, schema: Any) -> Any:
         """Returns this part of a schema in camelCase."""

@@ -196,7 +196,11 @@ class OrderInput(BuyerInput):
 class SagaInput(OrderInput):
     """An order that is orchestrated."""
 
-    saga = serializers.ChoiceField([SagaStyle.ORCHESTRATION], default=SagaStyle.ORCHESTRATION)
+    saga = serializers.ChoiceField(
+        [SagaStyle.ORCHESTRATION],
+        default=SagaStyle.ORCHESTRATION,
+        error_messages={"invalid_choice": "Only orchestration starts here. POST /orders takes both styles."},
+    )
 
 
 def known_customer(user: Any, customer_id: str | None) -> Customer:
