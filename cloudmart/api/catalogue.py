@@ -58,7 +58,7 @@ CATALOGUE = {
     "item_not_found": Problem(
         404, "Add the book with POST /orders/{order_id}/items.", example={"book_id": "book-456"}
     ),
-    "no_shipping_address": Problem(400, "Send shipping_address with the order."),
+    "no_shipping_address": Problem(409, "Send shipping_address with the order."),
     "not_delivered": Problem(
         409,
         "Cancel an order that has not been shipped. GET /shipping/{order_id} shows where the parcel is.",

@@ -138,8 +138,11 @@ class StrictSerializer(SharedFields):
     """A member that may contain the whole body."""
     rules: ClassVar[tuple[dict[str, Any], ...]] = ()
     """What `validate` checks, in OpenAPI."""
-    is_never_empty: ClassVar[bool] = False
-    """True if the rules allow no empty body."""
+
+    @property
+    def may_be_empty(self) -> bool:
+        """Returns True if an empty body is valid."""
+        return not any(field.required for field in self.fields.values())
 
     @classmethod
     def of(cls, request: Request) -> Self:

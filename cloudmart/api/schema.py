@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeVar
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension, OpenApiSerializerExtension
 from drf_spectacular.openapi import AutoSchema
-from drf_spectacular.plumbing import build_bearer_security_scheme_object, get_lib_doc_excludes
+from drf_spectacular.plumbing import build_bearer_security_scheme_object, force_instance, get_lib_doc_excludes
 from drf_spectacular.settings import spectacular_settings
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
@@ -106,10 +106,11 @@ class Schema(AutoSchema):
 
     def _get_request_for_media_type(self, serializer: Any, direction: Any = "request") -> Any:
         schema, is_required = super()._get_request_for_media_type(serializer, direction)
-        forms = getattr(serializer, "serializers", [serializer])
-        for wrapper in sorted({form.wrapper for form in forms if getattr(form, "wrapper", None)}):
+        forms = [force_instance(form) for form in getattr(serializer, "serializers", [serializer])]
+        inputs = [form for form in forms if isinstance(form, StrictSerializer)]
+        for wrapper in sorted({form.wrapper for form in inputs if form.wrapper}):
             schema = schema_with_wrapper(schema, wrapper)
-        return schema, is_required or all(getattr(form, "is_never_empty", False) for form in forms)
+        return schema, is_required or (bool(inputs) and not any(form.may_be_empty for form in inputs))
 
     def _get_response_bodies(self, direction: Any = "response") -> Any:
         bodies = super()._get_response_bodies(direction)

@@ -158,7 +158,7 @@ class OrderInput(BuyerInput):
         {"anyOf": [{"required": ["shipping_address"]}, {"not": {"required": ["customer_name"]}}]},
         short_form_rule(SHORT_FORM),
     )
-    is_never_empty = True
+    may_be_empty = False
 
     items = serializers.ListField(
         child=ItemInput(), required=False, min_length=1, max_length=settings.MAX_LINES_PER_ORDER

@@ -178,7 +178,8 @@ def test_an_unknown_path_is_404_and_an_unsupported_method_is_405(api):
 def test_a_customer_without_an_address_must_send_one(api, customer):
     customer.postal_code = ""
     customer.save()
-    assert api.post("/orders", GOOD).json()["code"] == "no_shipping_address"
+    refused = api.post("/orders", GOOD)
+    assert refused.status_code == 409 and refused.json()["code"] == "no_shipping_address"
 
 
 @pytest.mark.parametrize("command", ["reserve", "release"])

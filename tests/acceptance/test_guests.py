@@ -9,6 +9,7 @@ from sagas.operations.audit.audit import audit
 from tests.acceptance.conftest import end_of
 from tests.conftest import signed_in
 from tests.factories import UserFactory
+from tests.integration.test_races import all_at_once
 
 GUEST = {"customer_name": "山田太郎"}
 BOOK = {"book_id": "book-123", "quantity": 1}
@@ -46,7 +47,7 @@ def test_a_guest_needs_no_email_and_a_draft_no_address_yet(clerk, style):
     assert Customer.objects.get().email == ""
     clerk.post(f"{draft}/items", BOOK)
     refused = clerk.post(f"{draft}/confirm")
-    assert refused.status_code == 400 and refused.json()["code"] == "no_shipping_address"
+    assert refused.status_code == 409 and refused.json()["code"] == "no_shipping_address"
     assert clerk.patch(draft, HOME).status_code == 200
     assert clerk.post(f"{draft}/confirm").status_code == 200
     assert end_of(draft.rpartition("/")[2])[0] == "completed"
@@ -88,6 +89,16 @@ def test_a_repeat_with_the_same_key_makes_no_second_customer(clerk, style, more)
     )
     assert first.status_code == 201 and first.json() == second.json()
     assert second["Idempotent-Replayed"] == "true"
+    assert Customer.objects.count() == Order.objects.count() == 1
+
+
+@pytest.mark.parametrize("more", [{}, {**BOOK, **HOME}], ids=["draft", "order"])
+def test_repeats_at_the_same_time_make_one_customer(clerk, style, more):
+    def send():
+        return clerk.post("/orders", {**GUEST, "saga": style, **more}, headers={"Idempotency-Key": "key"})
+
+    statuses = {response.status_code for response in all_at_once([send] * 6)}
+    assert 201 in statuses and statuses <= {201, 409}
     assert Customer.objects.count() == Order.objects.count() == 1
 
 

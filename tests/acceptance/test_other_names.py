@@ -217,6 +217,7 @@ def test_every_form_of_an_order_is_described(description, path):
 def test_only_orchestration_is_described_for_a_started_saga(description):
     assert accepts(description, "/orders", {**BOOK, "saga": "choreography"})
     assert not accepts(description, "/saga/start", {**BOOK, "saga": "choreography"})
+    assert description["paths"]["/books"]["post"]["requestBody"]["required"] is True
     assert description["paths"]["/saga/start"]["post"]["requestBody"]["required"] is True
 
 
