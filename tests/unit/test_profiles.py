@@ -11,7 +11,15 @@ from tests.processes import ROOT
 
 pytestmark = pytest.mark.any_database
 
-SHOWN = ("PROFILE", "DEBUG", "HTTPS", "SECURE_SSL_REDIRECT", "SESSION_COOKIE_SECURE", "ALLOW_MAGIC_TOKENS")
+SHOWN = (
+    "PROFILE",
+    "DEBUG",
+    "HTTPS",
+    "SECURE_SSL_REDIRECT",
+    "SESSION_COOKIE_SECURE",
+    "ALLOW_MAGIC_TOKENS",
+    "EMAIL_BACKEND",
+)
 SHOW = f"""
 import json, logging
 from django.conf import settings
@@ -20,6 +28,7 @@ shown = {{name: getattr(settings, name) for name in {SHOWN}}}
 line = formatter().format(logging.makeLogRecord({{"msg": "a line"}}))
 print(json.dumps(shown | {{"logs_json": line.startswith("{{")}}))
 """
+CONSOLE = "django.core.mail.backends.console.EmailBackend"
 PROD = {
     "PROFILE": "prod",
     "DEBUG": False,
@@ -27,6 +36,7 @@ PROD = {
     "SECURE_SSL_REDIRECT": True,
     "SESSION_COOKIE_SECURE": True,
     "ALLOW_MAGIC_TOKENS": False,
+    "EMAIL_BACKEND": CONSOLE,
     "logs_json": True,
 }
 DEV = {
@@ -36,6 +46,7 @@ DEV = {
     "SECURE_SSL_REDIRECT": False,
     "SESSION_COOKIE_SECURE": False,
     "ALLOW_MAGIC_TOKENS": True,
+    "EMAIL_BACKEND": CONSOLE,
     "logs_json": False,
 }
 
