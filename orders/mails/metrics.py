@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from django.db.models import Count, F, Max
+from django.db.models import Count, F
 from prometheus_client import Counter, Metric
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
@@ -17,7 +17,8 @@ ATTEMPTS = Counter(
     "Attempts to send a mail, by how they ended: sent, failed (for good), pending (to be repeated) or no_address.",
     ["outcome", "status"],
 )
-UNSENT = [MailStatus.PENDING, MailStatus.FAILED, MailStatus.NO_ADDRESS]
+UNSENT = [MailStatus.PENDING, MailStatus.FAILED]
+"""Mails without an address are not counted: nothing is wrong with them, and there may be many."""
 
 
 @harmless
@@ -29,7 +30,7 @@ class UnsentMails(Collector):
     def collect(self) -> Iterable[Metric]:
         unsent = GaugeMetricFamily(
             "cloudmart_unsent_mails",
-            "Mails that are pending, have failed, or have no address.",
+            "Mails that are pending or have failed.",
             labels=["outcome", "status"],
         )
         rows = Mail.objects.filter(status__in=UNSENT).values_list("outcome", "status").annotate(number=Count("pk"))
@@ -45,7 +46,8 @@ class UnsentMails(Collector):
 
 def lag_seconds() -> float:
     """Returns 0 if nothing is due."""
-    longest = due_mails().aggregate(longest=Max(DatabaseNow() - F("due_at")))["longest"]
+    lags = due_mails().order_by("due_at").annotate(lag=DatabaseNow() - F("due_at")).values_list("lag", flat=True)
+    longest = lags.first()
     return max(0.0, longest.total_seconds()) if longest else 0.0
 
 

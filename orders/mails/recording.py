@@ -1,7 +1,6 @@
 """Recording a mail, in the transaction that decides the outcome. Nothing is sent here."""
 
 from typing import Any
-from uuid import UUID
 
 from django.conf import settings
 
@@ -17,13 +16,13 @@ INSERT = Insert(Mail)
 
 
 def record(order: Order, outcome: Outcome, **facts: Any) -> None:
-    """Records the mail of an outcome that an order has once. Raises IntegrityError if it is recorded already."""
+    """Records the mail of an outcome that is decided once. Raises IntegrityError if it is recorded already."""
     INSERT(_mail(order, outcome, "", facts))
 
 
-def record_refund(order: Order, refund_id: UUID, amount: int) -> None:
-    """Records the mail of one refund, whose amount is in minor units. A second call changes nothing."""
-    INSERT.unless_exists(_mail(order, Outcome.REFUNDED, str(refund_id), {"amount": amount}))
+def record_once(order: Order, outcome: Outcome, reference: str = "", **facts: Any) -> None:
+    """Records the mail of an outcome, unless it is recorded. A `reference` tells several of one order apart."""
+    INSERT.unless_exists(_mail(order, outcome, reference, facts))
 
 
 def _mail(order: Order, outcome: Outcome, reference: str, facts: dict[str, Any]) -> Mail:

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from django.db.models import Sum
 
-from orders.mails.recording import record, record_refund
+from orders.mails.recording import record, record_once
 from orders.models import Mail, Order, Outcome
 from orders.services import record_of
 from payments.models import TAKEN, Payment, Refund, RefundStatus
@@ -61,10 +61,10 @@ def record_mails_of_refunds(reversal: Reversal) -> None:
     saga = SagaInstance.objects.filter(order_id=order_id).first()
     if order and not (saga and saga.is_compensating):
         for refund in reversal.refunds:
-            record_refund(order, refund.pk, refund.amount)
+            record_once(order, Outcome.REFUNDED, str(refund.pk), amount=refund.amount)
 
 
 def record_mail_of_parcel(parcel: Shipment) -> None:
     """Records the mail of a parcel that becomes shipped in this transaction; none if its order is not ours."""
     if order := Order.objects.filter(pk=parcel.order_id).first():
-        record(order, Outcome.SHIPPED, carrier=parcel.carrier, tracking_number=parcel.tracking_number)
+        record_once(order, Outcome.SHIPPED, carrier=parcel.carrier, tracking_number=parcel.tracking_number)

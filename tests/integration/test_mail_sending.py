@@ -12,7 +12,7 @@ from cloudmart.database.transactions import durable
 from cloudmart.kernel.errors import IllegalMove
 from orders.mails import queue, sending
 from orders.mails.queue import claim, conclude, delete_old, due, resend
-from orders.mails.recording import record, record_refund
+from orders.mails.recording import record, record_once
 from orders.mails.sending import send_due
 from orders.models import Customer, Mail, Order, Outcome
 from tests.conftest import available, send_mails_to
@@ -219,10 +219,9 @@ def test_a_resent_mail_says_the_same(mails, mailbox, customer):
 
 def test_an_outcome_is_recorded_once(customer):
     order = new_order(customer)
-    refund = order.pk
-    for _ in range(2):
-        durable(record_refund)(order, refund, 100)
-    assert Mail.objects.count() == 1
+    for reference in ("first", "first", "second"):
+        durable(record_once)(order, Outcome.REFUNDED, reference, amount=100)
+    assert sorted(Mail.objects.values_list("reference", flat=True)) == ["first", "second"]
 
 
 # --- Workers ----------------------------------------------------------------------------------------

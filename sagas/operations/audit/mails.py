@@ -4,7 +4,7 @@ from functools import reduce
 from operator import or_
 
 from django.conf import settings
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, Subquery
 
 from cloudmart.database.clock import DatabaseNow
 from cloudmart.database.invariants import Rows, invariant
@@ -19,12 +19,12 @@ TOLD_AS = {State.COMPLETED: {Outcome.COMPLETED}, State.FAILED: {Outcome.CANCELLE
 @invariant(SagaInstance.objects.filter(status__in=FINISHED), named_by=("order_id",))
 def finished_is_told(sagas: Rows) -> Rows:
     """Every order that has finished has a mail of its outcome, unless such mails are deleted already."""
-    earlier = Mail.objects.filter(created_at__lt=OuterRef("finished_at") - settings.AUDIT_GRACE)
+    oldest = Mail.objects.order_by("created_at").values("created_at")[:1]
     told = (
         Q(status=state) & Exists(Mail.objects.filter(order=OuterRef("order_id"), outcome__in=outcomes))
         for state, outcomes in TOLD_AS.items()
     )
-    return sagas.filter(Exists(earlier)).exclude(reduce(or_, told))
+    return sagas.filter(finished_at__gt=Subquery(oldest) + settings.AUDIT_GRACE).exclude(reduce(or_, told))
 
 
 @invariant(Mail.objects.filter(status=MailStatus.PENDING), named_by=("order_id",))
