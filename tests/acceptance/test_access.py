@@ -94,7 +94,7 @@ def test_only_operators_see_the_orders_of_reservations(api, operator, shelve):
     reserve_stock(order)
     stock = api.get("/inventory/book-789").json()
     assert (stock["total_quantity"], stock["reserved_quantity"], stock["available_quantity"]) == (10, 2, 8)
-    assert [set(hold) for hold in stock["reservations"]] == [{"quantity", "expires_at"}]
+    assert [set(hold) for hold in stock["reservations"]] == [{"quantity", "held_since", "expires_at"}]
     stock = signed_in(operator).get("/inventory/book-789").json()
     assert stock["reservations"][0]["order_id"] == str(order.order_id)
     assert api.get("/inventory/nothing").status_code == 404
