@@ -5,7 +5,7 @@ from django.db.models import F, OuterRef
 from cloudmart.database.invariants import Rows, invariant, total
 from orders.models import Order, OrderItem, Status
 
-PLACED = {Status.PENDING, Status.COMPLETED}
+PLACED = {Status.PENDING, Status.COMPLETED, Status.RETURNED}
 
 
 @invariant(Order.objects.filter(status__in=PLACED))

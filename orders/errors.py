@@ -27,6 +27,10 @@ class OrderCancelled(DomainError, code="order_cancelled"):
     """The order was cancelled."""
 
 
+class OrderReturned(DomainError, code="order_returned"):
+    """The order was returned."""
+
+
 class OrderIsDraft(DomainError, code="order_is_draft"):
     """The order is a draft; reserve, charge and ship only after it is confirmed."""
 

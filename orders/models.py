@@ -62,6 +62,7 @@ class Status(models.TextChoices):
     PENDING = "pending"  #: Placed; its saga is not finished.
     COMPLETED = "completed"  #: Paid, sold and handed to the carrier.
     CANCELLED = "cancelled"  #: Nothing is reserved, charged or shipped for it any more.
+    RETURNED = "returned"  #: It was delivered and has come back; the money is refunded.
 
 
 class SagaStyle(models.TextChoices):
@@ -73,7 +74,7 @@ class Order(HasMoves):
     MOVES = {
         Status.DRAFT: {Status.PENDING, Status.CANCELLED},
         Status.PENDING: {Status.COMPLETED, Status.CANCELLED},
-        Status.COMPLETED: {Status.CANCELLED},
+        Status.COMPLETED: {Status.CANCELLED, Status.RETURNED},
     }
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -88,7 +89,7 @@ class Order(HasMoves):
     payment_method = CharField(max_length=16, choices=PaymentMethod.choices, blank=True)
     postal_code = CharField(max_length=16, blank=True)
     address = CharField(max_length=500, blank=True)
-    cancel_reason = CharField(max_length=LONGEST_REASON, blank=True)
+    cancel_reason = CharField(max_length=LONGEST_REASON, blank=True, help_text="Why it was cancelled, or returned")
     saga_style = CharField(max_length=16, choices=SagaStyle.choices, blank=True)
     created_at = models.DateTimeField(default=DatabaseNow, editable=False)
 
@@ -148,6 +149,7 @@ class Outcome(models.TextChoices):
     CANCELLED = "cancelled"  #: Failed or cancelled; everything is undone.
     REFUNDED = "refunded"  #: Some or all of its money is refunded; the order stands.
     SHIPPED = "shipped"  #: The carrier has collected the parcel.
+    RETURNED = "returned"  #: It has come back, and its money is refunded.
 
 
 class MailStatus(models.TextChoices):

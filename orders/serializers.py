@@ -55,7 +55,7 @@ class OrderOutput(SharedFields):
     )
     shipping_address = AddressOutput(source="*")
     saga = serializers.ChoiceField(SagaStyle.choices, source="saga_style")
-    cancel_reason = serializers.CharField()
+    cancel_reason = serializers.CharField(help_text="Why it was cancelled, or returned; else empty")
     created_at = serializers.DateTimeField()
 
     def get_currency(self, order: Order) -> str:

@@ -51,6 +51,11 @@ def cancel_order(order: Basket, reason: str) -> None:
     _move_once(order, Status.CANCELLED, cancel_reason=storable(reason, LONGEST_REASON))
 
 
+def return_order(order: Basket, reason: str) -> None:
+    """Everything of it has come back. A second call changes nothing, not even the reason."""
+    _move_once(order, Status.RETURNED, cancel_reason=storable(reason, LONGEST_REASON))
+
+
 def _move_once(order: Basket, status: Status, **changes: str) -> None:
     """Moves the order to `status`, unless it has that status already. Raises IllegalMove."""
     try:

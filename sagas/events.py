@@ -41,11 +41,14 @@ class EventType(TextChoices):
     PAYMENT_FAILED = "PaymentFailed"
     SHIPPING_FAILED = "ShippingFailed"
     ORDER_CANCEL_REQUESTED = "OrderCancelRequested"
+    ORDER_RETURN_REQUESTED = "OrderReturnRequested"  #: The delivered books have come back.
     ORDER_TIMED_OUT = "OrderTimedOut"  #: The order is past its deadline.
     STOCK_RELEASED = "StockReleased"  #: What was reserved is released, or what was sold is put back.
     PAYMENT_CANCELLED = "PaymentCancelled"  #: Nothing was charged, and nothing will be.
     PAYMENT_REFUNDED = "PaymentRefunded"
     SHIPPING_CANCELLED = "ShippingCancelled"  #: No parcel is sent, and none will be.
+    SHIPPING_RETURNED = "ShippingReturned"  #: The delivered parcel has come back.
+    ORDER_RETURNED = "OrderReturned"  #: The delivered order has come back: its money is refunded.
     ORDER_CANCELLED = (
         "OrderCancelled"  #: Nothing is reserved, charged or sent for the order any more; or for the draft.
     )

@@ -22,12 +22,12 @@ class State(models.TextChoices):
     PAYMENT_COMPLETED = "PAYMENT_COMPLETED"  #: The payment is captured.
     SHIPPING_ARRANGED = "SHIPPING_ARRANGED"  #: The carrier has accepted the parcel.
     COMPLETED = "COMPLETED"  #: Finished: the order is sold.
-    COMPENSATION_STARTED = "COMPENSATION_STARTED"  #: A step failed, or a cancellation was requested.
+    COMPENSATION_STARTED = "COMPENSATION_STARTED"  #: A step failed, or the order was cancelled or returned.
     FAILED = "FAILED"  #: Finished: every step is undone.
 
 
-CANCELLED = "order_cancelled"
-"""The error code of a cancelled order."""
+CANCELLED, RETURNED = "order_cancelled", "order_returned"
+"""The error codes of an order that was cancelled, and of one that was returned."""
 
 FORWARD = (
     State.STARTED,
@@ -78,7 +78,10 @@ class SagaInstance(HasMoves):
         help_text="Why a cancellation is requested; read by the next transaction of the saga",
     )
     cancelled_by = CharField(
-        max_length=150, null=True, blank=True, help_text="Who requested the cancellation; shown to operators only"
+        max_length=150,
+        null=True,
+        blank=True,
+        help_text="Who requested the cancellation or the return; shown to operators only",
     )
     attempts = models.PositiveIntegerField(default=0, help_text="Failed attempts at the step in flight")
     wake_at = models.DateTimeField(null=True, blank=True, help_text="When a waiting saga is due again")
@@ -105,6 +108,7 @@ class SagaInstance(HasMoves):
             ("compensate_saga", "Can compensate a saga"),
             ("abandon_saga", "Can abandon a saga"),
             ("resume_saga", "Can resume an abandoned saga"),
+            ("return_order", "Can return a delivered order"),
         ]
         indexes = [models.Index(fields=["status", "wake_at"], name="sagas_due")]
         constraints = [
@@ -137,10 +141,15 @@ class SagaInstance(HasMoves):
         """Returns True from the first failure on, also once every step is undone."""
         return self.status in {State.COMPENSATION_STARTED, State.FAILED}
 
+    @property
+    def is_returned(self) -> bool:
+        """Returns True from the return of the order on, also once every step is undone."""
+        return self.is_compensating and (self.failure or {}).get("code") == RETURNED
+
     def compensation_actor(self, failure: dict[str, Any] | None) -> str:
-        """Returns who undoes an order with this failure: who cancelled it, or else the saga itself."""
-        is_cancelled = failure is not None and failure["code"] == CANCELLED
-        return self.cancelled_by or SAGA if is_cancelled else SAGA
+        """Returns who undoes an order with this failure: who cancelled or returned it, or else the saga itself."""
+        is_requested = failure is not None and failure["code"] in {CANCELLED, RETURNED}
+        return self.cancelled_by or SAGA if is_requested else SAGA
 
     def payload_without_token(self, state: str) -> dict[str, Any]:
         """Returns the column change that removes the payment token in this state; none while it may be charged."""
@@ -157,6 +166,7 @@ class OperatorCommand(models.TextChoices):
     COMPENSATE = "compensate"  #: Undo everything now.
     ABANDON = "abandon"  #: Stop the retries until the saga is resumed.
     RESUME = "resume"  #: Resume an abandoned saga.
+    RETURN = "return"  #: Undo a delivered order whose books have come back.
 
 
 class SagaAction(models.Model):

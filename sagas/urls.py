@@ -8,7 +8,15 @@ from sagas.desk.timeline_views import OrderEvents
 from sagas.desk.views import CancelOrder, Orders, StartSaga
 from sagas.operations.carrier import CarrierWebhook
 from sagas.operations.guards import check_not_cancelled, check_saga_finished
-from sagas.operations.views import AbandonSaga, CancelSaga, CompensateSaga, ResumeSaga, RetrySaga, SagaStatus
+from sagas.operations.views import (
+    AbandonSaga,
+    CancelSaga,
+    CompensateSaga,
+    ResumeSaga,
+    RetrySaga,
+    ReturnOrder,
+    SagaStatus,
+)
 from shipping.views import ArrangeShipping, CancelShipping
 
 urlpatterns = [
@@ -21,6 +29,7 @@ urlpatterns = [
     path("orders/<uuid:order_id>/confirm", ConfirmOrder.as_view(), name="confirm-order"),
     path("orders/<uuid:order_id>/events", OrderEvents.as_view(), name="order-events"),
     path("orders/<uuid:order_id>/cancel", CancelOrder.as_view(), name="cancel-order"),
+    path("orders/<uuid:order_id>/return", ReturnOrder.as_view(), name="return-order"),
     path("saga/start", StartSaga.as_view(), name="start-saga"),
     # Commands on one context, refused while the order's saga is not finished.
     path("inventory/reserve", Reserve.as_view(guard=check_not_cancelled), name="reserve"),

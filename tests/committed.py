@@ -25,6 +25,7 @@ create_order = durable(orders.create_order)
 complete_order = durable(orders.complete_order)
 cancel_order = durable(orders.cancel_order)
 mark_as_shipped = durable(shipping.mark_as_shipped)
+mark_as_delivered = durable(shipping.mark_as_delivered)
 
 
 def let_reservations_expire(**which: Any) -> None:

@@ -79,6 +79,7 @@ CATALOGUE = {
         409, "Place the rest as another order.", example={"most_lines": 100, "most_copies": 1000}
     ),
     "order_not_found": Problem(404, "Check the id. GET /orders lists the orders that you may see."),
+    "order_returned": Problem(409, "Place a new order if the customer wants the books again."),
     "out_of_stock": Problem(
         409,
         "Lower each quantity to the number that `shortages` says is available, or try later.",

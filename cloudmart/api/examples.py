@@ -78,6 +78,7 @@ ITEM_ADDITIONS = [
 QUANTITY = [request_example("Three copies", {"quantity": 3})]
 CANCELLATION = [request_example("A change of mind", {"reason": "Ordered twice by mistake"})]
 WRAPPED_CANCELLATION = request_example("In a wrapper", {"order": {"reason": "顧客都合"}})
+RETURN = [request_example("A change of mind", {"reason": "Sent back unread"})]
 WITHOUT_REASON = request_example("Without a reason", {})
 RETRY = [WITHOUT_REASON, request_example("With a reason", {"reason": "The bank is available again"})]
 COMPENSATION = [request_example("With a reason", {"reason": "The print run was recalled"}), WITHOUT_REASON]

@@ -16,12 +16,19 @@ from orders import services as orders
 from orders.errors import OrderCancelled
 from sagas.choreography.history import History
 from sagas.choreography.reactions import REACTIONS
-from sagas.choreography.signals import EVENTS, order_cancel_requested, order_confirmed, order_created, order_timed_out
+from sagas.choreography.signals import (
+    EVENTS,
+    order_cancel_requested,
+    order_confirmed,
+    order_created,
+    order_return_requested,
+    order_timed_out,
+)
 from sagas.engine.metrics import count_call
 from sagas.engine.style import Call, First, OnFinished, Settled, failed_attempts
 from sagas.errors import LeaseLost, SagaStuck, SagaTimedOut
 from sagas.events import EventType, record
-from sagas.models import Event, EventReceipt, SagaInstance
+from sagas.models import RETURNED, Event, EventReceipt, SagaInstance
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +72,8 @@ class Choreography:
     def compensate(self, reason: DomainError, actor: str) -> Call | None:
         def request(history: History) -> None:
             history.reopen(actor)
-            history.publish(order_cancel_requested, reason, actor=actor)
+            trigger = order_return_requested if reason.code == RETURNED else order_cancel_requested
+            history.publish(trigger, reason, actor=actor)
 
         return self._transaction(request, deliver)
 

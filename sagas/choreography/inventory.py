@@ -7,6 +7,7 @@ from sagas.choreography.reactions import reacts_to
 from sagas.choreography.signals import (
     order_cancel_requested,
     order_created,
+    order_return_requested,
     order_timed_out,
     payment_failed,
     shipping_arranged,
@@ -43,7 +44,7 @@ def confirm_when_shipping_arranged(history: History) -> None:
         history.publish(stock_confirmed)
 
 
-@reacts_to(payment_failed, shipping_failed, order_cancel_requested, order_timed_out)
+@reacts_to(payment_failed, shipping_failed, order_cancel_requested, order_return_requested, order_timed_out)
 def release_when_order_fails(history: History) -> None:
     inventory.release_stock(history.returned_stock, history.reason)
     if not history.any_has_happened(stock_released, stock_unavailable):

@@ -7,11 +7,14 @@ from sagas.choreography.signals import (
     FAILURES,
     order_cancelled,
     order_completed,
+    order_return_requested,
+    order_returned,
     payment_cancelled,
     payment_failed,
     payment_refunded,
     shipping_cancelled,
     shipping_failed,
+    shipping_returned,
     stock_confirmed,
     stock_released,
     stock_unavailable,
@@ -25,16 +28,22 @@ def complete_when_stock_confirmed(history: History) -> None:
         history.publish(order_completed)
 
 
-@reacts_to(*FAILURES, stock_released, payment_cancelled, payment_refunded, shipping_cancelled)
+@reacts_to(*FAILURES, stock_released, payment_cancelled, payment_refunded, shipping_cancelled, shipping_returned)
 def cancel_when_everything_is_returned(history: History) -> None:
-    if everything_is_returned(history) and not history.has_happened(order_cancelled):
+    if not everything_is_returned(history) or history.any_has_happened(order_cancelled, order_returned):
+        return
+    why = {"code": (history.failure or {}).get("code"), "reason": history.reason}
+    if history.has_happened(order_return_requested):
+        orders.return_order(history.order, history.reason)
+        history.publish(order_returned, **why)
+    else:
         orders.cancel_order(history.order, history.reason)
-        history.publish(order_cancelled, code=(history.failure or {}).get("code"), reason=history.reason)
+        history.publish(order_cancelled, **why)
 
 
 def everything_is_returned(history: History) -> bool:
     """Returns True if no other context holds anything for the failing order any more."""
     no_stock = history.any_has_happened(stock_unavailable, stock_released)
     no_money = history.any_has_happened(payment_failed, payment_cancelled, payment_refunded)
-    no_parcel = history.any_has_happened(shipping_failed, shipping_cancelled)
+    no_parcel = history.any_has_happened(shipping_failed, shipping_cancelled, shipping_returned)
     return history.is_failing and no_stock and no_money and no_parcel

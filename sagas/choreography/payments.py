@@ -14,6 +14,7 @@ from sagas.choreography.signals import (
     payment_refunded,
     shipping_cancelled,
     shipping_failed,
+    shipping_returned,
 )
 from sagas.engine.style import Settled
 
@@ -27,7 +28,7 @@ def charge_when_order_created(history: History, settled: Settled | None) -> None
             history.publish(payment_failed, error, **settled.details)
 
 
-@reacts_to(shipping_cancelled, shipping_failed, calls=services.refund)
+@reacts_to(shipping_cancelled, shipping_failed, shipping_returned, calls=services.refund)
 def refund_when_nothing_is_shipped(history: History, settled: Settled | None) -> None:
     if history.any_has_happened(payment_failed, payment_cancelled, payment_refunded):
         return

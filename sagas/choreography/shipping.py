@@ -6,12 +6,14 @@ from sagas.choreography.history import History
 from sagas.choreography.reactions import reacts_to
 from sagas.choreography.signals import (
     order_cancel_requested,
+    order_return_requested,
     order_timed_out,
     payment_completed,
     payment_failed,
     shipping_arranged,
     shipping_cancelled,
     shipping_failed,
+    shipping_returned,
     stock_reserved,
     stock_unavailable,
 )
@@ -38,3 +40,10 @@ def arrange_when_reserved_and_paid(history: History, settled: Settled | None) ->
 def cancel_when_order_fails(history: History, settled: Settled | None) -> None:
     if not history.any_has_happened(shipping_failed, shipping_cancelled):
         history.publish(shipping_cancelled, **(settled.details if settled else {}))
+
+
+@reacts_to(order_return_requested)
+def take_back_when_order_is_returned(history: History) -> None:
+    services.take_back(history.order)
+    if not history.has_happened(shipping_returned):
+        history.publish(shipping_returned)

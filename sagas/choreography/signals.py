@@ -42,12 +42,15 @@ stock_unavailable = OrderEvent(EventType.STOCK_UNAVAILABLE, State.COMPENSATION_S
 payment_failed = OrderEvent(EventType.PAYMENT_FAILED, State.COMPENSATION_STARTED)
 shipping_failed = OrderEvent(EventType.SHIPPING_FAILED, State.COMPENSATION_STARTED)
 order_cancel_requested = OrderEvent(EventType.ORDER_CANCEL_REQUESTED, State.COMPENSATION_STARTED)
+order_return_requested = OrderEvent(EventType.ORDER_RETURN_REQUESTED, State.COMPENSATION_STARTED)
 order_timed_out = OrderEvent(EventType.ORDER_TIMED_OUT, State.COMPENSATION_STARTED)
 
 stock_released = OrderEvent(EventType.STOCK_RELEASED)
 payment_cancelled = OrderEvent(EventType.PAYMENT_CANCELLED)
 payment_refunded = OrderEvent(EventType.PAYMENT_REFUNDED)
 shipping_cancelled = OrderEvent(EventType.SHIPPING_CANCELLED)
+shipping_returned = OrderEvent(EventType.SHIPPING_RETURNED)
+order_returned = OrderEvent(EventType.ORDER_RETURNED, State.FAILED)
 order_cancelled = OrderEvent(EventType.ORDER_CANCELLED, State.FAILED)
 
 EVENTS: dict[str, OrderEvent] = {
@@ -56,5 +59,12 @@ EVENTS: dict[str, OrderEvent] = {
 }
 """Every event by type. What happens outside a saga has no reactions."""
 
-FAILURES = (stock_unavailable, payment_failed, shipping_failed, order_cancel_requested, order_timed_out)
+FAILURES = (
+    stock_unavailable,
+    payment_failed,
+    shipping_failed,
+    order_cancel_requested,
+    order_return_requested,
+    order_timed_out,
+)
 """After any of these the order is failing: what it holds is given back, and nothing new is begun for it."""

@@ -12,7 +12,7 @@ from payments.models import TAKEN, Payment, Refund, RefundStatus
 from payments.services import Reversal
 from sagas.desk.reasons import CANCELLED_BY_SHOP, STOPPED_BY_SHOP
 from sagas.engine.style import SagaResult
-from sagas.models import CANCELLED, SagaInstance, State
+from sagas.models import CANCELLED, RETURNED, SagaInstance, State
 from shipping.models import Shipment
 
 NO_MESSAGE = {CANCELLED_BY_SHOP, STOPPED_BY_SHOP}
@@ -24,6 +24,8 @@ def record_mail(result: SagaResult) -> None:
     order = record_of(result.order)
     if result.state == State.COMPLETED:
         record(order, Outcome.COMPLETED)
+    elif result.failure and result.failure["code"] == RETURNED:
+        record(order, Outcome.RETURNED, **money_of(order.pk))
     else:
         record(order, Outcome.CANCELLED, **why(result), **money_of(order.pk))
 

@@ -21,7 +21,13 @@ LINES, CURRENCY = {"lines"}, {"currency"}
 
 DETAILS_OF_ORDER: dict[str, set[str]] = {
     **dict.fromkeys(
-        (EventType.ORDER_CONFIRMED, EventType.ORDER_CREATED, EventType.ORDER_COMPLETED, EventType.ORDER_CANCELLED),
+        (
+            EventType.ORDER_CONFIRMED,
+            EventType.ORDER_CREATED,
+            EventType.ORDER_COMPLETED,
+            EventType.ORDER_CANCELLED,
+            EventType.ORDER_RETURNED,
+        ),
         AMOUNTS | LINES,
     ),
     **dict.fromkeys((EventType.STOCK_RESERVED, EventType.STOCK_CONFIRMED, EventType.STOCK_RELEASED), LINES),
@@ -37,6 +43,7 @@ COMPLETED_OR_FAILING = {
     EventType.PAYMENT_FAILED,
     EventType.SHIPPING_FAILED,
     EventType.ORDER_CANCEL_REQUESTED,
+    EventType.ORDER_RETURN_REQUESTED,
     EventType.ORDER_TIMED_OUT,
 }
 """The carrier's reports are recorded after one of these, and not while the saga still goes forward."""

@@ -7,11 +7,12 @@ from uuid import UUID
 from structlog.contextvars import bound_contextvars
 
 from cloudmart.database.clock import DatabaseNow
+from cloudmart.kernel.errors import DomainError
 from cloudmart.kernel.ids import new_id
 from cloudmart.kernel.order import OrderSnapshot
 from cloudmart.kernel.stopping import ShouldStop, never
 from cloudmart.providers.calling import nothing
-from orders.errors import OrderCancelled
+from orders.errors import OrderCancelled, OrderReturned
 from orders.models import SagaStyle
 from sagas.choreography.delivery import Choreography
 from sagas.engine.lease import acquire, new_saga, request_cancellation
@@ -93,19 +94,33 @@ class Engine:
         if saga.is_compensating:
             return saga
         if saga.status == State.COMPLETED:
-            return self._compensate(saga, reason, actor, should_stop)
-        if not request_cancellation(order_id, reason, actor, wake_at=DatabaseNow()):
-            return self.cancel(order_id, reason, actor, should_stop)
+            is_undone = self._undo(saga, OrderCancelled(reason, reason=reason), actor, should_stop)
+        else:
+            is_undone = request_cancellation(order_id, reason, actor, wake_at=DatabaseNow())
+        return saga if is_undone else self.cancel(order_id, reason, actor, should_stop)
+
+    def return_order(self, order_id: UUID, reason: str, actor: str, should_stop: ShouldStop = never) -> SagaInstance:
+        """Undoes a completed order whose parcel was delivered and has come back.
+
+        A saga that is not completed stays as it is. Raises SagaNotFound, and NotDelivered. After an unforeseen error
+        in the undoing the saga waits.
+        """
+        saga = find_saga(order_id)
+        while saga.status == State.COMPLETED:
+            self._undo(saga, OrderReturned(reason, reason=reason), actor, should_stop)
         return saga
 
-    def _compensate(self, saga: SagaInstance, reason: str, actor: str, should_stop: ShouldStop) -> SagaInstance:
-        """Tries again if another driver has acquired the lease of the completed saga meanwhile."""
+    def _undo(self, saga: SagaInstance, reason: DomainError, actor: str, should_stop: ShouldStop) -> bool:
+        """Undoes a completed order for this reason, and refreshes `saga`.
+
+        Returns False if another driver has acquired the lease meanwhile, and does not undo it.
+        """
         style, fence = style_of(saga, self.on_finished), saga.fence
         try:
             with driving(saga):
-                run(saga, style, style.compensate(OrderCancelled(reason, reason=reason), actor), should_stop)
+                run(saga, style, style.compensate(reason, actor), should_stop)
         except Exception as error:
             if saga.fence == fence:
                 raise
             wait_after_error(saga, error, attention_after=ONCE)
-        return saga if saga.is_compensating else self.cancel(saga.order_id, reason, actor, should_stop)
+        return saga.is_compensating

@@ -13,12 +13,12 @@ from cloudmart.kernel.metrics import harmless
 from cloudmart.providers.calling import ProviderResponse
 from cloudmart.providers.outcomes import Accepted
 from sagas.engine.style import Call
-from sagas.models import CANCELLED, Direction, SagaInstance, State, StepStatus
+from sagas.models import CANCELLED, RETURNED, Direction, SagaInstance, State, StepStatus
 
 ORDERS = Counter(
     "cloudmart_orders",
-    "Orders by outcome: completed, failed, cancelled, waiting (it may still complete), refused (before anything was"
-    " stored) or error (interrupted by a busy database or an unforeseen error).",
+    "Orders by outcome: completed, failed, cancelled, returned, waiting (it may still complete), refused (before"
+    " anything was stored) or error (interrupted by a busy database or an unforeseen error).",
     ["style", "outcome"],
 )
 ORDER_FAILURES = Counter(
@@ -101,7 +101,7 @@ def outcome_of(saga: SagaInstance, code: str) -> str:
         return "waiting"
     if saga.status == State.COMPLETED:
         return "completed"
-    return "cancelled" if code == CANCELLED else "failed"
+    return {CANCELLED: "cancelled", RETURNED: "returned"}.get(code, "failed")
 
 
 class LoggedAttempt(Protocol):

@@ -94,7 +94,7 @@ class Style(Protocol):
         ...
 
     def compensate(self, reason: DomainError, actor: str) -> Call | None:
-        """Acquires the lease of a completed saga for `actor`, and begins to undo it.
+        """Acquires the lease of a completed saga for `actor`, and begins to undo it: it is cancelled, or returned.
 
         Raises the error of the first undo that is refused, having written nothing.
         """

@@ -78,6 +78,7 @@ class SagaInstanceAdmin(ReadOnlyAdmin):
         saga_action(OperatorCommand.COMPENSATE, "Compensate: undo everything now"),
         saga_action(OperatorCommand.ABANDON, "Abandon: stop the retries, with a reason"),
         saga_action(OperatorCommand.RESUME, "Resume: resume an abandoned saga"),
+        saga_action(OperatorCommand.RETURN, "Return: the books have come back"),
     ]
 
     has_cancel_permission = permission_to("sagas.cancel_saga")
@@ -85,6 +86,7 @@ class SagaInstanceAdmin(ReadOnlyAdmin):
     has_compensate_permission = permission_to("sagas.compensate_saga")
     has_abandon_permission = permission_to("sagas.abandon_saga")
     has_resume_permission = permission_to("sagas.resume_saga")
+    has_return_permission = permission_to("sagas.return_order")
 
 
 @admin.register(SagaAction)

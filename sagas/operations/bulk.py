@@ -16,7 +16,7 @@ from cloudmart.api.admin import ReadOnlyAdmin
 from cloudmart.api.deadlines import request_deadline
 from cloudmart.api.problems import operator_message
 from cloudmart.kernel.viewers import actor_of
-from sagas.desk.reasons import CANCELLED_BY_SHOP, STOPPED_BY_SHOP
+from sagas.desk.reasons import CANCELLED_BY_SHOP, RETURNED_BY_CUSTOMER, STOPPED_BY_SHOP
 from sagas.models import OperatorCommand, SagaInstance
 from sagas.operations.commands import HANDLERS, Handler, compensate_saga, run_command
 from sagas.selectors import find_saga
@@ -37,14 +37,25 @@ CONSEQUENCES = {
     "what is reserved stays reserved, what is owed stays owed.",
     OperatorCommand.RESUME: "These abandoned sagas are resumed now, each in its direction: orders may be charged and "
     "sent, or refunded.",
+    OperatorCommand.RETURN: "The parcels of these orders were delivered and have come back: what is left of the "
+    "payments is refunded, and the books are put back into stock.",
 }
 """What each command does, as the confirmation page says it."""
 
 Message = tuple[int, str]
 """Level and text."""
 
-DEFAULT_REASONS = {OperatorCommand.CANCEL: CANCELLED_BY_SHOP, OperatorCommand.COMPENSATE: STOPPED_BY_SHOP}
-NOT_WHEN_ABANDONED = {OperatorCommand.CANCEL, OperatorCommand.RETRY, OperatorCommand.COMPENSATE}
+DEFAULT_REASONS = {
+    OperatorCommand.CANCEL: CANCELLED_BY_SHOP,
+    OperatorCommand.COMPENSATE: STOPPED_BY_SHOP,
+    OperatorCommand.RETURN: RETURNED_BY_CUSTOMER,
+}
+NOT_WHEN_ABANDONED = {
+    OperatorCommand.CANCEL,
+    OperatorCommand.RETRY,
+    OperatorCommand.COMPENSATE,
+    OperatorCommand.RETURN,
+}
 BULK_HANDLERS: dict[str, Handler] = {**HANDLERS, OperatorCommand.COMPENSATE: partial(compensate_saga, abandoned=False)}
 
 

@@ -16,6 +16,7 @@ from sagas.engine.style import First
 from sagas.locks import lock_saga
 from sagas.models import OperatorCommand, SagaInstance
 from sagas.selectors import find_saga
+from shipping import services as shipping
 
 Handler = Callable[[UUID, str, str, ShouldStop], SagaInstance]
 """Takes the order, the reason, the actor, and when to stop."""
@@ -82,12 +83,25 @@ def abandon_saga(order_id: UUID, reason: str, actor: str, should_stop: ShouldSto
     return saga
 
 
+def return_order(order_id: UUID, reason: str, actor: str, should_stop: ShouldStop = never) -> SagaInstance:
+    """Undoes an order whose parcel was delivered and has come back. One that was returned stays as it is.
+
+    A cancelled order whose parcel the carrier had collected already waits for it: it is undone now, as cancelled.
+    Raises NotDelivered; for such an order also SagaRunning and SagaAbandoned.
+    """
+    saga = engine.return_order(order_id, reason, actor, should_stop)
+    if saga.is_returned or not _take_back_late(saga):
+        return saga
+    return engine.resume_for_operator(saga, should_stop)
+
+
 HANDLERS: dict[str, Handler] = {
     OperatorCommand.CANCEL: engine.cancel,
     OperatorCommand.RETRY: retry_saga,
     OperatorCommand.COMPENSATE: compensate_saga,
     OperatorCommand.ABANDON: abandon_saga,
     OperatorCommand.RESUME: resume_saga,
+    OperatorCommand.RETURN: return_order,
 }
 
 
@@ -98,3 +112,16 @@ def _acquire_to_cancel(order_id: UUID, reason: str, actor: str, abandoned: bool)
     request_cancellation(order_id, reason, actor)
     saga.refresh_from_db()
     return saga
+
+
+@durable
+def _take_back_late(saga: SagaInstance) -> bool:
+    """Takes back the parcel of an order that is cancelled, or failing. Returns True if the lease was acquired.
+
+    A saga that is finished needs no lease.
+    """
+    locked = lock_saga(saga.order_id)
+    shipping.take_back(saga.order)
+    if not locked.is_finished:
+        acquire_for_operator(saga)
+    return not locked.is_finished

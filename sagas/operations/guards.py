@@ -8,7 +8,7 @@ from contextlib import suppress
 from uuid import UUID
 
 from cloudmart.api.schema import refuses
-from orders.errors import OrderCancelled, OrderIsDraft
+from orders.errors import OrderCancelled, OrderIsDraft, OrderReturned
 from orders.locks import lock_order
 from orders.models import Order, Status
 from sagas.errors import SagaNotFound, SagaRunning
@@ -26,15 +26,17 @@ def check_saga_finished(order_id: UUID) -> None:
     _lock_settled(order_id)
 
 
-@refuses(OrderIsDraft, SagaRunning, OrderCancelled)
+@refuses(OrderIsDraft, SagaRunning, OrderCancelled, OrderReturned)
 def check_not_cancelled(order_id: UUID) -> None:
-    """Passes as above, unless the order is cancelled: nothing more is reserved, charged or sent for it.
+    """Passes as above, unless the order is cancelled or returned: nothing more is reserved, charged or sent for it.
 
-    Raises OrderCancelled.
+    Raises OrderCancelled and OrderReturned.
     """
     order = _lock_settled(order_id)
     if order and order.status == Status.CANCELLED:
         raise OrderCancelled("The order was cancelled.", order_id=str(order_id))
+    if order and order.status == Status.RETURNED:
+        raise OrderReturned("The order was returned.", order_id=str(order_id))
 
 
 def _lock_settled(order_id: UUID) -> Order | None:

@@ -11,12 +11,13 @@ from cloudmart.api.examples import (
     COMPENSATION,
     RESUMPTION,
     RETRY,
+    RETURN,
     SAGA_EXAMPLE,
     response_example,
 )
 from cloudmart.api.fields import StrictSerializer, TextField
 from orders.models import SagaStyle
-from sagas.desk.reasons import CANCELLED_BY_SHOP, STOPPED_BY_SHOP
+from sagas.desk.reasons import CANCELLED_BY_SHOP, RETURNED_BY_CUSTOMER, STOPPED_BY_SHOP
 from sagas.models import Event, SagaAction, SagaStepLog, State
 
 
@@ -43,6 +44,11 @@ class CompensateInput(StrictSerializer):
 @extend_schema_serializer(examples=ABANDONMENT)
 class AbandonInput(StrictSerializer):
     reason = TextField(max_length=200, help_text="The customer can read it")
+
+
+@extend_schema_serializer(examples=RETURN)
+class ReturnInput(StrictSerializer):
+    reason = TextField(max_length=200, required=False, default=RETURNED_BY_CUSTOMER)
 
 
 class StepOutput(serializers.ModelSerializer[SagaStepLog]):

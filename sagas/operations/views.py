@@ -1,11 +1,12 @@
 """The operators' commands on sagas, and the status of a saga, over HTTP."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 from uuid import UUID
 
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
 from rest_framework.views import APIView
 
 from cloudmart.api.commands import Command, described
@@ -16,10 +17,13 @@ from cloudmart.api.schema import refuses
 from cloudmart.kernel.errors import OrderInDoubt
 from cloudmart.kernel.viewers import actor_of
 from orders.errors import OrderNotFound
+from orders.selectors import find_order
 from sagas.desk.doubt import naming_order
+from sagas.desk.responses import order_response
+from sagas.desk.serializers import OrderAndSagaOutput
 from sagas.desk.status import saga_status
 from sagas.errors import SagaAbandoned, SagaNotFound, SagaRunning
-from sagas.models import OperatorCommand
+from sagas.models import OperatorCommand, SagaInstance
 from sagas.operations.commands import run_command
 from sagas.operations.serializers import (
     AbandonInput,
@@ -27,16 +31,17 @@ from sagas.operations.serializers import (
     CompensateInput,
     ResumeInput,
     RetryInput,
+    ReturnInput,
     SagaStatusOutput,
 )
-from shipping.errors import AlreadyShipped
+from shipping.errors import AlreadyShipped, NotDelivered
 
 
 class SagaCommand(RespondsAsync, Command):
     """Responds with the status of the saga; 202 if it is not finished."""
 
     command: ClassVar[OperatorCommand]
-    output = SagaStatusOutput
+    output: ClassVar[type[BaseSerializer[Any]]] = SagaStatusOutput
     statuses: ClassVar[tuple[int, ...]] = (200, 202)
 
     def run(self, request: Request, order_id: UUID) -> Response:
@@ -44,8 +49,10 @@ class SagaCommand(RespondsAsync, Command):
         deadline, first = request_deadline(request), first_of(request)
         with naming_order(order_id):
             saga = run_command(self.command, order_id, actor, reason, deadline, first)
-        body = SagaStatusOutput(saga_status(order_id, request.user)).data
-        return Response(body, 200 if saga.is_finished else self.statuses[-1])
+        return self.respond(request, saga, 200 if saga.is_finished else self.statuses[-1])
+
+    def respond(self, request: Request, saga: SagaInstance, status: int) -> Response:
+        return Response(SagaStatusOutput(saga_status(saga.order_id, request.user)).data, status)
 
     post = may_respond_async(idempotent(run))
 
@@ -102,6 +109,22 @@ class AbandonSaga(SagaCommand):
     permission_classes = [Staff.with_permission("sagas.abandon_saga")]
     command, input, statuses = OperatorCommand.ABANDON, AbandonInput, (200,)
     post = idempotent(SagaCommand.run)
+
+
+@described(
+    "Return a delivered order", SagaNotFound, OrderNotFound, OrderInDoubt, NotDelivered, SagaRunning, SagaAbandoned
+)
+class ReturnOrder(SagaCommand):
+    """For operators, once the parcel is back. Refunds what is left of the payment, and puts the books into stock.
+
+    The whole order is returned, and only once it was delivered. 202: the order is being undone.
+    """
+
+    permission_classes = [Staff.with_permission("sagas.return_order")]
+    command, input, output = OperatorCommand.RETURN, ReturnInput, OrderAndSagaOutput
+
+    def respond(self, request: Request, saga: SagaInstance, status: int) -> Response:
+        return order_response(find_order(saga.order_id, request.user), saga.status, status)
 
 
 class SagaStatus(APIView):

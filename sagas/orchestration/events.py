@@ -1,13 +1,13 @@
 """The step log of an orchestrated saga, as the events that a choreographed one would have recorded. Pure."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sagas.events import PAYLOAD_VERSION, EventType, attempt_data, order_data
 from sagas.models import Direction, Event, SagaInstance, SagaStepLog, StepStatus
-from sagas.orchestration.execution import CANCELLATION, DEADLINE
-from sagas.orchestration.workflow import ORDER_WORKFLOW, Remote
+from sagas.orchestration.execution import CANCELLATION, DEADLINE, RETURN
+from sagas.orchestration.workflow import ORDER_WORKFLOW, RETURN_WORKFLOW, Remote
 
 Happened = tuple[EventType, dict[str, Any]]
 
@@ -32,9 +32,16 @@ EVENTS_OF_STEP = {
     ),
     "complete_order": StepEvents((EventType.STOCK_CONFIRMED, EventType.ORDER_COMPLETED), EventType.STOCK_UNAVAILABLE),
     CANCELLATION: StepEvents((EventType.ORDER_CANCEL_REQUESTED,)),
+    RETURN: StepEvents((EventType.ORDER_RETURN_REQUESTED,)),
     DEADLINE: StepEvents(refused=EventType.ORDER_TIMED_OUT),
 }
+EVENTS_OF_RETURN = {
+    **EVENTS_OF_STEP,
+    "create_order": replace(EVENTS_OF_STEP["create_order"], undone=EventType.ORDER_RETURNED),
+    "arrange_shipping": replace(EVENTS_OF_STEP["arrange_shipping"], undone=EventType.SHIPPING_RETURNED),
+}
 REMOTE_STEPS = {step.name: step for step in ORDER_WORKFLOW if isinstance(step, Remote)}
+REMOTE_UNDOS_OF_RETURN = {step.name for step in RETURN_WORKFLOW if isinstance(step, Remote)}
 
 
 def events_in(saga: SagaInstance, log: Iterable[SagaStepLog]) -> list[Event]:
@@ -58,7 +65,7 @@ def events_in(saga: SagaInstance, log: Iterable[SagaStepLog]) -> list[Event]:
 
 def _happened(saga: SagaInstance, line: SagaStepLog) -> Iterator[Happened]:
     """Yields what a line says, with its data."""
-    names = EVENTS_OF_STEP.get(line.step, StepEvents())
+    names = (EVENTS_OF_RETURN if saga.is_returned else EVENTS_OF_STEP).get(line.step, StepEvents())
     details = _details_of(saga, line)
     if _is_failed_attempt(line):
         command = REMOTE_STEPS[line.step].command(Direction(line.direction))
@@ -90,9 +97,10 @@ def _details_of(saga: SagaInstance, line: SagaStepLog) -> dict[str, Any]:
         return {**details, **(end if is_undone else {"actor": saga.payload.get("placed_by")})}
     if line.step == "reserve_stock" and is_undone:
         return {**details, **reason}
-    if line.step == CANCELLATION:
+    if line.step in {CANCELLATION, RETURN}:
         return {**details, "actor": saga.cancelled_by}
-    return {**details, "attempts": line.attempt} if line.step in REMOTE_STEPS else details
+    remote = REMOTE_UNDOS_OF_RETURN if saga.is_returned and is_undone else REMOTE_STEPS
+    return {**details, "attempts": line.attempt} if line.step in remote else details
 
 
 def _has_happened(events: list[Event], event_type: EventType) -> bool:

@@ -24,7 +24,7 @@ from sagas.orchestration.plan import Move, News, Plan, plan
 from sagas.orchestration.step_log import StepLog, detail_of
 from sagas.orchestration.workflow import Local, Remote, Step, Workflow
 
-CANCELLATION, DEADLINE = "cancel", "deadline"
+CANCELLATION, RETURN, DEADLINE = "cancel", "return", "deadline"
 """Stand in the log in place of a step: what has triggered the compensation, if no step has."""
 
 CANCELLED_OR_LATE = CANCELLATION_REQUESTED | LATE
@@ -97,8 +97,8 @@ class Execution:
                 self._reach(next(step.reaches for step in self._workflow if step.name == call.name))
 
     def compensate(self, name: str, error: DomainError) -> None:
-        """Turns to compensation: because of the step of this name, a cancellation, or the deadline."""
-        status = StepStatus.DONE if name == CANCELLATION else StepStatus.FAILED
+        """Turns to compensation: because of the step of this name, a cancellation, a return, or the deadline."""
+        status = StepStatus.DONE if name in {CANCELLATION, RETURN} else StepStatus.FAILED
         commands = [step.command(Direction.DO) for step in self._workflow if step.name == name]
         command = {"command": commands[0]} if commands else {}
         self.log.add(name, Direction.DO, status, {**command, **error.as_json()}, error=str(error))

@@ -8,18 +8,19 @@ from cloudmart.providers.calling import ProviderResponse
 from cloudmart.providers.outcomes import Refused
 from sagas.engine.style import Call, First, OnFinished, Settled
 from sagas.events import EventType, order_data, record
-from sagas.models import SagaInstance, StepStatus
-from sagas.orchestration.execution import CANCELLATION, Execution
+from sagas.models import RETURNED, SagaInstance, StepStatus
+from sagas.orchestration.execution import CANCELLATION, RETURN, Execution
 from sagas.orchestration.plan import News
 from sagas.orchestration.step_log import StepLog
-from sagas.orchestration.workflow import ORDER_WORKFLOW, Workflow
+from sagas.orchestration.workflow import ORDER_WORKFLOW, Workflow, workflow_after
 
 
 class Orchestrator:
     """Decides by the plan what one saga does next. Implements the engine's Style."""
 
     def __init__(self, saga: SagaInstance, on_finished: OnFinished, workflow: Workflow = ORDER_WORKFLOW) -> None:
-        self._saga, self._workflow, self._on_finished = saga, workflow, on_finished
+        self._saga, self._on_finished = saga, on_finished
+        self._workflow = workflow_after((saga.failure or {}).get("code", ""), workflow)
         self._order = saga.order
         self._last_seq: int | None = None
 
@@ -49,10 +50,11 @@ class Orchestrator:
 
     @durable
     def compensate(self, reason: DomainError, actor: str) -> Call | None:
+        self._workflow = workflow_after(reason.code, self._workflow)
         execution = self._begin()
         plan = execution.plan(News.COMPENSATE)
         execution.reopen(plan.goal, actor)
-        execution.compensate(CANCELLATION, reason)
+        execution.compensate(RETURN if reason.code == RETURNED else CANCELLATION, reason)
         return self._end(execution, execution.take(plan.moves))
 
     def record_unsettled(self, call: Call, response: ProviderResponse) -> None:

@@ -15,7 +15,7 @@ from inventory import selectors as inventory
 from inventory.models import Book
 from orders.models import Customer, Mail
 from sagas.models import SagaInstance
-from sagas.operations.parcels import mark_as_shipped
+from sagas.operations.parcels import mark_as_delivered, mark_as_shipped
 from tests.conftest import signed_in
 
 BOOK, TITLE, EMAIL = "book-123", "クラウド設計パターン集", "tanaka@example.com"
@@ -90,6 +90,19 @@ def test_a_completed_order(place, arrived, language):
         expected = f"2 × {TITLE}\n    ¥3,500 each, ¥7,000", "Subtotal: ¥7,000", "Discount: -¥700", "Tax: ¥630"
         expected += "Total: ¥6,930", "Paid by credit card", "東京都渋谷区神宮前1-2-3\n150-0001 JP"
     assert [each for each in expected if each not in text] == []
+
+
+def test_a_returned_order(desk, order, arrived, language):
+    mark_as_delivered(order)
+    desk.post("/payments/refund", {"order_id": order, "amount": 500, "reference": "torn"})
+    arrived()
+    assert desk.post(f"/orders/{order}/return").status_code == 200
+    subject, text = arrived()[-1]
+    assert told(order) == ["completed", "refunded", "returned"]
+    if language == "ja":
+        assert "返品を承りました" in subject and "代金のうち、3,350円を返金いたしました" in text
+    else:
+        assert "Your return has arrived" in subject and "We have refunded ¥3,350." in text
 
 
 NOT_CHARGED = {"ja": "代金は請求されておりません", "en": "You have not been charged"}

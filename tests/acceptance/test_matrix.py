@@ -21,6 +21,7 @@ from sagas.desk.drafts import cancel_draft
 from sagas.models import SagaAction, SagaInstance
 from sagas.operations.roles import APPS, operator_permissions
 from shipping.models import Shipment
+from tests.committed import mark_as_delivered
 from tests.conftest import order_snapshot, signed_in
 from tests.factories import CustomerFactory, UserFactory
 
@@ -46,6 +47,7 @@ route                              method  anonymous  other  owner  staff  opera
 /orders/{order_id}/confirm         POST          401    404    200    403       200  orders.place_order_for_others
 /orders/{order_id}/cancel          POST          401    404    200    403       200  sagas.cancel_saga
 /orders/{order_id}/cancel          PUT           401    404    200    403       200  sagas.cancel_saga
+/orders/{order_id}/return          POST          401    403    403    403       200  sagas.return_order
 /orders/{order_id}/events          GET           401    404    200    200       200  -
 
 /saga/start                        POST          401    201    201    403       201  orders.place_order_for_others
@@ -172,6 +174,8 @@ def visit(api, clients, shelve):
             api.post(f"/orders/{completed}/items", ITEMS[0])
         elif (route, method) in OF_AN_ORDER:
             completed = api.post("/orders", ORDER).json()["order_id"]
+        if route == "/orders/{order_id}/return" and method == "POST":
+            mark_as_delivered(completed)
         path = route.format(order_id=completed, book_id="book-123")
         body = None if method in {"GET", "DELETE"} else body_of(route, visitor, (completed, new))
         return getattr(clients[visitor], method.lower())(path, body)
@@ -257,6 +261,7 @@ ACTIONS = {
     (SagaInstance, "compensate"): "sagas.compensate_saga",
     (SagaInstance, "abandon"): "sagas.abandon_saga",
     (SagaInstance, "resume"): "sagas.resume_saga",
+    (SagaInstance, "return"): "sagas.return_order",
     (Shipment, "mark_as_shipped"): "shipping.ship_shipment",
     (Shipment, "mark_as_delivered"): "shipping.deliver_shipment",
     (Mail, "resend"): "orders.resend_mail",

@@ -8,12 +8,21 @@ from inventory import selectors as inventory
 from orders.models import SagaStyle
 from payments.gateways.mock import MockGateway
 from sagas.models import SagaInstance
+from sagas.operations.commands import return_order
+from sagas.operations.parcels import mark_as_delivered, mark_as_shipped
 from shipping.carriers.mock import MockCarrier
 from tests.committed import let_reservations_expire, run_worker_after_leases_expire
 from tests.conftest import signed_in
 from tests.factories import CustomerFactory
 
-FAILURES = {"StockUnavailable", "PaymentFailed", "ShippingFailed", "OrderCancelRequested", "OrderTimedOut"}
+FAILURES = {
+    "StockUnavailable",
+    "PaymentFailed",
+    "ShippingFailed",
+    "OrderCancelRequested",
+    "OrderReturnRequested",
+    "OrderTimedOut",
+}
 HAPPY = [
     "OrderCreated",
     "StockReserved",
@@ -90,6 +99,19 @@ def expired_before_the_sale(order, api, style, monkeypatch):
 def cancelled(order, api, style, monkeypatch):
     order_id = order(style)
     assert api.post(f"/orders/{order_id}/cancel", {"reason": "Ordered twice"}).status_code == 200
+    return order_id
+
+
+def delivered(order, api, style, monkeypatch):
+    order_id = order(style)
+    mark_as_shipped(order_id)
+    mark_as_delivered(order_id)
+    return order_id
+
+
+def returned(order, api, style, monkeypatch):
+    order_id = delivered(order, api, style, monkeypatch)
+    return_order(order_id, "Sent back", "operator")
     return order_id
 
 
@@ -178,6 +200,8 @@ STORIES = {
     "sold out": sold_out_since_the_check,
     "expired": expired_before_the_sale,
     "cancelled": cancelled,
+    "delivered": delivered,
+    "returned": returned,
     "waiting": waiting_for_the_gateway,
     "completed after a wait": completed_after_a_wait,
     "cancelled during a wait": cancelled_during_a_wait,
@@ -207,7 +231,7 @@ def is_empty(entry):
 
 def comparable(entries):
     """Returns what both styles have in common: what happened until the failure, in order; and what was undone."""
-    own = {"transaction_id", "tracking_number"}
+    own = {"transaction_id", "tracking_number", "shipped_at", "delivered_at"}
     members = ("event_type", "customer_id", "book_id", "quantity", "total_amount")
     said = [
         ([entry[name] for name in members], {name: value for name, value in entry["data"].items() if name not in own})
@@ -260,6 +284,20 @@ def test_both_styles_say_the_same_of_a_story(order, api, timeline, monkeypatch, 
                 "PaymentRefunded",
                 "StockReleased",
                 "OrderCancelled",
+            ],
+        ),
+        ("delivered", [*HAPPY, "OrderShipped", "OrderDelivered"]),
+        (
+            "returned",
+            [
+                *HAPPY,
+                "OrderShipped",
+                "OrderDelivered",
+                "OrderReturnRequested",
+                "ShippingReturned",
+                "PaymentRefunded",
+                "StockReleased",
+                "OrderReturned",
             ],
         ),
         ("waiting", [*HAPPY[:2], *["AttemptFailed"] * 3]),

@@ -146,7 +146,8 @@ class Attempt:
         assert end in ends
         check_audit()
         if end:
-            self.check_mails({*self.story.told_before, *({end.order} & {"completed", "cancelled"})}, most_copies)
+            told_now = {end.order} & {"completed", "cancelled", "returned"}
+            self.check_mails(self.story.told_before | told_now, most_copies)
 
     def check_mails(self, outcomes: set[str], most_copies: int) -> None:
         """Checks that each of these outcomes is recorded and told once, or in so many equal copies."""

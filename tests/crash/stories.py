@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from django.contrib.auth import get_user_model
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from tests.committed import let_reservations_expire
+from tests.committed import let_reservations_expire, mark_as_delivered
 
 BOOK = "book-123"
 Request = Callable[[], Any]
@@ -28,6 +29,8 @@ class End(NamedTuple):
 
 COMPLETED = End("completed", "COMPLETED", 2200, 1, 2, 0, (("carrier", 1), ("payments", 2200)))
 UNDONE = End("cancelled", "FAILED", 0, 0, 0, 0, ())
+RETURNED = End("returned", "FAILED", 0, 0, 0, 0, (("carrier", 1),))
+"""The carrier has delivered the parcel: that is not undone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,16 @@ def cancel(client: APIClient, style: str, story: Story) -> Request:
     return lambda: post(client, f"/orders/{order_id}/cancel", {})
 
 
+def send_back(client: APIClient, style: str, story: Story) -> Request:
+    """Returns the request of an operator to return a delivered order."""
+    order_id = post(client, "/orders", order(style)).json()["order_id"]
+    mark_as_delivered(UUID(order_id))
+    operator, _ = get_user_model().objects.get_or_create(username="operator", is_staff=True, is_superuser=True)
+    desk = APIClient()
+    desk.force_authenticate(operator)
+    return lambda: post(desk, f"/orders/{order_id}/return", {})
+
+
 def confirm(client: APIClient, style: str, story: Story) -> Request:
     draft = {"payment_method": "credit_card", "saga": style}
     order_id = post(client, "/orders", draft).json()["order_id"]
@@ -88,6 +101,7 @@ def confirm(client: APIClient, style: str, story: Story) -> Request:
 HAPPY = Story("completes")
 REFUSED = Story("is refused by the carrier", UNDONE, {"shipping_address": "000-0000"})
 CANCELLED = Story("is cancelled", UNDONE, prepare=cancel, idle_commits=2, told_before=frozenset({"completed"}))
+SENT_BACK = Story("is returned", RETURNED, prepare=send_back, idle_commits=1, told_before=frozenset({"completed"}))
 LOST_ONCE = Story("is charged, and the response is lost once", body={"payment_token": "tok_timeout_1"})
 LOST = Story("is charged, and every response is lost", body={"payment_token": "tok_timeout_9"})
 WAITING = Story("waits for the gateway", knobs={"payments": {"drop_after": 1000}})
@@ -101,6 +115,7 @@ STORIES = (
     WAITING,
     Story("waits for the carrier, which refuses", UNDONE, REFUSED.body, knobs={"carrier": {"drop_after": 1000}}),
     CANCELLED,
+    SENT_BACK,
     Story("was a draft", prepare=confirm),
     Story("finds the gateway down later", later_knobs={"payments": {"unavailable": 4}}, may_be_undone=True),
     Story(

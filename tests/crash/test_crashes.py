@@ -15,7 +15,7 @@ from orders.models import Mail
 from tests.conftest import HTTP_CARRIER, HTTP_GATEWAY
 from tests.crash.boundaries import COMMIT, MAIL, Interruption, Process, run
 from tests.crash.conftest import FIGURES, SEED, Figure, expire_waits, some, unfinished
-from tests.crash.stories import CANCELLED, HAPPY, LOST, LOST_ONCE, REFUSED, STORIES, UNDONE, WAITING
+from tests.crash.stories import CANCELLED, HAPPY, LOST, LOST_ONCE, REFUSED, SENT_BACK, STORIES, UNDONE, WAITING
 from tests.known_bugs import known_bug
 from tests.processes import TIMEOUT, running_command
 
@@ -78,7 +78,7 @@ def test_an_order_whose_request_is_killed_has_the_same_end(shop, story, count):
             attempt.check(end)
 
 
-@each([HAPPY, REFUSED, CANCELLED, WAITING])
+@each([HAPPY, REFUSED, CANCELLED, SENT_BACK, WAITING])
 def test_an_order_whose_worker_is_killed_too_has_the_same_end(shop, story, count):
     passed, before = run_uninterrupted(shop, story)
     work = partial(call_command, "run_worker", "--once")
@@ -131,7 +131,7 @@ def test_a_stopped_worker_that_continues_after_the_mail_is_sent_stores_nothing(s
     assert Mail.objects.get(pk=mail.pk).sent_at == mail.sent_at
 
 
-@each([HAPPY, REFUSED, CANCELLED, LOST_ONCE, LOST])
+@each([HAPPY, REFUSED, CANCELLED, SENT_BACK, LOST_ONCE, LOST])
 def test_a_stopped_driver_that_continues_after_the_recovery_changes_nothing(shop, story, count):
     passed, _ = run_uninterrupted(shop, story)
     without_lock = [at for at, boundary in enumerate(passed, 1) if boundary != f"before {COMMIT}"]

@@ -31,7 +31,8 @@ from sagas.desk.cancelling import cancel_order
 from sagas.desk.engine import engine
 from sagas.models import Event, EventReceipt, SagaInstance, SagaStepLog
 from sagas.operations.audit.audit import INVARIANTS, RECONCILIATIONS, audit
-from sagas.operations.commands import retry_saga
+from sagas.operations.commands import retry_saga, return_order
+from sagas.operations.parcels import mark_as_delivered
 from shipping import direct as shipping
 from shipping.models import Shipment
 from tests import committed
@@ -66,6 +67,9 @@ def shop(customer, shelve) -> dict[tuple[str, str], str]:
         orders[style, "out of stock"] = place(style, ("book-123", 10), ("book-456", 51))
         orders[style, "cancelled"] = place(style, ("book-123", 3), ("book-456", 2))
         cancel_order(orders[style, "cancelled"], "Changed my mind.")
+        orders[style, "returned"] = place(style, ("book-456", 2))
+        mark_as_delivered(orders[style, "returned"])
+        return_order(orders[style, "returned"], "Sent back.", "operator")
     return orders
 
 
@@ -100,7 +104,7 @@ def test_every_invariant_holds_in_an_empty_shop(transactional_db):
 
 def test_every_invariant_holds_after_every_story(shop):
     assert failing() == {}
-    assert set(Order.objects.values_list("status", flat=True)) == {"completed", "cancelled"}
+    assert set(Order.objects.values_list("status", flat=True)) == {"completed", "cancelled", "returned"}
 
 
 @pytest.mark.parametrize("style", SagaStyle)
@@ -441,6 +445,20 @@ def a_cancelled_order_is_charged(shop):
 def a_cancelled_order_is_shipped(shop):
     shipping.arrange(shipping.Parcel(shop[ORCHESTRATION, "declined"], Address("150-0001")))
     return shop[ORCHESTRATION, "declined"]
+
+
+@breaks("cancelled_holds_no_money")
+def a_returned_order_is_not_refunded(shop):
+    payment = Payment.objects.filter(order_id=shop[ORCHESTRATION, "returned"])
+    Refund.objects.filter(payment__in=payment).delete()
+    payment.update(status="captured", refunded_amount=0)
+    return shop[ORCHESTRATION, "returned"]
+
+
+@breaks("returned_was_delivered")
+def the_parcel_of_a_returned_order_was_cancelled(shop):
+    Shipment.objects.filter(order_id=shop[CHOREOGRAPHY, "returned"]).update(status="cancelled")
+    return shop[CHOREOGRAPHY, "returned"]
 
 
 @breaks("log_has_no_gap")

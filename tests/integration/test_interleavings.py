@@ -17,18 +17,20 @@ from cloudmart.providers.calling import call_provider
 from inventory import services as inventory_services
 from inventory.models import InventoryRecord, Reservation
 from orders import services as order_services
-from orders.errors import OrderCancelled
+from orders.errors import OrderCancelled, OrderReturned
 from orders.models import Order, SagaStyle
 from payments.models import Payment
 from sagas.choreography.history import History
 from sagas.choreography.reactions import REACTIONS
-from sagas.choreography.signals import EVENTS, order_cancel_requested, order_created
+from sagas.choreography.signals import EVENTS, order_cancel_requested, order_created, order_return_requested
 from sagas.desk.engine import engine
 from sagas.engine.lease import new_saga
 from sagas.engine.style import Settled
 from sagas.models import Event, SagaInstance
+from shipping import services as shipping_services
 from shipping.carriers.mock import MockCarrier
 from shipping.models import Shipment
+from tests import committed
 from tests.committed import let_reservations_expire
 from tests.conftest import available, order_snapshot
 from tests.known_bugs import known_bug
@@ -68,6 +70,17 @@ class Saga:
         if not history.is_failing:
             history.publish(event, error)
             history.save(lambda result: None)
+
+    @durable
+    def return_order(self):
+        """Reopens the completed saga, once its parcel is delivered."""
+        shipping_services.mark_as_delivered(self.order.order_id)
+        saga = SagaInstance.objects.get(order_id=self.order.order_id)
+        history = History.load(saga, self.order)
+        history.reopen("operator")
+        history.publish(order_return_requested, OrderReturned("Sent back."))
+        history.save(lambda result: None)
+        self._saga = saga
 
     def deliver(self, event, reaction):
         """Delivers the event; makes the call that the reaction needs, and settles it."""
@@ -112,7 +125,7 @@ class Participant:
                 self.saga.deliver(event, reaction)
 
 
-def play(order, choices, cancel_at=None):
+def play(order, choices, cancel_at=None, is_returned=False):
     """Delivers the order's events in an order that `choices` decides, until every inbox is empty."""
     saga = Saga(order)
     participants = [Participant(name, saga) for name in PARTICIPANTS]
@@ -121,6 +134,9 @@ def play(order, choices, cancel_at=None):
         if cancel_at is not None and (turn == cancel_at or not ready):
             saga.publish(order_cancel_requested, OrderCancelled("Changed my mind."))
             cancel_at = None
+        elif not ready and is_returned:
+            saga.return_order()
+            is_returned = False
         elif not ready:
             return
         else:
@@ -225,6 +241,20 @@ def test_a_cancellation_at_any_moment_leaves_nothing_behind(customer, shelve, ch
     assert (stock.on_hand, stock.reserved) == (5, 0)
 
 
+@in_the_database
+@given(choices=orders_of_delivery)
+def test_any_order_of_delivery_returns_a_delivered_order(customer, shelve, choices):
+    book_id, order = an_order({})
+    shelve(book_id, 5)
+    play(order, choices, is_returned=True)
+    assert end_of(order.order_id) == ("returned", {"refunded"}, {"returned"}, {"released"})
+    stock = InventoryRecord.objects.get(pk=book_id)
+    assert (stock.on_hand, stock.reserved) == (5, 0)
+    assert SagaInstance.objects.get(order_id=order.order_id).status == "FAILED"
+    events = list(Event.objects.filter(aggregate_id=order.order_id).values_list("event_type", flat=True))
+    assert len(events) == len(set(events)) and events[-1] == "OrderReturned"
+
+
 def test_a_reservation_that_expires_before_it_is_confirmed_undoes_the_order(shelve, customer, monkeypatch):
     shelve("book-123", 5)
     order = order_snapshot(("book-123", 2), style=SagaStyle.CHOREOGRAPHY)
@@ -267,7 +297,7 @@ def story_of(order_id):
     return [(event.event_type, types.get(event.causation_id)) for event in events]
 
 
-@pytest.mark.parametrize("story", [*STORIES, "cancelled"])
+@pytest.mark.parametrize("story", [*STORIES, "cancelled", "returned"])
 def test_the_events_and_their_causes_do_not_depend_on_the_order_of_imports(
     customer, shelve, imported_in_any_order, story
 ):
@@ -280,10 +310,15 @@ def test_the_events_and_their_causes_do_not_depend_on_the_order_of_imports(
         engine.start(order)
         if story == "cancelled":
             engine.cancel(order.order_id, "Changed my mind.", "customer-001")
+        if story == "returned":
+            committed.mark_as_delivered(order.order_id)
+            engine.return_order(order.order_id, "Sent back.", "operator")
         stories.add(tuple(story_of(order.order_id)))
     (only,) = stories
     if story == "cancelled":
         assert ("PaymentRefunded", "ShippingCancelled") in only, "money goes back after the parcel is cancelled"
+    if story == "returned":
+        assert ("PaymentRefunded", "ShippingReturned") in only, "money goes back after the parcel has come back"
 
 
 # --- One transaction, or one for each reaction ----------------------------------------------------

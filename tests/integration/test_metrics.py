@@ -20,7 +20,8 @@ from orders.models import SagaStyle
 from payments.gateways.mock import MockGateway
 from sagas.engine import metrics
 from sagas.models import SagaInstance
-from tests.committed import reserve_stock
+from sagas.operations.commands import return_order
+from tests.committed import mark_as_delivered, reserve_stock
 from tests.conftest import order_snapshot, signed_in
 from tests.known_bugs import known_bug
 
@@ -111,6 +112,16 @@ def test_waiting_orders_and_unexpected_errors_are_counted(place, counted, monkey
     monkeypatch.setattr(MockGateway, "charge", fails_with(ZeroDivisionError()))
     assert place(style).status_code == 500
     assert counted("orders_total", style=style, outcome="error") == 1
+
+
+@pytest.mark.parametrize("style", SagaStyle)
+def test_a_returned_order_counts_as_completed_and_returned(place, counted, style):
+    order_id = place(style).json()["order_id"]
+    mark_as_delivered(order_id)
+    return_order(order_id, "Sent back.", "operator")
+    assert counted("orders_total", style=style, outcome="completed") == 1
+    assert counted("orders_total", style=style, outcome="returned") == 1
+    assert counted("order_failures_total", style=style, code="order_returned") == 1
 
 
 @pytest.mark.parametrize("style", SagaStyle)

@@ -41,6 +41,7 @@ FACTS = {
     },
     Outcome.REFUNDED: {"amount": 500},
     Outcome.SHIPPED: {"carrier": "mock", "tracking_number": "trk_1"},
+    Outcome.RETURNED: {"charged": 2200, "refunded": 2200},
 }
 
 

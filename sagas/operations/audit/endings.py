@@ -1,7 +1,7 @@
 """Invariants of an order, its saga, and what the four contexts store for it, in both styles.
 
 Operators may reserve other books for an order than its own, refund a completed order, and cancel its parcel. But a
-cancelled order has no money and no parcel, no matter who requested them.
+cancelled or returned order has no money and no parcel, no matter who requested them.
 """
 
 from functools import reduce
@@ -31,7 +31,7 @@ ORDER_WHILE: dict[str, set[OrderStatus]] = {
     **{state: {OrderStatus.PENDING} for state in State},
     State.COMPLETED: {OrderStatus.COMPLETED},
     State.COMPENSATION_STARTED: {OrderStatus.PENDING, OrderStatus.COMPLETED},
-    State.FAILED: {OrderStatus.CANCELLED},
+    State.FAILED: {OrderStatus.CANCELLED, OrderStatus.RETURNED},
 }
 """The statuses that an order may have in each state of its saga."""
 
@@ -46,12 +46,13 @@ def is_overdue() -> Q:
     return is_due() & Q(LessThanOrEqual(DUE_SINCE, DatabaseNow() - settings.AUDIT_GRACE))
 
 
-PLACED = Order.objects.filter(status__in={OrderStatus.PENDING, OrderStatus.COMPLETED})
+PLACED = Order.objects.filter(status__in={OrderStatus.PENDING, OrderStatus.COMPLETED, OrderStatus.RETURNED})
 COMPLETED = Order.objects.filter(
     Exists(of_order(SagaInstance).filter(status=State.COMPLETED)), status=OrderStatus.COMPLETED
 )
-"""Not those that are being cancelled."""
-CANCELLED = Order.objects.filter(status=OrderStatus.CANCELLED)
+"""Not those that are being cancelled or returned."""
+UNDONE = Order.objects.filter(status__in={OrderStatus.CANCELLED, OrderStatus.RETURNED})
+RETURNED = Order.objects.filter(status=OrderStatus.RETURNED)
 
 
 @invariant(PLACED)
@@ -62,7 +63,7 @@ def order_has_saga(orders: Rows) -> Rows:
 
 @invariant(SagaInstance, named_by=("order_id",))
 def saga_fits_order(sagas: Rows) -> Rows:
-    """Every saga has its order, whose status fits the saga's state: completed, cancelled, or still pending."""
+    """Every saga has its order, whose status fits the saga's state: completed, undone, or still pending."""
     fits = (
         Q(status=state) & Exists(Order.objects.filter(pk=OuterRef("order_id"), status__in=statuses))
         for state, statuses in ORDER_WHILE.items()
@@ -101,9 +102,9 @@ def completed_is_sent(orders: Rows) -> Rows:
     return orders.exclude(Exists(of_order(Shipment).exclude(status__in=refused).exclude(tracking_number="")))
 
 
-@invariant(CANCELLED)
+@invariant(UNDONE)
 def cancelled_holds_no_stock(orders: Rows) -> Rows:
-    """Nothing is sold to a cancelled order, and none of its items is reserved."""
+    """Nothing is sold to a cancelled or returned order, and none of its items is reserved."""
     item = OrderItem.objects.filter(
         order=OuterRef("order_id"), book_id=OuterRef("shelf"), quantity=OuterRef("quantity")
     )
@@ -111,16 +112,23 @@ def cancelled_holds_no_stock(orders: Rows) -> Rows:
     return orders.filter(Exists(of_order(Reservation).filter(kept)))
 
 
-@invariant(CANCELLED)
+@invariant(UNDONE)
 def cancelled_holds_no_money(orders: Rows) -> Rows:
-    """A cancelled order has no captured charge, nor one in flight."""
+    """A cancelled or returned order has no captured charge, nor one in flight."""
     return orders.filter(Exists(of_order(Payment).filter(status__in=LIVE_CHARGE)))
 
 
-@invariant(CANCELLED)
+@invariant(UNDONE)
 def cancelled_has_no_parcel(orders: Rows) -> Rows:
-    """A cancelled order has no parcel, nor one in flight."""
+    """A cancelled or returned order has no parcel, nor one in flight."""
     return orders.filter(Exists(of_order(Shipment).filter(status__in=LIVE_PARCEL)))
+
+
+@invariant(RETURNED)
+def returned_was_delivered(orders: Rows) -> Rows:
+    """The parcel of a returned order was delivered, and has come back."""
+    back = of_order(Shipment).filter(status=ParcelStatus.RETURNED, delivered_at__isnull=False)
+    return orders.exclude(Exists(back))
 
 
 INVARIANTS = (
@@ -133,4 +141,5 @@ INVARIANTS = (
     cancelled_holds_no_stock,
     cancelled_holds_no_money,
     cancelled_has_no_parcel,
+    returned_was_delivered,
 )

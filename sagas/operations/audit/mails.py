@@ -12,7 +12,7 @@ from orders.mails.queue import not_waiting
 from orders.models import Mail, MailStatus, Outcome
 from sagas.models import FINISHED, SagaInstance, State
 
-TOLD_AS = {State.COMPLETED: {Outcome.COMPLETED}, State.FAILED: {Outcome.CANCELLED}}
+TOLD_AS = {State.COMPLETED: {Outcome.COMPLETED}, State.FAILED: {Outcome.CANCELLED, Outcome.RETURNED}}
 """The outcomes of which one is told once the saga has this state."""
 
 
