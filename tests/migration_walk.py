@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from io import StringIO
 from typing import Any
+from uuid import UUID
 
 import django
 from django.core.management import call_command
@@ -140,28 +141,36 @@ def fetch(query: str) -> list[tuple[Any, ...]]:
 
 
 def fill_the_shop() -> None:
-    """Places orders that complete, fail, are cancelled or stay drafts, in both styles."""
+    """Places orders that complete, fail, are cancelled, are delivered or stay drafts, in both styles."""
     from django.contrib.auth import get_user_model
     from rest_framework.test import APIClient
 
-    call_command("seed", demo_users=True, stdout=StringIO())
-    api = APIClient()
-    api.force_authenticate(get_user_model().objects.get(username="tanaka"))
+    from sagas.operations.parcels import mark_as_delivered, mark_as_shipped
 
-    def post(path: str, body: Any = None, **headers: str) -> Any:
+    def client(username: str) -> APIClient:
+        api = APIClient()
+        api.force_authenticate(get_user_model().objects.get(username=username))
+        return api
+
+    def post(api: APIClient, path: str, body: Any = None, **headers: str) -> Any:
         response = api.post(path, body, format="json", headers=headers)
         assert response.status_code < 500, response.content
         return response
 
+    call_command("seed", demo_users=True, stdout=StringIO())
+    customer, operator = client("tanaka"), client("operator")
     for style in ("orchestration", "choreography"):
         order = {**ORDER, "saga": style}
-        post("/orders", order, **{"Idempotency-Key": style})
-        post("/orders", {**order, "payment_token": "tok_insufficient_funds"})
-        post("/orders", {**order, "shipping_address": "999-9999"})
-        cancelled = post("/orders", {**order, "coupon": "WELCOME10"}).json()["order_id"]
-        post(f"/orders/{cancelled}/cancel", {"reason": "Changed my mind."})
-        draft = post("/orders", {"saga": style})["Location"]
-        post(f"{draft}/items", {"book_id": "book-123", "quantity": 1})
+        delivered = UUID(post(customer, "/orders", order, **{"Idempotency-Key": style}).json()["order_id"])
+        mark_as_shipped(delivered)
+        mark_as_delivered(delivered)
+        post(customer, "/orders", {**order, "payment_token": "tok_insufficient_funds"})
+        post(customer, "/orders", {**order, "shipping_address": "999-9999"})
+        cancelled = post(customer, "/orders", {**order, "coupon": "WELCOME10"}).json()["order_id"]
+        post(customer, f"/orders/{cancelled}/cancel", {"reason": "Changed my mind."})
+        draft = post(customer, "/orders", {"saga": style})["Location"]
+        post(customer, f"{draft}/items", {"book_id": "book-123", "quantity": 1})
+        post(operator, "/orders", {**order, "customer_name": "山田太郎", "shipping_address": "150-0001 東京都"})
 
 
 def broken_invariants() -> list[str]:
