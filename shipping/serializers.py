@@ -3,8 +3,9 @@
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
+from cloudmart.api.addresses import AddressField
 from cloudmart.api.examples import PARCEL, PARCEL_EXAMPLE, WHOLE_ORDER, response_example
-from cloudmart.api.fields import AddressField, CodeField, StrictSerializer, StrictUUIDField
+from cloudmart.api.fields import CodeField, StrictSerializer, StrictUUIDField
 from shipping.models import Shipment
 
 

@@ -6,6 +6,7 @@ from django.conf import settings
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
+from cloudmart.api.addresses import AddressField
 from cloudmart.api.aliases import Wrapper
 from cloudmart.api.examples import (
     CANCELLATION,
@@ -17,7 +18,6 @@ from cloudmart.api.examples import (
     request_example,
 )
 from cloudmart.api.fields import (
-    AddressField,
     CodeField,
     EmailField,
     PatternField,
