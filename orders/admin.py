@@ -9,13 +9,23 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 
-from cloudmart.api.admin import LargeTableAdmin, ReadOnlyAdmin, ReadOnlyInline, fixed_choices, permission_to
+from cloudmart.api.admin import (
+    LargeTableAdmin,
+    ReadOnlyAdmin,
+    ReadOnlyInline,
+    RecordsValues,
+    fixed_choices,
+    nobody,
+    permission_to,
+)
 from cloudmart.kernel.errors import IllegalMove
+from orders.locks import lock_discount
 from orders.mails import queue
 from orders.mails.messages import language_of
 from orders.mails.rendering import text_of
 from orders.models import Customer, Mail, MailStatus, Order, OrderItem, Outcome
-from orders.pricing import TAXES
+from orders.price_rules import CouponUse, Discount, TaxRate
+from orders.selectors import regions_with_a_rate
 
 MOST_AT_ONCE = 100
 """Mails that one action resends."""
@@ -49,10 +59,17 @@ class MailInline(ReadOnlyInline):
     show_change_link = True
 
 
+class RegionFilter(fixed_choices("region", ())):  # type: ignore[misc]
+    """Offers the regions with a tax rate."""
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(region, region) for region in regions_with_a_rate()]
+
+
 @admin.register(Order)
 class OrderAdmin(ReadOnlyAdmin):
     list_display = ["id", "customer", "status", "total", "saga_style", "created_at"]
-    list_filter = ["status", "saga_style", "payment_method", fixed_choices("region", TAXES)]
+    list_filter = ["status", "saga_style", "payment_method", RegionFilter]
     list_prefetch_related = ("customer",)
     search_fields = ["id", "customer"]
     money = ("subtotal", "discount", "tax", "total")
@@ -64,6 +81,45 @@ class OrderItemAdmin(ReadOnlyAdmin):
     list_display = ["order_id", "book_id", "title", "quantity", "unit_price"]
     search_fields = ["order"]
     money = ("unit_price",)
+
+
+@admin.register(Discount)
+class DiscountAdmin(RecordsValues, LargeTableAdmin):
+    """Discounts and coupons. They are ended, not deleted: orders name their codes."""
+
+    list_display = ["name", "code", "off", "from_quantity", "valid_from", "valid_until", "uses", "max_uses"]
+    search_fields = ["code"]
+    ordering = ["pk"]
+
+    has_delete_permission = nobody
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Discount | None = None) -> list[Any]:
+        return ["code", "uses"] if obj else ["uses"]
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Discount | None:
+        """Locks the discount whose page is sent, so that the uses are still those that were checked."""
+        discount = super().get_object(request, object_id, from_field)
+        return lock_discount(discount.pk) if discount and request.method == "POST" else discount
+
+
+@admin.register(CouponUse)
+class CouponUseAdmin(ReadOnlyAdmin):
+    list_display = ["order_id", "coupon_id"]
+    search_fields = ["order", "coupon"]
+
+
+@admin.register(TaxRate)
+class TaxRateAdmin(RecordsValues, LargeTableAdmin):
+    """Tax rates. One that has been in force is not changed: a later one supersedes it."""
+
+    list_display = ["__str__", "region", "percent", "rounding", "valid_from"]
+    search_fields = ["region"]
+
+    def has_change_permission(self, request: HttpRequest, obj: TaxRate | None = None) -> bool:
+        return super().has_change_permission(request, obj) and not (obj and obj.is_in_force)
+
+    def has_delete_permission(self, request: HttpRequest, obj: TaxRate | None = None) -> bool:
+        return super().has_delete_permission(request, obj) and not (obj and obj.is_in_force)
 
 
 @admin.register(Mail)

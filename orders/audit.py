@@ -1,9 +1,10 @@
 """The invariants of an order's own rows."""
 
-from django.db.models import F, OuterRef
+from django.db.models import Exists, F, OuterRef, Value
 
 from cloudmart.database.invariants import Rows, invariant, total
 from orders.models import Order, OrderItem, Status
+from orders.price_rules import CouponUse, Discount
 
 PLACED = {Status.PENDING, Status.COMPLETED, Status.RETURNED}
 
@@ -15,4 +16,18 @@ def order_is_its_items(orders: Rows) -> Rows:
     return orders.exclude(subtotal=total(items, F("unit_price") * F("quantity"), per="order"))
 
 
-INVARIANTS = (order_is_its_items,)
+@invariant(Discount.objects.filter(code__isnull=False), named_by=("code",))
+def coupon_uses_add_up(coupons: Rows) -> Rows:
+    """The uses of a coupon are as many as the orders that count as one."""
+    counted = CouponUse.objects.filter(coupon=OuterRef("code"))
+    return coupons.exclude(uses=total(counted, Value(1), per="coupon"))
+
+
+@invariant(CouponUse)
+def counted_use_has_its_order(uses: Rows) -> Rows:
+    """An order that counts as a use of a coupon was placed with it, and is not cancelled."""
+    placed = Order.objects.filter(status__in=PLACED)
+    return uses.exclude(Exists(placed.filter(pk=OuterRef("pk"), coupon=OuterRef("coupon"))))
+
+
+INVARIANTS = (order_is_its_items, coupon_uses_add_up, counted_use_has_its_order)

@@ -11,6 +11,14 @@ class UnknownCoupon(DomainError, code="unknown_coupon"):
     """There is no such coupon."""
 
 
+class CouponNotValid(DomainError, code="coupon_not_valid"):
+    """The coupon cannot be used for this order."""
+
+
+class NoTaxRate(DomainError, code="no_tax_rate"):
+    """No tax rate is in force for the region."""
+
+
 class NoShippingAddress(DomainError, code="no_shipping_address"):
     """Neither the order nor the customer has a shipping address."""
 
@@ -40,7 +48,7 @@ class OrderNotDraft(DomainError, code="order_not_draft"):
 
 
 class OrderChanged(DomainError, code="order_changed"):
-    """The draft was changed while it was being confirmed."""
+    """The draft, or what it costs, has changed since it was read."""
 
 
 class OrderIsEmpty(DomainError, code="order_is_empty"):

@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from orders.models import Customer, Order
+from orders.price_rules import Discount
 
 
 def lock_order(order_id: UUID) -> Order | None:
@@ -13,3 +14,8 @@ def lock_order(order_id: UUID) -> Order | None:
 def lock_customer(customer_id: str) -> None:
     """Locks the customer, so that only one transaction at a time opens a draft for them."""
     Customer.objects.select_for_update().get(pk=customer_id)
+
+
+def lock_discount(discount_id: int) -> Discount | None:
+    """Returns the locked discount, or None if there is none. No order uses it as a coupon meanwhile."""
+    return Discount.objects.select_for_update().filter(pk=discount_id).first()

@@ -1,61 +1,45 @@
-"""The price of an order: discounts and tax as pure functions over its lines."""
+"""The price of an order: discounts and tax as pure functions over its lines, which are given the rules."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
+from decimal import Decimal
 
 from cloudmart.kernel.money import rounded
 from cloudmart.kernel.order import Address, Line, Totals
-from orders.errors import RegionDiffers, UnknownCoupon
+from orders.errors import RegionDiffers
 
 Discount = Callable[[Sequence[Line]], Decimal]
 """A strategy: returns the discount on these lines, in minor units, not rounded."""
 
 
 @dataclass(frozen=True, slots=True)
-class PercentageCoupon:
-    """A percentage off the whole order."""
+class PercentOff:
+    """A percentage off each book of which at least `from_quantity` copies are bought."""
 
-    percent: int
+    percent: Decimal
+    from_quantity: int = 1
 
     def __call__(self, lines: Sequence[Line]) -> Decimal:
-        return Decimal(subtotal_of(lines) * self.percent) / 100
+        return subtotal_of(line for line in lines if line.quantity >= self.from_quantity) * self.percent / 100
 
 
 @dataclass(frozen=True, slots=True)
-class QuantityDiscount:
-    """A percentage off each book of which at least `copies` are bought."""
+class AmountOff:
+    """An amount off an order with at least `from_quantity` copies of a book."""
 
-    copies: int
-    percent: int
+    amount: Decimal
+    from_quantity: int = 1
 
     def __call__(self, lines: Sequence[Line]) -> Decimal:
-        return Decimal(subtotal_of(line for line in lines if line.quantity >= self.copies) * self.percent) / 100
+        return self.amount if any(line.quantity >= self.from_quantity for line in lines) else Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)
 class Tax:
-    """The sales tax of a region, and its rounding mode."""
+    """The sales tax of a region, and its rounding mode, one of decimal's."""
 
-    percent: int
+    percent: Decimal
     rounding: str
-
-
-COUPONS: dict[str, Discount] = {"WELCOME10": PercentageCoupon(10), "READER20": PercentageCoupon(20)}
-STANDING_DISCOUNTS: tuple[Discount, ...] = (QuantityDiscount(copies=10, percent=5),)
-
-TAXES = {"JP": Tax(10, ROUND_DOWN), "DE": Tax(7, ROUND_HALF_UP)}
-EXPORT = Tax(0, ROUND_HALF_UP)
-"""Any other region: exports are untaxed."""
-
-
-def discounts_for(coupon: str) -> tuple[Discount, ...]:
-    """The discounts of an order with this coupon ("" for none). Raises UnknownCoupon."""
-    if not coupon:
-        return STANDING_DISCOUNTS
-    if coupon not in COUPONS:
-        raise UnknownCoupon(coupon=coupon)
-    return (*STANDING_DISCOUNTS, COUPONS[coupon])
 
 
 def subtotal_of(lines: Iterable[Line]) -> int:
@@ -68,20 +52,18 @@ def discount_on(lines: Sequence[Line], discounts: Iterable[Discount]) -> int:
     return min(rounded(off), subtotal_of(lines))
 
 
-def region_of(address: Address, stated: str | None) -> str:
-    """The region whose tax is due: the country of the address. Raises RegionDiffers if `stated` is another one."""
+def check_region(address: Address, stated: str | None) -> None:
+    """Raises RegionDiffers if `stated` is not the region whose tax is due: the country of the address."""
     if stated not in {None, address.country}:
         raise RegionDiffers(region=address.country)
-    return address.country
 
 
-def tax_on(amount: int, region: str) -> int:
-    tax = TAXES.get(region, EXPORT)
-    return rounded(Decimal(amount * tax.percent) / 100, tax.rounding)
+def tax_on(amount: int, tax: Tax) -> int:
+    return rounded(amount * tax.percent / 100, tax.rounding)
 
 
-def totals_of(lines: Sequence[Line], discounts: Iterable[Discount], region: str) -> Totals:
+def totals_of(lines: Sequence[Line], discounts: Iterable[Discount], tax: Tax) -> Totals:
     subtotal = subtotal_of(lines)
     discount = discount_on(lines, discounts)
-    tax = tax_on(subtotal - discount, region)
-    return Totals(subtotal, discount, tax, subtotal - discount + tax)
+    due = tax_on(subtotal - discount, tax)
+    return Totals(subtotal, discount, due, subtotal - discount + due)

@@ -7,6 +7,7 @@ from cloudmart.database.states import move_all
 from cloudmart.kernel.errors import IllegalMove
 from cloudmart.kernel.order import Basket, OrderSnapshot, fields_of
 from cloudmart.kernel.text import LONGEST_REASON, storable
+from orders.coupons import give_back_coupon
 from orders.models import Order, OrderItem, Status
 
 INSERT = Insert(Order)
@@ -49,6 +50,7 @@ def complete_order(order: OrderSnapshot) -> None:
 def cancel_order(order: Basket, reason: str) -> None:
     """Nothing is held for it any more. A second call changes nothing, not even the reason."""
     _move_once(order, Status.CANCELLED, cancel_reason=storable(reason, LONGEST_REASON))
+    give_back_coupon(order.order_id)
 
 
 def return_order(order: Basket, reason: str) -> None:

@@ -28,7 +28,7 @@ from orders.models import Customer, SagaStyle
 from payments.gateways.port import gateway
 from shipping.carriers.port import carrier
 from tests.committed import add_stock
-from tests.emptying import empty, tables_to_empty
+from tests.emptying import empty, price_rules, restore, tables_to_empty
 from tests.factories import BookFactory, CustomerFactory, UserFactory
 from tests.mail_server import Mailbox, running_mail_server
 from tests.sandbox import RunningSandbox, run_sandbox
@@ -51,8 +51,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.fixture(scope="session", autouse=True)
 def quick_flush(django_db_setup: None, django_db_blocker: Any) -> None:
     with django_db_blocker.unblock():
-        tables = tables_to_empty()
-    TransactionTestCase._fixture_teardown = lambda test: empty(tables)
+        tables, rules = tables_to_empty(), price_rules()
+
+    def teardown(test: TransactionTestCase) -> None:
+        empty(tables)
+        restore(rules)
+
+    TransactionTestCase._fixture_teardown = teardown
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -6,12 +6,16 @@ Django would empty every table, and make again what migrations have made, which 
 # ruff: noqa: S608 - the tables are our own
 
 from collections.abc import Sequence
+from typing import Any
 
 from django.db import connection, transaction
 
 from inventory.models import StockEvent
 from inventory.triggers import create_triggers, drop_triggers
+from orders.price_rules import Discount, TaxRate
 
+PRICE_RULES = (Discount, TaxRate)
+"""Models whose first rows migrations have made, and tests may change."""
 MADE_BY_MIGRATIONS = {"django_content_type", "auth_permission", "auth_group", "auth_group_permissions"}
 APPEND_ONLY = StockEvent._meta.db_table
 """Its triggers refuse to delete."""
@@ -20,7 +24,27 @@ APPEND_ONLY = StockEvent._meta.db_table
 def tables_to_empty() -> list[str]:
     """Returns all tables of models but those in which migrations have made rows."""
     tables = connection.introspection.django_table_names(only_existing=True, include_views=False)
-    return sorted(set(tables) - MADE_BY_MIGRATIONS)
+    return sorted(set(tables) - MADE_BY_MIGRATIONS - {model._meta.db_table for model in PRICE_RULES})
+
+
+def price_rules() -> dict[str, Any]:
+    """Returns all rows of the price rules, by table."""
+    return {table: _rows_of(table) for table in (model._meta.db_table for model in PRICE_RULES)}
+
+
+def restore(rules: dict[str, Any]) -> None:
+    """Makes the price rules these again, if a test has changed them."""
+    for table, rows in rules.items():
+        if _rows_of(table) != rows:
+            with connection.cursor() as cursor:
+                cursor.execute(f"DELETE FROM {table}")
+                cursor.executemany(f"INSERT INTO {table} VALUES ({', '.join(['%s'] * len(rows[0]))})", rows)
+
+
+def _rows_of(table: str) -> list[Any]:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT * FROM {table} ORDER BY id")
+        return list(cursor.fetchall())
 
 
 def empty(tables: Sequence[str]) -> None:

@@ -5,6 +5,7 @@ from functools import cache
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.utils import display_for_field, label_for_field
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
@@ -25,6 +26,26 @@ def permission_to(permission: str) -> Callable[[Any, HttpRequest], bool]:
 def nobody(self: Any, request: HttpRequest, obj: Any = None) -> bool:
     """A `has_…_permission` method that allows nobody."""
     return False
+
+
+class RecordsValues(admin.ModelAdmin):
+    """A page whose history says what was changed from which value to which. It stores only what was changed."""
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        if change:
+            obj.save(update_fields=form.changed_data)
+        else:
+            super().save_model(request, obj, form, change)
+
+    def construct_change_message(self, request: HttpRequest, form: Any, formsets: Any, add: bool = False) -> Any:
+        if add:
+            return [{"added": {"name": str(self.opts.verbose_name), "object": str(form.instance)}}]
+        return "; ".join(self._change_of(form, name) for name in form.changed_data)
+
+    def _change_of(self, form: Any, name: str) -> str:
+        field: Any = self.opts.get_field(name)
+        old, new = (display_for_field(values[name], field, "none") for values in (form.initial, form.cleaned_data))
+        return f"{label_for_field(name, self.model)}: {old} → {new}"
 
 
 def fixed_choices(column: str, values: Iterable[str]) -> type[admin.SimpleListFilter]:

@@ -47,6 +47,13 @@ CATALOGUE = {
         example={"book_id": "book-123"},
     ),
     "book_not_found": Problem(404, "List the books and their codes with GET /books."),
+    "coupon_not_valid": Problem(
+        409,
+        "`reason` says why. `not_yet_valid`: wait until `valid_from`. `expired`, `used_up`: order without the coupon; "
+        "remove it from a draft with PATCH /orders/{order_id} and `coupon` null. `quantity_too_low`: order at least "
+        "`from_quantity` copies of a book.",
+        example={"reason": "expired", "coupon": "WELCOME10", "valid_until": "2026-11-01T00:00:00+00:00"},
+    ),
     "customer_not_found": Problem(404, "Leave customer_id out to order for yourself."),
     "held_too_long": Problem(
         409,
@@ -57,6 +64,9 @@ CATALOGUE = {
     "illegal_move": Problem(409, "Read the resource again, and decide by its present status."),
     "item_not_found": Problem(
         404, "Add the book with POST /orders/{order_id}/items.", example={"book_id": "book-456"}
+    ),
+    "no_tax_rate": Problem(
+        409, "An operator must enter the tax rate of the `region` in the admin.", example={"region": "JP"}
     ),
     "no_shipping_address": Problem(409, "Send shipping_address with the order."),
     "not_delivered": Problem(

@@ -15,8 +15,10 @@ from cloudmart.kernel.viewers import actor_of
 from inventory.errors import BookArchived, HeldTooLong, OutOfStock, PriceChanged, ReservationExpired, UnknownBook
 from orders.drafts import change_draft, lock_draft
 from orders.errors import (
+    CouponNotValid,
     ItemNotFound,
     NoShippingAddress,
+    NoTaxRate,
     OrderChanged,
     OrderIsEmpty,
     OrderNotDraft,
@@ -54,7 +56,7 @@ class OrderOrDraft(OrderDetail):
         request=DraftChangesInput,
         responses=OrderOutput,
     )
-    @refuses(OrderNotFound, OrderNotDraft, UnknownCoupon, RegionDiffers)
+    @refuses(OrderNotFound, OrderNotDraft, UnknownCoupon, CouponNotValid, RegionDiffers, NoTaxRate)
     @idempotent_transaction
     def patch(self, request: Request, order_id: UUID) -> Response:
         """To change its books, use `/orders/{order_id}/items`."""
@@ -139,6 +141,8 @@ class ConfirmOrder(RespondsAsync):
         NoShippingAddress,
         RegionDiffers,
         UnknownCoupon,
+        CouponNotValid,
+        NoTaxRate,
         BookArchived,
         PriceChanged,
         OutOfStock,

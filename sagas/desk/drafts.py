@@ -100,13 +100,19 @@ def confirm_draft(
 ) -> SagaInstance:
     """Places the draft as an order, and runs its saga. Confirmed twice, it is placed once.
 
-    Raises OrderIsEmpty, NoShippingAddress, RegionDiffers, UnknownCoupon, BookArchived, PriceChanged, OrderChanged, and
-    OutOfStock if a reservation has expired and the copies are gone: the draft is unchanged then. A later failure is in
-    the saga. Raises OrderInDoubt for an unforeseen error after which the order is, or may be, stored.
+    Raises OrderIsEmpty, NoShippingAddress, RegionDiffers, NoTaxRate, UnknownCoupon, CouponNotValid, BookArchived,
+    PriceChanged, and OutOfStock if a reservation has expired and the copies are gone: the draft is unchanged then.
+    Raises OrderChanged if discounts or tax have changed since the draft's last change: it has the new totals then. A
+    later failure is in the saga. Raises OrderInDoubt for an unforeseen error after which the order is, or may be,
+    stored.
     """
     if draft.status == Status.DRAFT:
+        is_outdated = drafts.is_outdated(draft)
         order = drafts.snapshot_of(draft, changes, payment_token, actor)
         with suppress(OrderNotDraft):  # it was confirmed or cancelled meanwhile
+            if is_outdated:
+                _update_totals(draft.pk)
+                raise OrderChanged(order_id=str(draft.pk))
             return _place(order, changes, claim, should_stop)
     saga = SagaInstance.objects.filter(order_id=draft.pk).first()
     if saga is None or not saga.order.was_draft:
@@ -130,11 +136,13 @@ def _place(order: OrderSnapshot, changes: DraftChanges, claim: Claim | None, sho
 
 def _take_over(order: OrderSnapshot, changes: DraftChanges) -> None:
     """Turns the draft into the order, and renews all its reservations for the time that a saga may take."""
-    draft = lock_draft(order.order_id)
-    if drafts.snapshot_of(draft, changes, order.payment_token, order.placed_by) != order:
-        raise OrderChanged(order_id=str(order.order_id))
-    drafts.place_draft(draft, order)
+    drafts.place_draft(lock_draft(order.order_id), changes, order)
     set_reserved_quantities(order)
+
+
+@durable
+def _update_totals(order_id: UUID) -> None:
+    drafts.update_totals(lock_draft(order_id))
 
 
 def _set_line(draft: Order, item: RequestedLine, before: int, copies: int, actor: str) -> None:

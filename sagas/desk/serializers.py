@@ -35,6 +35,7 @@ from orders.drafts import DraftChanges
 from orders.errors import UnknownCustomer
 from orders.guests import new_guest
 from orders.models import Customer, Order, SagaStyle
+from orders.price_rules import COUPON_CODE
 from orders.selectors import find_customer
 from orders.serializers import OrderOutput
 from sagas.desk.permissions import FOR_OTHERS
@@ -74,7 +75,7 @@ def requested_line(item: dict[str, Any]) -> RequestedLine:
 
 class CouponField(PatternField):
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(r"^[A-Za-z0-9_-]{1,32}\Z", **kwargs)
+        super().__init__(COUPON_CODE, **kwargs)
 
 
 class OrderOptionsInput(StrictSerializer):

@@ -19,7 +19,9 @@ from cloudmart.kernel.viewers import actor_of, customer_id_of
 from inventory.errors import BookArchived, OutOfStock, PriceChanged, UnknownBook
 from orders.drafts import open_draft
 from orders.errors import (
+    CouponNotValid,
     NoShippingAddress,
+    NoTaxRate,
     OrderNotFound,
     RegionDiffers,
     TooManyDrafts,
@@ -50,6 +52,8 @@ REFUSALS = (
     BookArchived,
     UnknownCustomer,
     UnknownCoupon,
+    CouponNotValid,
+    NoTaxRate,
     NoShippingAddress,
     RegionDiffers,
     PriceChanged,

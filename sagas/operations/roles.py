@@ -6,8 +6,16 @@ from django.apps import apps as installed
 from django.db.models import Q
 
 OPERATORS = "Operators"
-BOOKS = {("inventory", "add_book"), ("inventory", "change_book")}
-"""Django's own permissions to add and change a model, which commands need too."""
+EDITING = {
+    ("inventory", "add_book"),
+    ("inventory", "change_book"),
+    ("orders", "add_discount"),
+    ("orders", "change_discount"),
+    ("orders", "add_taxrate"),
+    ("orders", "change_taxrate"),
+    ("orders", "delete_taxrate"),
+}
+"""Django's own permissions to add, change and delete what operators edit, in the admin or over the API."""
 
 APPS = ("cloudmart", "orders", "inventory", "payments", "shipping", "sagas")
 
@@ -31,7 +39,7 @@ def operator_permissions() -> set[tuple[str, str]]:
     """Returns app and codename of each operator command, and of viewing each of our models."""
     models = [model for app in APPS for model in installed.get_app_config(app).get_models()]
     commands = {(model._meta.app_label, codename) for model in models for codename, _ in model._meta.permissions}
-    return commands | BOOKS | {(model._meta.app_label, f"view_{model._meta.model_name}") for model in models}
+    return commands | EDITING | {(model._meta.app_label, f"view_{model._meta.model_name}") for model in models}
 
 
 def is_any_of(permissions: set[tuple[str, str]]) -> Q:

@@ -5,6 +5,7 @@ A method that the route does not have is 405, unless the visitor is rejected bef
 """
 
 import re
+from datetime import timedelta
 
 import pytest
 from django.apps import apps
@@ -15,8 +16,9 @@ from django.test import Client
 from drf_spectacular.generators import SchemaGenerator
 from rest_framework.test import APIClient
 
-from cloudmart.database.clock import DatabaseNow
+from cloudmart.database.clock import DatabaseNow, database_now
 from orders.models import Mail
+from orders.price_rules import Discount, TaxRate
 from sagas.desk.drafts import cancel_draft
 from sagas.models import SagaAction, SagaInstance
 from sagas.operations.roles import APPS, operator_permissions
@@ -266,6 +268,14 @@ ACTIONS = {
     (Shipment, "mark_as_delivered"): "shipping.deliver_shipment",
     (Mail, "resend"): "orders.resend_mail",
 }
+PAGES = {
+    "orders.add_discount": "discount/add/",
+    "orders.change_discount": "discount/{pk}/change/",
+    "orders.add_taxrate": "taxrate/add/",
+    "orders.change_taxrate": "taxrate/{pk}/change/",
+    "orders.delete_taxrate": "taxrate/{pk}/delete/",
+}
+"""The pages of the admin on which operators edit, by the permission to edit."""
 MODELS = [model for app in APPS for model in apps.get_app_config(app).get_models()]
 
 
@@ -278,7 +288,26 @@ def test_the_table_lists_every_admin_action(rf, operator):
 
 def test_every_declared_permission_is_needed_by_a_command():
     declared = {f"{app}.{name}" for app, name in operator_permissions() if not name.startswith("view_")}
-    assert declared == {*NEEDED.values(), *ACTIONS.values()}
+    assert declared == {*NEEDED.values(), *ACTIONS.values(), *PAGES}
+
+
+@pytest.mark.parametrize("permission", PAGES)
+def test_each_page_of_the_admin_on_which_operators_edit_needs_its_own_permission(transactional_db, permission):
+    later = database_now() + timedelta(days=1)
+    row = (
+        Discount.objects.first()
+        if "discount" in permission
+        else TaxRate.objects.create(percent=1, rounding="ROUND_UP", valid_from=later)
+    )
+    view = named(f"orders.view_{row._meta.model_name}")
+    statuses = []
+    for user in (staff_with(*all_but(permission)), staff_with(view, named(permission))):
+        client = Client()
+        client.force_login(user)
+        statuses.append(
+            client.post(f"/admin/orders/{PAGES[permission].format(pk=row.pk)}", {"post": "yes"}).status_code
+        )
+    assert statuses == [403, 302 if "delete" in permission else 200]
 
 
 def run_action(user, model, action):

@@ -24,6 +24,7 @@ from inventory.stock import StockChange
 from inventory.triggers import create_triggers, drop_triggers
 from orders.mails.sending import send_due
 from orders.models import Mail, Order, OrderItem, SagaStyle
+from orders.price_rules import CouponUse, Discount
 from payments import direct as payments
 from payments.gateways.mock import MockGateway
 from payments.models import Payment, Refund
@@ -301,6 +302,21 @@ def a_reservation_has_no_event(shop):
 def the_price_of_an_item_is_changed(shop):
     OrderItem.objects.filter(order=shop[CHOREOGRAPHY, "completed"]).update(unit_price=999)
     return shop[CHOREOGRAPHY, "completed"]
+
+
+@breaks("coupon_uses_add_up")
+def a_use_is_not_counted(shop):
+    Discount.objects.create(name="Autumn", code="AUTUMN", kind="percent", value=10, max_uses=5, uses=1)
+    return "AUTUMN"
+
+
+@breaks("counted_use_has_its_order")
+def a_cancelled_order_is_still_counted(shop):
+    coupon = Discount.objects.create(name="Autumn", code="AUTUMN", kind="percent", value=10, max_uses=5, uses=1)
+    order_id = shop[ORCHESTRATION, "declined"]
+    Order.objects.filter(pk=order_id).update(coupon="AUTUMN")
+    CouponUse.objects.create(order_id=order_id, coupon=coupon)
+    return order_id
 
 
 @breaks("refunds_add_up")

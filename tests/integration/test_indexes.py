@@ -18,9 +18,10 @@ from rest_framework.test import APIClient
 
 from inventory.audit import reservations_match_ledger
 from inventory.selectors import expired_copies, inventory_at, reservations_of
+from orders.audit import coupon_uses_add_up
 from orders.mails.queue import due as due_mails
 from orders.models import SagaStyle
-from orders.selectors import find_order
+from orders.selectors import find_order, find_price_rules
 from payments.selectors import find_payment
 from payments.unsettled import UNSETTLED as PAYMENTS
 from sagas.desk.cancelling import cancel_order
@@ -61,6 +62,10 @@ Query = Callable[[Shop], object]
 
 def place(shop: Shop) -> object:
     return shop.api.post("/orders", ORDER, HTTP_IDEMPOTENCY_KEY="key-1")
+
+
+def price_rules(shop: Shop) -> object:
+    return find_price_rules("WELCOME10", "JP")
 
 
 def list_orders(shop: Shop, **filters: str) -> object:
@@ -109,6 +114,9 @@ INDEXES: dict[str, dict[str, Query]] = {
         "status, due_at": lambda shop: due_mails(10),
     },
     "order_items": {"order_id, book_id": lambda shop: find_order(shop.orchestrated, shop.operator)},
+    "discounts": {"code": price_rules},
+    "coupon_uses": {"coupon_id": lambda shop: coupon_uses_add_up.check(1)},
+    "tax_rates": {"region, valid_from": price_rules},
     "books": {
         "title": partial(search, "inventory/book", "Some title"),
         "archived, id": lambda shop: shop.api.get("/books"),

@@ -25,6 +25,7 @@ from cloudmart.models import IdempotencyKey
 from inventory.models import Book, InventoryRecord, StockEvent
 from orders.models import Customer, Order, OrderItem
 from sagas.models import Event, SagaInstance
+from tests.emptying import PRICE_RULES
 from tests.factories import BookFactory, CustomerFactory
 
 OURS = ("cloudmart", "orders", "inventory", "payments", "shipping", "sagas")
@@ -34,8 +35,10 @@ THEN = datetime(2026, 2, 28, 23, 59, 59, 999999, tzinfo=UTC)
 
 @pytest.fixture
 def without_foreign_keys(transactional_db):
-    """A transaction that is rolled back, in which rows may refer to rows that do not exist."""
+    """A transaction that is rolled back, in empty tables whose rows may refer to rows that do not exist."""
     with transaction.atomic(), connection.constraint_checks_disabled():
+        for model in PRICE_RULES:
+            model._default_manager.all().delete()
         yield
         transaction.set_rollback(True)
 
@@ -53,7 +56,7 @@ def example(field: Any, number: int) -> Any:
     if field.remote_field:
         return example(field.target_field, number)
     if isinstance(field, models.DateTimeField):
-        return THEN + timedelta(microseconds=number)
+        return THEN + timedelta(microseconds=number + field.creation_counter)  # in the order of the columns
     if isinstance(field, models.UUIDField):
         return UUID(int=number)
     if isinstance(field, models.JSONField):

@@ -1,0 +1,198 @@
+"""Operators edit discounts, coupons and tax rates in the admin, which checks them and keeps their history."""
+
+from datetime import timedelta
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.db import IntegrityError, transaction
+from django.test import Client
+
+from cloudmart.database.clock import database_now
+from orders.price_rules import Discount, TaxRate
+from orders.selectors import find_price_rules
+from tests.acceptance.test_matrix import named, staff_with
+
+HOUR = timedelta(hours=1)
+DISCOUNTS, RATES = "/admin/orders/discount/", "/admin/orders/taxrate/"
+COUPON = {"name": "Autumn", "code": "AUTUMN", "kind": "percent", "value": "12.5", "from_quantity": "1"}
+RATE = {"region": "JP", "percent": "12", "rounding": "ROUND_DOWN"}
+EDITING = ("view_discount", "add_discount", "change_discount")
+RATING = ("view_taxrate", "add_taxrate", "change_taxrate", "delete_taxrate")
+
+
+@pytest.fixture
+def site(transactional_db):
+    client = Client()
+    client.force_login(staff_with(*[named(f"orders.{name}") for name in (*EDITING, *RATING)]))
+    return client
+
+
+def fields(form):
+    """Splits the times of a form as the admin's page sends them."""
+    sent = {name: value for name, value in form.items() if not name.startswith("valid_")}
+    for name in form.keys() - sent.keys():
+        sent[f"{name}_0"], sent[f"{name}_1"] = f"{form[name]:%Y-%m-%d}", f"{form[name]:%H:%M:%S}"
+    return sent
+
+
+def send(site, path, form):
+    """Returns the errors of the form that is sent; none if it is stored."""
+    response = site.post(path, fields(form))
+    return {} if response.status_code == 302 else response.context["adminform"].form.errors
+
+
+def history_of(row):
+    return [
+        (entry.user.username, entry.get_change_message()) for entry in LogEntry.objects.filter(object_id=row.pk)[::-1]
+    ]
+
+
+# --- Discounts and coupons ------------------------------------------------------------------------
+
+
+def test_an_operator_adds_a_coupon_and_a_customer_uses_it(site, api, shelve):
+    shelve("book-123", 1)
+    assert send(site, f"{DISCOUNTS}add/", COUPON) == {}
+    order = api.post("/orders", {"book_id": "book-123", "quantity": 1, "coupon": "AUTUMN"}).json()
+    assert order["discount"] == 125
+
+
+def test_the_history_has_the_user_and_the_old_and_new_values(site):
+    ends = database_now().replace(microsecond=0) + HOUR
+    send(site, f"{DISCOUNTS}add/", COUPON)
+    coupon = Discount.objects.get(code="AUTUMN")
+    changed = {**COUPON, "kind": "amount", "value": "500", "valid_until": ends}
+    assert send(site, f"{DISCOUNTS}{coupon.pk}/change/", changed) == {}
+    (adder, added), (changer, message) = history_of(coupon)
+    assert adder == changer and added == "Added discount “AUTUMN: 12.5 % off”."
+    assert message.startswith("kind: Percent → Amount; value: 12.500 → 500.000; valid until: none → ")
+    assert f"{ends:%Y}" in message
+    page = site.get(f"{DISCOUNTS}{coupon.pk}/history/").content.decode()
+    assert "value: 12.500 → 500.000" in page and adder in page
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"value": "100.001"}, "__all__"),
+        ({"value": "-1"}, "value"),
+        ({"kind": "amount", "value": "0"}, "__all__"),
+        ({"kind": "amount", "value": "1.5"}, "value"),
+        ({"from_quantity": "0"}, "from_quantity"),
+        ({"code": "with space"}, "code"),
+        ({"code": "WELCOME10"}, "code"),
+        ({"code": "", "max_uses": "5"}, "max_uses"),
+        ({"valid_from": database_now, "valid_until": database_now}, "__all__"),
+    ],
+)
+def test_a_discount_that_makes_no_sense_is_refused(site, changes, field):
+    now = database_now()
+    form = {**COUPON, **{name: now if value is database_now else value for name, value in changes.items()}}
+    assert field in send(site, f"{DISCOUNTS}add/", form)
+    assert Discount.objects.count() == 3
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"value": 101},
+        {"value": -1},
+        {"kind": "amount", "value": 0},
+        {"from_quantity": 0},
+        {"max_uses": 1, "uses": 2},
+        {"valid_from": "2026-01-02T00:00Z", "valid_until": "2026-01-01T00:00Z"},
+        {"code": "WELCOME10"},
+    ],
+)
+def test_the_database_refuses_it_too(transactional_db, columns):
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Discount.objects.create(**{"name": "Autumn", "code": "AUTUMN", "kind": "percent", "value": 10, **columns})
+
+
+def test_codes_differ_by_case(transactional_db):
+    Discount.objects.create(name="Another", code="welcome10", kind="percent", value=1)
+    assert find_price_rules("welcome10", "JP").coupon.value == 1
+    assert find_price_rules("WELCOME10", "JP").coupon.value == 10
+
+
+def test_a_page_that_is_open_while_the_coupon_is_used_changes_no_count(site):
+    coupon = Discount.objects.create(name="Autumn", code="AUTUMN", kind="percent", value=10, max_uses=5)
+    opened = Discount.objects.get(pk=coupon.pk)
+    Discount.objects.update(uses=3)
+    form = {**COUPON, "value": "20", "max_uses": "4"}
+    assert send(site, f"{DISCOUNTS}{opened.pk}/change/", form) == {}
+    coupon.refresh_from_db()
+    assert (coupon.uses, coupon.max_uses, coupon.value) == (3, 4, 20)
+    assert "max_uses" in send(site, f"{DISCOUNTS}{opened.pk}/change/", {**form, "max_uses": "2"})
+
+
+def test_the_code_of_a_coupon_stays_and_no_discount_is_deleted(site):
+    coupon = Discount.objects.get(code="WELCOME10")
+    assert send(site, f"{DISCOUNTS}{coupon.pk}/change/", {**COUPON, "code": "OTHER"}) == {}
+    coupon.refresh_from_db()
+    assert (coupon.code, coupon.value) == ("WELCOME10", 12.5)
+    assert site.post(f"{DISCOUNTS}{coupon.pk}/delete/", {"post": "yes"}).status_code == 403
+
+
+# --- Tax rates ------------------------------------------------------------------------------------
+
+
+def test_a_rate_without_a_start_begins_now(site):
+    assert send(site, f"{RATES}add/", RATE) == {}
+    assert find_price_rules("", "JP").tax.percent == 12
+    assert find_price_rules("", "DE").tax.percent == 7
+
+
+def test_a_rate_is_entered_ahead_and_can_be_changed_until_it_begins(site):
+    ahead = {**RATE, "valid_from": database_now().replace(microsecond=0) + HOUR}
+    assert send(site, f"{RATES}add/", ahead) == {}
+    rate = TaxRate.objects.latest("pk")
+    assert send(site, f"{RATES}{rate.pk}/change/", {**ahead, "percent": "13.25"}) == {}
+    assert find_price_rules("", "JP").tax.percent == 10
+    TaxRate.objects.filter(pk=rate.pk).update(valid_from=database_now())
+    assert find_price_rules("", "JP").tax.percent == 13.25
+    (_, added), (_, changed) = history_of(rate)
+    assert added.startswith("Added tax rate “JP: 12 %, rounded down, from ") and changed == "percent: 12.000 → 13.250"
+    assert site.post(f"{RATES}{rate.pk}/change/", fields(ahead)).status_code == 403
+    assert site.post(f"{RATES}{rate.pk}/delete/", {"post": "yes"}).status_code == 403
+
+
+def test_only_a_rate_that_has_not_begun_is_deleted(site):
+    later = TaxRate.objects.create(**RATE, valid_from=database_now() + HOUR)
+    chosen = {"action": "delete_selected", "post": "yes"}
+    site.post(RATES, {**chosen, "_selected_action": [str(pk) for pk in TaxRate.objects.values_list("pk", flat=True)]})
+    assert TaxRate.objects.count() == 4
+    site.post(RATES, {**chosen, "_selected_action": [str(later.pk)]})
+    assert TaxRate.objects.count() == 3
+    assert LogEntry.objects.latest("pk").object_repr.startswith("JP: 12 %, rounded down, from ")
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"percent": "100.1"}, "percent"),
+        ({"percent": "-1"}, "percent"),
+        ({"region": "ZZ"}, "region"),
+        ({"rounding": "ROUND_05UP"}, "rounding"),
+        ({"valid_from": -HOUR}, "valid_from"),
+    ],
+)
+def test_a_rate_that_makes_no_sense_is_refused(site, changes, field):
+    now = database_now()
+    form = {**RATE, **{name: now + v if isinstance(v, timedelta) else v for name, v in changes.items()}}
+    assert field in send(site, f"{RATES}add/", form)
+    assert TaxRate.objects.count() == 3
+
+
+@pytest.mark.parametrize("columns", [{"percent": 101}, {"percent": -1}])
+def test_the_database_refuses_a_rate_beyond_its_bounds(transactional_db, columns):
+    with pytest.raises(IntegrityError), transaction.atomic():
+        TaxRate.objects.create(**{**RATE, **columns}, valid_from=database_now())
+
+
+def test_an_order_list_is_filtered_by_the_regions_that_have_a_rate(site, operator):
+    TaxRate.objects.create(**{**RATE, "region": "FR"}, valid_from=database_now())
+    desk = Client()
+    desk.force_login(operator)
+    page = desk.get("/admin/orders/order/").content.decode()
+    assert all(f"?region={region}" in page for region in ("DE", "FR", "JP"))
