@@ -15,9 +15,10 @@ from django.core.management import call_command
 from rest_framework.test import APIClient
 
 from cloudmart.database.clock import DatabaseNow
-from cloudmart.sandbox.ledger import entries_in, live
+from cloudmart.sandbox.ledger import entries_in, live, reading
 from inventory.models import InventoryRecord
 from orders.models import Mail, MailStatus, Order, SagaStyle
+from orders.price_rules import CouponUse, Discount
 from sagas.desk.cancelling import cancel_order
 from sagas.engine.lease import has_work_left
 from sagas.engine.recovery import due
@@ -27,7 +28,7 @@ from tests.acceptance.conftest import money_kept, parcels_on_their_way
 from tests.conftest import send_mails_to
 from tests.crash.boundaries import Interruption, Process, Run
 from tests.crash.letters import Letters, delivering
-from tests.crash.stories import BOOK, End, Request, Story
+from tests.crash.stories import BOOK, COUPON, End, Request, Story
 from tests.sandbox import RunningSandbox
 
 SAMPLE = os.environ.get("CRASH_SAMPLE", "1")
@@ -144,10 +145,20 @@ class Attempt:
         assert not unfinished(), "a saga is not finished"
         end = self.end()
         assert end in ends
+        assert CouponUse.objects.filter(pk=self.order_id).exists() is (end is not None and end.order == "completed")
         check_audit()
+        self.check_wallets()
         if end:
             told_now = {end.order} & {"completed", "cancelled", "returned"}
             self.check_mails(self.story.told_before | told_now, most_copies)
+
+    def check_wallets(self) -> None:
+        """Checks that wallets have paid what is left of their charges."""
+        ledger = self.shop.outside.ledger
+        left = {key: amount for (_, _, key), amount in live(entries_in(ledger)).items()}
+        with reading(ledger) as file:
+            paid = file.execute("SELECT charge, -SUM(amount) FROM wallet_entries GROUP BY charge HAVING charge <> ''")
+            assert all(left.get(charge, 0) == amount for charge, amount in paid)
 
     def check_mails(self, outcomes: set[str], most_copies: int) -> None:
         """Checks that each of these outcomes is recorded and told once, or in so many equal copies."""
@@ -219,10 +230,12 @@ def shop(
     settings: Any,
 ) -> Shop:
     shelve(BOOK, 100_000)
+    Discount.objects.create(name="Counted", code=COUPON, kind="percent", value=0, max_uses=100_000)
     settings.AUDIT_GRACE = timedelta(0)
     settings.LEASE = settings.SAGA_BACKOFF = settings.SAGA_MAX_BACKOFF = timedelta(hours=1)
     with closing(sqlite3.connect(outside.ledger, timeout=30)) as ledger, ledger:
         ledger.execute("DELETE FROM entries")
         ledger.execute("DELETE FROM requests")
+        ledger.execute("DELETE FROM wallet_entries")
     send_mails_to(letters.port, settings)
     return Shop(api, outside, letters, request.param)

@@ -11,7 +11,7 @@ from rest_framework.test import APIClient
 
 from tests.committed import let_reservations_expire, mark_as_delivered
 
-BOOK = "book-123"
+BOOK, COUPON = "book-123", "CRASH"
 Request = Callable[[], Any]
 
 
@@ -67,7 +67,8 @@ def post(client: APIClient, path: str, body: Mapping[str, Any], key: str = "") -
 
 def order(style: str) -> dict[str, Any]:
     items = [{"book_id": BOOK, "quantity": 2}]
-    return {"customer_id": "customer-001", "payment_method": "credit_card", "saga": style, "items": items}
+    options = {"payment_method": "credit_card", "saga": style, "coupon": COUPON}
+    return {"customer_id": "customer-001", "items": items, **options}
 
 
 def place(client: APIClient, style: str, story: Story) -> Request:
@@ -91,7 +92,7 @@ def send_back(client: APIClient, style: str, story: Story) -> Request:
 
 
 def confirm(client: APIClient, style: str, story: Story) -> Request:
-    draft = {"payment_method": "credit_card", "saga": style}
+    draft = {"payment_method": "credit_card", "saga": style, "coupon": COUPON}
     order_id = post(client, "/orders", draft).json()["order_id"]
     post(client, f"/orders/{order_id}/items", {"book_id": BOOK, "quantity": 2})
     key = f"{timezone.now()}"
@@ -99,12 +100,13 @@ def confirm(client: APIClient, style: str, story: Story) -> Request:
 
 
 HAPPY = Story("completes")
-REFUSED = Story("is refused by the carrier", UNDONE, {"shipping_address": "000-0000"})
+E_MONEY = {"payment_method": "e_money"}
+REFUSED = Story("is refused by the carrier", UNDONE, {"shipping_address": "000-0000", **E_MONEY})
 CANCELLED = Story("is cancelled", UNDONE, prepare=cancel, idle_commits=2, told_before=frozenset({"completed"}))
 SENT_BACK = Story("is returned", RETURNED, prepare=send_back, idle_commits=1, told_before=frozenset({"completed"}))
 LOST_ONCE = Story("is charged, and the response is lost once", body={"payment_token": "tok_timeout_1"})
 LOST = Story("is charged, and every response is lost", body={"payment_token": "tok_timeout_9"})
-WAITING = Story("waits for the gateway", knobs={"payments": {"drop_after": 1000}})
+WAITING = Story("waits for the gateway", body=E_MONEY, knobs={"payments": {"drop_after": 1000}})
 STORIES = (
     HAPPY,
     Story("is declined", UNDONE, {"payment_token": "tok_insufficient_funds"}),

@@ -138,6 +138,7 @@ def run_round(customer, operator, outside, shelve, settings) -> Callable[[int], 
     with closing(sqlite3.connect(outside.ledger, timeout=30)) as ledger, ledger:
         ledger.execute("DELETE FROM entries")
         ledger.execute("DELETE FROM requests")
+        ledger.execute("DELETE FROM wallet_entries")
     for provider in ("payments", "carrier"):
         outside.turn(provider, **FAILURES)
     client = signed_in(operator)
