@@ -32,6 +32,10 @@ class RunningSandbox:
     def turn(self, provider: str, **knobs: float) -> None:
         CLIENT.put(f"{self.url}/knobs/{provider}", json=knobs).raise_for_status()
 
+    def move(self, parcel: str, status: str) -> None:
+        """Ships or delivers the parcel with this key, or of this order."""
+        CLIENT.put(f"{self.url}/parcels/{parcel}", json={"status": status}).raise_for_status()
+
     def kill(self) -> None:
         """Sends SIGKILL."""
         self.process.kill()
@@ -39,12 +43,12 @@ class RunningSandbox:
 
 
 @contextmanager
-def run_sandbox(ledger: Path, port: int = 0) -> Iterator[RunningSandbox]:
+def run_sandbox(ledger: Path, port: int = 0, *options: str, **env: str) -> Iterator[RunningSandbox]:
     """Runs manage.py run_sandbox on 127.0.0.1, on a free port by default, until the block ends."""
     process = subprocess.Popen(
-        [sys.executable, "manage.py", "run_sandbox", "--port", str(port), "--ledger", str(ledger)],
+        [sys.executable, "manage.py", "run_sandbox", "--port", str(port), "--ledger", str(ledger), *options],
         cwd=ROOT,
-        env=isolated(dict(os.environ)),
+        env=isolated(os.environ | env),
         stdout=subprocess.PIPE,
         text=True,
     )

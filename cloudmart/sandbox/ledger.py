@@ -15,7 +15,7 @@ from threading import Lock
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from cloudmart.sandbox import wallets
+from cloudmart.sandbox import parcels, wallets
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS requests (
@@ -99,7 +99,7 @@ class Ledger:
         self._file = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
         self._file.execute("PRAGMA journal_mode = WAL")
         self._file.execute("PRAGMA synchronous = FULL")
-        self._file.executescript(SCHEMA + wallets.SCHEMA)
+        self._file.executescript(SCHEMA + wallets.SCHEMA + parcels.SCHEMA)
 
     @contextmanager
     def transaction(self, provider: str) -> Iterator["Page"]:

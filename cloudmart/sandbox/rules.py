@@ -11,6 +11,7 @@ from cloudmart.providers.magic import Behaviour, Refusal, behaviour_of_postal_co
 from cloudmart.providers.odd_texts import worded
 from cloudmart.providers.wallets import Wallet, paying_wallet, wallet_named
 from cloudmart.sandbox.ledger import Page, Response
+from cloudmart.sandbox.parcels import DELIVERED, SHIPPED, Parcels
 from cloudmart.sandbox.wallets import Account, give_back
 
 REFUSED = 402
@@ -24,6 +25,7 @@ NOT_TAKEN = Response(503, {"code": "not_taken", "detail": "Nothing was done."})
 KEY_REUSED = Response(422, {"code": "key_reused", "detail": "The key belongs to another request."})
 VOIDED = refused(Refusal("dropped", "The charge was voided."))
 CANCELLED = refused(Refusal("called_off", "The parcel was cancelled."))
+COLLECTED = refused(Refusal("already_shipped", "The parcel was collected already."))
 NO_SUCH_CHARGE = refused(Refusal("no_such_charge", "There is no such charge."))
 TOO_MUCH = refused(Refusal("refund_exceeds_payment", "The amount exceeds what is left of the charge."))
 
@@ -124,6 +126,9 @@ class CallOff(Operation):
     parcel_key: str
 
     def execute(self, page: Page, key: str) -> Response:
+        parcel = Parcels(page.file).find(self.parcel_key)
+        if parcel and parcel.status in {SHIPPED, DELIVERED}:
+            return COLLECTED
         return _undone(page, "call_off", key, self.parcel_key, CANCELLED)
 
 

@@ -2,6 +2,8 @@
 
 POST /payments/charges, /payments/refunds, /payments/voids, /carrier/parcels and /carrier/call-offs carry out a request
 once for each Idempotency-Key. GET /payments/requests/KEY and /carrier/requests/KEY repeat the response to a key.
+GET /carrier/parcels/PARCEL says where a parcel is: PARCEL is its key, its tracking number, or its order's id. PUT
+/parcels/PARCEL moves it to the `status` shipped or delivered, which a webhook reports.
 GET /ledger?order_id=…&key=… lists what was done, and what is left of it. GET /ledger/payments?after=KEY and
 /ledger/carrier list what is left of all, in pages.
 GET /wallets/NAME shows the balance of a wallet, which is named by its payment token or as customer:CODE. POST
@@ -21,8 +23,10 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from cloudmart.providers.wallets import wallet_named
+from cloudmart.sandbox.courier import Courier, Reports
 from cloudmart.sandbox.knobs import Board, Knobs
 from cloudmart.sandbox.ledger import Ledger, Response, entries_in, left_after, live, reading
+from cloudmart.sandbox.parcels import Parcels
 from cloudmart.sandbox.providers import Provider
 from cloudmart.sandbox.rules import CallOff, Charge, Operation, Parcel, Refund, TopUp, Void
 from cloudmart.sandbox.wallets import Account
@@ -45,7 +49,14 @@ class Sandbox(ThreadingHTTPServer):
 
     request_queue_size = 128
 
-    def __init__(self, address: tuple[str, int], path: Path, payments: Knobs, carrier: Knobs) -> None:
+    def __init__(
+        self,
+        address: tuple[str, int],
+        path: Path,
+        payments: Knobs,
+        carrier: Knobs,
+        reports: Reports = Reports(),  # noqa: B008, it cannot be changed
+    ) -> None:
         self.path = path
         self.ledger = Ledger(path)
         self.providers = {
@@ -53,9 +64,12 @@ class Sandbox(ThreadingHTTPServer):
             CARRIER: Provider(CARRIER, self.ledger, Board(carrier)),
         }
         super().__init__(address, Handler)
+        self.courier = Courier(self.ledger, reports)
+        self.courier.start()
 
     def server_close(self) -> None:
         super().server_close()
+        self.courier.stop()
         self.ledger.close()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -90,6 +104,10 @@ class Handler(BaseHTTPRequestHandler):
                 return self._take(providers[PAYMENTS], TopUp(unquote(wallet), **body))
             case "GET", "wallets", wallet:
                 return _account(self.server.path, unquote(wallet))
+            case "GET", "carrier", "parcels", parcel:
+                return providers[CARRIER].serve(partial(_parcel, self.server.ledger, unquote(parcel)))
+            case "PUT", "parcels", parcel:
+                return _parcel(self.server.ledger, unquote(parcel), **body)
             case "GET", name, "requests", key if name in providers:
                 return providers[name].serve(partial(providers[name].look_up, unquote(key)))
             case "GET", "ledger":
@@ -126,6 +144,16 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, text: str, *values: Any) -> None:
         logger.debug(text, *values)
+
+
+def _parcel(ledger: Ledger, name: str, status: str | None = None) -> Response:
+    """Returns the parcel, moved to this status."""
+    with ledger.transaction(CARRIER) as page:
+        parcels = Parcels(page.file)
+        parcel = parcels.find(name)
+        if parcel is None:
+            return Response(404, {"code": "no_such_parcel", "detail": "There is no such parcel."})
+        return Response(200, (parcels.move(parcel, status) if status else parcel).as_json())
 
 
 def _ledger(path: Path, order_id: str | None = None, key: str | None = None) -> Response:

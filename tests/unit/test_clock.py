@@ -10,7 +10,9 @@ PACKAGES = ("cloudmart", "orders", "inventory", "payments", "shipping", "sagas")
 MAY_READ_APPLICATION_CLOCK = {
     "cloudmart/api/authentication.py": "a token's expiry, which knox writes by the same clock",
     "cloudmart/providers/calling.py": "how long a provider call took",
+    "cloudmart/sandbox/courier.py": "when the sandbox signs a webhook",
     "cloudmart/sandbox/ledger.py": "the ledger of the sandbox, which is a separate database",
+    "cloudmart/sandbox/parcels.py": "so is this",
     "cloudmart/sandbox/wallets.py": "the ledger of the sandbox, which is a separate database",
     "payments/gateways/mock.py": "the day of a wallet's limit, at a provider that is a mock",
     "sagas/models.py": "when an event was received and an operator acted, for display",

@@ -6,8 +6,10 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from cloudmart.sandbox.courier import Reports
 from cloudmart.sandbox.knobs import Knobs
 from cloudmart.sandbox.server import Sandbox
 
@@ -38,10 +40,27 @@ class Command(BaseCommand):
                 help=f"faults: {KNOBS}; below 1 a share of the requests, from 1 a number of requests; latency in ms",
             )
 
+        for status in ("ship", "deliver"):
+            parser.add_argument(
+                f"--{status}-after",
+                type=float,
+                metavar="SECONDS",
+                help=f"{status} every parcel by itself after so long (default: on command only)",
+            )
+        parser.add_argument(
+            "--webhook",
+            default="",
+            metavar="URL",
+            help="report shipped and delivered parcels to this URL, signed with CARRIER_WEBHOOK_SECRET",
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
         payments, carrier = knobs_of(options["payments"]), knobs_of(options["carrier"])
+        reports = Reports(
+            options["ship_after"], options["deliver_after"], options["webhook"], secret_for(options["webhook"])
+        )
         try:
-            sandbox = Sandbox((options["host"], options["port"]), options["ledger"], payments, carrier)
+            sandbox = Sandbox((options["host"], options["port"]), options["ledger"], payments, carrier, reports)
         except OSError as error:
             raise CommandError(str(error)) from error
         for each in (signal.SIGTERM, signal.SIGINT):
@@ -51,6 +70,15 @@ class Command(BaseCommand):
             self.stdout.write(INSTRUCTIONS.format(url=url, ledger=options["ledger"].resolve()))
             self.stdout.flush()
             sandbox.serve_forever()
+
+
+def secret_for(url: str) -> str:
+    """Returns the secret that signs webhooks to this URL; the first, if the setting has two."""
+    if url and not url.startswith(("http://", "https://")):
+        raise CommandError(f"{url} is no URL.")
+    if url and not settings.CARRIER_WEBHOOK_SECRET:
+        raise CommandError("--webhook needs the CARRIER_WEBHOOK_SECRET of the shop.")
+    return settings.CARRIER_WEBHOOK_SECRET[0] if url else ""
 
 
 def knobs_of(pairs: list[str]) -> Knobs:
