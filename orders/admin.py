@@ -21,7 +21,6 @@ from cloudmart.api.admin import (
 from cloudmart.kernel.errors import IllegalMove
 from orders.locks import lock_discount
 from orders.mails import queue
-from orders.mails.messages import language_of
 from orders.mails.rendering import text_of
 from orders.models import Customer, Mail, MailStatus, Order, OrderItem, Outcome
 from orders.price_rules import CouponUse, Discount, TaxRate
@@ -139,7 +138,7 @@ class MailAdmin(ReadOnlyAdmin):
         return mail.due_at if mail.status == MailStatus.PENDING else None
 
     def text(self, mail: Mail) -> str:
-        text = text_of(mail, mail.order.customer, language_of(mail))
+        text = text_of(mail)
         return format_html("<pre>{}\n\n{}</pre>", text.subject, text.body)
 
     @admin.action(description="Resend: send these mails once more", permissions=["resend"])

@@ -6,17 +6,12 @@ from django.conf import settings
 from django.core.mail import EmailMessage
 
 from orders.mails.rendering import text_of
-from orders.models import Language, Mail
-
-
-def language_of(mail: Mail) -> Language:
-    """Returns the language in which it was sent before, else that of the customer."""
-    return Language(mail.language or mail.order.customer.language)
+from orders.models import Mail
 
 
 def message_of(mail: Mail) -> EmailMessage:
     """Returns the message to the customer's present address. Every attempt has the same text, date and Message-ID."""
-    text = text_of(mail, mail.order.customer, language_of(mail))
+    text = text_of(mail)
     return EmailMessage(
         text.subject,
         text.body,

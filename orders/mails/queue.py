@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, Value, When
+from django.db.models import BooleanField, Exists, ExpressionWrapper, F, OuterRef, Q, QuerySet
 
 from cloudmart.database.clock import DatabaseNow, from_now
 from cloudmart.database.states import move_all
@@ -19,6 +19,7 @@ from orders.models import Mail, MailStatus
 
 ONE_MORE = F("resends") + 1
 NEXT_FENCE = F("fence") + 1
+IS_LAST = ExpressionWrapper(Q(give_up_at__lte=DatabaseNow()), BooleanField())
 
 
 def is_due() -> Q:
@@ -40,8 +41,12 @@ def not_waiting(mails: QuerySet[Mail]) -> QuerySet[Mail]:
 
 
 def due(limit: int) -> list[Mail]:
-    """Returns due mails with their orders and customers, those that have been due longest first."""
-    return list(due_mails().select_related("order__customer").order_by("due_at")[:limit])
+    """Returns due mails with their orders and customers, those that have been due longest first.
+
+    Each knows whether the next attempt `is_last`.
+    """
+    found = due_mails().prefetch_related("order__customer").annotate(is_last=IS_LAST)
+    return list(found.order_by("due_at")[:limit])
 
 
 @durable
@@ -60,11 +65,9 @@ def conclude(mail: Mail, status: MailStatus, error: str = "", **columns: Any) ->
 
 
 def postpone(mail: Mail, error: str) -> bool:
-    """Has a claimed mail wait for another attempt; after MAIL_GIVE_UP it has failed. Returns False as above."""
+    """Has a claimed mail wait for another attempt. Returns False as above."""
     then = DatabaseNow() + backoff(mail.attempts, settings.MAIL_BACKOFF, settings.MAIL_MAX_BACKOFF)
-    is_last = When(give_up_at__lte=then, then=Value(MailStatus.FAILED))
-    status = Case(is_last, default=Value(MailStatus.PENDING))
-    return _store(mail, status=status, due_at=then, error=storable(error, LONGEST_ERROR))
+    return _store(mail, due_at=then, error=storable(error, LONGEST_ERROR))
 
 
 @durable

@@ -9,7 +9,7 @@ from django.template import Context, Engine
 from cloudmart.kernel.money import formatted
 from cloudmart.kernel.text import UNSTORABLE
 from orders.mails.recording import STORED
-from orders.models import Customer, Mail
+from orders.models import Language, Mail
 
 SUBJECT = "Subject: "
 GAP = re.compile(r"\n{3,}")
@@ -36,9 +36,15 @@ class Amount:
         return formatted(self.minor_units, self.language)
 
 
-def text_of(mail: Mail, customer: Customer, language: str) -> Text:
-    """Returns the mail in this language. The same mail always says the same to the same customer."""
-    context = {**_facts(mail, language), "name": one_line(customer.name), "language": language}
+def language_of(mail: Mail) -> Language:
+    """Returns the language in which it was sent before, else that of the customer."""
+    return Language(mail.language or mail.order.customer.language)
+
+
+def text_of(mail: Mail) -> Text:
+    """Returns the text of the mail. It is the same each time, unless the customer's name or the template changes."""
+    language = language_of(mail)
+    context = {**_facts(mail, language), "name": one_line(mail.order.customer.name)}
     template = Engine.get_default().get_template(f"mails/{language}/{mail.outcome}.txt")
     written = GAP.sub("\n\n", template.render(Context(context, autoescape=False))).strip()
     subject, _, body = written.removeprefix(SUBJECT).partition("\n")

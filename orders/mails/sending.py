@@ -15,9 +15,10 @@ from django.core.mail import EmailMessage, get_connection
 
 from cloudmart.database.clock import DatabaseNow
 from cloudmart.kernel.stopping import ShouldStop, never
-from orders.mails.messages import language_of, message_of
+from orders.mails.messages import message_of
 from orders.mails.metrics import count_attempt
 from orders.mails.queue import claim, conclude, due, postpone
+from orders.mails.rendering import language_of
 from orders.models import Mail, MailStatus
 
 logger = logging.getLogger(__name__)
@@ -40,8 +41,7 @@ class Connection:
 
     def __init__(self) -> None:
         self._backend: Any = get_connection()
-        self._is_open = False
-        self._is_new = True
+        self._is_open = self._is_new = False
         self._down = ""
 
     def send(self, message: EmailMessage) -> None:
@@ -51,8 +51,10 @@ class Connection:
             self._backend.send_messages([message])
         except Exception as error:
             if not is_about_the_mail(error):
-                self._lose(error)
-            elif is_permanent(error):
+                self._lose(error, is_down=self._is_new)
+                raise
+            self._is_new = False
+            if is_permanent(error):
                 raise Refused(described(error)) from error
             raise
         self._is_new = False
@@ -70,12 +72,12 @@ class Connection:
             try:
                 self._backend.open()
             except Exception as error:
-                self._lose(error)
+                self._lose(error, is_down=True)
                 raise
             self._is_open = self._is_new = True
 
-    def _lose(self, error: Exception) -> None:
-        if self._is_new:
+    def _lose(self, error: Exception, *, is_down: bool) -> None:
+        if is_down:
             self._down = described(error)
         self.close()
 
@@ -113,15 +115,18 @@ def _send_batch(batch: list[Mail], should_stop: ShouldStop) -> int:
     return tried
 
 
-def _attempt(mail: Mail, connection: Connection) -> None:
+def _attempt(mail: Any, connection: Connection) -> None:
     """Sends a claimed mail, and stores how that has ended."""
     ending = _send(mail, connection)
+    if ending.status == MailStatus.PENDING and mail.is_last:
+        ending = Ending(MailStatus.FAILED, ending.error)
     if ending.status == MailStatus.PENDING:
-        postpone(mail, ending.error)
+        is_stored = postpone(mail, ending.error)
     else:
-        conclude(mail, ending.status, ending.error, **_sent(mail) if ending.status == MailStatus.SENT else {})
+        is_stored = conclude(mail, ending.status, ending.error, **_sent(mail, ending))
     count_attempt(mail.outcome, ending.status)
-    logger.info("mail %s, attempt %s: %s", mail.pk, mail.attempts, ending.status)
+    lost = "" if is_stored else "; meanwhile another worker has tried it too"
+    logger.info("mail %s, attempt %s: %s%s", mail.pk, mail.attempts, ending.status, lost)
 
 
 def _send(mail: Mail, connection: Connection) -> Ending:
@@ -137,8 +142,10 @@ def _send(mail: Mail, connection: Connection) -> Ending:
     return Ending(MailStatus.SENT)
 
 
-def _sent(mail: Mail) -> dict[str, Any]:
-    """Returns to whom, in which language and when a mail was sent."""
+def _sent(mail: Mail, ending: Ending) -> dict[str, Any]:
+    """Returns to whom, in which language and when a mail was sent, if it was."""
+    if ending.status != MailStatus.SENT:
+        return {}
     return {"recipient": mail.order.customer.email, "language": language_of(mail), "sent_at": DatabaseNow()}
 
 
