@@ -67,7 +67,7 @@ MAIL = insert(
     "language, created_at, updated_at",
 )
 LOG = "saga_step_logs"
-LOG_COLUMNS = "saga_id, seq, step, direction, attempt, status, state, error, started, finished"
+LOG_COLUMNS = "saga_id, seq, step, direction, attempt, status, state, error, detail, started, finished"
 
 CURSOR = (
     "UPDATE saga_instances SET status = %s, current_step = %s, updated_at = %s, finished_at = %s, wake_at = NULL, "
@@ -186,7 +186,8 @@ class BareOrder:
         for step, status, state in lines:
             self._seq += 1
             finished = None if status == "started" else now
-            values += [self._saga, self._seq, step, "do", 1, status, state, "", now, finished]
+            detail = json.dumps({"command": step, "amount": TOTAL, "currency": "JPY", "transaction_id": self._payment})
+            values += [self._saga, self._seq, step, "do", 1, status, state, "", detail, now, finished]
         self._run(insert(LOG, LOG_COLUMNS, len(lines)), *values)
 
     def _payload(self) -> str:
