@@ -49,7 +49,8 @@ def is_whole(records: Records, copies: int, total: int) -> dict[str, bool]:
     return {
         "the saga is completed": records.saga == State.COMPLETED,
         "the payment is captured": records.payment == PaymentStatus.CAPTURED,
-        "the parcel is arranged": records.parcel in {ParcelStatus.ARRANGED, ParcelStatus.SHIPPED},
+        "the parcel is arranged": records.parcel
+        in {ParcelStatus.ARRANGED, ParcelStatus.SHIPPED, ParcelStatus.DELIVERED},
         "its copies are sold": (records.sold, records.reserved) == (copies, 0),
         "its copies have left the stock": (records.on_hand_change, records.reserved_change) == (-copies, 0),
         "the gateway has its total": records.charged == total,
