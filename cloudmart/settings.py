@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import environ
 from csp import constants as csp
@@ -47,6 +48,7 @@ CONTENT_SECURITY_POLICY = {
 
 CURRENCY = env("CURRENCY", default="JPY")
 HOME_REGION = env("HOME_REGION", default="JP")
+SHOP_TIME_ZONE = ZoneInfo(env("SHOP_TIME_ZONE", default="Asia/Tokyo"))
 SAGA_STYLE = env("SAGA_STYLE", default="orchestration")
 RESERVATION_TTL = timedelta(seconds=env.int("RESERVATION_TTL", default=15 * 60))
 RESERVATION_CAP = timedelta(seconds=env.int("RESERVATION_CAP", default=60 * 60))

@@ -10,7 +10,9 @@ from django.utils.html import format_html
 
 from cloudmart.api.admin import LargeTableAdmin, ReadOnlyAdmin
 from inventory.charts import stock_chart
-from inventory.models import Book, InventoryRecord, InventoryView, Reservation, StockEvent
+from inventory.models import Book, InventoryRecord, InventoryView, Reservation, StockEvent, StockMovement
+from inventory.movements import COLUMNS
+from inventory.report_admin import MovementReportAdmin, ReservationReportAdmin
 from inventory.selectors import sample_of
 from inventory.services.catalogue import described_changes
 from inventory.stock import Stock
@@ -81,7 +83,7 @@ class InventoryViewAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Reservation)
-class ReservationAdmin(ReadOnlyAdmin):
+class ReservationAdmin(ReservationReportAdmin, ReadOnlyAdmin):
     list_display = ["id", "order_id", "shelf_id", "quantity", "status", "expires_at"]
     list_filter = ["status"]
     search_fields = ["order_id", "id", "shelf__book"]
@@ -101,3 +103,10 @@ class StockEventAdmin(ReadOnlyAdmin):
     ]
     list_filter = ["type"]
     search_fields = ["order_id", "shelf__book"]
+
+
+@admin.register(StockMovement)
+class StockMovementAdmin(MovementReportAdmin, ReadOnlyAdmin):
+    list_display = ["day", "book", *COLUMNS]
+    list_prefetch_related = ("book",)
+    search_fields = ["book"]

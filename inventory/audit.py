@@ -4,7 +4,7 @@ from django.db.models import Case, Exists, F, Func, OuterRef, Q, Sum, When, Wind
 from django.db.models.functions import Coalesce, RowNumber
 
 from cloudmart.database.invariants import Rows, invariant, total
-from inventory.models import InventoryRecord, InventoryView, Reservation, Status, StockEvent
+from inventory.models import InventoryRecord, InventoryView, Reservation, Status, StockEvent, StockMovement
 from inventory.stock import EventType
 
 RECEIVED = {EventType.STOCK_ADDED, EventType.STOCK_ADJUSTED}
@@ -54,6 +54,19 @@ def read_model_matches_ledger(views: Rows) -> Rows:
     return views.exclude(EMPTY | is_in_ledger(), on_hand=F("available") + F("reserved"))
 
 
+@invariant(InventoryView)
+def movements_add_up(views: Rows) -> Rows:
+    """The movements of a book, over all days, add up to its balances after the event to which they are counted."""
+    movements = StockMovement.objects.filter(book=OuterRef("pk"))
+    on_hand = total(movements, F("added") + F("returned") + F("adjusted") - F("sold"), per="book")
+    reserved = total(movements, F("reserved") - F("released") - F("expired") - F("sold"), per="book")
+    last = StockEvent.objects.filter(shelf=OuterRef("pk"), version=OuterRef("version"))
+    adds_up = Exists(last.filter(on_hand_after=OuterRef("moved_on_hand"), reserved_after=OuterRef("moved_reserved")))
+    return views.annotate(moved_on_hand=on_hand, moved_reserved=reserved).exclude(
+        adds_up | Q(version=0, moved_on_hand=0, moved_reserved=0)
+    )
+
+
 @invariant(Reservation)
 def reservations_match_ledger(reservations: Rows) -> Rows:
     """Every reservation agrees with its events: reserved while it is active, sold once it is confirmed."""
@@ -90,5 +103,6 @@ INVARIANTS = (
     ledger_replays,
     stock_matches_ledger,
     read_model_matches_ledger,
+    movements_add_up,
     reservations_match_ledger,
 )

@@ -11,7 +11,7 @@ from cloudmart.database.clock import READ_AT
 from cloudmart.database.prepared import Insert, Select, UpdateEach
 from cloudmart.kernel.text import LONGEST_REASON, storable
 from inventory.errors import UnknownBook
-from inventory.models import Book, InventoryRecord, Reservation, StockEvent, by_code
+from inventory.models import Book, InventoryRecord, InventoryView, Reservation, StockEvent, by_code
 from inventory.stock import Stock, StockChange
 
 TICK = timedelta(microseconds=1)
@@ -39,6 +39,11 @@ def lock_book(book_id: str) -> Book:
     if book is None:
         raise UnknownBook(book_ids=[book_id])
     return book
+
+
+def lock_views(book_ids: Iterable[str]) -> list[InventoryView]:
+    """Locks the rows of the read model of these books, and with them the movements of the books."""
+    return list(InventoryView.objects.select_for_update().filter(pk__in=list(book_ids)).order_by("pk"))
 
 
 def lock_reservations(

@@ -16,9 +16,11 @@ from cloudmart.kernel.ids import new_id
 from cloudmart.kernel.money import HIGHEST_PRICE
 from cloudmart.kernel.text import LONGEST_REASON
 from inventory.errors import UnknownBook
+from inventory.read_models import InventoryView as InventoryView
+from inventory.read_models import StockMovement as StockMovement
 from inventory.stock import EventType, Stock, StockChange
 
-COMMANDS = ("reserve", "release", "extend")
+COMMANDS = ("reserve", "release", "extend", "reports")
 """Paths below /inventory, which are therefore no book codes."""
 
 
@@ -225,23 +227,3 @@ class StockEvent(models.Model):
     @property
     def stock_after(self) -> Stock:
         return Stock(self.on_hand_after, self.reserved_after, self.version)
-
-
-class InventoryView(models.Model):
-    """The read model of a book's stock as of `version`; it may lag behind the ledger. Only the projector writes it."""
-
-    book = models.OneToOneField(
-        Book, primary_key=True, on_delete=models.CASCADE, related_name="view", db_constraint=False
-    )
-    on_hand = models.PositiveIntegerField(default=0)
-    reserved = models.PositiveIntegerField(default=0)
-    available = models.PositiveIntegerField(default=0)
-    version = models.PositiveBigIntegerField(default=0)
-    changed_at = models.DateTimeField(null=True, help_text="Time of the last projected event")
-
-    class Meta:
-        db_table = "inventory_view"
-        indexes = [models.Index(fields=["available", "book"], name="books_by_availability")]
-
-    def __str__(self) -> str:
-        return f"{self.book_id} as of {self.version}"

@@ -1,25 +1,37 @@
-"""Projects the stock ledger to the read model, book by book, by version.
+"""Projects the stock ledger to the read models, book by book, by version.
 
 There is no cursor over the whole ledger: event ids become visible out of order, and a cursor would skip events that
-commit late. The versions of one book have no gap, and its `inventory` row has the newest one. A row that is behind
-takes the balances of its book's newest event.
+commit late. The versions of one book have no gap, and its `inventory` row has the newest one. A row of InventoryView
+that is behind takes the balances of its book's newest event, and what the events between have moved is added to the
+movements of their days, in one transaction.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 from django.db.models import Count, F, Max, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 
 from cloudmart.database.clock import DatabaseNow
+from cloudmart.database.prepared import UpdateEach
 from cloudmart.database.transactions import joining
-from inventory.models import InventoryRecord, InventoryView, StockEvent
-
-BATCH = 500
-"""Books updated in one transaction."""
+from inventory.batches import PAGE, packed
+from inventory.locks import lock_views
+from inventory.models import InventoryRecord, InventoryView, StockEvent, StockMovement
+from inventory.movements import COLUMNS, Happened, Movements
+from inventory.stock import EventType, Stock, StockChange
 
 KNOWN = Coalesce(F("book__view__version"), 0)
 """The version of a book in the read model."""
+
+EVENT = ("version", "type", "on_hand_delta", "reserved_delta", "on_hand_after", "reserved_after", "happened_at")
+
+ROWS = 50
+"""Rows of movements updated by one statement."""
+
+UPDATE_VIEW = UpdateEach(InventoryView, "on_hand", "reserved", "available", "version", "changed_at")
+UPDATE_MOVEMENTS = UpdateEach(StockMovement, *COLUMNS)
 
 
 def records_behind(book_ids: Iterable[str] | None = None) -> QuerySet[InventoryRecord]:
@@ -29,12 +41,12 @@ def records_behind(book_ids: Iterable[str] | None = None) -> QuerySet[InventoryR
 
 
 def catch_up(book_ids: Iterable[str] | None = None) -> int:
-    """Brings the read model of these books, or of all, up to date. Returns the number of changed rows.
+    """Brings the read models of these books, or of all, up to date. Returns the number of changed books.
 
     Each batch is a transaction of its own, unless one is open. Several processes may do this at once.
     """
-    behind = list(records_behind(book_ids).order_by("pk").values_list("pk", flat=True))
-    return sum(joining(_update)(behind[start : start + BATCH]) for start in range(0, len(behind), BATCH))
+    behind = records_behind(book_ids).order_by("pk").values_list("pk", F("version") - KNOWN)
+    return sum(map(joining(_update), packed(list(behind))))
 
 
 def lag() -> dict[str, Any]:
@@ -53,8 +65,18 @@ def lag() -> dict[str, Any]:
     return {**behind, "seconds": max(0.0, longest.total_seconds()) if longest else 0.0}
 
 
+def recount(book_id: str) -> None:
+    """Counts the movements of a book anew, up to the version of its row in the read model, by the shop's present days.
+
+    Runs in the caller's transaction.
+    """
+    StockMovement.objects.filter(book=book_id).delete()
+    for view in lock_views([book_id]):
+        _add({book_id: _events_of(book_id, 0, view.version)})
+
+
 def _update(book_ids: list[str]) -> int:
-    """Updates each row by compare-and-set, so that no row goes back to an older version. Returns the changed rows.
+    """Updates these books under the lock of their rows, so that no event counts twice. Returns how many changed.
 
     A book whose version has no event in the ledger is left as it is; `rebuild_inventory` reports it.
     """
@@ -62,16 +84,67 @@ def _update(book_ids: list[str]) -> int:
     known = set(rows.filter(pk__in=book_ids).values_list("pk", flat=True))
     new = [InventoryView(book_id=book_id) for book_id in book_ids if book_id not in known]
     rows.bulk_create(new, ignore_conflicts=True)
-    changed = {row.book_id for row in new}
-    newest = StockEvent.objects.filter(shelf__in=book_ids, version=F("shelf__version")).order_by("shelf_id")
-    for event in newest:
-        is_changed = rows.filter(pk=event.shelf_id, version__lt=event.version).update(
-            on_hand=event.on_hand_after,
-            reserved=event.reserved_after,
-            available=event.stock_after.available,
-            version=event.version,
-            changed_at=event.happened_at,
-        )
-        if is_changed:
-            changed.add(event.shelf_id)
-    return len(changed)
+    views = {view.pk: view for view in lock_views(book_ids)}
+    newest = dict(InventoryRecord.objects.filter(pk__in=views).values_list("pk", "version"))
+    missed = _events({pk: (view.version, newest[pk]) for pk, view in views.items() if view.version < newest[pk]})
+    missed = {pk: movements for pk, movements in missed.items() if movements.version == newest[pk]}
+    StockMovement.objects.filter(book__in=[pk for pk in missed if not views[pk].version]).delete()
+    _add(missed)
+    for pk, movements in missed.items():
+        _show(views[pk], movements.last)
+    return len({*missed, *(row.pk for row in new)})
+
+
+def _show(view: InventoryView, last: Happened | None) -> None:
+    """Updates the row to the stock after this event."""
+    if last:
+        view.on_hand, view.reserved, view.version = last.after.on_hand, last.after.reserved, last.after.version
+        view.available, view.changed_at = last.after.available, last.at
+        UPDATE_VIEW(view)
+
+
+def _events(ranges: Mapping[str, tuple[int, int]]) -> dict[str, Movements]:
+    """Returns what the events of these books move, each after one version and up to another."""
+    if len(ranges) == 1:
+        return {book_id: _events_of(book_id, *versions) for book_id, versions in ranges.items()}
+    found: dict[str, Movements] = {book_id: Movements() for book_id in ranges}
+    if ranges:
+        wanted = [Q(shelf=book, version__gt=after, version__lte=last) for book, (after, last) in ranges.items()]
+        rows = StockEvent.objects.filter(Q.create(wanted, connector=Q.OR)).values_list("shelf_id", *EVENT)
+        for book_id, *event in sorted(rows):
+            found[book_id].add([_happened(*event)])
+    return found
+
+
+def _events_of(book_id: str, after: int, last: int) -> Movements:
+    """The same of one book, read a page at a time."""
+    movements = Movements()
+    for start in range(after, last, PAGE):
+        page = StockEvent.objects.filter(shelf=book_id, version__gt=start, version__lte=min(start + PAGE, last))
+        movements.add(_happened(*event) for event in sorted(page.values_list(*EVENT)))
+    return movements
+
+
+def _happened(
+    version: int, kind: str, on_hand_delta: int, reserved_delta: int, on_hand: int, reserved: int, at: datetime
+) -> Happened:
+    change = StockChange(EventType(kind), on_hand_delta, reserved_delta)
+    return Happened(change, Stock(on_hand, reserved, version), at)
+
+
+def _add(missed: Mapping[str, Movements]) -> None:
+    """Adds what the events of these books move to the rows of their days."""
+    days = {day for movements in missed.values() for day in movements.days}
+    stored = StockMovement.objects.filter(day__in=days, book__in=list(missed))
+    rows = {(row.book_id, row.day): row for row in stored}
+    new = {}
+    for book_id, movements in missed.items():
+        for day, copies in movements.days.items():
+            key = book_id, day
+            row = rows.get(key) or new.setdefault(key, StockMovement(book_id=book_id, day=day))
+            for column, number in copies.items():
+                setattr(row, column, getattr(row, column) + number)
+    StockMovement.objects.bulk_create(new.values())
+    changed = [row for row in rows.values() if row.day in missed[row.book_id].days]
+    for start in range(0, len(changed), ROWS):
+        UPDATE_MOVEMENTS(*changed[start : start + ROWS])

@@ -1,21 +1,19 @@
 """Replays the ledger, compares snapshots and read model with it, and restores them from it."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from django.db.models import F, OuterRef, QuerySet, Subquery
+from django.db.models.expressions import Combinable
 from django.db.models.functions import Coalesce
 
+from cloudmart.database.invariants import total
 from cloudmart.database.transactions import durable
+from inventory.batches import PAGE, packed
 from inventory.locks import lock_stock
-from inventory.models import InventoryRecord, InventoryView, StockEvent
+from inventory.models import InventoryRecord, InventoryView, StockEvent, StockMovement
+from inventory.projector import recount
 from inventory.stock import EventType, Stock, StockChange
-
-PAGE = 20_000
-"""Events read at a time."""
-
-BOOKS = 500
-"""The most books in a batch."""
 
 Columns = tuple[str, int, str, int, int, int, int]
 COLUMNS = ("shelf_id", "version", "type", "on_hand_delta", "reserved_delta", "on_hand_after", "reserved_after")
@@ -29,6 +27,8 @@ class Replay:
     snapshot: Stock
     view: Stock | None
     """The stock in the read model; None when it has no row."""
+    moved: tuple[int, int]
+    """The copies on hand and reserved to which the movements in the read model add up."""
     newest: int
     """The version of the last event."""
     stock: Stock = field(default_factory=Stock)
@@ -67,6 +67,9 @@ class Replay:
     def _compare_view(self, version: int) -> None:
         if self.view and self.view.version == version:
             self._compare("the read model", self.view)
+            if self.view == self.stock and self.moved != (self.stock.on_hand, self.stock.reserved):
+                on_hand, reserved = self.moved
+                self.differences.append(f"the movements add up to {on_hand} on hand and {reserved} reserved")
 
     def _compare(self, whose: str, stock: Stock) -> None:
         if stock != self.stock:
@@ -93,7 +96,7 @@ def replayed(
 
 @durable
 def restore(book_id: str) -> None:
-    """Restores snapshot and read model from the ledger. Raises ValueError when the ledger contradicts itself."""
+    """Restores snapshot and read models from the ledger. Raises ValueError when the ledger contradicts itself."""
     lock_stock([book_id])
     (replay,) = replayed(InventoryRecord.objects.filter(pk=book_id))
     if replay.fault:
@@ -102,41 +105,37 @@ def restore(book_id: str) -> None:
     numbers = {"on_hand": stock.on_hand, "reserved": stock.reserved, "version": stock.version}
     InventoryRecord.objects.filter(pk=book_id).update(**numbers)
     InventoryView.objects.filter(pk=book_id).update(**numbers, available=stock.available)
+    recount(book_id)
+
+
+def moved(copies: Combinable) -> Coalesce:
+    """Returns the sum of these columns over all movements of the outer book."""
+    return total(StockMovement.objects.filter(book=OuterRef("pk")), copies, per="book")
 
 
 def _batches(records: QuerySet[InventoryRecord]) -> Iterator[list[Replay]]:
     """Batches of books with about a page of events, each read in one statement."""
     newest = StockEvent.objects.filter(shelf=OuterRef("pk")).order_by("-version").values("version")[:1]
     sizes = records.order_by("pk").values_list("pk", "version")
-    for book_ids in _packed(sizes.iterator()):
+    for book_ids in packed(sizes.iterator(), PAGE):
         rows = InventoryRecord.objects.filter(pk__in=book_ids).annotate(
             newest=Coalesce(Subquery(newest), 0),
             view=F("book__view__version"),
             view_on_hand=F("book__view__on_hand"),
             view_reserved=F("book__view__reserved"),
+            moved_on_hand=moved(F("added") + F("returned") + F("adjusted") - F("sold")),
+            moved_reserved=moved(F("reserved") - F("released") - F("expired") - F("sold")),
         )
         yield [
             Replay(
                 row.pk,
                 row.stock,
                 None if row.view is None else Stock(row.view_on_hand, row.view_reserved, row.view),
+                (row.moved_on_hand, row.moved_reserved),
                 row.newest,
             )
             for row in rows.order_by("pk")
         ]
-
-
-def _packed(sizes: Iterable[tuple[str, int]]) -> Iterator[list[str]]:
-    pack: list[str] = []
-    events = 0
-    for book_id, size in sizes:
-        if pack and (events + size > PAGE or len(pack) == BOOKS):
-            yield pack
-            pack, events = [], 0
-        pack.append(book_id)
-        events += size
-    if pack:
-        yield pack
 
 
 def _events(batch: list[Replay]) -> Iterator[Columns]:

@@ -17,7 +17,7 @@ from cloudmart.api.schema import refuses
 from cloudmart.kernel.limits import OrderTooLarge, check_size
 from cloudmart.kernel.order import StockRequest, summed
 from cloudmart.kernel.viewers import sees_everything
-from inventory import serializers, services
+from inventory import serializers, services, stock_serializers
 from inventory.errors import (
     BookArchived,
     OutOfStock,
@@ -39,7 +39,7 @@ from inventory.selectors import books_listed, check_for_sale, events_of, invento
 class InventoryList(generics.ListAPIView[InventoryView]):
     """GET: all books with their total, reserved and available copies; `lag` says how far the list is behind."""
 
-    serializer_class = serializers.StockOutput
+    serializer_class = stock_serializers.StockOutput
     pagination_class = LaggingPages
     filterset_class = InventoryFilter
     ordering_fields = ("book_id", "title", "price", "available_quantity")
@@ -52,8 +52,8 @@ class InventoryList(generics.ListAPIView[InventoryView]):
 class Inventory(APIView):
     @extend_schema(
         summary="Look at a book's stock, now or at a time in the past",
-        parameters=[serializers.WhenInput],
-        responses=serializers.InventoryNowOrThenOutput,
+        parameters=[stock_serializers.WhenInput],
+        responses=stock_serializers.InventoryNowOrThenOutput,
     )
     @refuses(UnknownBook)
     def get(self, request: Request, book_id: str) -> Response:
@@ -62,11 +62,11 @@ class Inventory(APIView):
         With `as_of`, the stock and its reservations at that time. They count until the history has returned their
         copies, also past their expiry.
         """
-        moment = serializers.WhenInput.read_query(request).get("as_of")
+        moment = stock_serializers.WhenInput.read_query(request).get("as_of")
         now, then = (
-            (serializers.OperatorInventoryOutput, serializers.OperatorInventoryThenOutput)
+            (stock_serializers.OperatorInventoryOutput, stock_serializers.OperatorInventoryThenOutput)
             if sees_everything(request.user)
-            else (serializers.InventoryOutput, serializers.InventoryThenOutput)
+            else (stock_serializers.InventoryOutput, stock_serializers.InventoryThenOutput)
         )
         if moment:
             return Response(then(inventory_at(book_id, moment)).data)
@@ -76,7 +76,7 @@ class Inventory(APIView):
 @refuses(UnknownBook)
 @extend_schema_view(
     get=extend_schema(
-        summary="List the events of a book's stock, newest first", responses=serializers.OperatorStockEventOutput
+        summary="List the events of a book's stock, newest first", responses=stock_serializers.OperatorStockEventOutput
     )
 )
 class StockEvents(generics.ListAPIView[StockEvent]):
@@ -88,9 +88,9 @@ class StockEvents(generics.ListAPIView[StockEvent]):
     ordering_fields = ("version",)
     ordering = ("-version",)
 
-    def get_serializer_class(self) -> type[serializers.StockEventOutput]:
+    def get_serializer_class(self) -> type[stock_serializers.StockEventOutput]:
         is_operator = sees_everything(self.request.user)
-        return serializers.OperatorStockEventOutput if is_operator else serializers.StockEventOutput
+        return stock_serializers.OperatorStockEventOutput if is_operator else stock_serializers.StockEventOutput
 
     def get_queryset(self) -> QuerySet[StockEvent]:
         return events_of(self.kwargs["book_id"])
@@ -159,7 +159,7 @@ class AddStock(TransactionCommand):
     """For operators. A delivery with a `reference` counts once, however often it is sent."""
 
     permission_classes = [Staff.with_permission("inventory.add_stock")]
-    input, output = serializers.AddStockInput, serializers.OperatorInventoryOutput
+    input, output = serializers.AddStockInput, stock_serializers.OperatorInventoryOutput
 
     def act(self, asked: dict[str, Any], actor: str, book_id: str) -> dict[str, Any]:
         services.add_stock(book_id, asked.pop("quantity"), actor=actor, **asked)
@@ -171,7 +171,7 @@ class AdjustStock(TransactionCommand):
     """For operators. Reserved copies cannot be removed. A correction with a `reference` counts once."""
 
     permission_classes = [Staff.with_permission("inventory.adjust_stock")]
-    input, output = serializers.AdjustStockInput, serializers.OperatorInventoryOutput
+    input, output = serializers.AdjustStockInput, stock_serializers.OperatorInventoryOutput
 
     def act(self, asked: dict[str, Any], actor: str, book_id: str) -> dict[str, Any]:
         services.adjust_stock(book_id, asked.pop("delta"), actor=actor, **asked)

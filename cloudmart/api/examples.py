@@ -244,6 +244,27 @@ STOCK_WITH_RESERVATIONS_EXAMPLE = {**STOCK_EXAMPLE, "reservations": [{**HOLD, **
 RESERVATIONS_EXAMPLE = {"order_id": ORDER, "reservations": [{**HOLD, "book_id": "book-123", "status": "active"}]}
 ONE_COPY: dict[str, Any] = {"order_id": ORDER, "items": [{"book_id": "book-123", "quantity": 1}]}
 HOLD_IN_SHORT = request_example("One book in short", {"order_id": ORDER, "book_id": "book-123", "quantity": 1})
+RESERVATION_REPORT = {
+    "as_of": "2026-11-21T09:05:00.878752Z",
+    "by_age": [
+        {"status": "active", "age": "up to 15 minutes", "reservations": 1, "copies": 1},
+        {"status": "confirmed", "age": "1 to 7 days", "reservations": 12, "copies": 14},
+    ],
+    "by_time_to_expiry": [{"time_to_expiry": "5 to 15 minutes", "reservations": 1, "copies": 1}],
+    "oldest": {**HOLD, **OF_ORDER, "book_id": "book-123"},
+}
+MOVEMENT = {
+    "day": "2026-11-21",
+    "book_id": "book-123",
+    "title": "クラウド設計パターン集",
+    "added": 100,
+    "sold": 12,
+    "returned": 1,
+    "adjusted": -2,
+    "reserved": 15,
+    "released": 2,
+    "expired": 0,
+}
 HOLD_ONE_BOOK = request_example("One book", ONE_COPY)
 HOLD_FOR_FIVE_MINUTES = request_example("For five minutes", {**ONE_COPY, "expires_in": 300})
 DELIVERY = request_example("A delivery", {"quantity": 100, "reference": "delivery-42"})

@@ -1,5 +1,6 @@
 """The query parameters of a list: filters, ordering and page. Any other parameter is rejected."""
 
+import re
 from typing import Any
 
 from django import forms
@@ -20,6 +21,7 @@ MOMENT = (
     r"(Z|[+-](0[0-9]|1[0-4]):[0-5][0-9])\Z"
 )
 """RFC 3339, in those years. For the documentation: the filter accepts all of ISO 8601."""
+DAY = r"^(19[7-9][0-9]|2[0-9]{3})-[0-9]{2}-[0-9]{2}\Z"
 MOMENT_SCHEMA = text_schema(MOMENT, format="date-time")
 
 LONGEST_TEXT = 100
@@ -82,6 +84,23 @@ class MomentField(IsoDateTimeField):
 @extend_schema_field(MOMENT_SCHEMA)
 class MomentFilter(Filter):
     field_class = MomentField
+
+
+class DayField(forms.DateField):
+    """A day as YYYY-MM-DD."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(input_formats=["%Y-%m-%d"], **kwargs)
+
+    def clean(self, value: Any) -> Any:
+        if value and not re.match(DAY, value):
+            raise forms.ValidationError(self.error_messages["invalid"], code="invalid")
+        return super().clean(value)
+
+
+@extend_schema_field(text_schema(DAY, format="date"))
+class DayFilter(Filter):
+    field_class = DayField
 
 
 @extend_schema_field(text_schema(CODE))

@@ -8,7 +8,7 @@ from rest_framework.negotiation import BaseContentNegotiation, DefaultContentNeg
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
-from cloudmart.api.renderers import CAMEL, CASE, CASES, case_of
+from cloudmart.api.renderers import CAMEL, CASE, CASES, CamelCaseRenderer, case_of
 
 
 class CaseNegotiation(DefaultContentNegotiation):
@@ -19,10 +19,11 @@ class CaseNegotiation(DefaultContentNegotiation):
     ) -> tuple[BaseRenderer, str]:
         """Raises NotAcceptable.
 
-        Without a `case` the first renderer is the only candidate. With one it is the last: it accepts any parameter.
+        Without a `case`, camelCase is no candidate. With one, the first renderer comes last: it takes any parameter.
         """
         default, *others = renderers
-        candidates = [*others, default] if names_case(accept_of(request)) else [default]
+        plain = [each for each in others if not isinstance(each, CamelCaseRenderer)]
+        candidates = [*others, default] if names_case(accept_of(request)) else [default, *plain]
         selected: tuple[BaseRenderer, str] = super().select_renderer(request, candidates, format_suffix)
         return selected
 

@@ -83,7 +83,7 @@ def test_of_simultaneous_creations_one_wins(desk):
 
 
 @pytest.mark.any_database
-@pytest.mark.parametrize("book_id", ["reserve", "..", "a/b", "", "x" * 65, 7])
+@pytest.mark.parametrize("book_id", ["reports", "reserve", "..", "a/b", "", "x" * 65, 7])
 def test_a_code_fits_into_a_path(desk, book_id):
     response = desk.post("/books", {**NEW, "book_id": book_id})
     assert response.status_code == 400 and [each["field"] for each in response.json()["errors"]] == ["book_id"]

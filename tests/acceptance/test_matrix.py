@@ -70,6 +70,8 @@ route                              method  anonymous  other  owner  staff  opera
 /inventory/{book_id}/events        GET           401    200    200    200       200  -
 /inventory/{book_id}/add_stock     POST          401    403    403    403       200  inventory.add_stock
 /inventory/{book_id}/adjust        POST          401    403    403    403       200  inventory.adjust_stock
+/inventory/reports/reservations    GET           401    403    403    200       200  -
+/inventory/reports/movements       GET           401    403    403    200       200  -
 /inventory/reserve                 POST          401    403    403    403       200  inventory.reserve_stock
 /inventory/release                 POST          401    403    403    403       200  inventory.release_stock
 /inventory/extend                  POST          401    403    403    403       200  inventory.extend_holds

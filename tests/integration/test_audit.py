@@ -18,7 +18,7 @@ from cloudmart.kernel.ids import new_id
 from cloudmart.kernel.order import Address
 from cloudmart.models import IdempotencyKey
 from cloudmart.providers.outcomes import OutcomeUnknown, ProviderUnavailable, Unknown
-from inventory.models import InventoryRecord, InventoryView, Reservation, StockEvent
+from inventory.models import InventoryRecord, InventoryView, Reservation, StockEvent, StockMovement
 from inventory.projector import catch_up
 from inventory.stock import StockChange
 from inventory.triggers import create_triggers, drop_triggers
@@ -279,7 +279,15 @@ def a_shelf_is_behind_its_ledger(shop):
 
 @breaks("read_model_matches_ledger")
 def the_read_model_has_wrong_copies(shop):
-    InventoryView.objects.update_or_create(book_id="book-123", defaults={"on_hand": 50, "reserved": 1, "version": 1})
+    catch_up()
+    InventoryView.objects.filter(pk="book-123").update(on_hand=F("on_hand") + 1, available=F("available") + 1)
+    return "book-123"
+
+
+@breaks("movements_add_up")
+def a_sale_is_counted_twice(shop):
+    catch_up()
+    StockMovement.objects.filter(book="book-123").update(sold=F("sold") + 1)
     return "book-123"
 
 

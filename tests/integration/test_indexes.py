@@ -133,6 +133,10 @@ INDEXES: dict[str, dict[str, Query]] = {
         "book_id, happened_at": lambda shop: inventory_at(BOOK, shop.moment),
         "order_id": lambda shop: reservations_match_ledger.check(1),
     },
+    "stock_movements": {
+        "day, book_id": lambda shop: shop.desk.get("/inventory/reports/movements?from=2026-11-01&to=2026-11-30"),
+        "book_id, day": lambda shop: shop.desk.get(f"/inventory/reports/movements?book_id={BOOK}"),
+    },
     "inventory_view": {"available, book_id": lambda shop: shop.api.get("/inventory?in_stock=true")},
     "payments": {
         "order_id": lambda shop: find_payment(shop.orchestrated, shop.operator),

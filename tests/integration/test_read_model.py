@@ -1,14 +1,17 @@
 """The read model: lists may lag, single books do not, no event is lost, and rebuilding finds differences."""
 
 import signal
+from datetime import timedelta, timezone
 from threading import Event, Thread
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection, connections, transaction
+from django.db.models import F
 
-from inventory import rebuild, services
-from inventory.models import InventoryRecord, InventoryView, StockEvent
+from inventory import projector, rebuild, services
+from inventory.models import InventoryRecord, InventoryView, StockEvent, StockMovement
+from inventory.movements import COLUMNS
 from inventory.projector import catch_up, lag
 from inventory.triggers import create_triggers, drop_triggers
 from orders.models import SagaStyle
@@ -63,6 +66,56 @@ def test_projecting_everything_again_gives_the_same_rows(shelve):
     InventoryView.objects.all().delete()
     catch_up()
     assert rows() == before
+
+
+def moved():
+    """Returns the movements of each book over all days."""
+    return list(StockMovement.objects.order_by("book", "day").values_list("book", *COLUMNS))
+
+
+def test_every_event_counts_once_in_the_movements(shelve):
+    shelve("book-a", 5)
+    shelve("book-b", 0)
+    catch_up()
+    order = order_snapshot(("book-a", 2))
+    reserve_stock(order)
+    catch_up()
+    catch_up(["book-b"])
+    confirm_stock(order)
+    reserve_stock(order_snapshot(("book-a", 1)))
+    catch_up()
+    before = moved()
+    assert before == [("book-a", 5, 2, 0, 0, 3, 0, 0)]
+    InventoryView.objects.all().delete()
+    catch_up()
+    assert moved() == before
+
+
+def test_a_long_history_is_counted_in_pages(shelve, monkeypatch):
+    for book_id in ("book-a", "book-b"):
+        shelve(book_id, 0)
+        for _ in range(7):
+            add_stock(book_id, 1)
+    for page in (1, 3, 7, 100):
+        monkeypatch.setattr(projector, "PAGE", page)
+        InventoryView.objects.all().delete()
+        catch_up()
+        assert [line[:2] for line in moved()] == [("book-a", 7), ("book-b", 7)], page
+
+
+def test_movements_of_several_days_are_updated_together(shelve):
+    """A migration sets the versions of the read model back; everything is counted again then."""
+    for book_id in ("book-a", "book-b", "book-c"):
+        shelve(book_id, 3)
+    catch_up()
+    StockMovement.objects.filter(book="book-a").update(day="2020-01-01")
+    for book_id in ("book-a", "book-b", "book-c"):
+        add_stock(book_id, 4)
+    catch_up()
+    assert [line[:2] for line in moved()] == [("book-a", 3), ("book-a", 4), ("book-b", 7), ("book-c", 7)]
+    InventoryView.objects.update(version=0)
+    catch_up()
+    assert [line[:2] for line in moved()] == [("book-a", 7), ("book-b", 7), ("book-c", 7)]
 
 
 def test_a_version_without_an_event_is_skipped(shelve):
@@ -134,6 +187,7 @@ def test_simultaneous_projectors_and_writers_agree(shelve):
     assert results == [None] * 8
     catch_up()
     assert rows() == [(book_id, 20, 0, 20, 20) for book_id in books]
+    assert moved() == [(book_id, 20, 0, 0, 0, 0, 0, 0) for book_id in books]
 
 
 def test_the_projector_follows_until_it_is_stopped(shelve):
@@ -163,7 +217,8 @@ def shop(shelve):
 
 
 def state():
-    return list(InventoryRecord.objects.order_by("pk").values_list("on_hand", "reserved", "version")), rows()
+    records = InventoryRecord.objects.order_by("pk").values_list("on_hand", "reserved", "version")
+    return list(records), rows(), moved()
 
 
 def rebuilt(capsys, *books, **options):
@@ -229,6 +284,23 @@ def test_a_difference_is_reported_and_restored(shop, capsys, monkeypatch, model,
     assert state() != shop, "checking restores nothing"
     assert rebuilt(capsys) == ([said[0], "book-b: restored", said[1]], 0)
     assert state() == shop
+
+
+def test_wrong_movements_are_reported_and_counted_again(shop, capsys):
+    StockMovement.objects.filter(book="book-b").update(sold=F("sold") + 1)
+    said = ["book-b: the movements add up to 2 on hand and 0 reserved", "3 books replayed, 1 with differences"]
+    assert rebuilt(capsys, check=True) == (said, 1)
+    assert rebuilt(capsys) == ([said[0], "book-b: restored", said[1]], 0)
+    assert state() == shop
+
+
+def test_movements_are_recounted_in_another_time_zone(shop, capsys, settings):
+    settings.SHOP_TIME_ZONE = timezone(timedelta(hours=23, minutes=59))
+    assert rebuilt(capsys, check=True)[1] == 0
+    before = set(StockMovement.objects.values_list("day", flat=True))
+    settings.SHOP_TIME_ZONE = timezone(-timedelta(hours=23, minutes=59))
+    assert rebuilt(capsys, recount=True)[1] == 0
+    assert moved() == shop[2] and max(StockMovement.objects.values_list("day", flat=True)) < max(before)
 
 
 def test_a_lagging_or_missing_read_model_is_no_difference(shop, capsys):

@@ -8,9 +8,10 @@ from django.db.models import Sum
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from cloudmart.database.transactions import durable
 from inventory.errors import UnknownBook
 from inventory.models import InventoryRecord
-from inventory.projector import catch_up
+from inventory.projector import catch_up, recount
 from inventory.rebuild import Replay, replayed, restore
 from inventory.selectors import find_books
 
@@ -24,6 +25,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("books", nargs="*", metavar="BOOK", help="a book's code (default: all books)")
         parser.add_argument("--check", action="store_true", help="only report the differences")
+        parser.add_argument(
+            "--recount", action="store_true", help="count the movements of each day again, in the shop's time zone"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         records = InventoryRecord.objects.all()
@@ -42,6 +46,9 @@ class Command(BaseCommand):
             ]
         if not options["check"]:
             catch_up(options["books"] or None)
+        if options["recount"]:
+            for book_id in records.order_by("pk").values_list("pk", flat=True):
+                durable(recount)(book_id)
         self.stdout.write(f"{records.count()} books replayed, {len(restored)} with differences")
         if not all(restored):
             sys.exit(1)

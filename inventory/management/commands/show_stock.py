@@ -10,7 +10,7 @@ from rich.table import Table
 
 from inventory.errors import UnknownBook
 from inventory.selectors import books_now
-from inventory.serializers import StockOutput
+from inventory.stock_serializers import StockOutput
 
 COLUMNS = ("book_id", "title", "total_quantity", "reserved_quantity", "available_quantity")
 

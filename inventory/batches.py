@@ -1,0 +1,23 @@
+"""Books in batches, each with about a page of events."""
+
+from collections.abc import Iterable, Iterator
+
+PAGE = 20_000
+"""Events read at a time."""
+
+BOOKS = 500
+"""The most books in a batch."""
+
+
+def packed(sizes: Iterable[tuple[str, int]], page: int = PAGE) -> Iterator[list[str]]:
+    """Yields batches of these books, each of which is given with its number of events."""
+    pack: list[str] = []
+    events = 0
+    for book_id, size in sizes:
+        if pack and (events + size > page or len(pack) == BOOKS):
+            yield pack
+            pack, events = [], 0
+        pack.append(book_id)
+        events += size
+    if pack:
+        yield pack

@@ -1,0 +1,84 @@
+"""Pages of the admin with a report, which can be downloaded as CSV."""
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib.admin import ModelAdmin
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
+
+from cloudmart.api.csv_renderer import MEDIA_TYPE, Lines, written
+from inventory.filters import MovementFilter
+from inventory.projector import lag
+from inventory.reports import LINE_COLUMNS, MOVEMENT_COLUMNS, as_lines, movements, reservation_report
+
+MOST_SHOWN, MOST_DOWNLOADED = 200, 100_000
+
+BYTE_ORDER_MARK = "\ufeff"
+"""By it spreadsheets know UTF-8."""
+
+
+class ReportAdmin(ModelAdmin):
+    """Adds a page `report/` with a table, for those who may view the list."""
+
+    report_title = ""
+
+    def get_urls(self) -> list[Any]:
+        name = f"{self.opts.app_label}_{self.opts.model_name}_report"
+        return [path("report/", self.admin_site.admin_view(self.report_view), name=name), *super().get_urls()]
+
+    def report_view(self, request: HttpRequest) -> HttpResponse:
+        """Responds with the page, or with `format=csv` with the table. Raises PermissionDenied."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        query = request.GET.copy()
+        if "csv" in query.pop("format", []):
+            return download(self.report(query, MOST_DOWNLOADED)["lines"], f"{self.opts.model_name}.csv")
+        context = {
+            **self.admin_site.each_context(request),
+            "title": self.report_title,
+            "list_name": self.opts.verbose_name_plural.capitalize(),
+            "list_url": reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist"),
+            "csv_url": f"?{'&'.join(filter(None, [query.urlencode(), 'format=csv']))}",
+            **self.report(query, MOST_SHOWN),
+        }
+        return TemplateResponse(request, "admin/inventory/report.html", context)
+
+    def report(self, query: Any, most: int) -> dict[str, Any]:
+        """Returns `lines`, at most so many, and `notes` about them; `form` if the query chooses them."""
+        raise NotImplementedError
+
+
+class ReservationReportAdmin(ReportAdmin):
+    report_title = "Reservations by status and age"
+
+    def report(self, query: Any, most: int) -> dict[str, Any]:
+        report = reservation_report()
+        oldest = report["oldest"]
+        notes = [f"As of {report['as_of']:%Y-%m-%d %H:%M:%S} UTC."]
+        if oldest:
+            since = f"{oldest.held_since:%Y-%m-%d %H:%M:%S} UTC"
+            notes.append(f"The oldest active reservation: {oldest}, since {since}.")
+        return {"lines": Lines(LINE_COLUMNS, as_lines(report)), "notes": notes}
+
+
+class MovementReportAdmin(ReportAdmin):
+    report_title = "What moved of each book in a day"
+
+    def report(self, query: Any, most: int) -> dict[str, Any]:
+        chosen = MovementFilter(query, queryset=movements())
+        found = chosen.qs if chosen.is_valid() else chosen.queryset.none()
+        rows = list(found.order_by("-day", "-book_id").values(*MOVEMENT_COLUMNS)[: most + 1])
+        notes = [f"Copies. A day is one of the shop ({settings.SHOP_TIME_ZONE})."]
+        if behind := lag()["events"]:
+            notes.append(f"{behind} events are not counted yet.")
+        if len(rows) > most:
+            notes.append(f"The first {most} lines; the download has more.")
+        return {"lines": Lines(MOVEMENT_COLUMNS, rows[:most]), "notes": notes, "form": chosen.form}
+
+
+def download(lines: Lines, name: str) -> HttpResponse:
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return HttpResponse(BYTE_ORDER_MARK + written(lines), f"{MEDIA_TYPE}; charset=utf-8", headers=headers)
