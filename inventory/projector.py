@@ -7,7 +7,7 @@ movements of their days, in one transaction.
 """
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from django.db.models import Count, F, Max, OuterRef, Q, QuerySet, Subquery, Sum
@@ -109,7 +109,9 @@ def _events(ranges: Mapping[str, tuple[int, int]]) -> dict[str, Movements]:
         return {book_id: _events_of(book_id, *versions) for book_id, versions in ranges.items()}
     found: dict[str, Movements] = {book_id: Movements() for book_id in ranges}
     if ranges:
-        wanted = [Q(shelf=book, version__gt=after, version__lte=last) for book, (after, last) in ranges.items()]
+        wanted: list[Any] = [
+            Q(shelf=book, version__gt=after, version__lte=last) for book, (after, last) in ranges.items()
+        ]
         rows = StockEvent.objects.filter(Q.create(wanted, connector=Q.OR)).values_list("shelf_id", *EVENT)
         for book_id, *event in sorted(rows):
             found[book_id].add([_happened(*event)])
@@ -137,7 +139,7 @@ def _add(missed: Mapping[str, Movements]) -> None:
     days = {day for movements in missed.values() for day in movements.days}
     stored = StockMovement.objects.filter(day__in=days, book__in=list(missed))
     rows = {(row.book_id, row.day): row for row in stored}
-    new = {}
+    new: dict[tuple[str, date], StockMovement] = {}
     for book_id, movements in missed.items():
         for day, copies in movements.days.items():
             key = book_id, day

@@ -39,7 +39,7 @@ class ReportAdmin(ModelAdmin):
         context = {
             **self.admin_site.each_context(request),
             "title": self.report_title,
-            "list_name": self.opts.verbose_name_plural.capitalize(),
+            "list_name": str(self.opts.verbose_name_plural).capitalize(),
             "list_url": reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist"),
             "csv_url": f"?{'&'.join(filter(None, [query.urlencode(), 'format=csv']))}",
             **self.report(query, MOST_SHOWN),

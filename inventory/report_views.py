@@ -23,7 +23,7 @@ from inventory.reports import LINE_COLUMNS, MOVEMENT_COLUMNS, as_lines, movement
 MOST_LINES = 100_000
 """Lines of a CSV response."""
 
-RENDERERS = [*api_settings.DEFAULT_RENDERER_CLASSES, CSVRenderer]
+RENDERERS: list[Any] = [*api_settings.DEFAULT_RENDERER_CLASSES, CSVRenderer]
 
 
 def as_json_or_csv(output: Any) -> dict[Any, Any]:
@@ -58,11 +58,11 @@ class MovementReport(generics.ListAPIView[StockMovement]):
     def get_queryset(self) -> QuerySet[StockMovement]:
         return movements()
 
-    def filter_queryset(self, queryset: QuerySet[StockMovement]) -> QuerySet[StockMovement]:
+    def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Orders the books of a day by their code, as the index has them."""
         found = super().filter_queryset(queryset)
-        (day,) = found.query.order_by
-        return found.order_by(day, f"{'-' * day.startswith('-')}book_id")
+        sign = "-" if "-day" in found.query.order_by else ""
+        return found.order_by(f"{sign}day", f"{sign}book_id")
 
     @extend_schema(
         summary="List what moved of each book in a day", responses=as_json_or_csv(MovementOutput(many=True))
