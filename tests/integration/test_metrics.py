@@ -89,7 +89,8 @@ def test_a_declined_order_is_counted(place, counted, style):
     ],
 )
 def test_attempts_and_compensations_are_counted(place, counted, style, step, undone):
-    assert place(style, payment_token="tok_unavailable_2", shipping_address="999-9999").status_code == 409
+    trouble = {"payment_token": "tok_unavailable_2", "shipping_address": "999-9999"}
+    assert place(style, payment_method="credit_card", **trouble).status_code == 409
     attempts = {"style": style, "step": step, "direction": "do"}
     assert counted("saga_step_duration_seconds_count", **attempts, outcome="failed") == 2
     assert counted("saga_step_duration_seconds_count", **attempts, outcome="done") == 1
