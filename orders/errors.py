@@ -1,5 +1,7 @@
 """The errors of orders and drafts."""
 
+from typing import Any
+
 from cloudmart.kernel.errors import DomainError
 
 
@@ -11,8 +13,19 @@ class UnknownCoupon(DomainError, code="unknown_coupon"):
     """There is no such coupon."""
 
 
+WHY_NOT_VALID = {
+    "not_yet_valid": "The coupon is not valid yet.",
+    "expired": "The coupon has expired.",
+    "used_up": "The coupon has been used as often as it may be.",
+    "quantity_too_low": "The coupon needs more copies of a book.",
+}
+
+
 class CouponNotValid(DomainError, code="coupon_not_valid"):
     """The coupon cannot be used for this order."""
+
+    def __init__(self, *, reason: str, coupon: str | None, **details: Any) -> None:
+        super().__init__(WHY_NOT_VALID[reason], reason=reason, coupon=coupon, **details)
 
 
 class NoTaxRate(DomainError, code="no_tax_rate"):

@@ -8,6 +8,7 @@ import pytest
 
 from cloudmart.database.clock import database_now
 from cloudmart.kernel.order import StockRequest
+from orders.errors import WHY_NOT_VALID
 from orders.models import Order
 from orders.price_rules import CouponUse, Discount, TaxRate
 from shipping.carriers.reports import Progress
@@ -141,7 +142,7 @@ def test_a_coupon_that_is_not_valid_is_refused_before_anything_is_stored(place, 
     refused = place(BOOK, ("book-456", 1), coupon="AUTUMN")
     problem = refused.json()
     assert (refused.status_code, problem["code"], problem["reason"]) == (409, "coupon_not_valid", reason)
-    assert problem["coupon"] == "AUTUMN"
+    assert (problem["coupon"], problem["detail"]) == ("AUTUMN", WHY_NOT_VALID[reason])
     assert not Order.objects.exists() and uses_of() == 0
 
 
