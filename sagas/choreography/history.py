@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from copy import copy
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Self
 from uuid import UUID
 
@@ -125,7 +125,7 @@ class History:
                 event_type=event.event_type,
                 aggregate_id=self.order.order_id,
                 seq=len(self._events) + 1,
-                payload={"version": PAYLOAD_VERSION, **order_data(self.saga.payload), **failure, **details},
+                payload={**self._order_data, **failure, **details},
                 causation_id=self.cause,
             )
         )
@@ -133,6 +133,11 @@ class History:
             self.failure = failure
         if event.reaches and event.reaches in SagaInstance.MOVES.get(self.state, ()):
             self.state = event.reaches
+
+    @cached_property
+    def _order_data(self) -> dict[str, Any]:
+        """What every event says."""
+        return {"version": PAYLOAD_VERSION, **order_data(self.saga.payload)}
 
     @property
     def published(self) -> list[Event]:

@@ -30,7 +30,7 @@ from sagas.desk.requests import RequestedLine
 from sagas.engine.metrics import counting_refusals
 from sagas.engine.style import First
 from sagas.events import EventType, forget, order_data, record
-from sagas.models import SagaInstance
+from sagas.models import CANCELLED, SagaInstance
 
 
 def add_item(order_id: UUID, item: RequestedLine, actor: str) -> None:
@@ -86,7 +86,8 @@ def cancel_draft(order_id: UUID, reason: str, actor: str, first: First = nothing
         return is_cancelled and not SagaInstance.objects.filter(order_id=order_id).exists()
     release_reservations(StockRequest(order_id, {}, actor), reason)
     drafts.cancel_draft(draft, reason)
-    record(order_id, EventType.ORDER_CANCELLED, {**_draft_data(draft), "reason": draft.cancel_reason, "actor": actor})
+    why = {"code": CANCELLED, "reason": draft.cancel_reason}
+    record(order_id, EventType.ORDER_CANCELLED, {**_draft_data(draft), **why, "actor": actor})
     return True
 
 

@@ -114,7 +114,8 @@ def test_a_cancelled_draft_says_why_and_what_it_was(api, draft, add, recorded):
         assert api.post(f"{draft}/cancel", {"reason": "Not needed"}).status_code == 200
     _, (event_type, payload) = recorded()
     assert event_type == "OrderCancelled"
-    assert (payload["reason"], payload["actor"], payload["total_amount"]) == ("Not needed", "customer-001", 2200)
+    assert (payload["code"], payload["reason"], payload["actor"]) == ("order_cancelled", "Not needed", "customer-001")
+    assert payload["total_amount"] == 2200
     assert [line["quantity"] for line in payload["lines"]] == [2]
 
 

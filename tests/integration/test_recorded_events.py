@@ -1,5 +1,6 @@
 """Events that are recorded outside the saga, at moments at which its driver does not expect them."""
 
+import re
 from uuid import UUID
 
 import pytest
@@ -67,6 +68,23 @@ def test_events_that_are_recorded_at_the_same_time_are_numbered_without_a_gap():
     order_id = engine.start(order_snapshot(("book-123", 1))).order_id
     all_at_once([lambda: record_strange(order_id)] * 8)
     assert list(Event.objects.order_by("seq").values_list("seq", flat=True)) == [*range(1, 9)]
+
+
+@pytest.mark.parametrize("style", SagaStyle)
+def test_a_confirmed_draft_costs_one_statement_more_than_an_order(api, style):
+    """In orchestration it inserts OrderConfirmed. In choreography it reads how many events the draft has."""
+    body = {"saga": style, "payment_method": "credit_card"}
+    path = api.post("/orders", body)["Location"]
+    api.post(f"{path}/items", {"book_id": "book-123", "quantity": 1})
+
+    def statements_on_events(place):
+        with CaptureQueriesContext(connection) as queries:
+            assert place().status_code in {200, 201}
+        return sum(bool(re.search(r"(INTO|FROM|UPDATE) .events.", query["sql"])) for query in queries)
+
+    ordinary = statements_on_events(lambda: api.post("/orders", {**body, "book_id": "book-123", "quantity": 1}))
+    assert bool(ordinary) == (style == SagaStyle.CHOREOGRAPHY)
+    assert statements_on_events(lambda: api.post(f"{path}/confirm")) == ordinary + 1
 
 
 def test_recording_an_event_is_one_statement():

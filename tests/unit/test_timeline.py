@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sagas.desk.timeline import merged
-from sagas.events import PAYLOAD_VERSION, EventType, upcast
+from orders.models import Order
+from sagas.desk.timeline import merged, timeline
+from sagas.events import PAYLOAD_VERSION, EventType, attempt_data, upcast
 from sagas.models import Event, SagaInstance, SagaStepLog
 from sagas.orchestration.events import EVENTS_OF_STEP, events_in
 from sagas.orchestration.workflow import ORDER_WORKFLOW, Remote
@@ -103,6 +104,24 @@ def test_any_log_has_a_timeline_with_the_data_of_the_order(log, failure):
         assert (event.seq, event.aggregate_id, event.payload["version"]) == (number, owner.order_id, PAYLOAD_VERSION)
         assert (event.payload["book_id"], event.payload["quantity"]) == ("book-123", 2)
         assert "command" not in event.payload or event.event_type == "AttemptFailed"
+
+
+def test_an_entry_has_what_every_event_says_and_its_own_data_without_the_rest():
+    owner = saga()
+    order = Order(pk=owner.order_id, customer_id="customer-001", total=2200, saga_style="choreography")
+    charged = {"version": 3, "amount": 2200, "currency": "JPY", "lines": ["left out"], "actor": "operator"}
+    failed = attempt_data("ArrangeShipping", 1, "no response", NOW + timedelta(seconds=1))
+    events = [
+        Event(event_type="PaymentCompleted", payload=charged, timestamp=NOW),
+        Event(event_type="AttemptFailed", payload=failed, timestamp=NOW + timedelta(minutes=1)),
+    ]
+    first, second = timeline(order, owner, events, shows_actors=True)
+    assert (first.position, first.customer_id, first.book_id) == (1, "customer-001", "book-123")
+    assert (first.quantity, first.total_amount, first.actor) == (2, 2200, "operator")
+    assert first.data == {"amount": 2200, "currency": "JPY"}
+    assert second.data == {"command": "ArrangeShipping", "attempt": 1, "error": "no response"}
+    assert second.timestamp == NOW + timedelta(seconds=1), "when it failed, not when that was recorded"
+    assert timeline(order, None, events, shows_actors=False)[0].actor is None
 
 
 def event(event_type, minutes):
