@@ -191,9 +191,7 @@ BOOK_EXAMPLE: dict[str, Any] = {
     "archived": False,
 }
 
-TIMELINE_ENTRY_EXAMPLE: dict[str, Any] = {
-    "position": 3,
-    "event_type": "PaymentCompleted",
+ENTRY: dict[str, Any] = {
     "order_id": ORDER,
     "customer_id": "customer-001",
     "book_id": "book-123",
@@ -202,8 +200,24 @@ TIMELINE_ENTRY_EXAMPLE: dict[str, Any] = {
     "timestamp": FINISHED,
     "style": "orchestration",
     "actor": None,
-    "data": {"amount": 3850, "currency": "JPY", "transaction_id": "txn_7cb04134cc9999bd1345", "attempts": 1},
 }
+CHARGED = {"amount": 3850, "currency": "JPY", "transaction_id": "txn_7cb04134cc9999bd1345", "attempts": 1}
+IN_VAIN = {"command": "ArrangeShipping", "attempt": 1, "error": "ProviderUnavailable: connection refused"}
+TIMELINE_ENTRIES = [
+    response_example("A charge", {"position": 3, "event_type": "PaymentCompleted", **ENTRY, "data": CHARGED}),
+    response_example(
+        "A carrier called in vain", {"position": 4, "event_type": "AttemptFailed", **ENTRY, "data": IN_VAIN}
+    ),
+    response_example(
+        "The end of an order that was declined",
+        {
+            "position": 5,
+            "event_type": "OrderCancelled",
+            **ENTRY,
+            "data": {"code": DECLINE["code"], "reason": DECLINE["detail"]},
+        },
+    ),
+]
 
 STOCK_EXAMPLE: dict[str, Any] = {
     "book_id": "book-123",

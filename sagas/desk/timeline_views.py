@@ -5,7 +5,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema, extend_schema_serializer, extend_schema_view
 from rest_framework import generics, serializers
 
-from cloudmart.api.examples import TIMELINE_ENTRY_EXAMPLE, response_example
+from cloudmart.api.examples import TIMELINE_ENTRIES
 from cloudmart.api.fields import SharedFields
 from cloudmart.api.pagination import NumberedPages
 from cloudmart.api.schema import refuses
@@ -15,7 +15,7 @@ from sagas.desk.timeline import Entry, timeline_of
 from sagas.events import EventType
 
 
-@extend_schema_serializer(examples=[response_example("A charge", TIMELINE_ENTRY_EXAMPLE)])
+@extend_schema_serializer(examples=TIMELINE_ENTRIES)
 class TimelineEntryOutput(SharedFields):
     """Something that has happened to an order. Amounts are in minor units of the shop's currency."""
 

@@ -348,18 +348,21 @@ def test_the_entries_are_numbered_and_paged(order, api, style):
     assert api.get(f"/orders/{order_id}/events", {"page": 2}).status_code == 404
 
 
-def test_the_printed_event_can_be_read(order, api, timeline, style):
+def test_the_printed_event_can_be_read(order, api, style):
+    """Every member of the event that the product's documents print, under its name."""
     order_id = order(style, quantity=1)
-    created = timeline(order_id)[0]
+    response = api.get(f"/orders/{order_id}/events", headers={"Accept": "application/json; case=camel"})
+    created = response.json()["results"][0]
     printed = {
-        "event_type": "OrderCreated",
-        "order_id": order_id,
-        "book_id": "book-123",
+        "eventType": "OrderCreated",
+        "orderId": order_id,
+        "bookId": "book-123",
         "quantity": 1,
-        "customer_id": "customer-001",
-        "total_amount": 1100,
+        "customerId": "customer-001",
+        "totalAmount": 1100,
     }
     assert printed.items() <= created.items() and created["timestamp"].endswith("Z")
+    assert created["data"]["lines"][0]["unitPrice"] == 1000
 
 
 def test_an_order_of_several_books_names_them_in_its_lines(order, api, timeline, style, monkeypatch):
