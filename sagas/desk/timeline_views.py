@@ -52,11 +52,12 @@ class OrderEvents(generics.ListAPIView[Any]):
     | OrderShipped, OrderDelivered | `carrier`, `tracking_number`, and the carrier's `shipped_at` or `delivered_at` |
     | AttemptFailed | `command`, `attempt`, `error`: a provider was called in vain; an attempt or a failure follows |
     | StockUnavailable, PaymentFailed, ShippingFailed, OrderTimedOut | `code`, `detail`, and more of the failure |
-    | OrderCancelRequested | `code`, `detail`, `reason` |
+    | OrderCancelRequested, OrderReturnRequested | `code`, `detail`, `reason` |
     | StockReleased | `lines`, `reason` |
     | PaymentRefunded, PaymentCancelled | `amount`; without one, nothing was left to give back |
     | ShippingCancelled | `carrier`, `tracking_number`; without them, there was no parcel |
-    | OrderCancelled | `code`, `reason`, `lines` and amounts |
+    | ShippingReturned | nothing: the delivered parcel has come back |
+    | OrderCancelled, OrderReturned | `code`, `reason`, `lines` and amounts |
     """
 
     serializer_class = TimelineEntryOutput

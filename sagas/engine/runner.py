@@ -71,7 +71,8 @@ def wait(saga: SagaInstance, why: str, *, at_once_if: Q | None = None, attention
 
 def wait_after_error(saga: SagaInstance, error: Exception, attention_after: int | None = None) -> SagaInstance:
     """Has a saga wait that an unforeseen error has interrupted, and logs the error. The caller holds its lease."""
-    logger.error("saga %s of order %s interrupted", saga.pk, saga.order_id, exc_info=error)
+    with bound_contextvars(order_id=str(saga.order_id), saga_id=str(saga.pk)):
+        logger.error("saga %s of order %s interrupted", saga.pk, saga.order_id, exc_info=error)
     close_old_connections()
     with suppress(LeaseLost):
         durable(wait)(saga, f"{type(error).__name__}: see the log", attention_after=attention_after)

@@ -7,7 +7,7 @@ from django.apps import apps
 from django.core.management import call_command
 
 from cloudmart.database.clock import DatabaseNow
-from orders.models import Order, SagaStyle
+from orders.models import Mail, Order, SagaStyle
 from sagas.desk.cancelling import cancel_order
 from sagas.desk.engine import engine
 from sagas.models import Event, EventReceipt, SagaInstance, State
@@ -66,6 +66,7 @@ def test_an_order_whose_compensation_has_begun_is_cancelled():
     as_before(order_id)
     Event.objects.filter(aggregate_id=order_id, event_type__in=["ShippingCancelled", "OrderCancelled"]).delete()
     Shipment.objects.filter(order_id=order_id).delete()
+    Mail.objects.filter(order=order_id).delete()
     Order.objects.filter(pk=order_id).update(status="pending")
     SagaInstance.objects.filter(order_id=order_id).update(
         status=State.COMPENSATION_STARTED, finished_at=None, wake_at=DatabaseNow()
