@@ -51,7 +51,7 @@ def place(api, shelve):
     shelve("book-123", 10)
 
     def place(style, **more):
-        body = {"book_id": "book-123", "quantity": 1, "payment_method": "e_money", "saga": style}
+        body = {"book_id": "book-123", "quantity": 1, "payment_method": "credit_card", "saga": style}
         return api.post("/orders", {**body, **more})
 
     return place
