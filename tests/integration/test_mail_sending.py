@@ -20,7 +20,7 @@ from tests.conftest import available, send_mails_to
 from tests.factories import CustomerFactory
 from tests.integration.test_races import all_at_once
 from tests.mail_server import running_mail_server
-from tests.processes import free_port
+from tests.processes import free_port, running_command, wait_until
 from tests.rounds import rounds
 
 
@@ -293,6 +293,24 @@ def test_a_mail_whose_acceptance_cannot_be_stored_is_sent_again_with_the_same_id
     assert send_due() == 1
     assert len({message["Message-ID"] for message in mailbox.messages}) == 1 and len(mailbox.messages) == 2
     assert mailbox.messages[0].as_bytes() == mailbox.messages[1].as_bytes()
+
+
+def test_a_worker_process_that_is_killed_in_a_mail_loses_nothing(api, shelve, mailbox, settings):
+    """While the mail server hangs the worker drives orders; once it is killed, another one sends each mail once."""
+    shelve("book-123", 3)
+    body = {"book_id": "book-123", "quantity": 1, "payment_method": "credit_card"}
+    env = {"EMAIL_URL": f"smtp://127.0.0.1:{settings.EMAIL_PORT}", "EMAIL_TIMEOUT": "60", "MAIL_LEASE": "1"}
+    mailbox.hangs = True
+    assert api.post("/orders", body).status_code == 201
+    with running_command("run_worker", **env) as worker:
+        wait_until(lambda: mailbox.connections == 1)
+        assert api.post("/orders", body, headers={"Prefer": "respond-async"}).status_code == 202
+        wait_until(lambda: Order.objects.filter(status="completed").count() == 2)
+        worker.kill()
+    mailbox.hangs = False
+    with running_command("run_worker", **env):
+        wait_until(lambda: statuses() == ["sent", "sent"])
+    assert len(mailbox.messages) == len({message["Message-ID"] for message in mailbox.messages}) == 2
 
 
 def test_a_worker_that_should_stop_leaves_the_rest(mails, mailbox):
