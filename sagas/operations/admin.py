@@ -101,6 +101,7 @@ class SagaActionAdmin(ReadOnlyAdmin):
 class SagaStepLogAdmin(ReadOnlyAdmin):
     list_display = ["saga_id", "seq", "step", "direction", "attempt", "status", "state", "started", "finished"]
     list_filter = ["direction", "status", fixed_choices("step", [step.name for step in ORDER_WORKFLOW])]
+    list_defer = ("detail",)
     search_fields = ["saga__order_id", "saga"]
 
 
