@@ -2,14 +2,14 @@
 
 from uuid import UUID
 
-from django.db.models import F
+from django.db.models import F, Q
 
 from cloudmart.database.prepared import Insert, Update
 from orders.errors import CouponNotValid
 from orders.price_rules import CouponUse, Discount
 
 ONE_MORE, ONE_LESS = F("uses") + 1, F("uses") - 1
-LEFT = Update(lambda code: Discount.objects.filter(code=code, uses__lt=F("max_uses")))
+LEFT = Update(lambda code: Discount.objects.filter(Q(uses__lt=F("max_uses")) | Q(max_uses=None), code=code))
 INSERT_USE = Insert(CouponUse)
 
 

@@ -1,4 +1,4 @@
-"""The only place that locks orders."""
+"""The only place that locks orders, customers and discounts."""
 
 from uuid import UUID
 

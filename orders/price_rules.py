@@ -1,6 +1,6 @@
 """The discounts, coupons and tax rates that operators edit."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 
 from django.core.exceptions import ValidationError
@@ -112,9 +112,9 @@ class Discount(models.Model):
     def refusal(self) -> CouponNotValid | None:
         """Why no order may use it now; None if one may."""
         if self.valid_from and self.read_at < self.valid_from:
-            return CouponNotValid(reason="not_yet_valid", coupon=self.code, valid_from=self.valid_from.isoformat())
+            return CouponNotValid(reason="not_yet_valid", coupon=self.code, valid_from=in_utc(self.valid_from))
         if self.valid_until and self.read_at >= self.valid_until:
-            return CouponNotValid(reason="expired", coupon=self.code, valid_until=self.valid_until.isoformat())
+            return CouponNotValid(reason="expired", coupon=self.code, valid_until=in_utc(self.valid_until))
         if self.max_uses is not None and self.uses >= self.max_uses:
             return CouponNotValid(reason="used_up", coupon=self.code)
         return None
@@ -181,6 +181,10 @@ class TaxRate(models.Model):
     @property
     def tax(self) -> Tax:
         return Tax(self.percent, self.rounding)
+
+
+def in_utc(time: datetime) -> str:
+    return f"{time.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def percentage(percent: Decimal) -> str:

@@ -52,7 +52,7 @@ CATALOGUE = {
         "`reason` says why. `not_yet_valid`: wait until `valid_from`. `expired`, `used_up`: order without the coupon; "
         "remove it from a draft with PATCH /orders/{order_id} and `coupon` null. `quantity_too_low`: order at least "
         "`from_quantity` copies of a book.",
-        example={"reason": "expired", "coupon": "WELCOME10", "valid_until": "2026-11-01T00:00:00+00:00"},
+        example={"reason": "expired", "coupon": "WELCOME10", "valid_until": "2026-11-01T00:00:00Z"},
     ),
     "customer_not_found": Problem(404, "Leave customer_id out to order for yourself."),
     "held_too_long": Problem(

@@ -75,7 +75,7 @@ def requested_line(item: dict[str, Any]) -> RequestedLine:
 
 class CouponField(PatternField):
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(COUPON_CODE, **kwargs)
+        super().__init__(COUPON_CODE, help_text="The code of a coupon; its case matters", **kwargs)
 
 
 class OrderOptionsInput(StrictSerializer):

@@ -146,6 +146,13 @@ def test_a_coupon_that_is_not_valid_is_refused_before_anything_is_stored(place, 
     assert not Order.objects.exists() and uses_of() == 0
 
 
+def test_a_refusal_says_when_the_coupon_is_valid(place):
+    coupon("EARLY", valid_from="2100-01-02T03:04:05Z")
+    coupon("LATE", valid_until="2001-02-03T04:05:06Z")
+    assert place(BOOK, coupon="EARLY").json()["valid_from"] == "2100-01-02T03:04:05Z"
+    assert place(BOOK, coupon="LATE").json()["valid_until"] == "2001-02-03T04:05:06Z"
+
+
 @pytest.mark.parametrize("code", ["autumn", "AUTUMN_", "Autumn"])
 def test_a_code_is_compared_exactly(place, code):
     coupon()

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.admin.models import LogEntry
-from django.db import IntegrityError, transaction
+from django.db import DataError, IntegrityError, transaction
 from django.test import Client
 
 from cloudmart.database.clock import database_now
@@ -100,12 +100,13 @@ def test_a_discount_that_makes_no_sense_is_refused(site, changes, field):
         {"kind": "amount", "value": 0},
         {"from_quantity": 0},
         {"max_uses": 1, "uses": 2},
+        {"uses": -1},
         {"valid_from": "2026-01-02T00:00Z", "valid_until": "2026-01-01T00:00Z"},
         {"code": "WELCOME10"},
     ],
 )
 def test_the_database_refuses_it_too(transactional_db, columns):
-    with pytest.raises(IntegrityError), transaction.atomic():
+    with pytest.raises((IntegrityError, DataError)), transaction.atomic():
         Discount.objects.create(**{"name": "Autumn", "code": "AUTUMN", "kind": "percent", "value": 10, **columns})
 
 
