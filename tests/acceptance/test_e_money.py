@@ -11,6 +11,8 @@ from tests.acceptance.conftest import end_of, money_kept
 from tests.conftest import available, signed_in
 from tests.sandbox import CLIENT
 
+pytestmark = pytest.mark.any_database
+
 NOWHERE = {"shipping_address": "999-9999 Nowhere"}
 
 

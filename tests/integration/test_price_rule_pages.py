@@ -71,6 +71,7 @@ def test_the_history_has_the_user_and_the_old_and_new_values(site):
     assert "value: 12.500 → 500.000" in page and adder in page
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
@@ -168,6 +169,7 @@ def test_only_a_rate_that_has_not_begun_is_deleted(site):
     assert LogEntry.objects.latest("pk").object_repr.startswith("JP: 12 %, rounded down, from ")
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
