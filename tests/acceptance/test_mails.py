@@ -18,6 +18,8 @@ from sagas.models import SagaInstance
 from sagas.operations.parcels import mark_as_delivered, mark_as_shipped
 from tests.conftest import signed_in
 
+pytestmark = pytest.mark.any_database
+
 BOOK, TITLE, EMAIL = "book-123", "クラウド設計パターン集", "tanaka@example.com"
 NAMES = {"ja": "田中太郎 様", "en": "Dear 田中太郎,"}
 

@@ -17,6 +17,8 @@ from orders.mails.rendering import text_of
 from orders.models import Customer, Language, Mail, Order, Outcome
 from sagas.desk.responses import SAGA_FAILURES
 
+pytestmark = pytest.mark.any_database
+
 CODES = sorted({error.code for error in (*SAGA_FAILURES, OutOfStock) if issubclass(error, DomainError)})
 """How an order can fail once it is stored."""
 ADDRESSES = ("To", "From", "Reply-To")
