@@ -121,7 +121,7 @@ class Discount(models.Model):
 
 
 class CouponUse(models.Model):
-    """An order that counts as a use of a coupon with a limit. Deleted when the order is cancelled or fails."""
+    """An order that counts as a use of a coupon with a limit. Deleted when it is cancelled or fails."""
 
     order = models.OneToOneField("Order", primary_key=True, on_delete=models.CASCADE, db_constraint=False)
     coupon = models.ForeignKey(Discount, to_field="code", on_delete=models.PROTECT, related_name="coupon_uses")

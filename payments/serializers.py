@@ -26,7 +26,10 @@ class ProcessInput(StrictSerializer):
     amount = StrictIntegerField(**AMOUNT)
     payment_method = serializers.ChoiceField(PaymentMethod.choices)
     payment_token = PaymentTokenField(required=False)
-    customer_id = CodeField(required=False, help_text="Who may look at the payment besides operators")
+    customer_id = CodeField(
+        required=False,
+        help_text="Who may look at the payment besides operators, and whose wallet pays e-money without a token",
+    )
 
 
 @extend_schema_serializer(examples=[WHOLE_ORDER])

@@ -81,10 +81,7 @@ class Balances:
         """Takes the amount from the wallet, or returns why not."""
         today = datetime.now(UTC).date()
         balance = self.of(wallet)
-        paid_today = sum(
-            each.amount for each in self._paid.values() if (each.wallet, each.day) == (wallet.name, today)
-        )
-        if refusal := wallet.refusal_of(amount, balance, paid_today):
+        if refusal := wallet.refusal_of(amount, balance, self._paid_on(today, wallet) if wallet.daily_limit else 0):
             return refusal
         self._balances[wallet.name] = balance - amount
         self._paid[key] = Paid(wallet.name, amount, today)
@@ -93,6 +90,9 @@ class Balances:
         for memory in memories:
             forget_oldest(memory)
         return None
+
+    def _paid_on(self, day: date, wallet: Wallet) -> int:
+        return sum(paid.amount for paid in self._paid.values() if (paid.wallet, paid.day) == (wallet.name, day))
 
     def give_back(self, charge: str, amount: int | None) -> None:
         """Returns this much of a charge, or all that is left of it, to its wallet. A card's charge changes nothing."""
