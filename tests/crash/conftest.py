@@ -145,7 +145,8 @@ class Attempt:
         assert not unfinished(), "a saga is not finished"
         end = self.end()
         assert end in ends
-        assert CouponUse.objects.filter(pk=self.order_id).exists() is (end is not None and end.order == "completed")
+        is_used = end is not None and end.order in {"completed", "returned"}
+        assert CouponUse.objects.filter(pk=self.order_id).exists() is is_used
         check_audit()
         self.check_wallets()
         if end:
