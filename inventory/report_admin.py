@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.conf import settings
+from django.contrib import messages
 from django.contrib.admin import ModelAdmin
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
@@ -30,12 +31,15 @@ class ReportAdmin(ModelAdmin):
         return [path("report/", self.admin_site.admin_view(self.report_view), name=name), *super().get_urls()]
 
     def report_view(self, request: HttpRequest) -> HttpResponse:
-        """Responds with the page, or with `format=csv` with the table. Raises PermissionDenied."""
+        """Responds with the page, or with `format=csv` with the whole table. Raises PermissionDenied."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         query = request.GET.copy()
         if "csv" in query.pop("format", []):
-            return download(self.report(query, MOST_DOWNLOADED)["lines"], f"{self.opts.model_name}.csv")
+            report = self.report(query, MOST_DOWNLOADED)
+            if not report.get("is_cut"):
+                return download(report["lines"], f"{self.opts.model_name}.csv")
+            messages.error(request, f"More than {MOST_DOWNLOADED:,} lines: give a shorter period, or a book.")
         context = {
             **self.admin_site.each_context(request),
             "title": self.report_title,
@@ -47,7 +51,7 @@ class ReportAdmin(ModelAdmin):
         return TemplateResponse(request, "admin/inventory/report.html", context)
 
     def report(self, query: Any, most: int) -> dict[str, Any]:
-        """Returns `lines`, at most so many, and `notes` about them; `form` if the query chooses them."""
+        """Returns `lines`, at most so many, and `notes` about them; `is_cut` if there are more; `form` if it asks."""
         raise NotImplementedError
 
 
@@ -74,9 +78,10 @@ class MovementReportAdmin(ReportAdmin):
         notes = [f"Copies. A day is one of the shop ({settings.SHOP_TIME_ZONE})."]
         if behind := lag()["events"]:
             notes.append(f"{behind} events are not counted yet.")
-        if len(rows) > most:
-            notes.append(f"The first {most} lines; the download has more.")
-        return {"lines": Lines(MOVEMENT_COLUMNS, rows[:most]), "notes": notes, "form": chosen.form}
+        if is_cut := len(rows) > most:
+            notes.append(f"The first {most} lines; the download has all.")
+        lines = Lines(MOVEMENT_COLUMNS, rows[:most])
+        return {"lines": lines, "notes": notes, "is_cut": is_cut, "form": chosen.form}
 
 
 def download(lines: Lines, name: str) -> HttpResponse:

@@ -10,22 +10,21 @@ from inventory.models import Reservation, Status, StockMovement
 from inventory.reports import MOVEMENT_COLUMNS
 
 
-class CountOutput(serializers.Serializer[Any]):
-    reservations = serializers.IntegerField()
-    copies = serializers.IntegerField()
-
-
-class AgeOutput(CountOutput):
+class AgeOutput(serializers.Serializer[Any]):
     """Reservations of one status and age."""
 
     status = serializers.ChoiceField(Status.choices)
     age = serializers.CharField()
+    reservations = serializers.IntegerField()
+    copies = serializers.IntegerField()
 
 
-class TimeToExpiryOutput(CountOutput):
+class TimeToExpiryOutput(serializers.Serializer[Any]):
     """Active reservations by the time to their expiry."""
 
     time_to_expiry = serializers.CharField()
+    reservations = serializers.IntegerField()
+    copies = serializers.IntegerField()
 
 
 class OldestOutput(serializers.ModelSerializer[Reservation]):

@@ -225,6 +225,16 @@ def test_operators_find_the_movements_of_a_period_in_the_admin(site, three_days)
     assert "Enter a valid date" in site.get(report, {"from": "soon"}).content.decode()
 
 
+def test_a_download_in_the_admin_has_all_lines_or_is_refused(site, three_days, monkeypatch):
+    report = "/admin/inventory/stockmovement/report/"
+    monkeypatch.setattr("inventory.report_admin.MOST_SHOWN", 2)
+    assert "The first 2 lines" in site.get(report).content.decode()
+    assert len(downloaded(site.get(report, {"format": "csv"}))) == 6
+    monkeypatch.setattr("inventory.report_admin.MOST_DOWNLOADED", 5)
+    refused = site.get(report, {"format": "csv"})
+    assert "More than 5 lines" in refused.content.decode() and "attachment" not in str(refused.headers)
+
+
 def test_operators_find_the_reservations_by_status_in_the_admin(site, reservations):
     page, report = "/admin/inventory/reservation/", "/admin/inventory/reservation/report/"
     assert f'href="{report}"' in site.get(page).content.decode()
