@@ -138,6 +138,16 @@ SAGA_STEPS: list[tuple[str, str, str, str, str, dict[str, Any]]] = [
     ("create_order", "undo", "done", "", "CancelOrder", {}),
 ]
 
+ORDER_WITH_PARCEL = {
+    **ORDER_EXAMPLE,
+    "parcel": {
+        "status": "shipped",
+        "carrier": "mock",
+        "tracking_number": "trk_f0dd0a8da67e8e8fde5f",
+        "shipped_at": "2026-11-22T08:30:00Z",
+        "delivered_at": None,
+    },
+}
 SAGA_EXAMPLE: dict[str, Any] = {
     "saga_id": "01a1fc13-06f5-7235-ad02-85a71705bde9",
     "order_id": ORDER,

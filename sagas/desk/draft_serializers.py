@@ -1,4 +1,4 @@
-"""Requests and responses of drafts."""
+"""Requests of drafts; and orders and drafts as they are read."""
 
 from typing import Any
 
@@ -6,11 +6,19 @@ from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from cloudmart.api.aliases import Wrapper
-from cloudmart.api.examples import CONFIRMATIONS, DRAFT_CHANGES, DRAFTS, QUANTITY
-from cloudmart.api.fields import PaymentTokenField, QuantityField, StrictSerializer
+from cloudmart.api.examples import (
+    CONFIRMATIONS,
+    DRAFT_CHANGES,
+    DRAFTS,
+    ORDER_WITH_PARCEL,
+    QUANTITY,
+    response_example,
+)
+from cloudmart.api.fields import PaymentTokenField, QuantityField, SharedFields, StrictSerializer
 from orders.serializers import OrderOutput
 from sagas.desk.draft_view import DraftView
 from sagas.desk.serializers import BuyerInput, CouponField, OrderOptionsInput, PriceField
+from shipping.models import Status as ParcelStatus
 
 
 @extend_schema_serializer(examples=DRAFTS)
@@ -40,8 +48,19 @@ class QuantityInput(StrictSerializer):
     price = PriceField()
 
 
-class DraftOutput(OrderOutput):
-    """Renders a DraftView as OrderOutput renders an order, with the reservations of a draft."""
+class ParcelOutput(SharedFields):
+    status = serializers.ChoiceField(ParcelStatus.choices)
+    carrier = serializers.CharField()
+    tracking_number = serializers.CharField()
+    shipped_at = serializers.DateTimeField(allow_null=True)
+    delivered_at = serializers.DateTimeField(allow_null=True)
+
+
+@extend_schema_serializer(examples=[response_example("On its way", ORDER_WITH_PARCEL)])
+class OrderDetailOutput(OrderOutput):
+    """An order with its parcel; a draft with its reservations. Renders a DraftView."""
+
+    parcel = ParcelOutput(allow_null=True, default=None, read_only=True)
 
     def to_representation(self, view: DraftView) -> dict[str, Any]:
         body = super().to_representation(view.order)
@@ -50,4 +69,5 @@ class DraftOutput(OrderOutput):
             until = view.held_until(line)
             item["held_until"] = render(until) if until else None
         body["expired_books"] = view.expired_books
+        body["parcel"] = ParcelOutput(view.parcel).data if view.parcel else None
         return body

@@ -1,4 +1,4 @@
-"""A draft together with its reservations, as clients see it."""
+"""An order together with its parcel, or a draft with its reservations, as clients see it."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -7,14 +7,17 @@ from datetime import datetime
 from inventory.models import Reservation
 from inventory.selectors import live_reservations_of
 from orders.models import Order, OrderItem, Status
+from shipping.models import Shipment
+from shipping.selectors import parcels_of
 
 
 @dataclass(frozen=True, slots=True)
 class DraftView:
-    """An order and, while it is a draft, its live reservations by book."""
+    """An order with its parcel, if it has one; while it is a draft, with its live reservations by book."""
 
     order: Order
     reservations: Mapping[str, Reservation]
+    parcel: Shipment | None
 
     @property
     def expired_books(self) -> list[str]:
@@ -29,10 +32,12 @@ class DraftView:
 
 
 def draft_views(orders: Iterable[Order]) -> list[DraftView]:
-    """The views of these orders; the reservations of all drafts are read in one query."""
+    """The views of these orders. The reservations of all drafts are read in one query, and so are all parcels."""
     orders = list(orders)
-    reservations = live_reservations_of(order.pk for order in orders if order.status == Status.DRAFT)
-    return [DraftView(order, reservations.get(order.pk, {})) for order in orders]
+    drafts = [order.pk for order in orders if order.status == Status.DRAFT]
+    reservations = live_reservations_of(drafts)
+    parcels = parcels_of({order.pk for order in orders}.difference(drafts))
+    return [DraftView(order, reservations.get(order.pk, {}), parcels.get(order.pk)) for order in orders]
 
 
 def draft_view(order: Order) -> DraftView:

@@ -30,7 +30,7 @@ from orders.selectors import find_order
 from orders.serializers import OrderOutput
 from orders.views import OrderDetail
 from sagas.desk import drafts as process
-from sagas.desk.draft_serializers import ConfirmInput, DraftChangesInput, DraftOutput, QuantityInput
+from sagas.desk.draft_serializers import ConfirmInput, DraftChangesInput, OrderDetailOutput, QuantityInput
 from sagas.desk.draft_view import draft_view
 from sagas.desk.permissions import FOR_OTHERS, OwnerOrStaff
 from sagas.desk.requests import RequestedLine
@@ -40,12 +40,12 @@ from sagas.desk.serializers import ItemInput, NoInput, OrderAndSagaOutput, reque
 ITEM_REFUSALS = (BookArchived, PriceChanged, OutOfStock, HeldTooLong, OrderTooLarge)
 
 
-@extend_schema_view(get=extend_schema(summary="Look at an order or a draft", responses=OrderOutput))
+@extend_schema_view(get=extend_schema(summary="Look at an order or a draft", responses=OrderDetailOutput))
 @refuses(OrderNotFound)
 class OrderOrDraft(OrderDetail):
     """GET: the order; of a draft also the end of each reservation, and the books whose reservation has expired."""
 
-    serializer_class = DraftOutput
+    serializer_class = OrderDetailOutput
     permission_classes = [OwnerOrStaff.with_permission(FOR_OTHERS)]
 
     def get_object(self):  # type: ignore[no-untyped-def]
@@ -54,7 +54,7 @@ class OrderOrDraft(OrderDetail):
     @extend_schema(
         summary="Change a draft's payment method, address, coupon or saga style",
         request=DraftChangesInput,
-        responses=OrderOutput,
+        responses=OrderDetailOutput,
     )
     @refuses(OrderNotFound, OrderNotDraft, UnknownCoupon, CouponNotValid, RegionDiffers, NoTaxRate)
     @idempotent_transaction
@@ -77,7 +77,7 @@ class OrderOrDraft(OrderDetail):
 class Items(APIView):
     permission_classes = [OwnerOrStaff.with_permission(FOR_OTHERS)]
 
-    @extend_schema(summary="Add a book to a draft, and reserve it", request=ItemInput, responses=OrderOutput)
+    @extend_schema(summary="Add a book to a draft, and reserve it", request=ItemInput, responses=OrderDetailOutput)
     @refuses(OrderNotFound, OrderNotDraft, UnknownBook, *ITEM_REFUSALS)
     @idempotent_transaction
     def post(self, request: Request, order_id: UUID) -> Response:
@@ -91,7 +91,9 @@ class Items(APIView):
 class Item(APIView):
     permission_classes = [OwnerOrStaff.with_permission(FOR_OTHERS)]
 
-    @extend_schema(summary="Change the quantity of a book in a draft", request=QuantityInput, responses=OrderOutput)
+    @extend_schema(
+        summary="Change the quantity of a book in a draft", request=QuantityInput, responses=OrderDetailOutput
+    )
     @refuses(OrderNotFound, OrderNotDraft, ItemNotFound, *ITEM_REFUSALS)
     @idempotent_transaction
     def put(self, request: Request, order_id: UUID, book_id: str) -> Response:
@@ -114,7 +116,7 @@ class Item(APIView):
 class ExtendDraft(APIView):
     permission_classes = [OwnerOrStaff.with_permission(FOR_OTHERS)]
 
-    @extend_schema(summary="Extend a draft's reservations", request=NoInput, responses=OrderOutput)
+    @extend_schema(summary="Extend a draft's reservations", request=NoInput, responses=OrderDetailOutput)
     @refuses(OrderNotFound, OrderNotDraft, ReservationExpired)
     @idempotent_transaction
     def post(self, request: Request, order_id: UUID) -> Response:
@@ -167,4 +169,4 @@ class ConfirmOrder(RespondsAsync):
 
 def draft_response(request: Request, order_id: UUID) -> Response:
     """Returns the draft as it is now."""
-    return Response(DraftOutput(draft_view(find_order(order_id, request.user))).data)
+    return Response(OrderDetailOutput(draft_view(find_order(order_id, request.user))).data)

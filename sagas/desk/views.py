@@ -30,12 +30,11 @@ from orders.errors import (
 )
 from orders.guests import store_guest
 from orders.selectors import find_order
-from orders.serializers import OrderOutput
 from orders.views import OrderList
 from sagas.desk.cancelling import cancel_order
 from sagas.desk.demonstrations import SKIP_STOCK_CHECK, skips_stock_check
 from sagas.desk.doubt import naming_order
-from sagas.desk.draft_serializers import DraftInput, DraftOutput
+from sagas.desk.draft_serializers import DraftInput, OrderDetailOutput
 from sagas.desk.draft_view import draft_views
 from sagas.desk.drafts import cancel_draft
 from sagas.desk.permissions import MayCancelOrder
@@ -63,9 +62,9 @@ NAMING_BOOKS = {"items", "payment_token", *(name for member in SHORT_FORM for na
 """A request with any of these members places an order; without them it opens a draft."""
 
 
-@extend_schema_view(get=extend_schema(summary="List orders, newest first", responses=OrderOutput(many=True)))
+@extend_schema_view(get=extend_schema(summary="List orders, newest first", responses=OrderDetailOutput(many=True)))
 class Orders(RespondsAsync, OrderList):
-    serializer_class = DraftOutput
+    serializer_class = OrderDetailOutput
 
     def paginate_queryset(self, queryset: Any) -> Any:
         return draft_views(super().paginate_queryset(queryset) or [])

@@ -5,6 +5,8 @@ from datetime import timedelta
 
 import pytest
 from django.core.management import call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils.dateparse import parse_datetime
 
 from cloudmart.database.clock import DatabaseNow
@@ -321,3 +323,29 @@ def test_a_direct_cancellation_that_the_carrier_refuses_ends_when_the_parcel_is_
     response = desk.post("/shipping/cancel", {"order_id": order_id})
     assert (response.status_code, response.json()["code"]) == (409, "already_shipped")
     assert desk.get(f"/shipping/{order_id}").json()["status"] == "shipped"
+
+
+# --- The parcel of an order -----------------------------------------------------------------------
+
+
+def test_an_order_shows_its_parcel(api, bought, parcel):
+    for progress in Progress:
+        carrier.report(bought, progress)
+    shown = api.get(f"/orders/{bought}").json()["parcel"]
+    assert shown == {name: parcel()[name] for name in shown}
+    assert list(shown) == ["status", "carrier", "tracking_number", "shipped_at", "delivered_at"]
+    assert api.get("/orders").json()["results"][0]["parcel"] == shown
+
+
+def test_a_page_of_orders_reads_its_parcels_in_one_query(api, place, shelve, django_assert_num_queries):
+    shelve("book-123", 50)
+    place(("book-123", 1))
+    with CaptureQueriesContext(connection) as one:
+        assert len(api.get("/orders").json()["results"]) == 1
+    queries = len(one)
+    for _ in range(3):
+        place(("book-123", 1))
+    api.post("/orders", {})
+    with django_assert_num_queries(queries + 1):
+        results = api.get("/orders").json()["results"]
+    assert [order["parcel"] and order["parcel"]["status"] for order in results] == [None, *["arranged"] * 4]

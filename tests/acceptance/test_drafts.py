@@ -109,7 +109,9 @@ def test_a_confirmed_draft_ends_like_an_order_placed_directly(api, place, draft,
     assert body["style"] == style and body["history"] == other["history"]
     assert steps_of(body, "do", "done") == steps_of(other, "do", "done")
     assert events_in(body) == ["ItemAdded", "ItemAdded", "OrderConfirmed", *events_in(other)]
-    assert api.get(draft).json() == {k: v for k, v in drafted.items() if k != "saga_status"}
+    read = api.get(draft).json()
+    assert read.pop("parcel")["status"] == "arranged"
+    assert read == {k: v for k, v in drafted.items() if k != "saga_status"}
 
 
 @pytest.mark.parametrize(
