@@ -75,7 +75,8 @@ def wait_after_error(saga: SagaInstance, error: Exception, attention_after: int 
         logger.error("saga %s of order %s interrupted", saga.pk, saga.order_id, exc_info=error)
     close_old_connections()
     with suppress(LeaseLost):
-        durable(wait)(saga, f"{type(error).__name__}: see the log", attention_after=attention_after)
+        why = str(error) if isinstance(error, DomainError) else f"{type(error).__name__}: see the log"
+        durable(wait)(saga, why, attention_after=attention_after)
     saga.refresh_from_db()
     return saga
 

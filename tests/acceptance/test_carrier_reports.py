@@ -296,6 +296,9 @@ def test_a_cancellation_that_the_carrier_refuses_waits_and_the_money_is_kept(api
     saga = SagaInstance.objects.get()
     assert (saga.status, saga.wake_at is None) == ("COMPENSATION_STARTED", False)
     assert money_kept(bought) == 2200
+    for _ in range(5):
+        run_worker()
+    assert "The parcel was shipped" in SagaInstance.objects.get().attention
     if progress == Progress.SHIPPED:
         assert carrier.report(bought, "delivered").status_code == 204
     assert parcel()["status"] == "delivered"
