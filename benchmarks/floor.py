@@ -21,7 +21,7 @@ from benchmarks.window import Window
 CUSTOMER, POSTAL_CODE, ADDRESS = "customer-001", "150-0001", "東京都渋谷区神宮前1-2-3"
 PRICE, TAX, TOTAL = 1000, 100, 1100
 HOLD = timedelta(minutes=15)
-GIVE_UP = timedelta(days=3)
+RETRY_FOR = timedelta(days=3)
 HEAD_START = 0.5
 """Seconds for the clients to connect, before all of them start at once."""
 
@@ -63,7 +63,7 @@ SHIPMENT = insert(
 )
 MAIL = insert(
     "mails",
-    "id, order_id, outcome, reference, data, status, due_at, give_up_at, attempts, fence, resends, error, recipient, "
+    "id, order_id, outcome, reference, data, status, due_at, retry_until, attempts, fence, resends, error, recipient, "
     "language, created_at, updated_at",
 )
 LOG = "saga_step_logs"
@@ -151,7 +151,7 @@ class BareOrder:
         self._run(COMPLETED, now, self._order)
         self._run(
             MAIL,
-            *(self._mail, self._order, "completed", "", self._mail_data(), "pending", now, now + GIVE_UP, 0, 0, 0),
+            *(self._mail, self._order, "completed", "", self._mail_data(), "pending", now, now + RETRY_FOR, 0, 0, 0),
             *("", "", "", now, now),
         )
         self._log(now, ("arrange_shipping", "done", "SHIPPING_ARRANGED"), ("complete_order", "done", "COMPLETED"))

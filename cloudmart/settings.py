@@ -104,7 +104,7 @@ MAIL_REPLY_TO = env("MAIL_REPLY_TO", default=DEFAULT_FROM_EMAIL)
 MAIL_LEASE = timedelta(seconds=env.float("MAIL_LEASE", default=2 * 60))
 MAIL_BACKOFF = timedelta(seconds=env.float("MAIL_BACKOFF", default=30))
 MAIL_MAX_BACKOFF = timedelta(seconds=env.float("MAIL_MAX_BACKOFF", default=15 * 60))
-MAIL_GIVE_UP = timedelta(seconds=env.float("MAIL_GIVE_UP", default=3 * 24 * 60 * 60))
+MAIL_RETRY_FOR = timedelta(seconds=env.float("MAIL_RETRY_FOR", default=3 * 24 * 60 * 60))
 MAIL_RETENTION = timedelta(days=env.float("MAIL_RETENTION_DAYS", default=90))
 
 # --- Django -------------------------------------------------------------------------------------

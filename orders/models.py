@@ -181,9 +181,9 @@ class Mail(HasMoves):
     due_at = models.DateTimeField(
         default=DatabaseNow, help_text="When a worker may try a pending mail; while one does, the end of its lease"
     )
-    give_up_at = models.DateTimeField(help_text="When it fails if the mail server has not accepted it")
+    retry_until = models.DateTimeField(help_text="When it fails if the mail server has not accepted it")
     attempts = models.PositiveIntegerField(default=0, help_text="Since it was recorded, or resent")
-    fence = models.PositiveIntegerField(default=0, help_text="How often a worker has claimed it")
+    fence = models.PositiveIntegerField(default=0, help_text="How often a worker has acquired its lease")
     resends = models.PositiveIntegerField(default=0, help_text="How often an operator has had it sent again")
     error = CharField(max_length=LONGEST_ERROR, blank=True, help_text="Why the last attempt failed")
     recipient = CharField(max_length=254, blank=True, help_text="To whom it was sent last")

@@ -1,7 +1,7 @@
-"""Who sends which mail: a worker that has claimed it, by a lease that runs by the database's clock.
+"""Who sends which mail: a worker that holds the mail's lease, which runs by the database's clock.
 
-Each claim increments the mail's fence. A worker whose lease has expired, and whose mail another one has claimed since,
-stores nothing of its attempt.
+Each acquisition increments the mail's fence. A worker whose lease has expired, and whose mail another one has acquired
+since, stores nothing of its attempt.
 """
 
 from typing import Any
@@ -19,7 +19,7 @@ from orders.models import Mail, MailStatus
 
 ONE_MORE = F("resends") + 1
 NEXT_FENCE = F("fence") + 1
-IS_LAST = ExpressionWrapper(Q(give_up_at__lte=DatabaseNow()), BooleanField())
+IS_LAST = ExpressionWrapper(Q(retry_until__lte=DatabaseNow()), BooleanField())
 
 
 def is_due() -> Q:
@@ -50,8 +50,8 @@ def due(limit: int) -> list[Mail]:
 
 
 @durable
-def claim(mail: Mail) -> bool:
-    """Claims a due mail for MAIL_LEASE. Returns False if another worker was faster."""
+def acquire(mail: Mail) -> bool:
+    """Acquires the lease of a due mail for MAIL_LEASE. Returns False if another worker was faster."""
     lease = {"due_at": from_now(settings.MAIL_LEASE), "fence": NEXT_FENCE, "attempts": F("attempts") + 1}
     if not Mail.objects.filter(is_due(), pk=mail.pk, fence=mail.fence).update(**lease, updated_at=DatabaseNow()):
         return False
@@ -60,12 +60,12 @@ def claim(mail: Mail) -> bool:
 
 
 def conclude(mail: Mail, status: MailStatus, error: str = "", **columns: Any) -> bool:
-    """Stores how the attempt at a claimed mail has ended. Returns False if the lease was lost meanwhile."""
+    """Stores how the attempt at an acquired mail has ended. Returns False if the lease was lost meanwhile."""
     return _store(mail, status=status, error=storable(error, LONGEST_ERROR), **columns)
 
 
 def postpone(mail: Mail, error: str) -> bool:
-    """Has a claimed mail wait for another attempt. Returns False as above."""
+    """Has an acquired mail wait for another attempt. Returns False as above."""
     then = DatabaseNow() + backoff(mail.attempts, settings.MAIL_BACKOFF, settings.MAIL_MAX_BACKOFF)
     return _store(mail, due_at=then, error=storable(error, LONGEST_ERROR))
 
@@ -73,7 +73,7 @@ def postpone(mail: Mail, error: str) -> bool:
 @durable
 def resend(mail_id: UUID) -> None:
     """Has a mail sent again that was sent, has failed, or had no address. Raises IllegalMove while it is pending."""
-    anew = {"due_at": DatabaseNow(), "give_up_at": from_now(settings.MAIL_GIVE_UP), "attempts": 0, "error": ""}
+    anew = {"due_at": DatabaseNow(), "retry_until": from_now(settings.MAIL_RETRY_FOR), "attempts": 0, "error": ""}
     move_all(Mail, [mail_id], MailStatus.PENDING, resends=ONE_MORE, fence=NEXT_FENCE, **anew)
 
 

@@ -31,7 +31,7 @@ def _mail(order: Order, outcome: Outcome, reference: str, facts: dict[str, Any])
         outcome=outcome,
         reference=reference,
         data=STORED.written({**order_data(order), **facts}),
-        give_up_at=from_now(settings.MAIL_GIVE_UP),
+        retry_until=from_now(settings.MAIL_RETRY_FOR),
     )
 
 

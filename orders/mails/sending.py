@@ -17,7 +17,7 @@ from cloudmart.database.clock import DatabaseNow
 from cloudmart.kernel.stopping import ShouldStop, never
 from orders.mails.messages import message_of
 from orders.mails.metrics import count_attempt
-from orders.mails.queue import claim, conclude, due, postpone
+from orders.mails.queue import acquire, conclude, due, postpone
 from orders.mails.rendering import language_of
 from orders.models import Mail, MailStatus
 
@@ -107,7 +107,7 @@ def _send_batch(batch: list[Mail], should_stop: ShouldStop) -> int:
         for mail in batch:
             if should_stop():
                 break
-            if claim(mail):
+            if acquire(mail):
                 _attempt(mail, connection)
                 tried += 1
     finally:
@@ -116,7 +116,7 @@ def _send_batch(batch: list[Mail], should_stop: ShouldStop) -> int:
 
 
 def _attempt(mail: Any, connection: Connection) -> None:
-    """Sends a claimed mail, and stores how that has ended."""
+    """Sends an acquired mail, and stores how that has ended."""
     ending = _send(mail, connection)
     if ending.status == MailStatus.PENDING and mail.is_last:
         ending = Ending(MailStatus.FAILED, ending.error)

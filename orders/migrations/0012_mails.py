@@ -68,7 +68,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
-                    "give_up_at",
+                    "retry_until",
                     models.DateTimeField(help_text="When it fails if the mail server has not accepted it"),
                 ),
                 (
@@ -77,7 +77,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "fence",
-                    models.PositiveIntegerField(default=0, help_text="How often a worker has claimed it"),
+                    models.PositiveIntegerField(default=0, help_text="How often a worker has acquired its lease"),
                 ),
                 (
                     "resends",

@@ -102,7 +102,7 @@ def was_sending(run):
 
 
 SENDING = [f"{when} {what}" for what in (COMMIT, MAIL, COMMIT) for when in ("before", "after")]
-"""A worker claims a mail, sends it, and stores that."""
+"""A worker acquires a mail, sends it, and stores that."""
 
 
 @pytest.mark.parametrize("at", range(1, len(SENDING) + 1))

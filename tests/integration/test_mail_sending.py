@@ -12,7 +12,7 @@ from cloudmart.database.clock import DatabaseNow
 from cloudmart.database.transactions import durable
 from cloudmart.kernel.errors import IllegalMove
 from orders.mails import queue, sending
-from orders.mails.queue import claim, conclude, delete_old, due, resend
+from orders.mails.queue import acquire, conclude, delete_old, due, resend
 from orders.mails.recording import record, record_once
 from orders.mails.sending import send_due
 from orders.models import Customer, Mail, Order, Outcome
@@ -190,7 +190,7 @@ def test_each_attempt_waits_longer_and_the_last_one_fails(mails, mailbox, settin
         mail = only_mail()
         waits.append((mail.due_at - mail.updated_at) / timedelta(minutes=1))
     assert all(longest / 2 <= wait <= longest for wait, longest in zip(waits, [1, 2, 4, 8], strict=True)), waits
-    Mail.objects.update(give_up_at=DatabaseNow() - timedelta(seconds=1))
+    Mail.objects.update(retry_until=DatabaseNow() - timedelta(seconds=1))
     make_due()
     send_due()
     assert (only_mail().status, only_mail().error, only_mail().attempts) == ("failed", "451 Later", 5)
@@ -260,17 +260,17 @@ def test_workers_at_once_send_each_mail_once(mails, mailbox):
         assert statuses() == ["sent"] * 20
 
 
-def test_a_mail_that_another_worker_has_claimed_is_left_to_it(mails):
+def test_a_mail_that_another_worker_has_acquired_is_left_to_it(mails):
     mails(1)
     first, second = due(1)[0], due(1)[0]
-    assert claim(first) and not claim(second)
+    assert acquire(first) and not acquire(second)
     assert due(1) == [] and send_due() == 0
 
 
 def test_a_worker_whose_lease_has_expired_stores_nothing(mails, mailbox):
     mails(1)
     (mail,) = due(1)
-    assert claim(mail)
+    assert acquire(mail)
     make_due()  # the lease has expired
     assert send_due() == 1
     sent_at = only_mail().sent_at
