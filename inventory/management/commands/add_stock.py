@@ -26,7 +26,9 @@ def add_to(book_id: str, new: Book | None, copies: int, *, actor: str, **more: A
 
 def new_book(book_id: str, title: str | None, price: Any) -> Book:
     """Returns a book that is not stored. Raises CommandError if a value is missing or invalid."""
-    book = Book(id=book_id, title=title or "", price=price)
+    if title is None or price is None:
+        raise CommandError("--create needs --title and --price.")
+    book = Book(id=book_id, title=title, price=price)
     try:
         book.clean_fields()
     except ValidationError as error:
