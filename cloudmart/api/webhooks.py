@@ -48,8 +48,10 @@ class Signed(BaseAuthentication):
     def by(cls, name: str, setting: str) -> type["Signed"]:
         return type(f"SignedBy{name.title()}", (cls,), {"name": name, "setting": setting})
 
-    def authenticate(self, request: Request) -> tuple[Any, None]:
-        """Raises InvalidSignature."""
+    def authenticate(self, request: Request) -> tuple[Any, None] | None:
+        """Returns None for a request that is no POST, which every webhook is. Raises InvalidSignature."""
+        if request.method != "POST":
+            return None
         secrets = getattr(settings, self.setting)
         if not is_signed(request.body, request.headers, secrets):
             logger.warning("a webhook was refused%s", "" if secrets else f": {self.setting} is empty")
