@@ -17,10 +17,12 @@ from sagas.models import SagaInstance
 from shipping.carriers.mock import MockCarrier
 from shipping.carriers.reports import Progress
 from shipping.models import Shipment
+from shipping.polling import claim, due
 from tests import carrier
 from tests.acceptance.conftest import end_of, money_kept
 from tests.conftest import signed_in
 from tests.integration.test_audit import failing
+from tests.integration.test_races import all_at_once
 
 OLD = "whsec_YW4tb2xkLXNlY3JldC1vZi10aGUtY2Fycmllcg=="
 PAST = timedelta(hours=2)
@@ -229,6 +231,13 @@ def test_a_carrier_that_fails_is_asked_again_later(bought, parcel, monkeypatch, 
     assert parcel()["status"] == "arranged" and due_again(bought) > 60
     run_worker()
     assert parcel()["status"] == "shipped"
+
+
+def test_of_several_workers_one_asks(bought):
+    Shipment.objects.update(next_poll_at=DatabaseNow())
+    (parcel,) = due(10)
+    assert sorted(all_at_once([lambda: claim(parcel)] * 4)) == [False, False, False, True]
+    assert due(10) == []
 
 
 def test_a_carrier_that_cannot_be_asked_is_not(bought, parcel, monkeypatch):
