@@ -162,8 +162,10 @@ def _entered(page: Page, kind: str, key: str, subject: str, order_id: str, amoun
 
 
 def _undone(page: Page, kind: str, key: str, subject: str, refusal: Response) -> Response:
-    """Undo what is left of the subject, if it was ever made. From now on, the subject is refused."""
-    page.store_response(subject, refusal)
+    """Undo what is left of the subject, if it was ever made. From now on it is refused; an earlier refusal stays."""
+    response = page.known(subject).response
+    if response is None or response.status != REFUSED:
+        page.store_response(subject, refusal)
     made = page.made(key=subject)
     if made and made.left:
         give_back(page.file, key, made.key, made.left)

@@ -114,6 +114,12 @@ def test_a_refusal_is_final_though_the_money_comes_back(gateway):
     assert gateway.charge("new key") == ""
 
 
+def test_a_refusal_stays_after_a_void(gateway):
+    assert gateway.charge("key", amount=2001) == "insufficient_balance"
+    assert gateway.void("void", "key") == ""
+    assert gateway.charge("key", amount=2001) == "insufficient_balance"
+
+
 def test_refunds_credit_the_wallet_once_each(gateway):
     gateway.charge("key")
     for _ in range(2):
