@@ -6,10 +6,11 @@ from django.conf import settings
 from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
-from cloudmart.api import examples
+from cloudmart.api.examples import response_example
 from cloudmart.api.fields import CodeField, StrictIntegerField, StrictSerializer, TextField, text_schema
 from cloudmart.database.fields import CODE, DOT_SEGMENTS, IsNot
 from cloudmart.kernel.money import HIGHEST_PRICE
+from inventory import examples
 from inventory.models import COMMANDS, Book
 from inventory.serializers import MOST_AT_ONCE
 
@@ -57,7 +58,7 @@ class BookChangesInput(StrictSerializer):
     archived = StrictBooleanField(required=False, help_text="True: the shop no longer sells it")
 
 
-@extend_schema_serializer(examples=[examples.response_example("A book", examples.BOOK_EXAMPLE)])
+@extend_schema_serializer(examples=[response_example("A book", examples.BOOK_EXAMPLE)])
 class BookOutput(serializers.ModelSerializer[Book]):
     book_id = serializers.CharField(source="id")
     currency = serializers.SerializerMethodField()

@@ -5,7 +5,8 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
-from cloudmart.api import examples
+from cloudmart.api.examples import response_example
+from inventory import examples
 from inventory.models import Reservation, Status, StockMovement
 from inventory.reports import MOVEMENT_COLUMNS
 
@@ -38,7 +39,7 @@ class OldestOutput(serializers.ModelSerializer[Reservation]):
         fields = ["reservation_id", "order_id", "book_id", "quantity", "held_since", "expires_at"]
 
 
-@extend_schema_serializer(examples=[examples.response_example("Reservations", examples.RESERVATION_REPORT)])
+@extend_schema_serializer(examples=[response_example("Reservations", examples.RESERVATION_REPORT)])
 class ReservationReportOutput(serializers.Serializer[Any]):
     """Ranges without reservations are left out."""
 
@@ -48,7 +49,7 @@ class ReservationReportOutput(serializers.Serializer[Any]):
     oldest = OldestOutput(allow_null=True)
 
 
-@extend_schema_serializer(examples=[examples.response_example("A day of a book", examples.MOVEMENT)])
+@extend_schema_serializer(examples=[response_example("A day of a book", examples.MOVEMENT)])
 class MovementOutput(serializers.ModelSerializer[StockMovement]):
     """Copies of a book that moved in a day; `adjusted` may be negative."""
 

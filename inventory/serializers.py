@@ -6,7 +6,7 @@ from django.conf import settings
 from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
-from cloudmart.api import examples
+from cloudmart.api.examples import WHOLE_ORDER, response_example
 from cloudmart.api.fields import (
     CodeField,
     QuantityField,
@@ -16,6 +16,7 @@ from cloudmart.api.fields import (
     TextField,
 )
 from cloudmart.api.short_form import short_form_rule, with_items
+from inventory import examples
 from inventory.models import Reservation
 
 MOST_AT_ONCE = 1_000_000
@@ -71,7 +72,7 @@ class ReserveInput(StrictSerializer):
         return with_items(attrs, SHORT_FORM)
 
 
-@extend_schema_serializer(examples=[examples.HOLD_ONE_BOOK, examples.HOLD_IN_SHORT, examples.WHOLE_ORDER])
+@extend_schema_serializer(examples=[examples.HOLD_ONE_BOOK, examples.HOLD_IN_SHORT, WHOLE_ORDER])
 class ReleaseInput(StrictSerializer):
     """Reservations of an order: all of them, `items`, or the short form with one `book_id` and `quantity`."""
 
@@ -93,7 +94,7 @@ class ReleaseInput(StrictSerializer):
         return with_items(attrs, SHORT_FORM, is_optional=True)
 
 
-@extend_schema_serializer(examples=[examples.WHOLE_ORDER])
+@extend_schema_serializer(examples=[WHOLE_ORDER])
 class ExtendInput(StrictSerializer):
     order_id = StrictUUIDField()
 
@@ -121,7 +122,7 @@ class HeldOutput(serializers.ModelSerializer[Reservation]):
         fields = ["reservation_id", "book_id", "quantity", "status", "expires_at"]
 
 
-@extend_schema_serializer(examples=[examples.response_example("One book", examples.RESERVATIONS_EXAMPLE)])
+@extend_schema_serializer(examples=[response_example("One book", examples.RESERVATIONS_EXAMPLE)])
 class HoldsOutput(serializers.Serializer[Any]):
     """All reservations of an order, in any status."""
 

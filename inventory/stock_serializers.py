@@ -6,9 +6,10 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
-from cloudmart.api import examples
+from cloudmart.api.examples import response_example
 from cloudmart.api.fields import StrictSerializer
 from cloudmart.api.filtering import EARLIEST_YEAR, LATEST_YEAR, MOMENT_SCHEMA
+from inventory import examples
 from inventory.models import Reservation, StockEvent
 
 
@@ -86,7 +87,7 @@ class StockEventOutput(serializers.ModelSerializer[StockEvent]):
         ]
 
 
-@extend_schema_serializer(examples=[examples.response_example("A copy is held", examples.STOCK_EVENT_EXAMPLE)])
+@extend_schema_serializer(examples=[response_example("A copy is held", examples.STOCK_EVENT_EXAMPLE)])
 class OperatorStockEventOutput(StockEventOutput):
     """One change of a book's stock. The last five fields are for operators only."""
 
@@ -100,7 +101,7 @@ class OperatorStockEventOutput(StockEventOutput):
         fields = [*StockEventOutput.Meta.fields, "order_id", "reservation_id", "reference", "reason", "actor"]
 
 
-@extend_schema_serializer(examples=[examples.response_example("A book", examples.STOCK_EXAMPLE)])
+@extend_schema_serializer(examples=[response_example("A book", examples.STOCK_EXAMPLE)])
 class StockOutput(serializers.Serializer[Any]):
     book_id = serializers.CharField()
     title = serializers.CharField()
@@ -116,7 +117,7 @@ class InventoryOutput(StockOutput):
 
 
 @extend_schema_serializer(
-    examples=[examples.response_example("A book of which a copy is held", examples.STOCK_WITH_RESERVATIONS_EXAMPLE)]
+    examples=[response_example("A book of which a copy is held", examples.STOCK_WITH_RESERVATIONS_EXAMPLE)]
 )
 class OperatorInventoryOutput(StockOutput):
     reservations = ReservationOutput(many=True)
@@ -141,8 +142,8 @@ class OperatorInventoryThenOutput(InventoryThenOutput):
 
 @extend_schema_serializer(
     examples=[
-        examples.response_example("Now", examples.STOCK_WITH_RESERVATIONS_EXAMPLE),
-        examples.response_example("As of a moment", examples.STOCK_AT_TIME_EXAMPLE),
+        response_example("Now", examples.STOCK_WITH_RESERVATIONS_EXAMPLE),
+        response_example("As of a moment", examples.STOCK_AT_TIME_EXAMPLE),
     ]
 )
 class InventoryNowOrThenOutput(InventoryThenOutput):

@@ -4,8 +4,9 @@ from django.conf import settings
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
-from cloudmart.api.examples import ORDER_EXAMPLE, response_example
+from cloudmart.api.examples import response_example
 from cloudmart.api.fields import SharedFields
+from orders.examples import ORDER_EXAMPLE
 from orders.models import Order, PaymentMethod, SagaStyle, Status
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
-from cloudmart.api.examples import CHARGE, PAYMENT_EXAMPLE, REFUNDS, WHOLE_ORDER, response_example
+from cloudmart.api.examples import WHOLE_ORDER, response_example
 from cloudmart.api.fields import (
     CodeField,
     PaymentTokenField,
@@ -15,6 +15,7 @@ from cloudmart.api.fields import (
     TextField,
 )
 from cloudmart.kernel.order import PaymentMethod
+from payments.examples import CHARGE, PAYMENT_EXAMPLE, REFUNDS
 from payments.models import Payment, Refund
 
 AMOUNT: dict[str, Any] = {"min_value": 1, "max_value": 10**12, "help_text": "In minor units"}

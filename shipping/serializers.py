@@ -4,8 +4,9 @@ from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from cloudmart.api.addresses import AddressField
-from cloudmart.api.examples import PARCEL, PARCEL_EXAMPLE, WHOLE_ORDER, response_example
+from cloudmart.api.examples import WHOLE_ORDER, response_example
 from cloudmart.api.fields import CodeField, StrictSerializer, StrictUUIDField
+from shipping.examples import PARCEL, PARCEL_EXAMPLE
 from shipping.models import Shipment
 
 

@@ -6,17 +6,11 @@ from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from cloudmart.api.aliases import Wrapper
-from cloudmart.api.examples import (
-    CONFIRMATIONS,
-    DRAFT_CHANGES,
-    DRAFTS,
-    ORDER_WITH_PARCEL,
-    QUANTITY,
-    response_example,
-)
+from cloudmart.api.examples import response_example
 from cloudmart.api.fields import PaymentTokenField, QuantityField, SharedFields, StrictSerializer
 from orders.serializers import OrderOutput
 from sagas.desk.draft_view import DraftView
+from sagas.desk.examples import CONFIRMATIONS, DRAFT_CHANGES, DRAFTS, ORDER_WITH_PARCEL, QUANTITY
 from sagas.desk.serializers import BuyerInput, CouponField, OrderOptionsInput, PriceField
 from shipping.models import Status as ParcelStatus
 

@@ -8,15 +8,7 @@ from rest_framework import serializers
 
 from cloudmart.api.addresses import AddressField
 from cloudmart.api.aliases import Wrapper
-from cloudmart.api.examples import (
-    CANCELLATION,
-    ITEM_ADDITIONS,
-    ORCHESTRATED_ORDERS,
-    ORDERS,
-    PLACED_ORDER,
-    WRAPPED_CANCELLATION,
-    request_example,
-)
+from cloudmart.api.examples import request_example
 from cloudmart.api.fields import (
     CodeField,
     EmailField,
@@ -38,6 +30,14 @@ from orders.models import Customer, Order, SagaStyle
 from orders.price_rules import COUPON_CODE
 from orders.selectors import find_customer
 from orders.serializers import OrderOutput
+from sagas.desk.examples import (
+    CANCELLATION,
+    ITEM_ADDITIONS,
+    ORCHESTRATED_ORDERS,
+    ORDERS,
+    PLACED_ORDER,
+    WRAPPED_CANCELLATION,
+)
 from sagas.desk.permissions import FOR_OTHERS
 from sagas.desk.reasons import CANCELLED_BY_CUSTOMER, CANCELLED_BY_SHOP
 from sagas.desk.requests import OrderRequest, RequestedLine

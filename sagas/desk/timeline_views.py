@@ -5,12 +5,12 @@ from typing import Any
 from drf_spectacular.utils import extend_schema, extend_schema_serializer, extend_schema_view
 from rest_framework import generics, serializers
 
-from cloudmart.api.examples import TIMELINE_ENTRIES
 from cloudmart.api.fields import SharedFields
 from cloudmart.api.pagination import NumberedPages
 from cloudmart.api.schema import refuses
 from orders.errors import OrderNotFound
 from orders.models import SagaStyle
+from sagas.desk.examples import TIMELINE_ENTRIES
 from sagas.desk.timeline import Entry, timeline_of
 from sagas.events import EventType
 

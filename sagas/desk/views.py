@@ -10,7 +10,6 @@ from rest_framework.response import Response
 
 from cloudmart.api.aliases import names_of, unwrapped
 from cloudmart.api.deadlines import RespondsAsync, may_respond_async, request_deadline
-from cloudmart.api.examples import DRAFTS, ORDERS, PLACED_ORDER
 from cloudmart.api.idempotency import claim_of, first_of, idempotent, in_one_transaction
 from cloudmart.api.schema import refuses
 from cloudmart.kernel.errors import OrderInDoubt
@@ -37,6 +36,7 @@ from sagas.desk.doubt import naming_order
 from sagas.desk.draft_serializers import DraftInput, OrderDetailOutput
 from sagas.desk.draft_view import draft_views
 from sagas.desk.drafts import cancel_draft
+from sagas.desk.examples import DRAFTS, ORDERS, PLACED_ORDER
 from sagas.desk.permissions import MayCancelOrder
 from sagas.desk.placing import place_order
 from sagas.desk.reasons import CANCELLED_BY_CUSTOMER, CANCELLED_BY_SHOP

@@ -9,12 +9,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from cloudmart.api.examples import CARRIER_EVENTS
 from cloudmart.api.fields import CodeField
 from cloudmart.api.schema import refuses
 from cloudmart.api.webhooks import PARAMETERS, InvalidSignature, Signed
 from cloudmart.kernel.errors import IllegalMove
 from sagas.errors import SagaRunning
+from sagas.operations.examples import CARRIER_EVENTS
 from sagas.operations.parcels import MARKS
 from shipping.carriers.reports import Progress
 from shipping.errors import ShipmentNotFound

@@ -5,20 +5,13 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
-from cloudmart.api.examples import (
-    ABANDONMENT,
-    CANCELLATION,
-    COMPENSATION,
-    RESUMPTION,
-    RETRY,
-    RETURN,
-    SAGA_EXAMPLE,
-    response_example,
-)
+from cloudmart.api.examples import response_example
 from cloudmart.api.fields import StrictSerializer, TextField
 from orders.models import SagaStyle
+from sagas.desk.examples import CANCELLATION, RETURN
 from sagas.desk.reasons import CANCELLED_BY_SHOP, RETURNED_BY_CUSTOMER, STOPPED_BY_SHOP
 from sagas.models import Event, SagaAction, SagaStepLog, State
+from sagas.operations.examples import ABANDONMENT, COMPENSATION, RESUMPTION, RETRY, SAGA_EXAMPLE
 
 
 @extend_schema_serializer(examples=CANCELLATION)
