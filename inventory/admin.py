@@ -28,8 +28,9 @@ class BookAdmin(LargeTableAdmin):
     search_fields = ["^id", "^title"]
     ordering = ["pk"]
 
-    def get_readonly_fields(self, request: Any, obj: Any = None) -> list[str]:
-        return ["id"] if obj else []
+    def get_readonly_fields(self, request: Any, obj: Any = None) -> list[Any]:
+        shown = super().get_readonly_fields(request, obj)
+        return ["id", *shown] if obj else shown
 
     def save_model(self, request: Any, obj: Book, form: Any, change: bool) -> None:
         """Creates the stock of a new book with it."""

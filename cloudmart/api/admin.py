@@ -28,26 +28,6 @@ def nobody(self: Any, request: HttpRequest, obj: Any = None) -> bool:
     return False
 
 
-class RecordsValues(admin.ModelAdmin):
-    """A page whose history says what was changed from which value to which. It stores only what was changed."""
-
-    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        if change:
-            obj.save(update_fields=form.changed_data)
-        else:
-            super().save_model(request, obj, form, change)
-
-    def construct_change_message(self, request: HttpRequest, form: Any, formsets: Any, add: bool = False) -> Any:
-        if add:
-            return [{"added": {"name": str(self.opts.verbose_name), "object": str(form.instance)}}]
-        return "; ".join(self._change_of(form, name) for name in form.changed_data)
-
-    def _change_of(self, form: Any, name: str) -> str:
-        field: Any = self.opts.get_field(name)
-        old, new = (display_for_field(values[name], field, "none") for values in (form.initial, form.cleaned_data))
-        return f"{label_for_field(name, self.model)}: {old} → {new}"
-
-
 def fixed_choices(column: str, values: Iterable[str]) -> type[admin.SimpleListFilter]:
     """Returns a filter that offers these values, and does not ask the table which it has."""
 
@@ -87,15 +67,42 @@ class ShowsMoney(admin.options.BaseModelAdmin):
     def get_list_display(self, request: HttpRequest) -> list[Any]:
         return self.shown(super().get_list_display(request))  # type: ignore[misc]
 
-
-class ReadOnlyMoney(ShowsMoney):
-    """A page or inline whose fields nobody edits."""
-
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
-        return self.shown(super().get_fields(request, obj))
+        """Lists an amount once: Django adds the columns that are only shown to those of the form."""
+        fields = super().get_fields(request, obj)
+        return list(dict.fromkeys(self.shown(fields))) if self._only_shows_money(request, obj) else list(fields)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
-        return [*super().get_readonly_fields(request, obj), *map(amount_in, self.money)]
+        shown = map(amount_in, self.money) if self._only_shows_money(request, obj) else ()
+        return [*super().get_readonly_fields(request, obj), *shown]
+
+    def _only_shows_money(self, request: HttpRequest, obj: Any) -> bool:
+        return bool(self.money) and obj is not None and not self.has_change_permission(request, obj)
+
+
+class RecordsValues(ShowsMoney, admin.ModelAdmin):
+    """A page whose history says what was changed from which value to which. It stores only what was changed."""
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        if change:
+            obj.save(update_fields=form.changed_data)
+        else:
+            super().save_model(request, obj, form, change)
+
+    def construct_change_message(self, request: HttpRequest, form: Any, formsets: Any, add: bool = False) -> Any:
+        if add:
+            return [{"added": {"name": str(self.opts.verbose_name), "object": str(form.instance)}}]
+        return "; ".join(self._change_of(form, name) for name in form.changed_data)
+
+    def _change_of(self, form: Any, name: str) -> str:
+        old, new = (self._written(name, values[name]) for values in (form.initial, form.cleaned_data))
+        return f"{label_for_field(name, self.model)}: {old} → {new}"
+
+    def _written(self, name: str, value: Any) -> str:
+        if name in self.money and value is not None:
+            return formatted(value)
+        field: Any = self.opts.get_field(name)
+        return display_for_field(value, field, "none")
 
 
 class LargeTableAdmin(ShowsMoney, admin.ModelAdmin):
@@ -132,13 +139,13 @@ class LargeTableAdmin(ShowsMoney, admin.ModelAdmin):
         return (queryset.filter(**key) if key else queryset.none()), False
 
 
-class ReadOnlyAdmin(ReadOnlyMoney, LargeTableAdmin):
+class ReadOnlyAdmin(LargeTableAdmin):
     """A page on which rows can be read, searched and filtered, but not added, changed or deleted."""
 
     has_add_permission = has_change_permission = has_delete_permission = nobody
 
 
-class ReadOnlyInline(ReadOnlyMoney, admin.TabularInline):
+class ReadOnlyInline(ShowsMoney, admin.TabularInline):
     """Read-only rows on the page of the row that they belong to."""
 
     extra = 0

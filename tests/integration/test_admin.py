@@ -18,6 +18,7 @@ from sagas.choreography import inventory as reactions_of_inventory
 from sagas.models import SagaInstance
 from shipping.models import Shipment
 from tests.acceptance.conftest import end_of
+from tests.acceptance.test_matrix import named, staff_with
 from tests.committed import add_stock
 from tests.conftest import signed_in
 
@@ -64,6 +65,22 @@ def test_amounts_are_shown_in_the_shops_currency(site, settings, currency, total
         f"payments/payment/{payment_id}/change/",
     ):
         assert total in site.get(f"/admin/{page}").content.decode(), page
+
+
+def test_a_page_shows_each_field_once(site):
+    for model in OURS:
+        if (row := model.objects.first()) is not None:
+            page = site.get(f"/admin/{model._meta.app_label}/{model._meta.model_name}/{row.pk}/change/")
+            labels = [re.findall(r"<label[^>]*>([^<]+):</label>", page.content.decode())]
+            labels += [[field["label"] for field in each.fields()] for each in page.context["inline_admin_formsets"]]
+            assert all(len(shown) == len(set(shown)) for shown in labels), (model, labels)
+
+
+def test_those_who_may_only_view_a_book_see_its_price_as_money(place_one):
+    viewer = Client()
+    viewer.force_login(staff_with(named("inventory.view_book")))
+    page = viewer.get("/admin/inventory/book/book-123/change/").content.decode()
+    assert page.count('<div class="readonly">¥1,000</div>') == 1
 
 
 def test_a_new_book_has_no_stock(site):
