@@ -87,13 +87,15 @@ class DiscountAdmin(RecordsValues, LargeTableAdmin):
     """Discounts and coupons. They are ended, not deleted: orders name their codes."""
 
     list_display = ["name", "code", "off", "from_quantity", "valid_from", "valid_until", "uses", "max_uses"]
+    money = ("amount_off",)
     search_fields = ["code"]
     ordering = ["pk"]
 
     has_delete_permission = nobody
 
     def get_readonly_fields(self, request: HttpRequest, obj: Discount | None = None) -> list[Any]:
-        return ["code", "uses"] if obj else ["uses"]
+        shown = super().get_readonly_fields(request, obj)
+        return ["code", "uses", *shown] if obj else ["uses", *shown]
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Discount | None:
         """Locks the discount whose page is sent, so that the uses are still those that were checked."""

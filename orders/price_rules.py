@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import cast
 
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
@@ -24,11 +25,6 @@ ANY_REGION = ""
 """The region of the rate that applies where no other does."""
 
 
-class Kind(models.TextChoices):
-    PERCENT = "percent"
-    AMOUNT = "amount"
-
-
 class Discount(models.Model):
     """A reduction of the price: of every order, or, if it is a coupon, of those that name its code.
 
@@ -47,12 +43,19 @@ class Discount(models.Model):
         validators=[is_coupon_code],
         help_text="Of a coupon: what the customer enters, exactly so. Empty: the discount is given on every order",
     )
-    kind = CharField(max_length=16, choices=Kind.choices)
-    value = models.DecimalField(
-        max_digits=14,
+    percent_off = models.DecimalField(
+        max_digits=6,
         decimal_places=3,
-        validators=[MinValueValidator(0)],
-        help_text="Percent; or an amount in minor units of the shop's currency, off the whole order",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0), MaxValueValidator(100)],
+        help_text="Either a percentage off each book",
+    )
+    amount_off = models.PositiveBigIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="Or an amount off the whole order, in minor units of the shop's currency",
     )
     from_quantity = models.PositiveIntegerField(
         default=1,
@@ -72,10 +75,15 @@ class Discount(models.Model):
         db_table = "discounts"
         constraints = [
             models.CheckConstraint(
-                condition=Q(kind=Kind.PERCENT, value__gte=0, value__lte=100) | Q(kind=Kind.AMOUNT, value__gte=1),
-                name="discount_has_a_value",
-                violation_error_message="A percentage is at most 100, an amount at least 1.",
+                condition=Q(percent_off__isnull=False, amount_off__isnull=True)
+                | Q(percent_off__isnull=True, amount_off__isnull=False),
+                name="discount_is_percent_or_amount",
+                violation_error_message="Enter either a percentage or an amount.",
             ),
+            models.CheckConstraint(
+                condition=Q(percent_off__gte=0, percent_off__lte=100), name="discount_is_a_percentage"
+            ),
+            models.CheckConstraint(condition=Q(amount_off__gte=1), name="discount_is_an_amount"),
             models.CheckConstraint(condition=Q(from_quantity__gte=1), name="discount_from_one_copy"),
             models.CheckConstraint(
                 condition=Q(valid_until__gt=F("valid_from")),
@@ -93,12 +101,12 @@ class Discount(models.Model):
 
     @property
     def off(self) -> str:
-        """The percentage or the amount, for people."""
-        return formatted(int(self.value)) if self.kind == Kind.AMOUNT else percentage(self.value)
+        """The percentage or the amount, for people; "nothing" in a form that is refused because it has neither."""
+        if self.amount_off is not None:
+            return formatted(self.amount_off)
+        return "nothing" if self.percent_off is None else percentage(self.percent_off)
 
     def clean(self) -> None:
-        if self.kind == Kind.AMOUNT and self.value is not None and self.value % 1:
-            raise ValidationError({"value": "An amount is a whole number of minor units."})
         if self.max_uses is not None and not self.code:
             raise ValidationError({"max_uses": "Only the uses of a coupon are limited."})
         if self.max_uses is not None and self.uses > self.max_uses:
@@ -106,7 +114,9 @@ class Discount(models.Model):
 
     @property
     def strategy(self) -> Strategy:
-        return (AmountOff if self.kind == Kind.AMOUNT else PercentOff)(self.value, self.from_quantity)
+        if self.amount_off is not None:
+            return AmountOff(self.amount_off, self.from_quantity)
+        return PercentOff(cast(Decimal, self.percent_off), self.from_quantity)
 
     @property
     def refusal(self) -> CouponNotValid | None:

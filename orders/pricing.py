@@ -27,11 +27,11 @@ class PercentOff:
 class AmountOff:
     """An amount off an order with at least `from_quantity` copies of a book."""
 
-    amount: Decimal
+    amount: int
     from_quantity: int = 1
 
     def __call__(self, lines: Sequence[Line]) -> Decimal:
-        return self.amount if any(line.quantity >= self.from_quantity for line in lines) else Decimal(0)
+        return Decimal(self.amount if any(line.quantity >= self.from_quantity for line in lines) else 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,18 +35,26 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
-                    "kind",
-                    cloudmart.database.fields.CharField(
-                        choices=[("percent", "Percent"), ("amount", "Amount")], max_length=16
+                    "percent_off",
+                    models.DecimalField(
+                        blank=True,
+                        decimal_places=3,
+                        help_text="Either a percentage off each book",
+                        max_digits=6,
+                        null=True,
+                        validators=[
+                            django.core.validators.MinValueValidator(0),
+                            django.core.validators.MaxValueValidator(100),
+                        ],
                     ),
                 ),
                 (
-                    "value",
-                    models.DecimalField(
-                        decimal_places=3,
-                        help_text="Percent; or an amount in minor units of the shop's currency, off the whole order",
-                        max_digits=14,
-                        validators=[django.core.validators.MinValueValidator(0)],
+                    "amount_off",
+                    models.PositiveBigIntegerField(
+                        blank=True,
+                        help_text="Or an amount off the whole order, in minor units of the shop's currency",
+                        null=True,
+                        validators=[django.core.validators.MinValueValidator(1)],
                     ),
                 ),
                 (
@@ -82,13 +90,18 @@ class Migration(migrations.Migration):
                 "constraints": [
                     models.CheckConstraint(
                         condition=models.Q(
-                            models.Q(("kind", "percent"), ("value__gte", 0), ("value__lte", 100)),
-                            models.Q(("kind", "amount"), ("value__gte", 1)),
+                            models.Q(("amount_off__isnull", True), ("percent_off__isnull", False)),
+                            models.Q(("amount_off__isnull", False), ("percent_off__isnull", True)),
                             _connector="OR",
                         ),
-                        name="discount_has_a_value",
-                        violation_error_message="A percentage is at most 100, an amount at least 1.",
+                        name="discount_is_percent_or_amount",
+                        violation_error_message="Enter either a percentage or an amount.",
                     ),
+                    models.CheckConstraint(
+                        condition=models.Q(("percent_off__gte", 0), ("percent_off__lte", 100)),
+                        name="discount_is_a_percentage",
+                    ),
+                    models.CheckConstraint(condition=models.Q(("amount_off__gte", 1)), name="discount_is_an_amount"),
                     models.CheckConstraint(
                         condition=models.Q(("from_quantity__gte", 1)), name="discount_from_one_copy"
                     ),

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 from django.db import migrations
 
 DISCOUNTS = (
-    {"name": "A welcome", "code": "WELCOME10", "kind": "percent", "value": 10},
-    {"name": "For readers", "code": "READER20", "kind": "percent", "value": 20},
-    {"name": "From ten copies of a book", "code": None, "kind": "percent", "value": 5, "from_quantity": 10},
+    {"name": "A welcome", "code": "WELCOME10", "percent_off": 10},
+    {"name": "For readers", "code": "READER20", "percent_off": 20},
+    {"name": "From ten copies of a book", "code": None, "percent_off": 5, "from_quantity": 10},
 )
 TAX_RATES = (
     {"region": "JP", "percent": 10, "rounding": "ROUND_DOWN"},

@@ -7,10 +7,13 @@ from uuid import UUID
 import pytest
 
 from cloudmart.database.clock import database_now
-from cloudmart.kernel.order import StockRequest
+from cloudmart.kernel.money import HIGHEST_PRICE
+from cloudmart.kernel.order import Line, StockRequest
 from orders.errors import WHY_NOT_VALID
 from orders.models import Order
 from orders.price_rules import CouponUse, Discount, TaxRate
+from orders.pricing import totals_of
+from orders.selectors import find_price_rules
 from shipping.carriers.reports import Progress
 from tests import carrier
 from tests.acceptance.conftest import BERLIN
@@ -29,7 +32,8 @@ def books(shelve):
 
 
 def coupon(code="AUTUMN", **columns):
-    return Discount.objects.create(**{"name": code, "code": code, "kind": "percent", "value": 10, **columns})
+    off = {} if "amount_off" in columns else {"percent_off": 10}
+    return Discount.objects.create(**{"name": code, "code": code, **off, **columns})
 
 
 def limited(uses=1):
@@ -59,10 +63,11 @@ def amounts(response):
 @pytest.mark.parametrize(
     ("columns", "copies", "discount"),
     [
-        ({"value": "12.5"}, 2, 250),
-        ({"kind": "amount", "value": 300}, 2, 300),
-        ({"kind": "amount", "value": 5000}, 2, 2000),
-        ({"value": 50, "from_quantity": 2}, 2, 1000),
+        ({"percent_off": "12.5"}, 2, 250),
+        ({"percent_off": "12.35"}, 1, 124),
+        ({"amount_off": 300}, 2, 300),
+        ({"amount_off": 5000}, 2, 2000),
+        ({"percent_off": 50, "from_quantity": 2}, 2, 1000),
     ],
 )
 def test_a_coupon_takes_off_what_it_says(place, columns, copies, discount):
@@ -72,22 +77,35 @@ def test_a_coupon_takes_off_what_it_says(place, columns, copies, discount):
     assert amounts(order)[:2] == (copies * 1000, discount)
 
 
+@pytest.mark.parametrize("percent", ["12.345", "33.333", "99.999", "0.001", "7.300", "100"])
+def test_percentages_are_as_exact_from_the_database_as_they_were_entered(percent):
+    coupon(percent_off=percent)
+    tax_rate(percent)
+    rules = find_price_rules("AUTUMN", "JP")
+    assert isinstance(rules.coupon.percent_off, Decimal) and isinstance(rules.tax.percent, Decimal)
+    assert rules.coupon.percent_off == rules.tax.percent == Decimal(percent)
+    off = HIGHEST_PRICE * Decimal(percent) / 100
+    tax = (HIGHEST_PRICE - off) * Decimal(percent) / 100
+    totals = totals_of([Line("book-456", "A book", HIGHEST_PRICE, 1)], rules.discounts, rules.tax)
+    assert (totals.discount, totals.tax) == (off, tax)
+
+
 def test_a_coupon_from_a_quantity_is_for_the_books_with_so_many_copies(place):
-    coupon(value=50, from_quantity=2)
+    coupon(percent_off=50, from_quantity=2)
     assert amounts(place(("book-123", 2), ("book-456", 1), coupon="AUTUMN"))[:2] == (3000, 1000)
 
 
 def test_a_discount_without_a_code_is_given_on_every_order(place):
-    Discount.objects.create(name="Autumn sale", kind="percent", value=20)
+    Discount.objects.create(name="Autumn sale", percent_off=20)
     assert amounts(place(BOOK)) == (1000, 200, 80, 880)
     assert amounts(place(BOOK, coupon="WELCOME10")) == (1000, 300, 70, 770)
 
 
 def test_a_discount_is_given_only_while_it_is_valid(place):
     now = database_now()
-    Discount.objects.create(name="Next week", kind="percent", value=20, valid_from=now + HOUR)
-    Discount.objects.create(name="Last week", kind="percent", value=20, valid_until=now)
-    Discount.objects.create(name="Now", kind="percent", value=1, valid_from=now, valid_until=now + HOUR)
+    Discount.objects.create(name="Next week", percent_off=20, valid_from=now + HOUR)
+    Discount.objects.create(name="Last week", percent_off=20, valid_until=now)
+    Discount.objects.create(name="Now", percent_off=1, valid_from=now, valid_until=now + HOUR)
     assert amounts(place(BOOK)) == (1000, 10, 99, 1089)
 
 
@@ -111,7 +129,7 @@ def test_an_order_keeps_what_it_was_placed_with(place, api):
     coupon()
     order = place(BOOK, coupon="AUTUMN")
     tax_rate(50)
-    Discount.objects.filter(code="AUTUMN").update(valid_until=database_now(), value=99)
+    Discount.objects.filter(code="AUTUMN").update(valid_until=database_now(), percent_off=99)
     assert amounts(order) == amounts(api.get(order["Location"])) == (1000, 100, 90, 990)
     assert api.post(f"{order['Location']}/cancel").status_code == 200
     assert amounts(api.get(order["Location"])) == (1000, 100, 90, 990)
@@ -293,7 +311,7 @@ def begin_a_rate():
 
 
 def begin_a_sale():
-    Discount.objects.create(name="Autumn sale", kind="amount", value=500)
+    Discount.objects.create(name="Autumn sale", amount_off=500)
 
 
 @pytest.mark.parametrize(

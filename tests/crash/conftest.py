@@ -231,7 +231,7 @@ def shop(
     settings: Any,
 ) -> Shop:
     shelve(BOOK, 100_000)
-    Discount.objects.create(name="Counted", code=COUPON, kind="percent", value=0, max_uses=100_000)
+    Discount.objects.create(name="Counted", code=COUPON, percent_off=0, max_uses=100_000)
     settings.AUDIT_GRACE = timedelta(0)
     settings.LEASE = settings.SAGA_BACKOFF = settings.SAGA_MAX_BACKOFF = timedelta(hours=1)
     with closing(sqlite3.connect(outside.ledger, timeout=30)) as ledger, ledger:

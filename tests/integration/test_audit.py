@@ -314,13 +314,13 @@ def the_price_of_an_item_is_changed(shop):
 
 @breaks("coupon_uses_add_up")
 def a_use_is_not_counted(shop):
-    Discount.objects.create(name="Autumn", code="AUTUMN", kind="percent", value=10, max_uses=5, uses=1)
+    Discount.objects.create(name="Autumn", code="AUTUMN", percent_off=10, max_uses=5, uses=1)
     return "AUTUMN"
 
 
 @breaks("counted_use_has_its_order")
 def a_cancelled_order_is_still_counted(shop):
-    coupon = Discount.objects.create(name="Autumn", code="AUTUMN", kind="percent", value=10, max_uses=5, uses=1)
+    coupon = Discount.objects.create(name="Autumn", code="AUTUMN", percent_off=10, max_uses=5, uses=1)
     order_id = shop[ORCHESTRATION, "declined"]
     Order.objects.filter(pk=order_id).update(coupon="AUTUMN")
     CouponUse.objects.create(order_id=order_id, coupon=coupon)

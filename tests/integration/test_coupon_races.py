@@ -25,9 +25,7 @@ def limited():
     """Sets the limit of the coupon, as many uses above those that there are."""
 
     def limited(more):
-        coupon, _ = Discount.objects.get_or_create(
-            name="Autumn", code="AUTUMN", kind="percent", defaults={"value": 10}
-        )
+        coupon, _ = Discount.objects.get_or_create(name="Autumn", code="AUTUMN", percent_off=10)
         Discount.objects.update(max_uses=coupon.uses + more)
 
     return limited

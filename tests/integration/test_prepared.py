@@ -24,12 +24,15 @@ from cloudmart.kernel.ids import new_id
 from cloudmart.models import IdempotencyKey
 from inventory.models import Book, InventoryRecord, StockEvent
 from orders.models import Customer, Order, OrderItem
+from orders.price_rules import Discount
 from sagas.models import Event, SagaInstance
 from tests.emptying import PRICE_RULES
 from tests.factories import BookFactory, CustomerFactory
 
 OURS = ("cloudmart", "orders", "inventory", "payments", "shipping", "sagas")
 MODELS = [model for app in OURS for model in apps.get_app_config(app).get_models()]
+OTHERWISE = {Discount: "amount_off"}
+"""Columns that have a value only if another, which may be NULL too, has none."""
 THEN = datetime(2026, 2, 28, 23, 59, 59, 999999, tzinfo=UTC)
 
 
@@ -44,10 +47,10 @@ def without_foreign_keys(transactional_db):
 
 
 def filled(model: type[models.Model], number: int) -> models.Model:
-    """A row in which every column has a value."""
+    """A row in which every column has a value but those of OTHERWISE."""
     row = model()
     for field in model._meta.concrete_fields:
-        if field is not model._meta.auto_field:
+        if field is not model._meta.auto_field and field.name != OTHERWISE.get(model):
             setattr(row, field.attname, example(field, number))
     return row
 
@@ -57,6 +60,8 @@ def example(field: Any, number: int) -> Any:
         return example(field.target_field, number)
     if isinstance(field, models.DateTimeField):
         return THEN + timedelta(microseconds=number + field.creation_counter)  # in the order of the columns
+    if isinstance(field, models.DateField):
+        return THEN.date() + timedelta(days=number)
     if isinstance(field, models.UUIDField):
         return UUID(int=number)
     if isinstance(field, models.JSONField):
@@ -69,11 +74,11 @@ def example(field: Any, number: int) -> Any:
 
 
 def nulled(model: type[models.Model], number: int) -> models.Model:
-    """A row in which every column that may be NULL is."""
+    """A row in which every column that may be NULL is, but those of OTHERWISE."""
     row = filled(model, number)
     for field in model._meta.concrete_fields:
         if field.null:
-            setattr(row, field.attname, None)
+            setattr(row, field.attname, example(field, number) if field.name == OTHERWISE.get(model) else None)
     return row
 
 

@@ -14,7 +14,7 @@ from tests.acceptance.test_matrix import named, staff_with
 
 HOUR = timedelta(hours=1)
 DISCOUNTS, RATES = "/admin/orders/discount/", "/admin/orders/taxrate/"
-COUPON = {"name": "Autumn", "code": "AUTUMN", "kind": "percent", "value": "12.5", "from_quantity": "1"}
+COUPON = {"name": "Autumn", "code": "AUTUMN", "percent_off": "12.5", "from_quantity": "1"}
 RATE = {"region": "JP", "percent": "12", "rounding": "ROUND_DOWN"}
 EDITING = ("view_discount", "add_discount", "change_discount")
 RATING = ("view_taxrate", "add_taxrate", "change_taxrate", "delete_taxrate")
@@ -61,24 +61,27 @@ def test_the_history_has_the_user_and_the_old_and_new_values(site):
     ends = database_now().replace(microsecond=0) + HOUR
     send(site, f"{DISCOUNTS}add/", COUPON)
     coupon = Discount.objects.get(code="AUTUMN")
-    changed = {**COUPON, "kind": "amount", "value": "500", "valid_until": ends}
+    changed = {**COUPON, "percent_off": "", "amount_off": "5000", "valid_until": ends}
     assert send(site, f"{DISCOUNTS}{coupon.pk}/change/", changed) == {}
     (adder, added), (changer, message) = history_of(coupon)
     assert adder == changer and added == "Added discount “AUTUMN: 12.5 % off”."
-    assert message.startswith("kind: Percent → Amount; value: 12.500 → 500.000; valid until: none → ")
+    assert message.startswith("percent off: 12.500 → none; amount off: none → ¥5,000; valid until: none → ")
     assert f"{ends:%Y}" in message
     page = site.get(f"{DISCOUNTS}{coupon.pk}/history/").content.decode()
-    assert "value: 12.500 → 500.000" in page and adder in page
+    assert "amount off: none → ¥5,000" in page and adder in page
 
 
 @pytest.mark.any_database
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
-        ({"value": "100.001"}, "__all__"),
-        ({"value": "-1"}, "value"),
-        ({"kind": "amount", "value": "0"}, "__all__"),
-        ({"kind": "amount", "value": "1.5"}, "value"),
+        ({"percent_off": "100.001"}, "percent_off"),
+        ({"percent_off": "-1"}, "percent_off"),
+        ({"percent_off": "12.3456"}, "percent_off"),
+        ({"percent_off": "", "amount_off": "0"}, "amount_off"),
+        ({"percent_off": "", "amount_off": "1.5"}, "amount_off"),
+        ({"percent_off": ""}, "__all__"),
+        ({"amount_off": "500"}, "__all__"),
         ({"from_quantity": "0"}, "from_quantity"),
         ({"code": "with space"}, "code"),
         ({"code": "WELCOME10"}, "code"),
@@ -96,9 +99,12 @@ def test_a_discount_that_makes_no_sense_is_refused(site, changes, field):
 @pytest.mark.parametrize(
     "columns",
     [
-        {"value": 101},
-        {"value": -1},
-        {"kind": "amount", "value": 0},
+        {"percent_off": 101},
+        {"percent_off": -1},
+        {"percent_off": None, "amount_off": 0},
+        {"percent_off": None, "amount_off": -1},
+        {"percent_off": None},
+        {"amount_off": 500},
         {"from_quantity": 0},
         {"max_uses": 1, "uses": 2},
         {"uses": -1},
@@ -108,23 +114,40 @@ def test_a_discount_that_makes_no_sense_is_refused(site, changes, field):
 )
 def test_the_database_refuses_it_too(transactional_db, columns):
     with pytest.raises((IntegrityError, DataError)), transaction.atomic():
-        Discount.objects.create(**{"name": "Autumn", "code": "AUTUMN", "kind": "percent", "value": 10, **columns})
+        Discount.objects.create(**{"name": "Autumn", "code": "AUTUMN", "percent_off": 10, **columns})
+
+
+def test_a_percentage_and_an_amount_are_refused_in_plain_words(site):
+    coupon = Discount.objects.create(name="Spring", code="SPRING", percent_off=10)
+    for both_or_none in ({"amount_off": "500"}, {"percent_off": ""}):
+        for path in ("add/", f"{coupon.pk}/change/"):
+            errors = send(site, f"{DISCOUNTS}{path}", {**COUPON, **both_or_none})
+            assert errors == {"__all__": ["Enter either a percentage or an amount."]}
+
+
+def test_an_amount_is_shown_as_people_write_it(site):
+    coupon = Discount.objects.create(name="Autumn", code="AUTUMN", amount_off=5000)
+    assert "¥5,000" in site.get(DISCOUNTS).content.decode()
+    viewer = Client()
+    viewer.force_login(staff_with(named("orders.view_discount")))
+    page = viewer.get(f"{DISCOUNTS}{coupon.pk}/change/").content.decode()
+    assert page.count('<div class="readonly">¥5,000</div>') == 1
 
 
 def test_codes_differ_by_case(transactional_db):
-    Discount.objects.create(name="Another", code="welcome10", kind="percent", value=1)
-    assert find_price_rules("welcome10", "JP").coupon.value == 1
-    assert find_price_rules("WELCOME10", "JP").coupon.value == 10
+    Discount.objects.create(name="Another", code="welcome10", percent_off=1)
+    assert find_price_rules("welcome10", "JP").coupon.percent_off == 1
+    assert find_price_rules("WELCOME10", "JP").coupon.percent_off == 10
 
 
 def test_a_page_that_is_open_while_the_coupon_is_used_changes_no_count(site):
-    coupon = Discount.objects.create(name="Autumn", code="AUTUMN", kind="percent", value=10, max_uses=5)
+    coupon = Discount.objects.create(name="Autumn", code="AUTUMN", percent_off=10, max_uses=5)
     opened = Discount.objects.get(pk=coupon.pk)
     Discount.objects.update(uses=3)
-    form = {**COUPON, "value": "20", "max_uses": "4"}
+    form = {**COUPON, "percent_off": "20", "max_uses": "4"}
     assert send(site, f"{DISCOUNTS}{opened.pk}/change/", form) == {}
     coupon.refresh_from_db()
-    assert (coupon.uses, coupon.max_uses, coupon.value) == (3, 4, 20)
+    assert (coupon.uses, coupon.max_uses, coupon.percent_off) == (3, 4, 20)
     assert "max_uses" in send(site, f"{DISCOUNTS}{opened.pk}/change/", {**form, "max_uses": "2"})
 
 
@@ -132,7 +155,7 @@ def test_the_code_of_a_coupon_stays_and_no_discount_is_deleted(site):
     coupon = Discount.objects.get(code="WELCOME10")
     assert send(site, f"{DISCOUNTS}{coupon.pk}/change/", {**COUPON, "code": "OTHER"}) == {}
     coupon.refresh_from_db()
-    assert (coupon.code, coupon.value) == ("WELCOME10", 12.5)
+    assert (coupon.code, coupon.percent_off) == ("WELCOME10", 12.5)
     assert site.post(f"{DISCOUNTS}{coupon.pk}/delete/", {"post": "yes"}).status_code == 403
 
 

@@ -33,7 +33,7 @@ quantities = st.integers(1, 50)
 discounts = st.lists(
     st.one_of(
         st.builds(PercentOff, percentages, quantities),
-        st.builds(AmountOff, st.integers(1, 10**10).map(Decimal), quantities),
+        st.builds(AmountOff, st.integers(1, 10**10), quantities),
     ),
     max_size=4,
 )
@@ -82,16 +82,16 @@ def test_discounts_add_up():
     standing, coupon = PercentOff(Decimal(5), from_quantity=10), PercentOff(Decimal("7.5"))
     assert discount_on(many, [standing]) == 500
     assert discount_on(many, [standing, coupon]) == 500 + 788
-    assert discount_on(many, [standing, coupon, AmountOff(Decimal(300))]) == 1588
+    assert discount_on(many, [standing, coupon, AmountOff(300)]) == 1588
 
 
 @pytest.mark.parametrize(("quantity", "percent", "amount"), [(2, 0, 0), (3, 300, 200), (4, 400, 200)])
 def test_a_discount_from_a_quantity_needs_so_many_copies_of_a_book(quantity, percent, amount):
     order = [Line("a", "A book", 1000, quantity), Line("b", "Another", 1000, 2)]
     assert discount_on(order, [PercentOff(Decimal(10), from_quantity=3)]) == percent
-    assert discount_on(order, [AmountOff(Decimal(200), from_quantity=3)]) == amount
+    assert discount_on(order, [AmountOff(200, from_quantity=3)]) == amount
 
 
 def test_an_amount_off_is_at_most_the_subtotal():
-    totals = totals_of([Line("a", "A book", 1000, 1)], [AmountOff(Decimal(5000))], JP)
+    totals = totals_of([Line("a", "A book", 1000, 1)], [AmountOff(5000)], JP)
     assert (totals.discount, totals.tax, totals.total) == (1000, 0, 0)
