@@ -19,9 +19,18 @@ class Profile:
     https: bool
     allow_magic_tokens: bool
     log_format: str
+    pickup_postal_code: str = ""
+    pickup_address: str = ""
 
 
-DEV = Profile("dev", https=False, allow_magic_tokens=True, log_format="console")
+DEV = Profile(
+    "dev",
+    https=False,
+    allow_magic_tokens=True,
+    log_format="console",
+    pickup_postal_code="100-0005",
+    pickup_address="東京都千代田区丸の内1-9-1",
+)
 PROD = Profile("prod", https=True, allow_magic_tokens=False, log_format="json")
 PROFILES = {profile.name: profile for profile in (DEV, PROD)}
 

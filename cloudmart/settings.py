@@ -49,6 +49,8 @@ CONTENT_SECURITY_POLICY = {
 CURRENCY = env("CURRENCY", default="JPY")
 HOME_REGION = env("HOME_REGION", default="JP")
 SHOP_TIME_ZONE = ZoneInfo(env("SHOP_TIME_ZONE", default="Asia/Tokyo"))
+PICKUP_POSTAL_CODE = env("PICKUP_POSTAL_CODE", default=profile.pickup_postal_code)
+PICKUP_ADDRESS = env("PICKUP_ADDRESS", default=profile.pickup_address)
 SAGA_STYLE = env("SAGA_STYLE", default="orchestration")
 RESERVATION_TTL = timedelta(seconds=env.int("RESERVATION_TTL", default=15 * 60))
 RESERVATION_CAP = timedelta(seconds=env.int("RESERVATION_CAP", default=60 * 60))

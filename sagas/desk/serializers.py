@@ -156,7 +156,6 @@ class OrderInput(BuyerInput):
 
     rules = (
         *BuyerInput.rules,
-        {"anyOf": [{"required": ["shipping_address"]}, {"not": {"required": ["customer_name"]}}]},
         short_form_rule(SHORT_FORM),
     )
     may_be_empty = False
@@ -171,8 +170,6 @@ class OrderInput(BuyerInput):
     payment_token = PaymentTokenField(required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        if "customer_name" in attrs and "shipping_address" not in attrs:
-            raise serializers.ValidationError({"shipping_address": ["Give this with customer_name."]})
         return with_items(super().validate(attrs), SHORT_FORM)
 
     def as_request(self, user: Any, skips_stock_check: bool = False) -> OrderRequest:

@@ -55,8 +55,21 @@ def test_a_guest_needs_no_email_and_a_draft_no_address_yet(clerk, style):
 
 def test_a_guest_has_no_address_of_their_own_to_send_an_order_to(clerk):
     refused = clerk.post("/orders", {**GUEST, **BOOK})
-    assert refused.status_code == 400
-    assert [error["field"] for error in refused.json()["errors"]] == ["shipping_address"]
+    assert refused.status_code == 409 and refused.json()["code"] == "no_shipping_address"
+    assert not Customer.objects.exists()
+
+
+@pytest.mark.parametrize("is_draft", [False, True])
+def test_a_guest_without_an_address_collects_the_order_at_the_counter(clerk, settings, is_draft):
+    settings.PICKUP_POSTAL_CODE, settings.PICKUP_ADDRESS = "100-0005", "東京都千代田区丸の内1-9-1"
+    if is_draft:
+        draft = clerk.post("/orders", GUEST)["Location"]
+        clerk.post(f"{draft}/items", BOOK)
+        placed = clerk.post(f"{draft}/confirm")
+    else:
+        placed = clerk.post("/orders", {**GUEST, **BOOK})
+    address = {"postal_code": "100-0005", "address": "東京都千代田区丸の内1-9-1", "country": "JP"}
+    assert placed.json()["status"] == "completed" and placed.json()["shipping_address"] == address
 
 
 def test_each_guest_is_another_customer(clerk):
@@ -68,7 +81,7 @@ def test_each_guest_is_another_customer(clerk):
 @pytest.mark.parametrize(
     ("more", "code"),
     [
-        ({**BOOK}, "invalid"),
+        ({**BOOK}, "no_shipping_address"),
         ({"book_id": "book-999", "quantity": 1, **HOME}, "book_not_found"),
         ({"book_id": "book-123", "quantity": 6, **HOME}, "out_of_stock"),
         ({**BOOK, **HOME, "price": 1}, "price_changed"),

@@ -32,12 +32,13 @@ def test_seed_fills_the_shop_once(transactional_db):
         "book-123": ("クラウド設計パターン集", 3500, 5),
         "book-456": ("限定版アートブック", 8000, 0),
         "book-789": ("プログラミング入門", 2800, 10),
+        "product_001": ("ノートPC", 80000, 10),
     }
     assert Customer.objects.get(pk="customer-001").user.username == "tanaka"
     assert Customer.objects.get(pk="customer-002").name == "佐藤花子"
     reserve_stock(order_snapshot(("book-123", 2)))
     assert "password" not in run("seed", demo_users=True)
-    assert (Book.objects.count(), available("book-123")) == (3, 3)
+    assert (Book.objects.count(), available("book-123")) == (4, 3)
 
 
 def test_seed_creates_users_only_on_request(transactional_db):
@@ -48,7 +49,7 @@ def test_seed_creates_users_only_on_request(transactional_db):
 def test_seed_creates_a_large_shop_with_its_ledger(transactional_db):
     run("seed", books=1500, customers=20, copies=7)
     run("seed", books=1501, customers=20, copies=7)
-    assert (Book.objects.count(), Customer.objects.count()) == (1504, 22)
+    assert (Book.objects.count(), Customer.objects.count()) == (1505, 22)
     assert available("made-up-0001501") == 7
     assert StockEvent.objects.filter(shelf="made-up-0000001").count() == 1
 

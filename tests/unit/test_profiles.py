@@ -19,6 +19,7 @@ SHOWN = (
     "SESSION_COOKIE_SECURE",
     "ALLOW_MAGIC_TOKENS",
     "EMAIL_BACKEND",
+    "PICKUP_POSTAL_CODE",
 )
 SHOW = f"""
 import json, logging
@@ -37,6 +38,7 @@ PROD = {
     "SESSION_COOKIE_SECURE": True,
     "ALLOW_MAGIC_TOKENS": False,
     "EMAIL_BACKEND": CONSOLE,
+    "PICKUP_POSTAL_CODE": "",
     "logs_json": True,
 }
 DEV = {
@@ -47,6 +49,7 @@ DEV = {
     "SESSION_COOKIE_SECURE": False,
     "ALLOW_MAGIC_TOKENS": True,
     "EMAIL_BACKEND": CONSOLE,
+    "PICKUP_POSTAL_CODE": "100-0005",
     "logs_json": False,
 }
 
