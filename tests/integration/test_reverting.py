@@ -49,7 +49,7 @@ def test_a_shop_with_data_goes_back_to_its_first_version_and_forward_again(empty
     early, late, reverted, again = (stages[name] for name in ("early", "late", "reverted", "applied again"))
     assert early["columns"] == reverted["columns"], "MySQL names the indexes of foreign keys differently"
     assert late["schema"] == again["schema"]
-    assert connection.vendor == "sqlite" or "check that it exists" in stages["halfway"]
+    assert connection.vendor == "sqlite" or "1091" in stages["halfway"]
     assert late["rows"]["orders"] == 12 and late["rows"]["stock_events"] > 10
     kept = {table: late["rows"][table] for table in early["rows"]}
     assert reverted["rows"] == kept and again["rows"].items() >= kept.items()
