@@ -144,7 +144,7 @@ class OrderItem(models.Model):
 
 
 class Outcome(models.TextChoices):
-    """What has become of an order, as its customer is told."""
+    """What has become of an order, as its mail says."""
 
     COMPLETED = "completed"  #: Paid, and handed to the carrier.
     CANCELLED = "cancelled"  #: Failed or cancelled; everything is undone.
@@ -161,7 +161,7 @@ class MailStatus(models.TextChoices):
 
 
 class Mail(HasMoves):
-    """One outcome of an order, of which its customer is told by e-mail. Written in the transaction that decides it."""
+    """One outcome of an order, which is mailed to its customer. Written in the transaction that decides it."""
 
     MOVES = {
         MailStatus.PENDING: {MailStatus.SENT, MailStatus.FAILED, MailStatus.NO_ADDRESS},

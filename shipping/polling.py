@@ -47,7 +47,7 @@ def polled(should_stop: ShouldStop) -> Iterator[tuple[UUID, Report | None]]:
         for parcel in batch:
             if should_stop():
                 return
-            if claim(parcel):
+            if reschedule(parcel):
                 yield parcel.order_id, _ask(asked, parcel)
                 sleep(1 / settings.CARRIER_POLL_RATE if settings.CARRIER_POLL_RATE else 0)
 
@@ -60,8 +60,8 @@ def due(limit: int) -> list[DueParcel]:
 
 
 @durable
-def claim(parcel: DueParcel) -> bool:
-    """Compare-and-set: sets the time of the next poll. Returns False if another worker has."""
+def reschedule(parcel: DueParcel) -> bool:
+    """Sets, by compare-and-set, the time of the next poll. Returns False if another worker has."""
     wait = max(settings.CARRIER_POLL_INTERVAL, (parcel.read_at - parcel.created_at) / AGE_PER_WAIT)
     whole = timedelta(seconds=max(1, int(wait.total_seconds())))
     is_due = Shipment.objects.filter(pk=parcel.pk, next_poll_at__lte=DatabaseNow())

@@ -1,4 +1,4 @@
-"""Moves the sandbox's parcels by itself, if it is told to, and sends its webhooks until they are accepted."""
+"""Moves the sandbox's parcels by itself, if its options say so, and sends its webhooks until they are accepted."""
 
 import logging
 import time

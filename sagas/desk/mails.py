@@ -1,4 +1,4 @@
-"""What the customer is told by e-mail: how the order's saga has finished, and of what is refunded or shipped later."""
+"""What is mailed to the customer: how the order's saga has finished, and of what is refunded or shipped later."""
 
 from typing import Any
 from uuid import UUID
@@ -46,11 +46,11 @@ def why(result: SagaResult) -> dict[str, Any]:
 
 def money_of(order_id: UUID) -> dict[str, int]:
     """Returns what was charged, and what of it is refunded without a mail of its own."""
-    told = Mail.objects.filter(order=order_id, outcome=Outcome.REFUNDED).values_list("reference", flat=True)
+    mailed = Mail.objects.filter(order=order_id, outcome=Outcome.REFUNDED).values_list("reference", flat=True)
     refunds = Refund.objects.filter(payment__order_id=order_id, status=RefundStatus.REFUNDED)
-    untold = refunds.exclude(pk__in=list(told))
+    without_mail = refunds.exclude(pk__in=list(mailed))
     charged = Payment.objects.filter(order_id=order_id, status__in=TAKEN).aggregate(total=Sum("amount"))
-    return {"charged": charged["total"] or 0, "refunded": untold.aggregate(total=Sum("amount"))["total"] or 0}
+    return {"charged": charged["total"] or 0, "refunded": without_mail.aggregate(total=Sum("amount"))["total"] or 0}
 
 
 def record_mails_of_refunds(reversal: Reversal) -> None:

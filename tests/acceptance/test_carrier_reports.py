@@ -17,7 +17,7 @@ from sagas.models import SagaInstance
 from shipping.carriers.mock import MockCarrier
 from shipping.carriers.reports import Progress
 from shipping.models import Shipment
-from shipping.polling import claim, due
+from shipping.polling import due, reschedule
 from tests import carrier
 from tests.acceptance.conftest import end_of, money_kept
 from tests.conftest import signed_in
@@ -236,7 +236,7 @@ def test_a_carrier_that_fails_is_asked_again_later(bought, parcel, monkeypatch, 
 def test_of_several_workers_one_asks(bought):
     Shipment.objects.update(next_poll_at=DatabaseNow())
     (parcel,) = due(10)
-    assert sorted(all_at_once([lambda: claim(parcel)] * 4)) == [False, False, False, True]
+    assert sorted(all_at_once([lambda: reschedule(parcel)] * 4)) == [False, False, False, True]
     assert due(10) == []
 
 

@@ -535,7 +535,7 @@ def a_key_has_no_response(shop):
     return "k"
 
 
-@breaks("finished_is_told")
+@breaks("finished_has_its_mail")
 def a_finished_order_has_no_mail(shop):
     order_id = shop[CHOREOGRAPHY, "declined"]
     Mail.objects.filter(order=order_id).delete()
@@ -543,7 +543,7 @@ def a_finished_order_has_no_mail(shop):
     return order_id
 
 
-@breaks("finished_is_told")
+@breaks("finished_has_its_mail")
 def a_failed_order_is_told_to_be_completed(shop):
     order_id = shop[ORCHESTRATION, "declined"]
     Mail.objects.filter(order=order_id).update(outcome="completed", created_at=DatabaseNow() - LONG_AGO)

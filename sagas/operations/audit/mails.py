@@ -1,4 +1,4 @@
-"""Invariants of the mails that tell customers what has become of their orders."""
+"""Invariants of the mails that say to customers what has become of their orders."""
 
 from functools import reduce
 from operator import or_
@@ -12,19 +12,19 @@ from orders.mails.queue import not_waiting
 from orders.models import Mail, MailStatus, Outcome
 from sagas.models import FINISHED, SagaInstance, State
 
-TOLD_AS = {State.COMPLETED: {Outcome.COMPLETED}, State.FAILED: {Outcome.CANCELLED, Outcome.RETURNED}}
-"""The outcomes of which one is told once the saga has this state."""
+MAILED_AS = {State.COMPLETED: {Outcome.COMPLETED}, State.FAILED: {Outcome.CANCELLED, Outcome.RETURNED}}
+"""The outcomes of which one has a mail once the saga has this state."""
 
 
 @invariant(SagaInstance.objects.filter(status__in=FINISHED), named_by=("order_id",))
-def finished_is_told(sagas: Rows) -> Rows:
+def finished_has_its_mail(sagas: Rows) -> Rows:
     """Every order that has finished has a mail of its outcome, unless such mails are deleted already."""
     oldest = Mail.objects.order_by("created_at").values("created_at")[:1]
-    told = (
+    mailed = (
         Q(status=state) & Exists(Mail.objects.filter(order=OuterRef("order_id"), outcome__in=outcomes))
-        for state, outcomes in TOLD_AS.items()
+        for state, outcomes in MAILED_AS.items()
     )
-    return sagas.filter(finished_at__gt=Subquery(oldest) + settings.AUDIT_GRACE).exclude(reduce(or_, told))
+    return sagas.filter(finished_at__gt=Subquery(oldest) + settings.AUDIT_GRACE).exclude(reduce(or_, mailed))
 
 
 @invariant(Mail.objects.filter(status=MailStatus.PENDING), named_by=("order_id",))
@@ -33,4 +33,4 @@ def mail_is_tried(mails: Rows) -> Rows:
     return not_waiting(mails).filter(due_at__lte=DatabaseNow() - settings.AUDIT_GRACE)
 
 
-INVARIANTS = (finished_is_told, mail_is_tried)
+INVARIANTS = (finished_has_its_mail, mail_is_tried)
