@@ -21,12 +21,12 @@ from benchmarks.report.stories import LAST_COPIES
 from benchmarks.report.surroundings import issue_tokens, providers, running
 from benchmarks.report.users import Result, run_users
 from benchmarks.server import audit, serving
-from orders.models import Order
+from orders.models import Mail, MailStatus, Order
 from sagas.models import UNFINISHED, SagaInstance
 
 COPIES = 1_000_000
 PATIENCE = 30
-"""Seconds that unfinished orders are given when the load has ended."""
+"""Seconds that unfinished orders and their mails are given when the load has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +90,19 @@ def play(port: int, tokens: Sequence[str], options: Options) -> dict[str, Rounds
 
 
 def wait_until_finished() -> None:
-    """Waits until every saga is finished, at most PATIENCE seconds: an unfinished one is a figure, and a bad one."""
+    """Waits until every saga is finished and its mail is sent, at most PATIENCE seconds.
+
+    What is unfinished then is a figure, and a bad one.
+    """
     deadline = time.monotonic() + PATIENCE
-    while SagaInstance.objects.filter(status__in=UNFINISHED).exists() and time.monotonic() < deadline:
+    while is_unfinished() and time.monotonic() < deadline:
         time.sleep(0.2)
+
+
+def is_unfinished() -> bool:
+    """Returns True while the worker has an order or a mail of the load to conclude."""
+    sagas = SagaInstance.objects.filter(status__in=UNFINISHED)
+    return sagas.exists() or Mail.objects.filter(status=MailStatus.PENDING).exists()
 
 
 def all_figures(
