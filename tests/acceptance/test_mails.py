@@ -1,4 +1,4 @@
-"""The customer is told by e-mail what has become of an order, once, in the same words in both styles.
+"""The customer is mailed what has become of an order, once, in the same words in both styles.
 
 The mails arrive at a real mail server.
 """
@@ -72,7 +72,7 @@ def text_in(message: Any, language: str) -> str:
     return text
 
 
-def told(order_id: str) -> list[str]:
+def mailed(order_id: str) -> list[str]:
     return list(Mail.objects.filter(order=order_id).order_by("created_at").values_list("outcome", flat=True))
 
 
@@ -100,7 +100,7 @@ def test_a_returned_order(desk, order, arrived, language):
     arrived()
     assert desk.post(f"/orders/{order}/return").status_code == 200
     subject, text = arrived()[-1]
-    assert told(order) == ["completed", "refunded", "returned"]
+    assert mailed(order) == ["completed", "refunded", "returned"]
     if language == "ja":
         assert "返品を承りました" in subject and "代金のうち、3,350円を返金いたしました" in text
     else:
@@ -183,18 +183,18 @@ def test_refunds_in_parts(desk, order, arrived, language):
         refund = {"order_id": order, "reference": reference, "reason": "Not for the customer.", **body}
         assert desk.post("/payments/refund", refund).status_code == 200
     _, *refunds = arrived()
-    assert told(order) == ["completed", "refunded", "refunded"]
+    assert mailed(order) == ["completed", "refunded", "refunded"]
     assert {"ja": "返金のお知らせ", "en": "Your refund"}[language] in refunds[0][0]
     for (_, text), amount in zip(refunds, ["500", "3,350"], strict=True):
         assert {"ja": f"{amount}円を返金いたしました", "en": f"We have refunded ¥{amount} "}[language] in text
         assert "Not for the customer." not in text
 
 
-def test_what_is_refunded_before_a_cancellation_is_told_once(api, desk, order, arrived, language):
+def test_what_is_refunded_before_a_cancellation_is_mailed_once(api, desk, order, arrived, language):
     assert desk.post("/payments/refund", {"order_id": order, "amount": 500}).status_code == 200
     assert api.post(f"/orders/{order}/cancel").status_code == 200
     *_, (_, text) = arrived()
-    assert told(order) == ["completed", "refunded", "cancelled"]
+    assert mailed(order) == ["completed", "refunded", "cancelled"]
     assert {"ja": "代金のうち、3,350円を返金", "en": "We have refunded ¥3,350."}[language] in text
 
 
@@ -213,14 +213,14 @@ def test_a_shipped_parcel(order, arrived, language):
     assert "trk_" in text
 
 
-# --- What is not told ------------------------------------------------------------------------------
+# --- What is not mailed ----------------------------------------------------------------------------
 
 
 def test_a_draft_that_is_cancelled_has_no_mail(api, arrived):
     draft = api.post("/orders", {}).json()["order_id"]
     api.post(f"/orders/{draft}/items", {"book_id": BOOK, "quantity": 1})
     assert api.post(f"/orders/{draft}/cancel").status_code == 200
-    assert arrived() == [] and told(draft) == []
+    assert arrived() == [] and mailed(draft) == []
 
 
 def test_payments_of_another_order_system_have_no_mail(desk, arrived):

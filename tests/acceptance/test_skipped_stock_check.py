@@ -70,7 +70,7 @@ def test_no_provider_is_called_and_nothing_is_captured(order, style):
         ("ja", ["在庫がなくなった", "代金は請求されておりません"]),
     ],
 )
-def test_the_customer_is_told_why_and_that_nothing_was_charged(order, customer, language, sentences):
+def test_the_mail_says_why_and_that_nothing_was_charged(order, customer, language, sentences):
     Customer.objects.update(language=language)
     order(**SKIPPING)
     send_due()

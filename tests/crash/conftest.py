@@ -150,8 +150,8 @@ class Attempt:
         check_audit()
         self.check_wallets()
         if end:
-            told_now = {end.order} & {"completed", "cancelled", "returned"}
-            self.check_mails(self.story.told_before | told_now, most_copies)
+            mailed_now = {end.order} & {"completed", "cancelled", "returned"}
+            self.check_mails(self.story.mailed_before | mailed_now, most_copies)
 
     def check_wallets(self) -> None:
         """Checks that wallets have paid what is left of their charges."""
@@ -162,7 +162,7 @@ class Attempt:
             assert all(left.get(charge, 0) == amount for charge, amount in paid)
 
     def check_mails(self, outcomes: set[str], most_copies: int) -> None:
-        """Checks that each of these outcomes is recorded and told once, or in so many equal copies."""
+        """Checks that each of these outcomes is recorded and mailed once, or in so many equal copies."""
         mails = Mail.objects.filter(order=self.order_id)
         assert {mail.outcome for mail in mails} == outcomes and len(mails) == len(outcomes)
         assert {mail.status for mail in mails} == {"sent"} if outcomes else not mails

@@ -53,7 +53,7 @@ class Story:
     """The number of commits of the request that store nothing of the order: with the next one it has begun."""
     may_wait: bool = False
     """The outcome of a call may stay unknown, so that the saga waits until the client cancels the order."""
-    told_before: frozenset[str] = frozenset()
+    mailed_before: frozenset[str] = frozenset()
     """The outcomes of which there is a mail before the request."""
     may_be_undone: bool = False
     """Depending on the boundary, the order may also be undone."""
@@ -102,8 +102,8 @@ def confirm(client: APIClient, style: str, story: Story) -> Request:
 HAPPY = Story("completes")
 E_MONEY = {"payment_method": "e_money"}
 REFUSED = Story("is refused by the carrier", UNDONE, {"shipping_address": "000-0000", **E_MONEY})
-CANCELLED = Story("is cancelled", UNDONE, prepare=cancel, idle_commits=2, told_before=frozenset({"completed"}))
-SENT_BACK = Story("is returned", RETURNED, prepare=send_back, idle_commits=1, told_before=frozenset({"completed"}))
+CANCELLED = Story("is cancelled", UNDONE, prepare=cancel, idle_commits=2, mailed_before=frozenset({"completed"}))
+SENT_BACK = Story("is returned", RETURNED, prepare=send_back, idle_commits=1, mailed_before=frozenset({"completed"}))
 LOST_ONCE = Story("is charged, and the response is lost once", body={"payment_token": "tok_timeout_1"})
 LOST = Story("is charged, and every response is lost", body={"payment_token": "tok_timeout_9"})
 WAITING = Story("waits for the gateway", body=E_MONEY, knobs={"payments": {"drop_after": 1000}})

@@ -544,7 +544,7 @@ def a_finished_order_has_no_mail(shop):
 
 
 @breaks("finished_has_its_mail")
-def a_failed_order_is_told_to_be_completed(shop):
+def a_failed_order_has_the_mail_of_a_completed_one(shop):
     order_id = shop[ORCHESTRATION, "declined"]
     Mail.objects.filter(order=order_id).update(outcome="completed", created_at=DatabaseNow() - LONG_AGO)
     return order_id

@@ -38,7 +38,7 @@ def place(api, shelve):
     return place
 
 
-def told(order_id):
+def mailed(order_id):
     return list(Mail.objects.filter(order=order_id).order_by("created_at").values_list("outcome", flat=True))
 
 
@@ -56,33 +56,33 @@ def refund_in_doubt(order_id, operator):
 
 
 @STYLES
-def test_a_refund_is_told_by_the_worker_that_settles_it(place, operator, style):
+def test_a_refund_is_mailed_by_the_worker_that_settles_it(place, operator, style):
     order_id = place(style).json()["order_id"]
     refund_in_doubt(order_id, operator)
-    assert told(order_id) == ["completed"], "it is not refunded yet"
+    assert mailed(order_id) == ["completed"], "it is not refunded yet"
     Refund.objects.update(updated_at=DatabaseNow() - timedelta(hours=1))
     assert resume_stale() == 1
-    assert told(order_id) == ["completed", "refunded"]
+    assert mailed(order_id) == ["completed", "refunded"]
     assert Mail.objects.get(outcome="refunded").data["amount"] == 300
 
 
 @STYLES
-def test_a_refund_that_the_orders_saga_settles_is_told_with_the_cancellation(place, operator, style):
+def test_a_refund_that_the_orders_saga_settles_is_mailed_with_the_cancellation(place, operator, style):
     order_id = place(style).json()["order_id"]
     refund_in_doubt(order_id, operator)
     cancel_order(order_id, "Changed my mind.")
-    assert told(order_id) == ["completed", "cancelled"]
+    assert mailed(order_id) == ["completed", "cancelled"]
     assert Mail.objects.get(outcome="cancelled").data["refunded"] == 1100
 
 
 @STYLES
-def test_a_refund_that_is_settled_by_two_is_told_once(place, style):
+def test_a_refund_that_is_settled_by_two_is_mailed_once(place, style):
     order_id = Order.objects.get(pk=place(style).json()["order_id"]).pk
     operation = payments.DirectRefund()
     intent = begin_operation(operation, payments.PartialRefund(order_id, 300), nothing)
     cancel_order(order_id, "Changed my mind.")  # its saga settles the refund too
     settle_operation(operation, intent, Accepted("refund_1"), record_mails_of_refunds)
-    assert told(order_id) == ["completed", "cancelled"]
+    assert mailed(order_id) == ["completed", "cancelled"]
 
 
 @STYLES
@@ -98,7 +98,7 @@ def test_nothing_is_recorded_if_the_outcome_is_not_stored(place, style, monkeypa
     monkeypatch.setattr(desk_engine, "store_response", store)
     SagaInstance.objects.update(lease_until=None, wake_at=None)
     assert desk_engine.engine.recover(SagaInstance.objects.get(), never)
-    assert told(Order.objects.get().pk) == ["completed"]
+    assert mailed(Order.objects.get().pk) == ["completed"]
 
 
 @STYLES
