@@ -19,11 +19,11 @@ class CaseNegotiation(DefaultContentNegotiation):
     ) -> tuple[BaseRenderer, str]:
         """Raises NotAcceptable.
 
-        Without a `case`, camelCase is no candidate. With one, the first renderer comes last: it takes any parameter.
+        Without a `case`, camelCase is no candidate. With one it comes first: the other renderers take any parameter.
         """
-        default, *others = renderers
-        plain = [each for each in others if not isinstance(each, CamelCaseRenderer)]
-        candidates = [*others, default] if names_case(accept_of(request)) else [default, *plain]
+        plain = [each for each in renderers if not isinstance(each, CamelCaseRenderer)]
+        camel = [each for each in renderers if isinstance(each, CamelCaseRenderer)]
+        candidates = [*camel, *plain] if names_case(accept_of(request)) else plain
         selected: tuple[BaseRenderer, str] = super().select_renderer(request, candidates, format_suffix)
         return selected
 

@@ -188,6 +188,20 @@ def test_the_accept_header_names_the_case(api, accept, content_type):
 
 
 @pytest.mark.parametrize(
+    ("accept", "content_type"),
+    [
+        ("*/*; case=snake", "application/json"),
+        ("application/json; case=kebab, */*", "application/json"),
+        ("*/*; case=camel", CAMEL_CASE),
+        ("text/csv, */*; case=camel", "text/csv; charset=utf-8"),
+    ],
+)
+def test_a_report_is_csv_only_for_clients_that_ask_for_it(clerk, accept, content_type):
+    response = clerk.get("/inventory/reports/reservations", headers={"Accept": accept})
+    assert response.status_code == 200 and response["Content-Type"] == content_type
+
+
+@pytest.mark.parametrize(
     "accept", ["application/json; case=kebab", "application/json; case=", "*/*; case=Camel", "text/html; case=camel"]
 )
 def test_an_unknown_case_is_not_acceptable(api, accept):
