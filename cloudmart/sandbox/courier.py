@@ -46,9 +46,10 @@ class Courier:
         self._thread.start()
 
     def stop(self) -> None:
-        """A webhook that is being sent is not waited for: it stays stored."""
+        """Ends the thread, if it was started. A webhook that takes longer than two seconds to send stays stored."""
         self._stop.set()
-        self._thread.join(timeout=2)
+        if self._thread.is_alive():
+            self._thread.join(timeout=2)
 
     def step(self) -> None:
         """Moves the parcels that are due, and sends each due webhook once."""

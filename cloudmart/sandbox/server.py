@@ -63,8 +63,8 @@ class Sandbox(ThreadingHTTPServer):
             PAYMENTS: Provider(PAYMENTS, self.ledger, Board(payments)),
             CARRIER: Provider(CARRIER, self.ledger, Board(carrier)),
         }
-        super().__init__(address, Handler)
         self.courier = Courier(self.ledger, reports)
+        super().__init__(address, Handler)  # closes the server if the address is in use
         self.courier.start()
 
     def server_close(self) -> None:

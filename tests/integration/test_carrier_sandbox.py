@@ -1,5 +1,6 @@
 """The sandbox's carrier over HTTP: it is asked about parcels, and reports them to the shop by webhooks."""
 
+import socket
 import time
 
 import pytest
@@ -105,3 +106,8 @@ def test_the_sandbox_reports_to_the_shop(server, api, operator, shelve, settings
 def test_the_sandbox_needs_the_secret_to_report_and_a_url(url):
     with pytest.raises(CommandError):
         call_command("run_sandbox", webhook=url)
+
+
+def test_the_sandbox_says_that_its_port_is_in_use(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(CommandError, match="in use"):
+        call_command("run_sandbox", port=taken.getsockname()[1], ledger=tmp_path / "ledger.sqlite3")
