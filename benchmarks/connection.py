@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from http.client import HTTPConnection, HTTPException
 from select import select
 from types import MappingProxyType
@@ -32,7 +33,9 @@ class Connection:
         self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
 
     def open(self) -> None:
-        self._connection.connect()
+        """Connects before the first request is due. If that fails, the request tries again, and counts the failure."""
+        with suppress(OSError):
+            self._connection.connect()
 
     def close(self) -> None:
         self._connection.close()

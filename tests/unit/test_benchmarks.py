@@ -16,6 +16,7 @@ from benchmarks.promises import goals, promises
 from benchmarks.results import write_json
 from benchmarks.table import table
 from benchmarks.window import Window, percentile
+from tests.processes import free_port
 
 pytestmark = pytest.mark.any_database
 
@@ -82,22 +83,27 @@ def slow_server():
         server.shutdown()
 
 
-def client_of(server, due):
-    client = Client(server.server_port, "token", STYLES[0], books=1, due=due, begin=time.monotonic())
+def client_of(port, due):
+    client = Client(port, "token", STYLES[0], books=1, due=due, begin=time.monotonic())
     client.run()
     return client
 
 
 def test_an_order_that_waits_for_the_one_before_counts_from_when_it_was_due(slow_server):
-    client = client_of(slow_server, due=[0, 0, 0])
+    client = client_of(slow_server.server_port, due=[0, 0, 0])
     assert client.not_2xx == 0
     assert all(latency >= 50 * number for number, latency in enumerate(client.latencies, 1))
 
 
 def test_a_client_whose_idle_connection_was_closed_makes_a_new_one(slow_server):
-    client = client_of(slow_server, due=[0, 0.4])
+    client = client_of(slow_server.server_port, due=[0, 0.4])
     assert client.not_2xx == 0
     assert len(client.latencies) == 2
+
+
+def test_the_orders_of_a_client_that_cannot_connect_count_as_failed():
+    client = client_of(free_port(), due=[0, 0])
+    assert client.not_2xx == len(client.latencies) == 2
 
 
 def test_percentiles_are_those_of_all_rounds(cases):
