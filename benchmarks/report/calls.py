@@ -7,7 +7,8 @@ import json
 import os
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -42,7 +43,8 @@ class Call:
 
 class Timed(HttpProvider):
     def post(self, path: str, key: str, **body: Any) -> Outcome:
-        return timed(path, key, str(body.get("order_id", "")), lambda: super(Timed, self).post(path, key, **body))
+        with timed(path, key, str(body.get("order_id", ""))):
+            return super().post(path, key, **body)
 
 
 class TimedGateway(Timed, HttpGateway):
@@ -53,10 +55,11 @@ class TimedCarrier(Timed, HttpCarrier):
     """The carrier over HTTP, timed."""
 
 
-def timed(operation: str, key: str, order_id: str, send: Callable[[], Outcome]) -> Outcome:
+@contextmanager
+def timed(operation: str, key: str, order_id: str) -> Iterator[None]:
     started = time.time()
     try:
-        return send()
+        yield
     finally:
         call = Call(operation, key, order_id, started, time.time())
         _file(os.getpid()).write(json.dumps(asdict(call)) + "\n")

@@ -203,8 +203,9 @@ def undisturbed(measured: Measured) -> list[Result]:
 
 
 def mean_phases(measured: Measured) -> Iterator[Phase]:
-    rows = [phases_of(result, measured) for result in undisturbed(measured)]
-    for (name, is_provider), taken in zip(PHASES, zip(*rows, strict=True), strict=bool(rows)):
+    if not (rows := [phases_of(result, measured) for result in undisturbed(measured)]):
+        return
+    for (name, is_provider), taken in zip(PHASES, zip(*rows, strict=True), strict=True):
         yield Phase(name, is_provider, round(fmean(taken), 2))
 
 

@@ -17,7 +17,7 @@ from benchmarks.report.calls import calls_of_orders
 from benchmarks.report.document import Load, Report
 from benchmarks.report.endings import courses, endings, strangers
 from benchmarks.report.figures import Measured, StyleFigures, figures, undisturbed
-from benchmarks.report.stories import LAST_COPIES
+from benchmarks.report.stories import FEW_COPIES, LAST_COPIES
 from benchmarks.report.surroundings import issue_tokens, providers, running
 from benchmarks.report.users import Result, run_users
 from benchmarks.server import audit, serving
@@ -50,7 +50,8 @@ class Rounds:
 
     def run(self, port: int, tokens: Sequence[str], style: str, rate: float, seconds: float) -> None:
         """Adds a round, which begins with enough of the last copies for half of those who want them."""
-        call_command("add_stock", LAST_COPIES, max(1, round(rate * seconds * 0.025)), stdout=StringIO())
+        wanted = rate * seconds * FEW_COPIES.share / 100
+        call_command("add_stock", LAST_COPIES, max(1, round(wanted / 2)), stdout=StringIO())
         began = time.monotonic()
         self.results += run_users(port, tokens, style, rate, seconds)
         self.seconds += max(seconds, time.monotonic() - began)

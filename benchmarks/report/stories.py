@@ -50,13 +50,14 @@ PLAIN = Story("undisturbed", 48)
 DECLINED_PAYMENT = Story("payment declined", 8, frozenset({DECLINED}), {"payment_token": "tok_insufficient_funds"})
 CARRIER_DOWN = Story("carrier down", 8, frozenset({UNDELIVERED}), {"shipping_address": "999-9999 Nowhere"})
 CANCELLED = Story("cancelled by the customer", 5, is_cancelled=True)
+FEW_COPIES = Story("last copies", 5, frozenset({COMPLETED, NO_STOCK}), {"book_id": LAST_COPIES})
 
 STORIES = (
     PLAIN,
     Story("slow payment provider (250 ms)", 5, options={"payment_token": "tok_slow_250"}),
     Story("response of the payment provider lost", 5, options={"payment_token": "tok_timeout_1"}),
     Story("carrier fails twice, then works", 6, options={"shipping_address": "998-0002 Elsewhere"}),
-    Story("last copies", 5, frozenset({COMPLETED, NO_STOCK}), {"book_id": LAST_COPIES}),
+    FEW_COPIES,
     Story("sold out", 5, frozenset({NO_STOCK}), {"book_id": SOLD_OUT}),
     Story("sold out, seen by the saga", 5, frozenset({NO_STOCK}), {"book_id": SOLD_OUT}, {HEADER: "true"}),
     DECLINED_PAYMENT,
