@@ -55,7 +55,7 @@ class OrderEvents(generics.ListAPIView[Any]):
     | OrderCancelRequested, OrderReturnRequested | `code`, `detail`, `reason` |
     | StockReleased | `lines`, `reason` |
     | PaymentRefunded, PaymentCancelled | `amount`; without one, nothing was left to give back |
-    | ShippingCancelled | `carrier`, `tracking_number`; without them, there was no parcel |
+    | ShippingCancelled | `carrier`, `tracking_number`; without them, there was no parcel to cancel |
     | ShippingReturned | nothing: the delivered parcel has come back |
     | OrderCancelled, OrderReturned | `code`, `reason`, `lines` and amounts |
     """

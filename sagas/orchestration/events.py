@@ -49,7 +49,7 @@ def events_in(saga: SagaInstance, log: Iterable[SagaStepLog]) -> list[Event]:
     data = {"version": PAYLOAD_VERSION, **order_data(saga.payload)}
     events: list[Event] = []
     for line in log:
-        for event_type, details in _happened(saga, line):
+        for event_type, details in _happened(saga, line, events):
             if event_type == EventType.PAYMENT_REFUNDED and not _has_happened(events, EventType.PAYMENT_COMPLETED):
                 event_type = EventType.PAYMENT_CANCELLED
             event = Event(
@@ -63,8 +63,8 @@ def events_in(saga: SagaInstance, log: Iterable[SagaStepLog]) -> list[Event]:
     return events
 
 
-def _happened(saga: SagaInstance, line: SagaStepLog) -> Iterator[Happened]:
-    """Yields what a line says, with its data."""
+def _happened(saga: SagaInstance, line: SagaStepLog, before: list[Event]) -> Iterator[Happened]:
+    """Yields what a line says, with its data. An undo is skipped if the step was not done, or was undone directly."""
     names = (EVENTS_OF_RETURN if saga.is_returned else EVENTS_OF_STEP).get(line.step, StepEvents())
     details = _details_of(saga, line)
     if _is_failed_attempt(line):
@@ -74,6 +74,8 @@ def _happened(saga: SagaInstance, line: SagaStepLog) -> Iterator[Happened]:
         case StepStatus.DONE, Direction.DO:
             yield from ((event_type, details) for event_type in names.done)
         case StepStatus.DONE, Direction.UNDO if names.undone:
+            yield names.undone, details
+        case StepStatus.SKIPPED, Direction.UNDO if names.undone and _has_happened(before, *names.done):
             yield names.undone, details
         case StepStatus.FAILED, Direction.DO if names.refused and line.state:
             yield names.refused, details
@@ -100,8 +102,9 @@ def _details_of(saga: SagaInstance, line: SagaStepLog) -> dict[str, Any]:
     if line.step in {CANCELLATION, RETURN}:
         return {**details, "actor": saga.cancelled_by}
     remote = REMOTE_UNDOS_OF_RETURN if saga.is_returned and is_undone else REMOTE_STEPS
-    return {**details, "attempts": line.attempt} if line.step in remote else details
+    is_call = line.step in remote and line.status != StepStatus.SKIPPED
+    return {**details, "attempts": line.attempt} if is_call else details
 
 
-def _has_happened(events: list[Event], event_type: EventType) -> bool:
-    return any(event.event_type == event_type for event in events)
+def _has_happened(events: list[Event], *event_types: EventType) -> bool:
+    return any(event.event_type in event_types for event in events)

@@ -1,6 +1,7 @@
 """What has happened to an order, over HTTP: the same in both styles, whatever happens."""
 
 from datetime import datetime
+from uuid import UUID
 
 import pytest
 from django.utils import timezone
@@ -8,10 +9,12 @@ from django.utils import timezone
 from cloudmart.providers.outcomes import OutcomeUnknown, Unknown
 from inventory import selectors as inventory
 from orders.models import SagaStyle
+from payments.direct import PartialRefund, refund
 from payments.gateways.mock import MockGateway
 from sagas.models import SagaInstance
 from sagas.operations.commands import return_order
 from sagas.operations.parcels import mark_as_delivered, mark_as_shipped
+from shipping import direct as shipping
 from shipping.carriers.mock import MockCarrier
 from tests.committed import let_reservations_expire, run_worker_after_leases_expire
 from tests.conftest import signed_in
@@ -101,6 +104,15 @@ def expired_before_the_sale(order, api, style, monkeypatch):
 def cancelled(order, api, style, monkeypatch):
     order_id = order(style)
     assert api.post(f"/orders/{order_id}/cancel", {"reason": "Ordered twice"}).status_code == 200
+    return order_id
+
+
+def undone_directly_before_it_is_cancelled(order, api, style, monkeypatch):
+    """The compensation finds nothing left to refund, and no parcel to cancel."""
+    order_id = order(style)
+    refund(PartialRefund(UUID(order_id)))
+    shipping.cancel(UUID(order_id))
+    assert api.post(f"/orders/{order_id}/cancel", {"reason": "Torn"}).status_code == 200
     return order_id
 
 
@@ -202,6 +214,7 @@ STORIES = {
     "sold out": sold_out_since_the_check,
     "expired": expired_before_the_sale,
     "cancelled": cancelled,
+    "undone directly before it is cancelled": undone_directly_before_it_is_cancelled,
     "delivered": delivered,
     "returned": returned,
     "waiting": waiting_for_the_gateway,
@@ -280,6 +293,17 @@ def test_both_styles_say_the_same_of_a_story(order, api, timeline, monkeypatch, 
         ("sold out", ["OrderCreated", "StockUnavailable", "OrderCancelled"]),
         (
             "cancelled",
+            [
+                *HAPPY,
+                "OrderCancelRequested",
+                "ShippingCancelled",
+                "PaymentRefunded",
+                "StockReleased",
+                "OrderCancelled",
+            ],
+        ),
+        (
+            "undone directly before it is cancelled",
             [
                 *HAPPY,
                 "OrderCancelRequested",
