@@ -19,7 +19,13 @@ from sagas.models import Event
 logger = get_logger(__name__)
 
 PAYLOAD_VERSION = 3
-"""Of the stored data: 2 has no `book_id` and `quantity`, and `total` instead of `total_amount`; 1 has nothing else."""
+"""Of the stored data. Version 2 has `total` in place of `total_amount`, and neither `book_id` nor `quantity`.
+
+Version 1 has `tries` in place of `attempts`, `schema` in place of `version`, and nothing of its order but `total`.
+"""
+
+RENAMED = {"total": "total_amount", "tries": "attempts"}
+"""Members of earlier versions, with their names of now."""
 
 
 class EventType(TextChoices):
@@ -49,9 +55,7 @@ class EventType(TextChoices):
     SHIPPING_CANCELLED = "ShippingCancelled"  #: No parcel is sent, and none will be.
     SHIPPING_RETURNED = "ShippingReturned"  #: The delivered parcel has come back.
     ORDER_RETURNED = "OrderReturned"  #: The delivered order has come back: its money is refunded.
-    ORDER_CANCELLED = (
-        "OrderCancelled"  #: Nothing is reserved, charged or sent for the order any more; or for the draft.
-    )
+    ORDER_CANCELLED = "OrderCancelled"  #: Nothing is reserved, charged or sent for the order, or the draft, any more.
 
 
 def record(order_id: UUID, event_type: EventType, data: dict[str, Any]) -> None:
@@ -79,7 +83,7 @@ def upcast(payload: dict[str, Any]) -> dict[str, Any]:
     """Returns a stored payload in the current version."""
     if payload.get("version") == PAYLOAD_VERSION:
         return payload
-    data = {"total_amount" if name == "total" else name: value for name, value in payload.items()}
+    data = {RENAMED.get(name, name): value for name, value in payload.items() if name != "schema"}
     return {**data, **(_books_of(data["lines"]) if "lines" in data else {}), "version": PAYLOAD_VERSION}
 
 

@@ -93,17 +93,17 @@ def timeline(order: Order, saga: SagaInstance | None, events: Iterable[Event], *
             timestamp=datetime.fromisoformat(data["failed_at"]) if "failed_at" in data else event.timestamp,
             style=order.saga_style,
             actor=data.get("actor") if shows_actors else None,
-            data=specific_data(event),
+            data=specific_data(event.event_type, data),
         )
         for position, event in enumerate(events, start=1)
         for data in [{**always, **event.payload}]
     ]
 
 
-def specific_data(event: Event) -> dict[str, Any]:
+def specific_data(event_type: str, data: dict[str, Any]) -> dict[str, Any]:
     """Returns what this kind of event says besides what every entry has."""
-    left_out = OF_EVERY_ENTRY | (AMOUNTS | LINES) - DETAILS_OF_ORDER.get(event.event_type, set())
-    return {name: value for name, value in event.payload.items() if name not in left_out}
+    left_out = OF_EVERY_ENTRY | (AMOUNTS | LINES) - DETAILS_OF_ORDER.get(event_type, set())
+    return {name: value for name, value in data.items() if name not in left_out}
 
 
 def merged(recorded: list[Event], logged: list[Event]) -> list[Event]:

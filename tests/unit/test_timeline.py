@@ -124,6 +124,21 @@ def test_an_entry_has_what_every_event_says_and_its_own_data_without_the_rest():
     assert timeline(order, None, events, shows_actors=False)[0].actor is None
 
 
+def test_an_entry_whose_event_lacks_the_data_of_the_order_has_it():
+    """Events of version 1 say nothing of their order."""
+    owner = saga()
+    order = Order(pk=owner.order_id, customer_id="customer-001", total=2200, saga_style="choreography")
+    old = [
+        Event(event_type="OrderCreated", payload=upcast({"total": 2200, "schema": 1}), timestamp=NOW),
+        Event(event_type="PaymentCompleted", payload=upcast({"transaction_id": "t", "tries": 2}), timestamp=NOW),
+    ]
+    created, paid = timeline(order, owner, old, shows_actors=True)
+    amounts = {name: owner.payload["totals"][name] for name in ("subtotal", "discount", "tax")}
+    assert created.data == {"lines": owner.payload["lines"], **amounts, "currency": "JPY"}
+    assert (created.book_id, created.quantity, created.total_amount) == ("book-123", 2, 2200)
+    assert paid.data == {"transaction_id": "t", "attempts": 2, "currency": "JPY"}
+
+
 def event(event_type, minutes):
     return Event(event_type=event_type, timestamp=NOW + timedelta(minutes=minutes))
 
