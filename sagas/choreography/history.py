@@ -21,7 +21,7 @@ from sagas.engine.lease import NO_LEASE, lease
 from sagas.engine.style import OnFinished, SagaResult
 from sagas.engine.transitions import PROGRESS, Position, transition
 from sagas.errors import LeaseLost
-from sagas.events import PAYLOAD_VERSION, EventType, log_published, order_data
+from sagas.events import PAYLOAD_VERSION, log_published, order_data
 from sagas.locks import lock_held_saga
 from sagas.models import FINISHED, Event, EventReceipt, SagaInstance
 
@@ -189,9 +189,9 @@ class History:
 
     @property
     def _position(self) -> Position:
-        """The event that this saga has published last stands in place of a step. A failed attempt is no progress."""
-        published = [event.event_type for event in self.published if event.event_type != EventType.ATTEMPT_FAILED]
-        return Position(self.state, published[-1] if published else self.saga.current_step)
+        """The event that this saga has published last stands in place of a step."""
+        published = self.published
+        return Position(self.state, published[-1].event_type if published else self.saga.current_step)
 
     def _insert_saga(self) -> None:
         position = self._position

@@ -8,6 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from cloudmart.database.transactions import durable
+from cloudmart.providers.outcomes import Unknown
 from orders.models import SagaStyle
 from sagas.desk.engine import engine
 from sagas.events import EventType, record
@@ -15,6 +16,7 @@ from sagas.locks import lock_saga
 from sagas.models import Event, SagaInstance, State
 from sagas.operations.audit.audit import audit
 from shipping.carriers.mock import MockCarrier
+from tests.committed import run_worker_after_leases_expire
 from tests.conftest import order_snapshot
 from tests.integration.test_races import all_at_once
 
@@ -57,11 +59,19 @@ def test_an_event_that_is_recorded_during_a_provider_call_disturbs_no_saga(style
 @pytest.mark.parametrize("style", SagaStyle)
 def test_an_event_that_is_recorded_after_the_end_does_not_hinder_the_cancellation(style):
     saga = engine.start(order_snapshot(("book-123", 1), style=style))
-    step = saga.current_step
     record_strange(saga.order_id)
     assert engine.cancel(saga.order_id, "Changed my mind.", "customer-001").status == State.FAILED
-    assert step != STRANGE and SagaInstance.objects.get().current_step != STRANGE
     assert not [finding for finding in audit(limit=5) if not finding.holds]
+
+
+def test_the_step_of_a_waiting_saga_is_the_event_that_it_has_published_last(monkeypatch):
+    saga = engine.start(order_snapshot(("book-123", 1), style=SagaStyle.CHOREOGRAPHY))
+    monkeypatch.setattr(MockCarrier, "cancel", lambda *args, **kwargs: Unknown("unknown"))
+    step = engine.cancel(saga.order_id, "Changed my mind.", "customer-001").current_step
+    record_strange(saga.order_id)
+    run_worker_after_leases_expire()
+    assert types_of(saga.order_id)[-2:] == [STRANGE, EventType.ATTEMPT_FAILED], "it has tried again, and waits"
+    assert SagaInstance.objects.get().current_step == step == EventType.STOCK_RELEASED
 
 
 def test_events_that_are_recorded_at_the_same_time_are_numbered_without_a_gap():
