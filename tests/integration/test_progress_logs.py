@@ -96,6 +96,7 @@ def test_a_carrier_that_is_down_logs_a_warning_for_each_attempt(place, lines):
     assert [line["next"] for line in warned] == [again, again, "none: it is unavailable"]
     for line in warned:
         assert_has_ids(line)
+    assert "AttemptFailed" not in {said for _, said in progress(lines)}, "the warnings say so"
 
 
 def test_an_outcome_that_stays_unknown_is_looked_up(place, lines, monkeypatch):
