@@ -10,7 +10,7 @@ from cloudmart.kernel.viewers import sees_everything
 from orders.models import Order, SagaStyle
 from orders.selectors import find_order
 from sagas.events import EventType, events_of, order_data
-from sagas.models import Event, SagaInstance
+from sagas.models import Event, SagaInstance, SagaStepLog
 from sagas.orchestration.events import events_in
 
 OF_EVERY_ENTRY = {"version", "order_id", "customer_id", "book_id", "quantity", "total_amount", "actor", "failed_at"}
@@ -72,10 +72,10 @@ def timeline_of(order_id: UUID, viewer: Any) -> list[Entry]:
     Raises OrderNotFound, also if the viewer may not see the order.
     """
     order = find_order(order_id, viewer)
-    saga = SagaInstance.objects.filter(order_id=order_id).first()
-    events = events_of(order_id)
+    events, log = events_of(order_id), list(SagaStepLog.objects.filter(saga__order_id=order_id))
+    saga = SagaInstance.objects.filter(order_id=order_id).first()  # read last: it says why the log undoes anything
     if saga and saga.saga_type == SagaStyle.ORCHESTRATION:
-        events = merged(events, events_in(saga, saga.log.all()))
+        events = merged(events, events_in(saga, log))
     return timeline(order, saga, events, shows_actors=sees_everything(viewer))
 
 

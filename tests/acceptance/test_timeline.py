@@ -11,6 +11,7 @@ from inventory import selectors as inventory
 from orders.models import SagaStyle
 from payments.direct import PartialRefund, refund
 from payments.gateways.mock import MockGateway
+from sagas.desk import timeline as desk_timeline
 from sagas.models import SagaInstance
 from sagas.operations.commands import return_order
 from sagas.operations.parcels import mark_as_delivered, mark_as_shipped
@@ -362,6 +363,21 @@ def test_a_carrier_that_fails_twice_can_be_understood(order, timeline, style):
         }
     assert (arranged["event_type"], arranged["data"]["attempts"]) == ("ShippingArranged", 3)
     assert first["timestamp"] <= second["timestamp"] <= arranged["timestamp"]
+
+
+def test_an_order_that_is_returned_while_it_is_read_is_not_shown_as_cancelled(
+    order, api, timeline, monkeypatch, style
+):
+    order_id = delivered(order, api, style, monkeypatch)
+    read = desk_timeline.events_of
+
+    def read_after_the_return(order_id):
+        return_order(order_id, "Sent back", "operator")
+        return read(order_id)
+
+    monkeypatch.setattr(desk_timeline, "events_of", read_after_the_return)
+    *_, last = timeline(order_id)
+    assert (last["event_type"], last["data"]["code"]) == ("OrderReturned", "order_returned")
 
 
 def test_the_entries_are_numbered_and_paged(order, api, style):
