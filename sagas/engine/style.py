@@ -62,7 +62,7 @@ class SagaResult:
     state: str
     failure: dict[str, Any] | None
     actor: str
-    """Who has undone it: who cancelled the order, or the saga itself."""
+    """Who undoes a failed order: who cancelled or returned it, or else the saga itself."""
     idempotency_scope: str
 
 

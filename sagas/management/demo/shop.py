@@ -46,8 +46,8 @@ def refill(style: SagaStyle) -> None:
     """Restocks the books of this style, and adds its customer."""
     code, name, language = CUSTOMERS[style]
     address = {"postal_code": "150-0001", "address": "東京都渋谷区神宮前1-2-3"}
-    facts = {"name": name, "email": f"{code}@example.com", "language": language, **address}
-    durable(Customer.objects.update_or_create)(pk=code, defaults=facts)
+    columns = {"name": name, "email": f"{code}@example.com", "language": language, **address}
+    durable(Customer.objects.update_or_create)(pk=code, defaults=columns)
     add_books((book_id_of(style, name), *book) for name, book in SHELVES.items())
     for name, (_, _, copies) in SHELVES.items():
         book_id = book_id_of(style, name)
