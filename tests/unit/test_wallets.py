@@ -1,9 +1,11 @@
 """E-money at the mock gateway and in the sandbox, which follow the same rules: no wallet is overdrawn."""
 
+from contextlib import suppress
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Barrier, BrokenBarrierError
 
 import pytest
 from hypothesis import settings as hypothesis_settings
@@ -13,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from cloudmart.kernel.ids import new_id
 from cloudmart.providers.odd_texts import PLAIN
 from cloudmart.providers.outcomes import Accepted
-from cloudmart.providers.wallets import own_wallet, paying_wallet, wallet_named
+from cloudmart.providers.wallets import Wallet, own_wallet, paying_wallet, wallet_named
 from cloudmart.sandbox import wallets
 from cloudmart.sandbox.knobs import Board, Knobs
 from cloudmart.sandbox.ledger import Ledger, entries_in, live, reading
@@ -223,6 +225,20 @@ def test_a_top_up_is_a_positive_number_of_minor_units(amount):
 # --- Races ----------------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def meeting(monkeypatch):
+    """A charge that has read the balance waits for another one to read it too, which the lock prevents."""
+    both_have_read, refusal_of = Barrier(2), Wallet.refusal_of
+
+    def refusal_after_the_meeting(*terms):
+        with suppress(BrokenBarrierError):
+            both_have_read.wait(timeout=0.2)
+        return refusal_of(*terms)
+
+    monkeypatch.setattr(Wallet, "refusal_of", refusal_after_the_meeting)
+
+
+@pytest.mark.usefixtures("meeting")
 def test_charges_at_once_never_overdraw(gateway):
     results = all_at_once([lambda key=f"key-{n}": gateway.charge(key, amount=600) for n in range(8)])
     assert sorted(results) == [""] * 3 + ["insufficient_balance"] * 5
