@@ -1,8 +1,8 @@
 """Profiles: the defaults of those settings that differ between a developer's machine and production.
 
 PROFILE names one; without it, production's defaults apply. Each variable in the environment or in .env takes
-precedence over the profile. Neither profile sets DEBUG: debug pages show settings to anybody, and under the query
-log statements take another way than in production.
+precedence over the profile. Neither profile sets DEBUG: debug pages show settings to anybody, and the query log that
+DEBUG turns on makes statements bypass `execute_directly`.
 """
 
 import os

@@ -10,7 +10,7 @@ from rest_framework.renderers import BaseRenderer, JSONRenderer
 MEDIA_TYPE = "text/csv"
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""How a cell begins that a spreadsheet runs: https://owasp.org/www-community/attacks/CSV_Injection."""
+"""What a cell begins with that a spreadsheet takes for a formula: https://owasp.org/www-community/attacks/CSV_Injection."""
 
 
 class Lines(list[Mapping[str, Any]]):

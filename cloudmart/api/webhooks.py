@@ -30,7 +30,7 @@ class InvalidSignature(AuthenticationFailed):
 
 
 class Sender:
-    """Who has signed a webhook. Its requests are counted together, as those of one user."""
+    """The provider that has signed a webhook. All its requests count as those of one user."""
 
     is_authenticated = True
 

@@ -149,7 +149,7 @@ def perform(
     `first` is called at the beginning of the transaction that runs `begin`; both are committed, or neither. Several
     callers may share an intent. So an outcome that is not certain settles nothing, nor does an unavailable provider:
     the intent stays, and the next caller continues it under its key. `then` is called with the intent's record at the
-    end of the transaction that settles it, which several callers may do. Raises what `first`, `begin`, `settle` and
+    end of the transaction that settles it, once by each of those callers. Raises what `first`, `begin`, `settle` and
     `then` raise.
     """
     try:
