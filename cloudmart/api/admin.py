@@ -92,7 +92,8 @@ class RecordsValues(ShowsMoney, admin.ModelAdmin):
     def construct_change_message(self, request: HttpRequest, form: Any, formsets: Any, add: bool = False) -> Any:
         if add:
             return [{"added": {"name": str(self.opts.verbose_name), "object": str(form.instance)}}]
-        return "; ".join(self._change_of(form, name) for name in form.changed_data)
+        changes = "; ".join(self._change_of(form, name) for name in form.changed_data)
+        return changes or super().construct_change_message(request, form, formsets)
 
     def _change_of(self, form: Any, name: str) -> str:
         old, new = (self._written(name, values[name]) for values in (form.initial, form.cleaned_data))

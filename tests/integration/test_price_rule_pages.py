@@ -71,6 +71,13 @@ def test_the_history_has_the_user_and_the_old_and_new_values(site):
     assert "amount off: none → ¥5,000" in page and adder in page
 
 
+def test_the_history_says_that_nothing_was_changed(site):
+    send(site, f"{DISCOUNTS}add/", COUPON)
+    coupon = Discount.objects.get(code="AUTUMN")
+    assert send(site, f"{DISCOUNTS}{coupon.pk}/change/", COUPON) == {}
+    assert history_of(coupon)[-1][1] == "No fields changed."
+
+
 @pytest.mark.any_database
 @pytest.mark.parametrize(
     ("changes", "field"),
