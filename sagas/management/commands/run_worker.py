@@ -60,7 +60,7 @@ class Command(BaseCommand):
 
 
 def serve_metrics(host: str, port: int) -> None:
-    """Serves the counters of this process, to anyone who reaches it. Raises CommandError if it is taken."""
+    """Serves the counters of this process at this address. Raises CommandError if it is taken."""
     block_stop_signals()
     try:
         start_http_server(port, host)
