@@ -9,8 +9,11 @@ BOOKS = 500
 """The most books in a batch."""
 
 
-def packed(sizes: Iterable[tuple[str, int]], page: int = PAGE) -> Iterator[list[str]]:
-    """Yields batches of these books, each of which is given with its number of events."""
+def packed(sizes: Iterable[tuple[str, int]], page: int) -> Iterator[list[str]]:
+    """Yields batches of these books with at most `page` events each. A book with more events is a batch of its own.
+
+    `sizes` has each book with its number of events.
+    """
     pack: list[str] = []
     events = 0
     for book_id, size in sizes:

@@ -46,7 +46,7 @@ def catch_up(book_ids: Iterable[str] | None = None) -> int:
     Each batch is a transaction of its own, unless one is open. Several processes may do this at once.
     """
     behind = records_behind(book_ids).order_by("pk").values_list("pk", F("version") - KNOWN)
-    return sum(map(joining(_update), packed(list(behind))))
+    return sum(map(joining(_update), packed(list(behind), PAGE)))
 
 
 def lag() -> dict[str, Any]:
