@@ -70,8 +70,8 @@ def recount(book_id: str) -> None:
 
     Runs in the caller's transaction.
     """
-    StockMovement.objects.filter(book=book_id).delete()
     for view in lock_views([book_id]):
+        StockMovement.objects.filter(book=book_id).delete()
         _add({book_id: _events_of(book_id, 0, view.version)})
 
 

@@ -9,7 +9,9 @@ from django.core.management import CommandError, call_command
 from django.db import connection, connections, transaction
 from django.db.models import F
 
+from cloudmart.database.transactions import durable
 from inventory import projector, rebuild, services
+from inventory.locks import lock_views
 from inventory.models import InventoryRecord, InventoryView, StockEvent, StockMovement
 from inventory.movements import COLUMNS
 from inventory.projector import catch_up, lag
@@ -21,6 +23,7 @@ from tests.integration.test_races import all_at_once
 from tests.known_bugs import known_bug
 from tests.processes import running_command, wait_until
 
+ON_A_SERVER = pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite lets one transaction write at a time")
 NOTHING_BEHIND = {"books": 0, "events": 0, "seconds": 0}
 
 
@@ -132,7 +135,7 @@ def test_a_version_without_an_event_is_skipped(shelve):
 
 
 @known_bug("MySQL: ids out of order")
-@pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite lets one transaction write at a time")
+@ON_A_SERVER
 def test_an_event_that_commits_late_is_projected(shelve):
     """The first event has the lower id, and becomes visible after the second was projected."""
     shelve("book-a", 1)
@@ -301,6 +304,23 @@ def test_movements_are_recounted_in_another_time_zone(shop, capsys, settings):
     settings.SHOP_TIME_ZONE = timezone(-timedelta(hours=23, minutes=59))
     assert rebuilt(capsys, recount=True)[1] == 0
     assert moved() == shop[2] and max(StockMovement.objects.values_list("day", flat=True)) < max(before)
+
+
+@ON_A_SERVER
+def test_an_event_that_is_projected_during_a_recount_counts_once(shelve, monkeypatch):
+    shelve("book-a", 5)
+    catch_up()
+    StockMovement.objects.update(day="2020-01-01")
+    add_stock("book-a", 1)
+
+    def lock_late(book_ids):
+        monkeypatch.setattr(projector, "lock_views", lock_views)
+        assert all_at_once([catch_up]) == [1]
+        return lock_views(book_ids)
+
+    monkeypatch.setattr(projector, "lock_views", lock_late)
+    durable(projector.recount)("book-a")
+    assert [line[:2] for line in moved()] == [("book-a", 6)]
 
 
 def test_a_lagging_or_missing_read_model_is_no_difference(shop, capsys):
