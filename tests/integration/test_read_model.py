@@ -306,6 +306,11 @@ def test_movements_are_recounted_in_another_time_zone(shop, capsys, settings):
     assert moved() == shop[2] and max(StockMovement.objects.values_list("day", flat=True)) < max(before)
 
 
+def test_checking_counts_nothing_again(shop):
+    with pytest.raises(CommandError, match="not allowed with"):
+        call_command("rebuild_inventory", "--check", "--recount")
+
+
 @ON_A_SERVER
 def test_an_event_that_is_projected_during_a_recount_counts_once(shelve, monkeypatch):
     shelve("book-a", 5)

@@ -18,14 +18,15 @@ from inventory.selectors import find_books
 
 class Command(BaseCommand):
     help = (
-        "Replay all events of these books, or of all books, and restore their snapshots and read model. The server "
+        "Replay all events of these books, or of all books, and restore their snapshots and read models. The server "
         "may keep running. Exits with 1 when --check finds a difference, or when a book cannot be restored."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("books", nargs="*", metavar="BOOK", help="a book's code (default: all books)")
-        parser.add_argument("--check", action="store_true", help="only report the differences")
-        parser.add_argument(
+        either = parser.add_mutually_exclusive_group()
+        either.add_argument("--check", action="store_true", help="only report the differences")
+        either.add_argument(
             "--recount", action="store_true", help="count the movements of each day again, in the shop's time zone"
         )
 
