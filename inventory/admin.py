@@ -1,6 +1,5 @@
 """Books and stock in the admin."""
 
-from types import SimpleNamespace
 from typing import Any
 
 from django.contrib import admin
@@ -8,20 +7,20 @@ from django.core.paginator import Paginator
 from django.urls import reverse
 from django.utils.html import format_html
 
-from cloudmart.api.admin import LargeTableAdmin, ReadOnlyAdmin
+from cloudmart.api.admin import LargeTableAdmin, ReadOnlyAdmin, RecordsValues
 from inventory.charts import stock_chart
+from inventory.locks import lock_book
 from inventory.models import Book, InventoryRecord, InventoryView, Reservation, StockEvent, StockMovement
 from inventory.movements import COLUMNS
 from inventory.report_admin import MovementReportAdmin, ReservationReportAdmin
 from inventory.selectors import sample_of
-from inventory.services.catalogue import described_changes
 from inventory.stock import Stock
 
 EVENTS_ON_A_PAGE = 100
 
 
 @admin.register(Book)
-class BookAdmin(LargeTableAdmin):
+class BookAdmin(RecordsValues, LargeTableAdmin):
     list_display = ["id", "title", "price", "archived"]
     list_filter = ["archived"]
     money = ("price",)
@@ -32,17 +31,15 @@ class BookAdmin(LargeTableAdmin):
         shown = super().get_readonly_fields(request, obj)
         return ["id", *shown] if obj else shown
 
+    def get_object(self, request: Any, object_id: str, from_field: str | None = None) -> Book | None:
+        """Locks the book whose page is sent, so that its history has the value that was replaced."""
+        book = super().get_object(request, object_id, from_field)
+        return lock_book(book.pk) if book and request.method == "POST" else book
+
     def save_model(self, request: Any, obj: Book, form: Any, change: bool) -> None:
         """Creates the stock of a new book with it."""
         super().save_model(request, obj, form, change)
         InventoryRecord.objects.get_or_create(book=obj)
-
-    def construct_change_message(self, request: Any, form: Any, formsets: Any, add: bool = False) -> Any:
-        """The history of a book has the old and the new value of each change."""
-        if add:
-            return super().construct_change_message(request, form, formsets, add)
-        changes = {column: form.cleaned_data[column] for column in form.changed_data}
-        return described_changes(SimpleNamespace(**form.initial), changes)
 
 
 @admin.register(InventoryRecord)

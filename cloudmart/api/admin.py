@@ -102,6 +102,8 @@ class RecordsValues(ShowsMoney, admin.ModelAdmin):
     def _written(self, name: str, value: Any) -> str:
         if name in self.money and value is not None:
             return formatted(value)
+        if isinstance(value, bool):
+            return str(value)
         field: Any = self.opts.get_field(name)
         return display_for_field(value, field, "none")
 

@@ -38,7 +38,7 @@ def create_book(book: Book, copies: int = 0, *, actor: str, user: Any = None) ->
 def change_book(book_id: str, changes: BookChanges, user: Any) -> Book:
     """Changes the book, and records each old and new value. A second call changes nothing. Raises UnknownBook."""
     book = lock_book(book_id)
-    if message := described_changes(book, changes):
+    if message := _described(book, changes):
         for column, value in changes.items():
             setattr(book, column, value)
         book.save(update_fields=list(changes))
@@ -46,7 +46,7 @@ def change_book(book_id: str, changes: BookChanges, user: Any) -> Book:
     return book
 
 
-def described_changes(book: Any, changes: Any) -> str:
+def _described(book: Book, changes: Any) -> str:
     """Returns what the changes do to the book, for its history: `price: ¥3,500 → ¥3,200`. Empty if nothing changes."""
     old = {column: getattr(book, column) for column in changes}
     shown = {"price": formatted}

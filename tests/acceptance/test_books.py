@@ -153,15 +153,20 @@ def test_changes_over_the_api_and_in_the_admin_are_in_one_history(desk, operator
     assert "price: ¥4,200 → ¥3,900" in page and "price: ¥3,900 → ¥3,500" in page
 
 
-def test_a_change_is_recorded_with_the_price_that_it_replaces(desk, shelve):
+@pytest.mark.parametrize("where", ["API", "admin"])
+def test_a_change_is_recorded_with_the_price_that_it_replaces(desk, operator, shelve, where):
     shelve("book-1", 0, price=100)
-    prices = range(101, 109)
-    assert (
-        all_at_once(
-            [lambda price=price: desk.patch("/books/book-1", {"price": price}).status_code for price in prices]
-        )
-        == [200] * 8
-    )
+    page, title = "/admin/inventory/book/book-1/change/", Book.objects.get().title
+
+    def change(price):
+        if where == "API":
+            return desk.patch("/books/book-1", {"price": price}).status_code
+        admin = Client()
+        admin.force_login(operator)
+        return admin.post(page, {"title": title, "price": price}).status_code
+
+    responses = all_at_once([lambda price=price: change(price) for price in range(101, 109)])
+    assert responses == [200 if where == "API" else 302] * 8
     steps = [message.removeprefix("price: ").replace("¥", "").split(" → ") for _, message in history("book-1")]
     assert [old for old, _ in steps] == ["100", *(new for _, new in steps[:-1])]
     assert steps[-1][1] == str(Book.objects.get().price)
