@@ -56,7 +56,7 @@ def read_model_matches_ledger(views: Rows) -> Rows:
 
 @invariant(InventoryView)
 def movements_add_up(views: Rows) -> Rows:
-    """The movements of a book, over all days, add up to its balances after the event to which they are counted."""
+    """The movements of a book, over all days, add up to its balances at the version of its `inventory_view`."""
     movements = StockMovement.objects.filter(book=OuterRef("pk"))
     on_hand = total(movements, F("added") + F("returned") + F("adjusted") - F("sold"), per="book")
     reserved = total(movements, F("reserved") - F("released") - F("expired") - F("sold"), per="book")

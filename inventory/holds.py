@@ -5,10 +5,7 @@ from typing import Any, NamedTuple
 
 
 class HeldCopies(NamedTuple):
-    """A reservation that holds `copies`, without interruption since the event `version` of its book.
-
-    As an event: it changes the reservation by so many copies, fewer than none if it ends or shrinks.
-    """
+    """A reservation that holds `copies`, without interruption since the event `version` of its book."""
 
     version: int
     reservation: Any
@@ -19,10 +16,12 @@ class HeldCopies(NamedTuple):
 def holds_after(newest_first: Iterable[tuple[int, Any, int]], reserved: int) -> list[HeldCopies]:
     """Returns the reservations that were live after the newest of these events, the oldest first.
 
-    The events are all changes of a book's reservations, newest first; `reserved` are the copies reserved after the
-    newest. No event before the beginning of the oldest live reservation is read: a reservation holds at least what its
-    events from any one on add up to, because it held zero or more before that one. Once these numbers add up to
-    `reserved`, each is exact.
+    The events are all changes of a book's reservations, newest first: the version, the reservation, and by how many
+    copies it changes. `reserved` are the copies reserved after the newest event.
+
+    A reservation held zero copies or more before any event, so it holds at least what its events from there on add up
+    to. Once these lower bounds add up to `reserved`, each is exact, and no older event is read: none before the
+    beginning of the oldest live reservation.
     """
     if not reserved:
         return []

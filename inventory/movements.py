@@ -1,4 +1,4 @@
-"""What the events of a book move in a day: copies that are added, sold and so on. Without the database."""
+"""The movements of a book by day: copies that are added, sold and so on. Computed without the database."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -24,7 +24,7 @@ MOVED_BY = {
 COLUMNS = tuple(MOVED_BY.values())
 
 
-class Happened(NamedTuple):
+class LedgerEvent(NamedTuple):
     """An event of a book: its change, the stock after it, and its time."""
 
     change: StockChange
@@ -37,9 +37,9 @@ class Movements:
     """Copies by day and column, after these events, and the last of them."""
 
     days: dict[date, Counter[str]] = field(default_factory=dict)
-    last: Happened | None = None
+    last: LedgerEvent | None = None
 
-    def add(self, events: Iterable[Happened]) -> "Movements":
+    def add(self, events: Iterable[LedgerEvent]) -> "Movements":
         """Adds the next events."""
         for event in events:
             column, copies = moved(event.change)

@@ -2,7 +2,7 @@
 
 There is no cursor over the whole ledger: event ids become visible out of order, and a cursor would skip events that
 commit late. The versions of one book have no gap, and its `inventory` row has the newest one. A row of InventoryView
-that is behind takes the balances of its book's newest event, and what the events between have moved is added to the
+that is behind takes the balances of its book's newest event, and the events that it has missed are added to the
 movements of their days, in one transaction.
 """
 
@@ -19,7 +19,7 @@ from cloudmart.database.transactions import joining
 from inventory.batches import PAGE, packed
 from inventory.locks import lock_views
 from inventory.models import InventoryRecord, InventoryView, StockEvent, StockMovement
-from inventory.movements import COLUMNS, Happened, Movements
+from inventory.movements import COLUMNS, LedgerEvent, Movements
 from inventory.stock import EventType, Stock, StockChange
 
 KNOWN = Coalesce(F("book__view__version"), 0)
@@ -66,7 +66,7 @@ def lag() -> dict[str, Any]:
 
 
 def recount(book_id: str) -> None:
-    """Counts the movements of a book anew, up to the version of its row in the read model, by the shop's present days.
+    """Counts the movements of a book again, in the shop's present time zone, up to the version of its InventoryView.
 
     Runs in the caller's transaction.
     """
@@ -95,7 +95,7 @@ def _update(book_ids: list[str]) -> int:
     return len({*missed, *(row.pk for row in new)})
 
 
-def _show(view: InventoryView, last: Happened | None) -> None:
+def _show(view: InventoryView, last: LedgerEvent | None) -> None:
     """Updates the row to the stock after this event."""
     if last:
         view.on_hand, view.reserved, view.version = last.after.on_hand, last.after.reserved, last.after.version
@@ -104,7 +104,7 @@ def _show(view: InventoryView, last: Happened | None) -> None:
 
 
 def _events(ranges: Mapping[str, tuple[int, int]]) -> dict[str, Movements]:
-    """Returns what the events of these books move, each after one version and up to another."""
+    """Returns the movements of each book by its events after the first version, up to and including the second."""
     if len(ranges) == 1:
         return {book_id: _events_of(book_id, *versions) for book_id, versions in ranges.items()}
     found: dict[str, Movements] = {book_id: Movements() for book_id in ranges}
@@ -114,7 +114,7 @@ def _events(ranges: Mapping[str, tuple[int, int]]) -> dict[str, Movements]:
         ]
         rows = StockEvent.objects.filter(Q.create(wanted, connector=Q.OR)).values_list("shelf_id", *EVENT)
         for book_id, *event in sorted(rows):
-            found[book_id].add([_happened(*event)])
+            found[book_id].add([_ledger_event(*event)])
     return found
 
 
@@ -123,19 +123,19 @@ def _events_of(book_id: str, after: int, last: int) -> Movements:
     movements = Movements()
     for start in range(after, last, PAGE):
         page = StockEvent.objects.filter(shelf=book_id, version__gt=start, version__lte=min(start + PAGE, last))
-        movements.add(_happened(*event) for event in sorted(page.values_list(*EVENT)))
+        movements.add(_ledger_event(*event) for event in sorted(page.values_list(*EVENT)))
     return movements
 
 
-def _happened(
+def _ledger_event(
     version: int, kind: str, on_hand_delta: int, reserved_delta: int, on_hand: int, reserved: int, at: datetime
-) -> Happened:
+) -> LedgerEvent:
     change = StockChange(EventType(kind), on_hand_delta, reserved_delta)
-    return Happened(change, Stock(on_hand, reserved, version), at)
+    return LedgerEvent(change, Stock(on_hand, reserved, version), at)
 
 
 def _add(missed: Mapping[str, Movements]) -> None:
-    """Adds what the events of these books move to the rows of their days."""
+    """Adds these movements to the rows of their books and days."""
     days = {day for movements in missed.values() for day in movements.days}
     stored = StockMovement.objects.filter(day__in=days, book__in=list(missed))
     rows = {(row.book_id, row.day): row for row in stored}

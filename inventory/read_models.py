@@ -24,7 +24,7 @@ class InventoryView(models.Model):
 
 
 class StockMovement(models.Model):
-    """What moved of a book in a day, up to the version of its InventoryView, in copies. `adjusted` may be negative."""
+    """The movements of a book in a day, up to the version of its InventoryView. Only `adjusted` may be negative."""
 
     day = models.DateField(help_text="In the time zone of the shop")
     book = models.ForeignKey(

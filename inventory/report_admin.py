@@ -69,7 +69,7 @@ class ReservationReportAdmin(ReportAdmin):
 
 
 class MovementReportAdmin(ReportAdmin):
-    report_title = "What moved of each book in a day"
+    report_title = "Stock movements by day and book"
 
     def report(self, query: Any, most: int) -> dict[str, Any]:
         chosen = MovementFilter(query, queryset=movements())
@@ -79,7 +79,7 @@ class MovementReportAdmin(ReportAdmin):
         if behind := lag()["events"]:
             notes.append(f"{behind} events are not counted yet.")
         if is_cut := len(rows) > most:
-            notes.append(f"The first {most} lines; the download has all.")
+            notes.append(f"The first {most} lines. The download has up to {MOST_DOWNLOADED:,}.")
         lines = Lines(MOVEMENT_COLUMNS, rows[:most])
         return {"lines": lines, "notes": notes, "is_cut": is_cut, "form": chosen.form}
 

@@ -1,4 +1,4 @@
-"""Reports of the stock: reservations by status and age, and what moved of each book in a day."""
+"""Reports of the stock: reservations by status and age, and movements by day and book."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -66,7 +66,7 @@ def as_lines(report: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def movements() -> QuerySet[StockMovement]:
-    """What moved of each book in each day, with the book's title. The read model may lag."""
+    """The movements of each book and day, with the book's title. The read model may lag."""
     return StockMovement.objects.annotate(title=F("book__title"))
 
 

@@ -24,7 +24,7 @@ def history_of(steps):
         if wanted == quantity:
             continue
         version = len(states)
-        events.append(HeldCopies(version, number, wanted - quantity))
+        events.append((version, number, wanted - quantity))
         live = {key: hold for key, hold in live.items() if key != number}
         if wanted:
             live[number] = HeldCopies(before.version if before else version, number, wanted)

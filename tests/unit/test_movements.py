@@ -1,4 +1,4 @@
-"""What the events of a book move in a day."""
+"""The movements of a book by day."""
 
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inventory.movements import Happened, Movements, day_of
+from inventory.movements import LedgerEvent, Movements, day_of
 from inventory.stock import Stock
 
 pytestmark = pytest.mark.any_database
@@ -25,7 +25,7 @@ commands = st.lists(
 )
 
 
-def happened(commands):
+def events_of(commands):
     """Returns the events of those commands that are possible, each some hours after the one before."""
     stock, moment, events = Stock(), MIDNIGHT_IN_TOKYO, []
     for name, copies, hours in commands:
@@ -35,13 +35,13 @@ def happened(commands):
             continue
         change = getattr(stock, name)(min(-copies + 5, 4) if name == "adjust" and stock.available > 4 else copies)
         stock = stock.after(change)
-        events.append(Happened(change, stock, moment))
+        events.append(LedgerEvent(change, stock, moment))
     return events
 
 
 @given(commands)
 def test_movements_add_up_to_the_stock(commands):
-    events = happened(commands)
+    events = events_of(commands)
     movements = Movements().add(events)
     total = sum(movements.days.values(), Counter({"adjusted": 0}))
     for day in movements.days.values():
@@ -55,7 +55,7 @@ def test_movements_add_up_to_the_stock(commands):
 
 @given(commands, st.integers(0, 60))
 def test_events_may_be_added_in_parts(commands, at):
-    events = happened(commands)
+    events = events_of(commands)
     assert Movements().add(events[:at]).add(events[at:]) == Movements().add(events)
 
 
