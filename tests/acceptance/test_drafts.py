@@ -460,6 +460,7 @@ def test_a_placed_or_cancelled_draft_is_not_changed(api, draft, how):
     before = api.get(draft).json()
     attempts = [
         add(api, draft),
+        api.put(f"{draft}/items/book-123", {"quantity": 1}),
         api.delete(f"{draft}/items/book-123"),
         api.patch(draft, {"coupon": "WELCOME10"}),
         api.post(f"{draft}/extend"),
