@@ -15,9 +15,9 @@ pytestmark = pytest.mark.any_database
 WORDS = st.from_regex(r"[a-z][a-z0-9]+", fullmatch=True)
 NAMES = st.lists(WORDS, min_size=1, max_size=4).map("_".join)
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(),
-    lambda each: st.lists(each) | st.dictionaries(NAMES | st.text(), each),
-    max_leaves=20,
+    st.none() | st.booleans() | st.integers() | st.text() | NAMES,
+    lambda each: st.lists(each, max_size=3) | st.dictionaries(NAMES | st.text(), each, max_size=3),
+    max_leaves=9,
 )
 
 
@@ -52,7 +52,7 @@ def values_of(data):
     return [values_of(each) for each in data] if isinstance(data, list) else data
 
 
-@given(st.dictionaries(NAMES, JSON))
+@given(st.dictionaries(NAMES, JSON, max_size=3))
 def test_values_stay_as_they_are(data):
     changed = camel_cased(data)
     assert values_of(changed) == values_of(data)
