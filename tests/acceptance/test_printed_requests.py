@@ -105,6 +105,7 @@ def test_every_printed_request_can_be_repeated_with_its_key(clerk):
             clerk.generic("POST", "/orders", text.encode(), content_type="application/json", headers=key)
             for _ in range(2)
         ]
+        assert [response.status_code for response in responses] == [201, 201]
         assert responses[0].json() == responses[1].json() and responses[1]["Idempotent-Replayed"] == "true"
     assert Customer.objects.filter(name="山田太郎").count() == 1
 
