@@ -7,6 +7,7 @@ import pytest
 from django.core.mail.backends.smtp import EmailBackend
 from django.core.management import call_command
 from django.db import OperationalError
+from django.test import override_settings
 
 from cloudmart.database.clock import DatabaseNow
 from cloudmart.database.transactions import durable
@@ -27,7 +28,6 @@ from tests.rounds import rounds
 @pytest.fixture(autouse=True)
 def no_waits(settings, mailbox):
     settings.MAIL_BACKOFF = settings.MAIL_MAX_BACKOFF = timedelta(hours=1)
-    settings.EMAIL_TIMEOUT = 1
 
 
 @pytest.fixture
@@ -113,11 +113,11 @@ def test_an_address_that_is_none_is_not_tried_again(mails, mailbox, email):
     assert [message["To"] for message in mailbox.messages] == ["c1@example.com"]
 
 
-def test_a_mail_server_that_hangs_costs_one_timeout_for_a_batch(mails, mailbox, settings):
-    settings.EMAIL_TIMEOUT = 0.2
+def test_a_mail_server_that_hangs_costs_one_timeout_for_a_batch(mails, mailbox):
     mailbox.hangs = True
     mails(5)
-    assert send_due() == 5
+    with override_settings(EMAIL_TIMEOUT=0.5):
+        assert send_due() == 5
     assert statuses() == ["pending"] * 5 and mailbox.connections == 1
     mailbox.hangs = False
     make_due()
@@ -315,8 +315,7 @@ def test_a_worker_process_that_is_killed_in_a_mail_loses_nothing(api, shelve, ma
 
 def test_a_worker_that_should_stop_leaves_the_rest(mails, mailbox):
     mails(3)
-    sent = []
-    assert send_due(lambda: len(mailbox.messages) + len(sent) > 0) == 1
+    assert send_due(lambda: len(mailbox.messages) > 0) == 1
     assert statuses() == ["pending", "pending", "sent"]
 
 
