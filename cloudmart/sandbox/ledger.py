@@ -161,9 +161,10 @@ class Page:
         row = self.file.execute(
             "SELECT made.key, made.order_id, SUM(entries.amount) FROM entries AS made"
             " JOIN entries ON entries.provider = made.provider AND entries.subject = made.key"
-            " WHERE made.provider = ? AND made.amount > 0 AND (made.key = ? OR made.reference = nullif(?, ''))"
+            " WHERE +made.provider = :provider AND made.amount > 0"  # the plus: not by an index of all its entries
+            " AND (made.provider = :provider AND made.key = :key OR made.reference = nullif(:reference, ''))"
             " GROUP BY made.key",
-            (self.provider, key, reference),
+            {"provider": self.provider, "key": key, "reference": reference},
         ).fetchone()
         return Made(*row) if row else None
 

@@ -35,6 +35,11 @@ SELECT made.key, made.order_id, made.reference, shipped_at, delivered_at, SUM(en
   WHERE made.kind = 'parcel' AND {condition} GROUP BY made.key
 """
 
+HAS_NAME = """
+(made.provider = 'carrier' AND made.key = :name OR made.order_id = :name OR made.reference = nullif(:name, ''))
+"""
+"""With the provider, because the index of the keys begins with it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Tracked:
@@ -68,8 +73,7 @@ class Parcels:
 
     def find(self, name: str) -> Tracked | None:
         """Returns the parcel with this key, tracking number or order's id; None if there is none."""
-        condition = "(made.key = :name OR made.order_id = :name OR made.reference = nullif(:name, ''))"
-        row = self.file.execute(FIND.format(condition=condition), {"name": name}).fetchone()
+        row = self.file.execute(FIND.format(condition=HAS_NAME), {"name": name}).fetchone()
         return _tracked(row) if row else None
 
     def move(self, parcel: Tracked, status: str) -> Tracked:

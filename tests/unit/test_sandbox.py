@@ -219,6 +219,22 @@ def test_what_is_left_is_listed_in_pages(payments, carrier, path, monkeypatch, p
     assert counted == {key: amount for (name, _, key), amount in live(entries_in(path)).items() if name == "payments"}
 
 
+def test_what_is_undone_is_found_by_an_index(payments, carrier, ledger):
+    payments.take("charge", a_charge())
+    carrier.take("parcel", a_parcel())
+    statements = []
+    ledger._file.set_trace_callback(statements.append)
+    payments.take("refund", Refund("charge", 100))
+    payments.take("void", Void("charge"))
+    carrier.take("call-off", CallOff("parcel"))
+    ledger._file.set_trace_callback(None)
+    searches = [statement for statement in statements if "AS made" in statement]
+    assert len(searches) == 4
+    for search in searches:
+        steps = [step for *_, step in ledger._file.execute(f"EXPLAIN QUERY PLAN {search}")]
+        assert not [step for step in steps if step.startswith("SCAN") or "(provider=?)" in step], steps
+
+
 def test_the_ledger_keeps_no_token(payments, ledger, path):
     payments.take("key", a_charge("tok_4242-distinctive"))
     ledger.close()
