@@ -13,6 +13,7 @@ from sagas.desk.actions import recorded
 from sagas.desk.engine import engine
 from sagas.engine.lease import acquire_for_operator, release, request_cancellation
 from sagas.engine.style import First
+from sagas.errors import SagaRunning
 from sagas.locks import lock_saga
 from sagas.models import OperatorCommand, SagaInstance
 from sagas.selectors import find_saga
@@ -116,12 +117,15 @@ def _acquire_to_cancel(order_id: UUID, reason: str, actor: str, abandoned: bool)
 
 @durable
 def _take_back_late(saga: SagaInstance) -> bool:
-    """Takes back the parcel of an order that is cancelled, or failing. Returns True if the lease was acquired.
+    """Records that the parcel of a cancelled or failing order has come back. Returns True if the lease was acquired.
 
-    A saga that is finished needs no lease.
+    A saga that is finished needs no lease. Raises SagaRunning if the order was completed since `saga` was read: the
+    next return undoes it.
     """
     locked = lock_saga(saga.order_id)
     shipping.take_back(saga.order)
+    if not locked.is_compensating:
+        raise SagaRunning("The order was completed meanwhile.", order_id=str(saga.order_id))
     if not locked.is_finished:
         acquire_for_operator(saga)
     return not locked.is_finished

@@ -12,6 +12,7 @@ from payments.gateways.mock import MockGateway
 from payments.gateways.port import gateway
 from payments.models import Refund
 from sagas.choreography import payments as reactions_of_payments
+from sagas.engine.engine import Engine
 from sagas.models import SagaInstance
 from sagas.operations.commands import return_order
 from shipping.carriers.mock import MockCarrier
@@ -280,6 +281,18 @@ def test_a_cancellation_and_a_return_at_once_end_as_one_of_them(desk, api, place
         status, money, _, _ = end_of(order_id)
         assert (status, money) in {("completed", 2200), ("cancelled", 0), ("returned", 0)}
     assert failing() == {}
+
+
+def test_a_return_of_an_order_that_is_completed_and_delivered_meanwhile_is_refused(desk, delivered, monkeypatch):
+    """Its parcel is not taken back without its money."""
+    earlier = SagaInstance.objects.get()
+    earlier.status = "SHIPPING_ARRANGED"
+    with monkeypatch.context() as stale:
+        stale.setattr(Engine, "return_order", lambda *args: earlier)
+        response = desk.post(f"/orders/{delivered}/return", REASON)
+    assert (response.status_code, response.json()["code"]) == (409, "saga_running")
+    assert end_of(delivered)[:2] == ("completed", 2200) and failing() == {}
+    assert desk.post(f"/orders/{delivered}/return", REASON).json()["status"] == "returned"
 
 
 # --- A cancellation that came too late -------------------------------------------------------------
