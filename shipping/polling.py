@@ -3,13 +3,13 @@
 import logging
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from time import sleep
+from time import monotonic, sleep
 from typing import NamedTuple
 from uuid import UUID
 
 from django.conf import settings
 
-from cloudmart.database.clock import READ_AT, DatabaseNow, from_now
+from cloudmart.database.clock import READ_AT, DatabaseNow, database_now, from_now
 from cloudmart.database.transactions import durable
 from cloudmart.kernel.stopping import ShouldStop
 from cloudmart.providers.outcomes import RetryableError
@@ -22,6 +22,8 @@ logger = logging.getLogger(__name__)
 BATCH = 50
 AGE_PER_WAIT = 10
 """A parcel is polled next after a tenth of its age, if that is longer than CARRIER_POLL_INTERVAL."""
+LONGEST_SLEEP = 0.5
+"""Seconds that a worker which is to stop goes on waiting, however low CARRIER_POLL_RATE is."""
 
 
 class DueParcel(NamedTuple):
@@ -35,26 +37,27 @@ class DueParcel(NamedTuple):
 
 
 def polled(should_stop: ShouldStop) -> Iterator[tuple[UUID, Report | None]]:
-    """Asks about each parcel that is due, and yields its order and what the carrier says.
+    """Asks about each parcel that is due now, once, and yields its order and what the carrier says.
 
     Asks at most CARRIER_POLL_RATE times a second, and no carrier that cannot be asked. Each parcel is asked about by
-    one worker; and again later, whatever came of it.
+    one worker; and again by a later run, whatever the carrier says.
     """
     asked = carrier()
     if not isinstance(asked, Tracks):
         return
-    while batch := due(BATCH):
+    began = database_now()
+    while batch := due(BATCH, began):
         for parcel in batch:
             if should_stop():
                 return
             if reschedule(parcel):
                 yield parcel.order_id, _ask(asked, parcel)
-                sleep(1 / settings.CARRIER_POLL_RATE if settings.CARRIER_POLL_RATE else 0)
+                _keep_to_rate(should_stop)
 
 
-def due(limit: int) -> list[DueParcel]:
-    """Returns the parcels to poll, those first that have been due longest."""
-    parcels = Shipment.objects.filter(next_poll_at__lte=DatabaseNow()).order_by("next_poll_at").annotate(**READ_AT)
+def due(limit: int, at: datetime) -> list[DueParcel]:
+    """Returns the parcels to poll that were due at this time, those first that have been due longest."""
+    parcels = Shipment.objects.filter(next_poll_at__lte=at).order_by("next_poll_at").annotate(**READ_AT)
     columns = ("pk", "order_id", "idempotency_key", "created_at", *READ_AT)
     return [DueParcel(*row) for row in parcels.values_list(*columns)[:limit]]
 
@@ -66,6 +69,13 @@ def reschedule(parcel: DueParcel) -> bool:
     whole = timedelta(seconds=max(1, int(wait.total_seconds())))
     is_due = Shipment.objects.filter(pk=parcel.pk, next_poll_at__lte=DatabaseNow())
     return bool(is_due.update(next_poll_at=from_now(whole)))
+
+
+def _keep_to_rate(should_stop: ShouldStop) -> None:
+    """Waits until CARRIER_POLL_RATE allows another request, or `should_stop()`."""
+    end = monotonic() + (1 / settings.CARRIER_POLL_RATE if settings.CARRIER_POLL_RATE else 0)
+    while (left := end - monotonic()) > 0 and not should_stop():
+        sleep(min(left, LONGEST_SLEEP))
 
 
 def _ask(asked: Tracks, parcel: DueParcel) -> Report | None:

@@ -2,6 +2,7 @@
 
 import json
 from datetime import timedelta
+from time import monotonic, sleep
 
 import pytest
 from django.core.management import call_command
@@ -9,11 +10,12 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils.dateparse import parse_datetime
 
-from cloudmart.database.clock import DatabaseNow
+from cloudmart.database.clock import DatabaseNow, database_now
 from cloudmart.kernel.ids import new_id
 from cloudmart.providers.outcomes import OutcomeUnknown, ProviderUnavailable
 from sagas.choreography import inventory as reactions_of_inventory
 from sagas.models import SagaInstance
+from sagas.operations.parcels import poll_parcels
 from shipping.carriers.mock import MockCarrier
 from shipping.carriers.reports import Progress
 from shipping.models import Shipment
@@ -25,7 +27,6 @@ from tests.integration.test_audit import failing
 from tests.integration.test_races import all_at_once
 
 OLD = "whsec_YW4tb2xkLXNlY3JldC1vZi10aGUtY2Fycmllcg=="
-PAST = timedelta(hours=2)
 
 
 @pytest.fixture(autouse=True)
@@ -235,9 +236,32 @@ def test_a_carrier_that_fails_is_asked_again_later(bought, parcel, monkeypatch, 
 
 def test_of_several_workers_one_asks(bought):
     Shipment.objects.update(next_poll_at=DatabaseNow())
-    (parcel,) = due(10)
+    (parcel,) = due(10, database_now())
     assert sorted(all_at_once([lambda: reschedule(parcel)] * 4)) == [False, False, False, True]
-    assert due(10) == []
+    assert due(10, database_now()) == []
+
+
+def test_a_run_asks_once_about_a_parcel_that_is_due_again_before_it_ends(bought, monkeypatch):
+    calls = []
+
+    def ask_slowly(self, key):
+        calls.append(key)
+        sleep(0.01)
+        Shipment.objects.update(next_poll_at=DatabaseNow())
+
+    monkeypatch.setattr(MockCarrier, "track", ask_slowly)
+    Shipment.objects.update(next_poll_at=DatabaseNow())
+    assert poll_parcels(lambda: len(calls) > 2) == len(calls) == 1
+
+
+@pytest.mark.any_database
+def test_a_worker_that_stops_does_not_wait_for_the_next_poll(bought, settings):
+    settings.CARRIER_POLL_RATE = 0.1
+    Shipment.objects.update(next_poll_at=DatabaseNow())
+    began = monotonic()
+    stops = iter([False])
+    assert poll_parcels(lambda: next(stops, True)) == 1
+    assert monotonic() - began < 5
 
 
 def test_a_carrier_that_cannot_be_asked_is_not(bought, parcel, monkeypatch):

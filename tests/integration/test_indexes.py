@@ -16,6 +16,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
+from cloudmart.database.clock import database_now
 from inventory.audit import reservations_match_ledger
 from inventory.selectors import expired_copies, inventory_at, reservations_of
 from orders.audit import coupon_uses_add_up
@@ -152,7 +153,7 @@ INDEXES: dict[str, dict[str, Query]] = {
         "order_id": lambda shop: find_shipment(shop.orchestrated, shop.operator),
         "idempotency_key": nothing,
         "status, updated_at": unsettled(PARCEL),
-        "next_poll_at": lambda shop: polling.due(10),
+        "next_poll_at": lambda shop: polling.due(10, database_now()),
     },
     "saga_instances": {
         "order_id": lambda shop: find_saga(shop.orchestrated),
