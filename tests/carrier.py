@@ -49,5 +49,5 @@ def report(order_id: str, progress: str, at: str = HAPPENED) -> Any:
 
 
 def collect(order_id: str, progress: Progress = Progress.SHIPPED) -> None:
-    """The mock carrier has collected, or delivered, the parcel, and tells nobody."""
+    """The mock carrier has collected, or delivered, the parcel, and has not reported it."""
     carrier().reports[key_of(order_id)] = Report(progress)  # type: ignore[attr-defined]

@@ -1,7 +1,7 @@
-"""What becomes of a parcel, whoever reports it: an operator, the carrier's webhook, or a poll of the carrier.
+"""Marks parcels as shipped and delivered: for an operator, the carrier's webhook, and a poll of the carrier.
 
-A parcel is marked only while nobody drives the order's saga. A saga that goes forward may still have to cancel the
-parcel. One that compensates and waits could not: the carrier had collected it already.
+A parcel is marked once its order's saga is finished: until then the saga may have to cancel the parcel. The exception
+is a saga that compensates and waits: the carrier may have collected the parcel before it was cancelled.
 """
 
 import logging
@@ -51,7 +51,7 @@ MARKS = {Progress.SHIPPED: mark_as_shipped, Progress.DELIVERED: mark_as_delivere
 
 
 def poll_parcels(should_stop: ShouldStop) -> int:
-    """Asks the carrier about each parcel that is due, and records the answers. Returns how many it asked about."""
+    """Asks the carrier about each parcel that is due, and records what it says. Returns how many it asked about."""
     asked = 0
     for order_id, report in polled(should_stop):
         asked += 1

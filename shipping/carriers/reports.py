@@ -1,4 +1,4 @@
-"""What a carrier says has become of a parcel, when it is asked or of its own accord."""
+"""What a carrier reports of a parcel, in a webhook or when it is polled."""
 
 from dataclasses import dataclass
 from datetime import datetime
