@@ -1,7 +1,7 @@
 """What a carrier reports of a parcel, in a webhook or when it is polled."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -30,9 +30,9 @@ def report_of(status: str, at: Any) -> Report | None:
 
 
 def _time_of(text: Any) -> datetime | None:
-    """Returns the time; None if it is unreadable or names no time zone."""
+    """Returns the time in UTC; None if it is unreadable or names no time zone."""
     try:
         at = parse_datetime(text)
-    except (TypeError, ValueError):
+        return at.astimezone(UTC) if at and at.tzinfo else None
+    except (OverflowError, TypeError, ValueError):
         return None
-    return at if at and at.tzinfo else None
