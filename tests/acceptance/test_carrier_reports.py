@@ -2,7 +2,9 @@
 
 import json
 from datetime import timedelta
+from threading import Event
 from time import monotonic, sleep
+from uuid import UUID
 
 import pytest
 from django.core.management import call_command
@@ -11,9 +13,11 @@ from django.test.utils import CaptureQueriesContext
 from django.utils.dateparse import parse_datetime
 
 from cloudmart.database.clock import DatabaseNow, database_now
+from cloudmart.database.transactions import durable
 from cloudmart.kernel.ids import new_id
 from cloudmart.providers.outcomes import OutcomeUnknown, ProviderUnavailable
 from sagas.choreography import inventory as reactions_of_inventory
+from sagas.locks import lock_saga
 from sagas.models import SagaInstance
 from sagas.operations.parcels import poll_parcels
 from shipping.carriers.mock import MockCarrier
@@ -25,6 +29,7 @@ from tests.acceptance.conftest import end_of, money_kept
 from tests.conftest import signed_in
 from tests.integration.test_audit import failing
 from tests.integration.test_races import all_at_once
+from tests.processes import TIMEOUT
 
 OLD = "whsec_YW4tb2xkLXNlY3JldC1vZi10aGUtY2Fycmllcg=="
 
@@ -348,6 +353,26 @@ def test_a_report_during_the_cancellation_of_the_parcel_is_sent_again_later(api,
     monkeypatch.setattr(MockCarrier, "cancel", report_then_cancel)
     assert api.post(f"/orders/{bought}/cancel").status_code == 200
     assert reports == ["saga_running"] and parcel()["status"] == "cancelled"
+
+
+def test_a_report_waits_for_the_lock_of_the_saga(bought, parcel):
+    """A cancellation that is about to commit is not overlooked."""
+    is_locked, is_reported = Event(), Event()
+
+    @durable
+    def hold_lock():
+        lock_saga(UUID(bought))
+        is_locked.set()
+        return is_reported.wait(0.5)
+
+    def report():
+        assert is_locked.wait(TIMEOUT)
+        status = carrier.report(bought, "shipped").status_code
+        is_reported.set()
+        return status
+
+    assert all_at_once([hold_lock, report]) == [False, 204]
+    assert parcel()["status"] == "shipped"
 
 
 def test_a_direct_cancellation_that_the_carrier_refuses_ends_when_the_parcel_is_shipped(operator):
