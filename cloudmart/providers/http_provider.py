@@ -49,7 +49,7 @@ class HttpProvider:
         return self._outcome(self._send("POST", path, headers=headers, content=json.dumps(body).encode()))
 
     def get(self, path: str) -> Response:
-        """Reads what changes nothing. Raises ProviderUnavailable and OutcomeUnknown."""
+        """Sends a request that changes nothing. Raises ProviderUnavailable and OutcomeUnknown."""
         return self._send("GET", path)
 
     def lookup(self, key: str) -> Outcome:

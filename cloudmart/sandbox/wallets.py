@@ -25,7 +25,7 @@ CREATE INDEX IF NOT EXISTS wallet_entries_by_charge ON wallet_entries (charge);
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One wallet, in a transaction of the ledger."""
+    """One wallet, in a transaction of the ledger, or to be read."""
 
     file: sqlite3.Connection
     wallet: Wallet
