@@ -1,5 +1,6 @@
 """System checks: settings under which the guarantees of CloudMart do not hold."""
 
+import re
 import sqlite3
 from base64 import b64decode
 from collections.abc import Iterator, Sequence
@@ -10,7 +11,7 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import connections
 from django.utils.module_loading import import_string
 
-from cloudmart.kernel.countries import COUNTRIES, home_country
+from cloudmart.kernel.countries import COUNTRIES, home_country, postal_code_of
 from cloudmart.kernel.money import HIGHEST_PRICE, minor_digits
 from cloudmart.providers.mock import MockProvider
 
@@ -114,6 +115,8 @@ def check_shop_settings(**kwargs: Any) -> Iterator[CheckMessage]:
         minor_digits(settings.CURRENCY)
     except ValueError:
         yield Error("CURRENCY must be an ISO 4217 code with a minor unit, like JPY.", id="cloudmart.E012")
+    if (code := settings.PICKUP_POSTAL_CODE) and not re.match(postal_code_of(home_country()), code):
+        yield Error("PICKUP_POSTAL_CODE must be a postal code of HOME_REGION, or empty.", id="cloudmart.E013")
     highest_total_without_tax = HIGHEST_PRICE * settings.MAX_QUANTITY_PER_LINE * settings.MAX_LINES_PER_ORDER
     if 2 * highest_total_without_tax >= 2**53:  # at a tax of 100 %
         limits = "MAX_QUANTITY_PER_LINE times MAX_LINES_PER_ORDER"

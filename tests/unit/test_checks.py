@@ -89,6 +89,14 @@ def test_a_currency_without_a_minor_unit_is_an_error(settings, currency):
     assert [check.id for check in check_shop_settings()] == ["cloudmart.E012"]
 
 
+@pytest.mark.parametrize("postal_code", ["10115", "1000005", "〒100-0005"])
+def test_a_counter_without_a_postal_code_of_the_shops_country_is_an_error(settings, postal_code):
+    for settings.PICKUP_POSTAL_CODE in ("", "100-0005"):
+        assert list(check_shop_settings()) == []
+    settings.PICKUP_POSTAL_CODE = postal_code
+    assert [check.id for check in check_shop_settings()] == ["cloudmart.E013"]
+
+
 def test_limits_that_allow_totals_beyond_2_to_the_53_are_an_error(settings):
     assert list(check_shop_settings()) == []
     settings.MAX_QUANTITY_PER_LINE = 10_000
