@@ -49,6 +49,9 @@ class OperatorPastHoldOutput(PastHoldOutput):
 class AnyHoldOutput(PastHoldOutput):
     """A live reservation. Only operators see its order; `expires_at` is shown of the present ones."""
 
+    held_since = serializers.DateTimeField(
+        help_text="Of a past reservation: when it began. Of a present one: when its maximum duration started"
+    )
     reservation_id = serializers.UUIDField(required=False)
     order_id = serializers.UUIDField(required=False)
     expires_at = serializers.DateTimeField(required=False)
