@@ -1,11 +1,12 @@
 """The read model: lists may lag, single books do not, no event is lost, and rebuilding finds differences."""
 
 import signal
-from datetime import timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 from threading import Event, Thread
 from unittest.mock import patch
 
 import pytest
+from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import connection, connections, transaction
 from django.db.models import F
@@ -16,6 +17,7 @@ from inventory.locks import lock_views
 from inventory.models import InventoryRecord, InventoryView, StockEvent, StockMovement
 from inventory.movements import COLUMNS
 from inventory.projector import catch_up, lag
+from inventory.stock import EventType
 from inventory.triggers import create_triggers, drop_triggers
 from orders.models import SagaStyle
 from tests.committed import add_stock, confirm_stock, reserve_stock
@@ -120,6 +122,27 @@ def test_movements_of_several_days_are_updated_together(shelve):
     InventoryView.objects.update(version=0)
     catch_up()
     assert [line[:2] for line in moved()] == [("book-a", 7), ("book-b", 7), ("book-c", 7)]
+
+
+def test_a_day_begins_at_midnight_in_the_shop(shelve):
+    """The database computes no day: its time zone does not matter, nor whether it knows any."""
+    shelve("book-a", 0)
+    midnight = datetime(2026, 11, 22, tzinfo=settings.SHOP_TIME_ZONE)
+    for version, moment in [(1, midnight - timedelta(microseconds=1)), (2, midnight)]:
+        StockEvent.objects.create(
+            shelf_id="book-a",
+            version=version,
+            type=EventType.STOCK_ADDED,
+            on_hand_delta=version,
+            reserved_delta=0,
+            on_hand_after=2 * version - 1,
+            reserved_after=0,
+            happened_at=moment,
+        )
+    InventoryRecord.objects.update(on_hand=3, version=2)
+    catch_up()
+    days = StockMovement.objects.order_by("day").values_list("day", "added")
+    assert list(days) == [(date(2026, 11, 21), 1), (date(2026, 11, 22), 2)]
 
 
 def test_a_version_without_an_event_is_skipped(shelve):
