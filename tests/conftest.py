@@ -4,6 +4,7 @@ import json
 import logging
 import os
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from functools import cache as cache_result
 from typing import Any
 
@@ -100,6 +101,12 @@ def fresh_providers(settings: Any) -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     gateway.cache_clear()
     carrier.cache_clear()
+
+
+@pytest.fixture(autouse=True)
+def grace_for_missing_workers(settings: Any) -> None:
+    """No worker runs beside most tests. What one should have done by now is no finding, however long a test takes."""
+    settings.AUDIT_GRACE = timedelta(minutes=10)
 
 
 @pytest.fixture(scope="session")
