@@ -63,9 +63,14 @@ class Charge(RemoteOperation[Chargeable, Payment]):
         return intent_while(Status.PENDING, payment)
 
     def call(self, intent: Intent[Payment]) -> Outcome:
-        """Sends the payment's own key and token: a worker that repeats the charge need not know the order."""
+        """Sends the payment's own key and token: a worker that repeats the charge need not know the order.
+
+        A charge of nothing is not sent: gateways refuse it.
+        """
         payment = intent.record
         register_secret(payment.payment_token)
+        if not payment.amount:
+            return Accepted(payment.idempotency_key)
         outcome = gateway().charge(
             payment.idempotency_key,
             order_id=payment.order_id,
@@ -124,8 +129,11 @@ class Reverse(RemoteOperation[Subject, Reversal]):
     undoes = True
 
     def call(self, intent: Intent[Reversal]) -> Outcome:
+        """Sends the void, or the refunds. Of a charge of nothing the gateway knows nothing, so nothing is sent."""
         reversal = intent.record
         payment = reversal.payment
+        if not payment.amount:
+            return Accepted()
         if reversal.is_void:
             return gateway().cancel(reversal.void_key, charge_key=payment.idempotency_key)
         return _for_each(

@@ -13,8 +13,8 @@ from cloudmart.providers.outcomes import Outcome
 class PaymentGateway(Protocol):
     """Every request carries an idempotency key: a repeat under the same key does nothing, and has the same outcome.
 
-    Each returns Accepted or Refused, or raises ProviderUnavailable or OutcomeUnknown. Amounts are in minor units. The
-    audit compares our records with a gateway that also has a ledger (cloudmart.providers.reconciliation).
+    Each returns Accepted or Refused, or raises ProviderUnavailable or OutcomeUnknown. Amounts are in minor units, at
+    least 1. The audit compares our records with a gateway that also has a ledger (cloudmart.providers.reconciliation).
     """
 
     def charge(

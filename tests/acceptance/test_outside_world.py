@@ -7,8 +7,10 @@ import pytest
 
 from cloudmart.sandbox.ledger import entries_in, live
 from inventory.models import InventoryRecord
+from orders.price_rules import Discount
 from tests.acceptance.conftest import decline_of, end_of
 from tests.conftest import signed_in
+from tests.integration.test_audit import failing
 from tests.processes import TIMEOUT
 
 
@@ -55,6 +57,21 @@ def test_a_cancelled_order_is_undone_at_both_providers(place, booked, api, outsi
     assert api.post(f"/orders/{order_id}/cancel").status_code == 200
     assert live(entries_in(outside.ledger, order_id=order_id)) == {}
     assert sorted(booked(order_id)) == [("call_off", -1), ("charge", 1100), ("parcel", 1), ("refund", -1100)]
+
+
+@pytest.mark.parametrize("off", [{"percent_off": 100}, {"amount_off": 5000}], ids=["percentage", "amount"])
+def test_an_order_that_costs_nothing_is_not_charged(place, booked, api, off):
+    Discount.objects.create(name="Gift", code="GIFT", **off)
+    placed = place(("book-123", 1), coupon="GIFT")
+    assert placed.status_code == 201 and placed.json()["total"] == 0
+    order_id = placed.json()["order_id"]
+    assert end_of(order_id) == ("completed", 0, 1, [("book-123", 2, 0)])
+    assert booked(order_id) == [("parcel", 1)]
+    assert api.post(f"/orders/{order_id}/cancel").status_code == 200
+    assert end_of(order_id) == ("cancelled", 0, 0, [("book-123", 3, 0)])
+    assert booked(order_id) == [("parcel", 1), ("call_off", -1)]
+    with_other_orders = {"gateway_agrees", "carrier_agrees"}  # the sandbox has those of the other tests
+    assert not failing().keys() - with_other_orders
 
 
 def test_a_charge_whose_response_is_lost_is_made_once(place, booked):
