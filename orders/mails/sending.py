@@ -4,7 +4,6 @@ A mail is sent once, except that its worker may die, or lose the connection or t
 acceptance and the COMMIT that stores it. Then it is sent again, with the same Message-ID.
 """
 
-import logging
 import random
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,6 +11,8 @@ from smtplib import SMTPDataError, SMTPRecipientsRefused, SMTPResponseException
 from typing import Any
 
 from django.core.mail import EmailMessage, get_connection
+from structlog import get_logger
+from structlog.contextvars import bound_contextvars
 
 from cloudmart.database.clock import DatabaseNow
 from cloudmart.kernel.stopping import ShouldStop, never
@@ -21,7 +22,7 @@ from orders.mails.queue import acquire, conclude, due, postpone
 from orders.mails.rendering import language_of
 from orders.models import Mail, MailStatus
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 BATCH = 20
 CLOSING, PERMANENT = 421, 500
@@ -108,7 +109,8 @@ def _send_batch(batch: list[Mail], should_stop: ShouldStop) -> int:
             if should_stop():
                 break
             if acquire(mail):
-                _attempt(mail, connection)
+                with bound_contextvars(order_id=str(mail.order_id), mail_id=str(mail.pk)):
+                    _attempt(mail, connection)
                 tried += 1
     finally:
         connection.close()
@@ -116,7 +118,7 @@ def _send_batch(batch: list[Mail], should_stop: ShouldStop) -> int:
 
 
 def _attempt(mail: Any, connection: Connection) -> None:
-    """Sends an acquired mail, and stores how that has ended."""
+    """Sends an acquired mail, and stores how that has ended. The log has no `error`: that may contain an address."""
     ending = _send(mail, connection)
     if ending.status == MailStatus.PENDING and mail.is_last:
         ending = Ending(MailStatus.FAILED, ending.error)
@@ -125,8 +127,10 @@ def _attempt(mail: Any, connection: Connection) -> None:
     else:
         is_stored = conclude(mail, ending.status, ending.error, **_sent(mail, ending))
     count_attempt(mail.outcome, ending.status)
-    lost = "" if is_stored else "; meanwhile another worker has tried it too"
-    logger.info("mail %s, attempt %s: %s%s", mail.pk, mail.attempts, ending.status, lost)
+    log = logger.warning if ending.error else logger.info
+    log("mail attempt", attempt=mail.attempts, status=str(ending.status))
+    if not is_stored:
+        logger.info("lease lost")
 
 
 def _send(mail: Mail, connection: Connection) -> Ending:

@@ -344,6 +344,22 @@ def test_the_log_shows_no_address(mails, mailbox, lines, settings):
     assert "tanaka@example.com" in Mail.objects.get(status="failed").error
 
 
+def test_each_attempt_is_logged_with_its_order_and_a_failed_one_is_a_warning(mails, mailbox, lines):
+    replies = {"c1@example.com": "450 Mailbox busy", "c2@example.com": "550 No such user"}
+    mailbox.to_recipient = replies.get
+    recorded = mails(4)
+    Customer.objects.filter(pk=recorded[3].order.customer_id).update(email="")
+    send_due()
+    logged = {line["order_id"]: line for line in lines() if line["event"] == "mail attempt"}
+    assert [(logged[str(mail.order_id)]["level"], logged[str(mail.order_id)]["status"]) for mail in recorded] == [
+        ("info", "sent"),
+        ("warning", "pending"),
+        ("warning", "failed"),
+        ("info", "no_address"),
+    ]
+    assert [logged[str(mail.order_id)]["mail_id"] for mail in recorded] == [str(mail.pk) for mail in recorded]
+
+
 @pytest.mark.any_database
 def test_the_command_sends_what_is_due(mails, mailbox):
     mails(2)
