@@ -1,7 +1,8 @@
 """Who sends which mail: a worker that holds the mail's lease, which runs by the database's clock.
 
 Each acquisition increments the mail's fence. A worker whose lease has expired, and whose mail another one has acquired
-since, stores nothing of its attempt.
+since, stores nothing of its attempt. A resend increments it too: a worker that read the mail before it does not know
+its new Message-ID, and does not acquire it.
 """
 
 from typing import Any

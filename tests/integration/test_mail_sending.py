@@ -12,8 +12,8 @@ from django.test import override_settings
 from cloudmart.database.clock import DatabaseNow
 from cloudmart.database.transactions import durable
 from cloudmart.kernel.errors import IllegalMove
-from orders.mails import queue, sending
-from orders.mails.queue import acquire, conclude, delete_old, due, resend
+from orders.mails import sending
+from orders.mails.queue import acquire, conclude, delete_old, due, postpone, resend
 from orders.mails.recording import record, record_once
 from orders.mails.sending import send_due
 from orders.models import Customer, Mail, Order, Outcome
@@ -265,6 +265,9 @@ def test_a_mail_that_another_worker_has_acquired_is_left_to_it(mails):
     first, second = due(1)[0], due(1)[0]
     assert acquire(first) and not acquire(second)
     assert due(1) == [] and send_due() == 0
+    make_due()  # the lease has expired
+    assert not acquire(second), "it was read before the mail was acquired"
+    assert acquire(due(1)[0])
 
 
 def test_a_worker_whose_lease_has_expired_stores_nothing(mails, mailbox):
@@ -274,8 +277,38 @@ def test_a_worker_whose_lease_has_expired_stores_nothing(mails, mailbox):
     make_due()  # the lease has expired
     assert send_due() == 1
     sent_at = only_mail().sent_at
-    assert not conclude(mail, "failed", "too late") and not queue.postpone(mail, "too late")
+    assert not conclude(mail, "failed", "too late") and not postpone(mail, "too late")
     assert (only_mail().status, only_mail().sent_at) == ("sent", sent_at)
+
+
+@pytest.mark.parametrize(
+    "store",
+    [lambda mail: conclude(mail, "failed", "too late"), lambda mail: postpone(mail, "too late")],
+    ids=["conclude", "postpone"],
+)
+def test_a_worker_whose_lease_was_lost_does_not_end_the_attempt_of_another(mails, store):
+    mails(1)
+    (late,) = due(1)
+    assert acquire(late)
+    make_due()  # the lease has expired
+    (mail,) = due(1)
+    assert acquire(mail)
+    until = only_mail().due_at
+    assert not store(late)
+    assert (only_mail().status, only_mail().due_at, only_mail().error) == ("pending", until, "")
+    assert conclude(mail, "sent")
+
+
+def test_a_mail_that_was_read_before_its_resend_is_read_again(mails):
+    """Otherwise it is sent with the Message-ID of the first time, which mail boxes hide."""
+    mails(1)
+    (late,) = due(1)
+    assert acquire(late)
+    make_due()  # the lease has expired
+    (read_before,) = due(1)
+    assert conclude(late, "sent")
+    resend(late.pk)
+    assert not acquire(read_before) and acquire(due(1)[0])
 
 
 def test_a_mail_whose_acceptance_cannot_be_stored_is_sent_again_with_the_same_id(mails, mailbox, monkeypatch):
