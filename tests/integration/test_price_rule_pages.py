@@ -4,13 +4,16 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.admin.models import LogEntry
-from django.db import DataError, IntegrityError, transaction
+from django.db import DataError, IntegrityError, OperationalError, connection, transaction
 from django.test import Client
 
 from cloudmart.database.clock import database_now
+from cloudmart.kernel.ids import new_id
+from orders.coupons import use_coupon
 from orders.price_rules import Discount, TaxRate
 from orders.selectors import find_price_rules
 from tests.acceptance.test_matrix import named, staff_with
+from tests.integration.test_races import all_at_once
 
 HOUR = timedelta(hours=1)
 DISCOUNTS, RATES = "/admin/orders/discount/", "/admin/orders/taxrate/"
@@ -156,6 +159,28 @@ def test_a_page_that_is_open_while_the_coupon_is_used_changes_no_count(site):
     coupon.refresh_from_db()
     assert (coupon.uses, coupon.max_uses, coupon.percent_off) == (3, 4, 20)
     assert "max_uses" in send(site, f"{DISCOUNTS}{opened.pk}/change/", {**form, "max_uses": "2"})
+
+
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite lets one writer in at a time")
+def test_no_order_uses_a_coupon_between_the_check_of_its_page_and_the_commit(site, monkeypatch):
+    coupon = Discount.objects.create(name="Autumn", code="AUTUMN", percent_off=10, max_uses=5, uses=3)
+    check, results = Discount.clean, []
+
+    @transaction.atomic
+    def use():
+        connection.cursor().execute("SET SESSION innodb_lock_wait_timeout = 1")
+        use_coupon(new_id(), coupon)
+
+    def check_while_it_is_used(discount):
+        check(discount)
+        results.extend(all_at_once([use]))
+
+    monkeypatch.setattr(Discount, "clean", check_while_it_is_used)
+    assert send(site, f"{DISCOUNTS}{coupon.pk}/change/", {**COUPON, "max_uses": "3"}) == {}
+    (refused,) = results
+    assert isinstance(refused, OperationalError), "the row of the coupon is locked"
+    coupon.refresh_from_db()
+    assert (coupon.uses, coupon.max_uses) == (3, 3)
 
 
 def test_the_code_of_a_coupon_stays_and_no_discount_is_deleted(site):
