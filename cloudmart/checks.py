@@ -4,6 +4,7 @@ import re
 import sqlite3
 from base64 import b64decode
 from collections.abc import Iterator, Sequence
+from email.utils import getaddresses
 from typing import Any
 
 from django.conf import settings
@@ -141,11 +142,20 @@ def check_saga_settings(**kwargs: Any) -> Iterator[CheckMessage]:
 
 @register()
 def check_mail_settings(**kwargs: Any) -> Iterator[CheckMessage]:
+    for name in ("DEFAULT_FROM_EMAIL", "MAIL_REPLY_TO"):
+        if not is_one_address(getattr(settings, name)):
+            yield Error(f"{name} must be one address, like CloudMart <orders@cloudmart.example>.", id="cloudmart.E025")
     if settings.MAIL_LEASE.total_seconds() <= STEPS_OF_A_MAIL * settings.EMAIL_TIMEOUT:
         yield Warning(
             f"MAIL_LEASE should exceed {STEPS_OF_A_MAIL} times EMAIL_TIMEOUT: a slow mail is sent twice.",
             id="cloudmart.W006",
         )
+
+
+def is_one_address(text: str) -> bool:
+    """No mail can be sent from anything else: each would fail for good, as if the customer's address were wrong."""
+    found = getaddresses([text])
+    return len(found) == 1 and all(found[0][1].rpartition("@"))
 
 
 @register()

@@ -76,6 +76,15 @@ def test_the_lease_of_a_mail_must_be_longer_than_a_slow_mail_server_takes(settin
     assert [check.id for check in check_mail_settings()] == ["cloudmart.W006"]
 
 
+@pytest.mark.parametrize("name", ["DEFAULT_FROM_EMAIL", "MAIL_REPLY_TO"])
+@pytest.mark.parametrize("value", ["", "CloudMart", "CloudMart <orders>", "a@b.example, c@d.example", "<@b.example>"])
+def test_a_sender_that_is_not_one_address_is_an_error(settings, name, value):
+    setattr(settings, name, "orders@localhost")
+    assert list(check_mail_settings()) == []
+    setattr(settings, name, value)
+    assert [check.id for check in check_mail_settings()] == ["cloudmart.E025"]
+
+
 @pytest.mark.parametrize("region", ["", "jp", "ZZ", "JPN"])
 def test_a_shop_without_a_country_is_an_error(settings, region):
     assert list(check_shop_settings()) == []
