@@ -23,7 +23,7 @@ def use_coupon(order_id: UUID, coupon: Discount | None) -> None:
 
 
 def give_back_coupon(order_id: UUID) -> None:
-    """The order counts no longer. A second call changes nothing."""
+    """The order no longer counts as a use of its coupon. A second call changes nothing."""
     if use := CouponUse.objects.filter(pk=order_id).first():
         Discount.objects.filter(code=use.coupon_id).update(uses=ONE_LESS)
         CouponUse.objects.filter(pk=order_id).delete()

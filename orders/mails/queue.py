@@ -24,7 +24,7 @@ IS_LAST = ExpressionWrapper(Q(retry_until__lte=DatabaseNow()), BooleanField())
 
 
 def is_due() -> Q:
-    """Pending mails that nobody tries at the moment, and whose wait is over."""
+    """Pending mails whose lease no worker holds, and whose wait is over."""
     return Q(status=MailStatus.PENDING, due_at__lte=DatabaseNow())
 
 
@@ -74,8 +74,8 @@ def postpone(mail: Mail, error: str) -> bool:
 @durable
 def resend(mail_id: UUID) -> None:
     """Has a mail sent again that was sent, has failed, or had no address. Raises IllegalMove while it is pending."""
-    anew = {"due_at": DatabaseNow(), "retry_until": from_now(settings.MAIL_RETRY_FOR), "attempts": 0, "error": ""}
-    move_all(Mail, [mail_id], MailStatus.PENDING, resends=ONE_MORE, fence=NEXT_FENCE, **anew)
+    reset = {"due_at": DatabaseNow(), "retry_until": from_now(settings.MAIL_RETRY_FOR), "attempts": 0, "error": ""}
+    move_all(Mail, [mail_id], MailStatus.PENDING, resends=ONE_MORE, fence=NEXT_FENCE, **reset)
 
 
 @durable

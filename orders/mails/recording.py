@@ -15,22 +15,22 @@ STORED = VersionedJson(())
 INSERT = Insert(Mail)
 
 
-def record(order: Order, outcome: Outcome, **facts: Any) -> None:
+def record(order: Order, outcome: Outcome, **details: Any) -> None:
     """Records the mail of an outcome that is decided once. Raises IntegrityError if it is recorded already."""
-    INSERT(_mail(order, outcome, "", facts))
+    INSERT(_mail(order, outcome, "", details))
 
 
-def record_once(order: Order, outcome: Outcome, reference: str = "", **facts: Any) -> None:
-    """Records the mail of an outcome, unless it is recorded. A `reference` tells several of one order apart."""
-    INSERT.unless_exists(_mail(order, outcome, reference, facts))
+def record_once(order: Order, outcome: Outcome, reference: str = "", **details: Any) -> None:
+    """Records the mail of an outcome, unless it is recorded. A `reference` distinguishes several of one order."""
+    INSERT.unless_exists(_mail(order, outcome, reference, details))
 
 
-def _mail(order: Order, outcome: Outcome, reference: str, facts: dict[str, Any]) -> Mail:
+def _mail(order: Order, outcome: Outcome, reference: str, details: dict[str, Any]) -> Mail:
     return Mail(
         order_id=order.pk,
         outcome=outcome,
         reference=reference,
-        data=STORED.written({**order_data(order), **facts}),
+        data=STORED.written({**order_data(order), **details}),
         retry_until=from_now(settings.MAIL_RETRY_FOR),
     )
 

@@ -44,7 +44,7 @@ def language_of(mail: Mail) -> Language:
 def text_of(mail: Mail) -> Text:
     """Returns the text of the mail. It is the same each time, unless the customer's name or the template changes."""
     language = language_of(mail)
-    context = {**_facts(mail, language), "name": one_line(mail.order.customer.name)}
+    context = {**_values(mail, language), "name": one_line(mail.order.customer.name)}
     template = Engine.get_default().get_template(f"mails/{language}/{mail.outcome}.txt")
     written = GAP.sub("\n\n", template.render(Context(context, autoescape=False))).strip()
     subject, _, body = written.removeprefix(SUBJECT).partition("\n")
@@ -56,8 +56,8 @@ def one_line(text: str) -> str:
     return " ".join(UNSTORABLE.sub(" ", text).split())
 
 
-def _facts(mail: Mail, language: str) -> dict[str, Any]:
-    """Returns what the templates say. No text of it has a second line."""
+def _values(mail: Mail, language: str) -> dict[str, Any]:
+    """Returns the values that the templates insert. Each is one line."""
     data = _in_one_line(STORED.read(mail.data))
     amounts = {name: Amount(data[name], language) for name in AMOUNTS if name in data}
     lines = [_line(line, language) for line in data["lines"]]

@@ -31,7 +31,7 @@ DATA = {
     "payment_method": "credit_card",
     "address": {"postal_code": "150-0001", "text": "東京都渋谷区神宮前1-2-3", "country": "JP"},
 }
-FACTS = {
+DETAILS = {
     Outcome.COMPLETED: {},
     Outcome.CANCELLED: {
         "code": "out_of_stock",
@@ -47,10 +47,10 @@ FACTS = {
 }
 
 
-def mail_of(outcome, name="田中太郎", email="tanaka@example.com", language="ja", **facts):
+def mail_of(outcome, name="田中太郎", email="tanaka@example.com", language="ja", **details):
     customer = Customer(pk="customer-001", name=name, email=email, language=language)
     order = Order(pk=new_id(), customer=customer)
-    return Mail(order=order, outcome=outcome, data={**DATA, **FACTS[outcome], **facts}, created_at=timezone.now())
+    return Mail(order=order, outcome=outcome, data={**DATA, **DETAILS[outcome], **details}, created_at=timezone.now())
 
 
 def body_without_order(mail):
