@@ -1,5 +1,6 @@
 """The texts of mails: every reason in words, in both languages, whatever the customer's name is."""
 
+from datetime import UTC, datetime
 from email import message_from_bytes, policy
 
 import pytest
@@ -93,7 +94,7 @@ def test_a_mail_has_a_subject_and_no_gap(language, outcome):
     assert all(line == line.rstrip() for line in written.body.splitlines())
 
 
-ODD_NAMES = [
+ODD_TEXTS = [
     "Eve\r\nBcc: everybody@example.com",
     "Eve\nSubject: You have won",
     "Eve\u2028To: other@example.com\u0085X-Header: yes",
@@ -106,15 +107,28 @@ ODD_NAMES = [
 
 
 @pytest.mark.parametrize("outcome", Outcome)
-@pytest.mark.parametrize("name", ODD_NAMES)
+@pytest.mark.parametrize("name", ODD_TEXTS)
 def test_no_name_changes_a_header_or_begins_a_line(name, outcome):
     check_headers(mail_of(outcome, name), mail_of(outcome, "Eve"))
 
 
 @given(name=st.text(max_size=200), title=st.text(max_size=300))
-def test_no_text_changes_a_header(name, title):
-    lines = [{"title": title, "unit_price": 1, "quantity": 1}]
-    check_headers(mail_of(Outcome.COMPLETED, name, lines=lines), mail_of(Outcome.COMPLETED, lines=lines))
+def test_no_text_changes_a_header_or_begins_a_line(name, title):
+    check_headers(completed_mail(name, title), completed_mail("Eve", "A book"))
+
+
+@pytest.mark.parametrize("title", ODD_TEXTS)
+def test_no_title_changes_a_header_or_begins_a_line(title):
+    check_headers(completed_mail("Eve", title), completed_mail("Eve", "A book"))
+
+
+def completed_mail(name, title):
+    return mail_of(Outcome.COMPLETED, name, lines=[{"title": title, "unit_price": 1, "quantity": 1}])
+
+
+@pytest.mark.parametrize("text", ODD_TEXTS)
+def test_no_words_of_an_operator_change_a_header_or_begin_a_line(text):
+    check_headers(mail_of(Outcome.CANCELLED, message=f"A{text}"), mail_of(Outcome.CANCELLED, message="Sorry."))
 
 
 def parsed(mail):
@@ -132,6 +146,8 @@ def check_headers(mail, plain):
 
 def test_every_attempt_has_the_same_bytes():
     mail = mail_of(Outcome.COMPLETED)
+    mail.created_at = datetime(2026, 1, 2, 3, 4, 5, 678, tzinfo=UTC)
+    assert parsed(mail)["Date"] == "Fri, 02 Jan 2026 03:04:05 +0000"
     assert message_of(mail).message().as_bytes() == message_of(mail).message().as_bytes()
 
 
