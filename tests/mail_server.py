@@ -14,10 +14,10 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from tests.processes import free_port
 
 Reply = Callable[[str], str | None]
-"""Returns the reply to this recipient; None: the mail server accepts."""
+"""Returns the reply to this sender or recipient; None: the mail server accepts."""
 
 
-def accepts(recipient: str) -> None:
+def accepts(address: str) -> None:
     return None
 
 
@@ -27,6 +27,7 @@ class Mailbox:
 
     messages: list[EmailMessage] = field(default_factory=list)
     connections: int = 0
+    to_sender: Reply = accepts
     to_recipient: Reply = accepts
     to_data: Reply = accepts
     hangs: bool = False
@@ -46,6 +47,15 @@ class Mailbox:
         self.connections += 1
         session.host_name = hostname
         return responses
+
+    async def handle_MAIL(  # noqa: N802
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        if reply := self.to_sender(address):
+            return reply
+        envelope.mail_from = address
+        envelope.mail_options.extend(options)
+        return "250 OK"
 
     async def handle_RCPT(  # noqa: N802
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]

@@ -105,6 +105,17 @@ def test_a_refusal_concerns_one_mail(mails, mailbox, code, status, when):
     assert len(mailbox.to("c1@example.com")) == (status == "pending")
 
 
+def test_a_sender_that_is_refused_fails_no_mail(mails, mailbox):
+    """That is a fault of our settings, which are corrected."""
+    mails(2)
+    mailbox.to_sender = lambda sender: "550 Not from here"
+    assert send_due() == 2
+    assert {(mail.status, mail.error) for mail in Mail.objects.all()} == {("pending", "550 Not from here")}
+    mailbox.reset()
+    make_due()
+    assert send_due() == 2 and statuses() == ["sent"] * 2
+
+
 @pytest.mark.parametrize("email", ["a@b.example\r\nBcc: c@d.example", "a@b.example, c@d.example"])
 def test_an_address_that_is_none_is_not_tried_again(mails, mailbox, email):
     Customer.objects.filter(pk=mails(2)[0].order.customer_id).update(email=email)
@@ -136,6 +147,14 @@ def test_a_connection_that_is_closed_after_some_mails_is_opened_again(mails, mai
     mails(5)
     assert send_due() == 5
     assert statuses() == ["pending", *["sent"] * 4] and mailbox.connections == 2
+
+
+def test_a_connection_that_has_refused_a_mail_worked_and_is_opened_again(mails, mailbox):
+    replies = iter(["550 No such user", "421 Too many errors"])
+    mailbox.to_recipient = lambda recipient: next(replies, None)
+    mails(3)
+    assert send_due() == 3
+    assert statuses() == ["failed", "pending", "sent"] and mailbox.connections == 2
 
 
 def test_a_mail_server_that_goes_away_is_asked_once_more(mails, mailbox, monkeypatch):
