@@ -86,4 +86,4 @@ def _lock_waiting_saga(order_id: UUID) -> SagaInstance | None:
     is_driven = saga.lease_until is not None and saga.lease_until > saga.read_at
     if saga.is_finished or (saga.status == State.COMPENSATION_STARTED and not is_driven):
         return saga
-    raise SagaRunning(f"The order is not sold: its saga is {saga.status}.", order_id=str(order_id))
+    raise SagaRunning(f"The saga of the order is not finished: {saga.status}.", order_id=str(order_id))

@@ -122,7 +122,7 @@ def test_a_parcel_cannot_be_marked_as_shipped_before_its_order_is_sold(site, api
     messages = mark_all_as_shipped(site)
     assert sorted("is marked as shipped" in each for each in messages) == [False, True, True]
     (refused,) = [each for each in messages if order_id in each]
-    assert "The order is not sold: its saga is SHIPPING_ARRANGED." in refused
+    assert "The saga of the order is not finished: SHIPPING_ARRANGED." in refused
     signed_in(operator).post("/inventory/release", {"order_id": order_id})
     SagaInstance.objects.update(lease_until=DatabaseNow())
     call_command("run_worker", once=True)
