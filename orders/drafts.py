@@ -42,7 +42,7 @@ class DraftChanges(TypedDict, total=False):
 
 
 def open_draft(customer: Customer, changes: DraftChanges) -> Order:
-    """Inserts an empty draft. Raises UnknownCoupon, CouponNotValid, RegionDiffers and TooManyDrafts."""
+    """Inserts an empty draft. Raises UnknownCoupon, CouponNotValid, RegionDiffers, NoTaxRate and TooManyDrafts."""
     lock_customer(customer.pk)
     if Order.objects.filter(customer=customer, status=Status.DRAFT).count() >= settings.MAX_OPEN_DRAFTS:
         raise TooManyDrafts(most_drafts=settings.MAX_OPEN_DRAFTS)
@@ -100,7 +100,7 @@ def remove_line(draft: Order, book_id: str) -> None:
 
 
 def change_draft(draft: Order, changes: DraftChanges) -> None:
-    """Raises UnknownCoupon, CouponNotValid and RegionDiffers."""
+    """Raises UnknownCoupon, CouponNotValid, RegionDiffers and NoTaxRate."""
     _set(draft, changes)
     rules = _rules_of(draft)
     _check_new_coupon(changes, rules)
