@@ -9,7 +9,8 @@ from sagas.models import Direction, Event, SagaInstance, SagaStepLog, StepStatus
 from sagas.orchestration.execution import CANCELLATION, DEADLINE, RETURN
 from sagas.orchestration.workflow import ORDER_WORKFLOW, RETURN_WORKFLOW, Remote
 
-Happened = tuple[EventType, dict[str, Any]]
+EventData = tuple[EventType, dict[str, Any]]
+"""The type of an event, and its data."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ def events_in(saga: SagaInstance, log: Iterable[SagaStepLog]) -> list[Event]:
     data = {"version": PAYLOAD_VERSION, **order_data(saga.payload)}
     events: list[Event] = []
     for line in log:
-        for event_type, details in _happened(saga, line, events):
+        for event_type, details in _events_of(saga, line, events):
             if event_type == EventType.PAYMENT_REFUNDED and not _has_happened(events, EventType.PAYMENT_COMPLETED):
                 event_type = EventType.PAYMENT_CANCELLED
             event = Event(
@@ -63,7 +64,7 @@ def events_in(saga: SagaInstance, log: Iterable[SagaStepLog]) -> list[Event]:
     return events
 
 
-def _happened(saga: SagaInstance, line: SagaStepLog, before: list[Event]) -> Iterator[Happened]:
+def _events_of(saga: SagaInstance, line: SagaStepLog, before: list[Event]) -> Iterator[EventData]:
     """Yields what a line says, with its data. An undo is skipped if the step was not done, or was undone directly."""
     names = (EVENTS_OF_RETURN if saga.is_returned else EVENTS_OF_STEP).get(line.step, StepEvents())
     details = _details_of(saga, line)
