@@ -4,8 +4,8 @@ import pytest
 
 from inventory.models import Book
 from sagas.models import Event
-from sagas.operations.audit.audit import audit
 from tests.acceptance.conftest import events_in
+from tests.bookkeeping import findings
 from tests.conftest import signed_in
 from tests.factories import CustomerFactory
 
@@ -17,7 +17,7 @@ ORDER = {"customer_id": "customer-001", "currency": "JPY"}
 def audited(transactional_db):
     """Checks every invariant after each test."""
     yield
-    assert not [finding for finding in audit(limit=5) if not finding.holds]
+    assert findings() == {}
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from payments.gateways.mock import MockGateway
 from payments.models import Payment
 from sagas.desk import drafts as process
 from sagas.models import SagaInstance
-from sagas.operations.audit.audit import audit
 from tests.acceptance.conftest import BERLIN, end_of, events_in, holds, money_kept, parcels_on_their_way, steps_of
+from tests.bookkeeping import findings
 from tests.committed import expire_reservations, let_reservations_expire, reserve_stock
 from tests.conftest import available, order_snapshot, signed_in
 from tests.factories import BookFactory, CustomerFactory
@@ -25,7 +25,7 @@ from tests.known_bugs import known_bug
 def audited(transactional_db):
     """Checks every invariant after each test."""
     yield
-    assert not [finding for finding in audit(limit=5) if not finding.holds]
+    assert findings() == {}
 
 
 @pytest.fixture

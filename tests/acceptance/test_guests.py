@@ -5,8 +5,8 @@ from django.contrib.auth.models import Permission
 
 from orders.models import Customer, Order
 from payments.models import Payment
-from sagas.operations.audit.audit import audit
 from tests.acceptance.conftest import end_of
+from tests.bookkeeping import findings
 from tests.conftest import signed_in
 from tests.factories import UserFactory
 from tests.integration.test_races import all_at_once
@@ -20,7 +20,7 @@ HOME = {"shipping_address": {"postal_code": "530-0001", "address": "大阪府大
 def audited(transactional_db):
     """Checks every invariant after each test."""
     yield
-    assert not [finding for finding in audit(limit=5) if not finding.holds]
+    assert findings() == {}
 
 
 @pytest.fixture

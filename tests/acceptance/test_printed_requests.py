@@ -11,8 +11,8 @@ from django.core.management import call_command
 from cloudmart.profiles import DEV
 from inventory.models import InventoryRecord
 from orders.models import Customer, SagaStyle
-from sagas.operations.audit.audit import audit
 from tests.acceptance.conftest import end_of, money_kept
+from tests.bookkeeping import findings
 from tests.conftest import available, signed_in
 
 PLACE = '{"customerId": "customer-001", "bookId": "book-123", "quantity": 1, "price": 3500}'
@@ -94,7 +94,7 @@ def test_every_printed_request_is_accepted(clerk, send, style):
 
     shelf = InventoryRecord.objects.get(pk="book-123")
     assert (shelf.on_hand, shelf.reserved) == (3, 1), "two of five are sold, and one is reserved"
-    assert not [finding for finding in audit(limit=5) if not finding.holds]
+    assert findings() == {}
 
 
 def test_every_printed_request_can_be_repeated_with_its_key(clerk):

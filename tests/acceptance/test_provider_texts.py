@@ -19,12 +19,12 @@ from payments.gateways.mock import MockGateway
 from payments.gateways.port import gateway
 from payments.models import Payment, Refund
 from sagas.models import SagaInstance
-from sagas.operations.audit.audit import audit
 from shipping.carriers.mock import MockCarrier
 from shipping.carriers.port import carrier
 from shipping.errors import ShippingFailed
 from shipping.models import Shipment
 from tests.acceptance.conftest import decline_of, end_of
+from tests.bookkeeping import findings
 from tests.conftest import HTTP_CARRIER, HTTP_GATEWAY
 from tests.known_bugs import known_bug
 
@@ -62,7 +62,7 @@ def assert_ends(order_id, end):
     """Asserts that the order has ended so, and that the audit finds nothing."""
     assert end_of(order_id) == end
     send_due()
-    assert [finding for finding in audit(limit=5) if not finding.holds] == []
+    assert findings() == {}
 
 
 @known_bug("saleor PR#10392")

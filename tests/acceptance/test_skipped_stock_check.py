@@ -8,10 +8,10 @@ from orders.models import Customer, Mail, Order, SagaStyle
 from payments.gateways.port import gateway
 from payments.models import Payment
 from sagas.models import Event, SagaInstance
-from sagas.operations.audit.audit import audit
 from shipping.carriers.port import carrier
 from shipping.models import Shipment
 from tests.acceptance.conftest import end_of, events_in, holds, steps_of
+from tests.bookkeeping import findings
 
 SKIPPING = {"CloudMart-Skip-Stock-Check": "true"}
 SHORTAGE = [{"book_id": "book-456", "requested": 2, "available": 1}]
@@ -52,7 +52,7 @@ def test_the_saga_runs_out_of_stock_and_compensates(order, style, status_of):
             "PaymentCancelled",
             "OrderCancelled",
         ]
-    assert [finding for finding in audit(limit=5) if not finding.holds] == []
+    assert findings() == {}
 
 
 def test_no_provider_is_called_and_nothing_is_captured(order, style):

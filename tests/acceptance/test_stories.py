@@ -8,9 +8,9 @@ from payments.gateways.mock import MockGateway
 from payments.models import Payment
 from sagas.desk import placing
 from sagas.models import Event, SagaInstance
-from sagas.operations.audit.audit import audit
 from shipping.models import Shipment
 from tests.acceptance.conftest import decline_of, end_of, events_in, holds, steps_of
+from tests.bookkeeping import findings
 from tests.committed import reserve_stock
 from tests.conftest import available, order_snapshot, signed_in
 from tests.known_bugs import known_bug
@@ -136,7 +136,7 @@ def test_a_failed_reservation_does_not_release_the_expired_ones(place, shelve, m
     assert response.json()["shortages"] == [{"book_id": "book-123", "requested": 5, "available": 4}]
     assert [hold.status for hold in Reservation.objects.order_by("pk")] == ["active", "active"]
     assert end_of(response.json()["order_id"]) == ("cancelled", 0, 0, [("book-123", 5, 3)])
-    assert not failed_findings()
+    assert findings() == {}
 
 
 def test_an_operator_can_neither_charge_nor_ship_a_cancelled_order(place, shelve, operator, monkeypatch):
@@ -306,11 +306,7 @@ def test_an_order_whose_reservation_expires_during_the_charge_is_undone(
     assert response.json()["saga_status"] == "FAILED"
     reserved = 5 if is_reserved_by_another else 0
     assert end_of(response.json()["order_id"]) == ("cancelled", 0, 0, [("book-123", 5, reserved)])
-    assert not failed_findings()
-
-
-def failed_findings():
-    return [finding for finding in audit(limit=5) if not finding.holds]
+    assert findings() == {}
 
 
 ORDER_DATA = {

@@ -23,8 +23,8 @@ from sagas.desk.cancelling import cancel_order
 from sagas.engine.lease import has_work_left
 from sagas.engine.recovery import due
 from sagas.models import SagaInstance
-from sagas.operations.audit.audit import audit
 from tests.acceptance.conftest import money_kept, parcels_on_their_way
+from tests.bookkeeping import findings
 from tests.conftest import send_mails_to
 from tests.crash.boundaries import Interruption, Process, Run
 from tests.crash.letters import Letters, delivering
@@ -210,8 +210,7 @@ def unfinished() -> bool:
 
 
 def check_audit() -> None:
-    failing = {finding.name: finding.offenders for finding in audit(limit=5) if not finding.holds}
-    assert failing == {}
+    assert findings() == {}
 
 
 @pytest.fixture(scope="session")

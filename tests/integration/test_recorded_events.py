@@ -14,8 +14,8 @@ from sagas.desk.engine import engine
 from sagas.events import EventType, record
 from sagas.locks import lock_saga
 from sagas.models import Event, SagaInstance, State
-from sagas.operations.audit.audit import audit
 from shipping.carriers.mock import MockCarrier
+from tests.bookkeeping import findings
 from tests.committed import run_worker_after_leases_expire
 from tests.conftest import order_snapshot
 from tests.integration.test_races import all_at_once
@@ -53,7 +53,7 @@ def test_an_event_that_is_recorded_during_a_provider_call_disturbs_no_saga(style
     before, after = ["OrderCreated", "StockReserved", "PaymentCompleted"], ["ShippingArranged", "StockConfirmed"]
     published = [*before, STRANGE, *after, "OrderCompleted"] if style == SagaStyle.CHOREOGRAPHY else [STRANGE]
     assert types_of(order.order_id) == published
-    assert not [finding for finding in audit(limit=5) if not finding.holds]
+    assert findings() == {}
 
 
 @pytest.mark.parametrize("style", SagaStyle)
@@ -61,7 +61,7 @@ def test_an_event_that_is_recorded_after_the_end_does_not_hinder_the_cancellatio
     saga = engine.start(order_snapshot(("book-123", 1), style=style))
     record_strange(saga.order_id)
     assert engine.cancel(saga.order_id, "Changed my mind.", "customer-001").status == State.FAILED
-    assert not [finding for finding in audit(limit=5) if not finding.holds]
+    assert findings() == {}
 
 
 def test_the_step_of_a_waiting_saga_is_the_event_that_it_has_published_last(monkeypatch):
