@@ -347,7 +347,7 @@ def test_both_styles_say_the_same_of_a_story(order, api, timeline, monkeypatch, 
         ("cancelled draft", ["ItemAdded", "ItemAdded", "ItemRemoved", "ItemRemoved", "OrderCancelled"]),
     ],
 )
-def test_an_orchestrated_order_is_undone_in_reverse(order, api, timeline, monkeypatch, story, expected):
+def test_the_timeline_of_an_orchestrated_order(order, api, timeline, monkeypatch, story, expected):
     assert types(timeline(STORIES[story](order, api, SagaStyle.ORCHESTRATION, monkeypatch))) == expected
 
 
