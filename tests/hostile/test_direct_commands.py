@@ -109,8 +109,9 @@ def test_an_order_is_not_cancelled_between_the_check_and_the_command(ask, api, p
         return run(sql, params, many, context)
 
     with connection.execute_wrapper(execute):
-        assert ask(path, order_id=order_id, **body).status_code == 200
+        response = ask(path, order_id=order_id, **body)
     rival.join()
+    assert response.status_code in {200, 202}, "202 while the cancellation refunds the rest"
     assert responses == [200]
     assert end_of(order_id)[:3] == ("cancelled", 0, 0) and findings() == {}
 
