@@ -3,21 +3,23 @@
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, User
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from knox.admin import AuthTokenAdmin
 from knox.models import AuthToken
+from unfold.admin import ModelAdmin
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from cloudmart.api.admin import LargeTableAdmin, ReadOnlyAdmin
 from cloudmart.models import IdempotencyKey
+from cloudmart.pages.base import LargeTableAdmin, ReadOnlyAdmin
 
 MOST_MEMBERS = 1000
 """Users that the filter by group shows."""
 
-admin.site.site_header = admin.site.site_title = "CloudMart"
-admin.site.unregister([User, AuthToken])
+admin.site.unregister([User, Group, AuthToken])
 
 
 @admin.register(IdempotencyKey)
@@ -45,8 +47,14 @@ class GroupFilter(admin.SimpleListFilter):
 
 @admin.register(User)
 class UserAdmin(LargeTableAdmin, DjangoUserAdmin):
+    form, add_form, change_password_form = UserChangeForm, UserCreationForm, AdminPasswordChangeForm
     list_filter = [GroupFilter, "is_staff", "is_superuser", "is_active"]
     search_fields = ["^username"]
+
+
+@admin.register(Group)
+class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
+    """Roles and their permissions."""
 
 
 @admin.register(AuthToken)

@@ -10,6 +10,7 @@ from csp import constants as csp
 from cloudmart.api.openapi import OPENAPI
 from cloudmart.database.options import database_from
 from cloudmart.logs import logging_config
+from cloudmart.pages.theme import THEME
 from cloudmart.profiles import current_profile
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -112,6 +113,7 @@ MAIL_RETENTION = timedelta(days=env.float("MAIL_RETENTION_DAYS", default=90))
 # --- Django -------------------------------------------------------------------------------------
 
 INSTALLED_APPS = [
+    "unfold",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -236,6 +238,8 @@ REST_FRAMEWORK = {
 }
 
 SPECTACULAR_SETTINGS = OPENAPI
+
+UNFOLD = THEME
 
 REST_KNOX = {"AUTH_HEADER_PREFIX": "Bearer", "TOKEN_TTL": timedelta(days=env.int("TOKEN_TTL_DAYS", default=30))}
 

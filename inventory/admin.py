@@ -7,7 +7,7 @@ from django.core.paginator import Paginator
 from django.urls import reverse
 from django.utils.html import format_html
 
-from cloudmart.api.admin import LargeTableAdmin, ReadOnlyAdmin, RecordsValues
+from cloudmart.pages.base import LargeTableAdmin, ReadOnlyAdmin, RecordsValues
 from inventory.charts import stock_chart
 from inventory.locks import lock_book
 from inventory.models import Book, InventoryRecord, InventoryView, Reservation, StockEvent, StockMovement

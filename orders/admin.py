@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 
-from cloudmart.api.admin import (
+from cloudmart.pages.base import (
     LargeTableAdmin,
     ReadOnlyAdmin,
     ReadOnlyInline,

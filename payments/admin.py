@@ -2,7 +2,7 @@
 
 from django.contrib import admin
 
-from cloudmart.api.admin import ReadOnlyAdmin, ReadOnlyInline
+from cloudmart.pages.base import ReadOnlyAdmin, ReadOnlyInline
 from payments.models import Payment, Refund
 
 

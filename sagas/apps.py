@@ -14,12 +14,11 @@ class SagasConfig(AppConfig):
     name = "sagas"
 
     def ready(self) -> None:
-        """Connects the participants of the choreography, the admin and the gauges.
+        """Connects the participants of the choreography and the gauges.
 
         The group Operators is created after this app is migrated, which is the last one with permissions.
         """
         post_migrate.connect(create_operators, sender=self, dispatch_uid="create_operators")
         for participant in PARTICIPANTS:
             import_module(f"sagas.choreography.{participant}")
-        import_module("sagas.operations.admin")
         import_module("sagas.operations.backlog")

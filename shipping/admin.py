@@ -1,6 +1,6 @@
 """Parcels in the admin."""
 
-from cloudmart.api.admin import ReadOnlyAdmin, fixed_choices
+from cloudmart.pages.base import ReadOnlyAdmin, fixed_choices
 from shipping.carriers.http import HttpCarrier
 from shipping.carriers.mock import MockCarrier
 
@@ -8,7 +8,7 @@ CARRIERS = (MockCarrier.name, HttpCarrier.name)
 
 
 class ShipmentAdmin(ReadOnlyAdmin):
-    """Registered in sagas/operations/admin.py, whose action marks parcels as shipped once the saga is finished."""
+    """Registered in sagas/admin, whose action marks parcels as shipped once the saga is finished."""
 
     list_display = ["id", "order_id", "status", "carrier", "tracking_number", "country", "postal_code", "created_at"]
     list_filter = ["status", fixed_choices("carrier", CARRIERS)]

@@ -15,8 +15,8 @@ from payments.gateways.mock import MockGateway
 from payments.models import Payment
 from sagas.engine.engine import Engine
 from sagas.models import Event, SagaAction, SagaInstance
-from sagas.operations import bulk
-from sagas.operations.bulk import CONSEQUENCES
+from sagas.admin import bulk
+from sagas.admin.bulk import CONSEQUENCES
 from tests.acceptance.conftest import end_of
 from tests.bookkeeping import findings
 from tests.conftest import signed_in

@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from benchmarks.admin_pages import admins, pages
 from benchmarks.shop import add_keys_and_actions, add_users, make_sample, multiply
-from cloudmart.api import changelists
+from cloudmart.pages import changelists
 from cloudmart.database.indexes import indexes_of, scan
 from cloudmart.kernel.ids import new_id
 from inventory.models import StockEvent

@@ -8,12 +8,12 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from cloudmart.api.admin import ReadOnlyAdmin, ReadOnlyInline, fixed_choices, permission_to
+from cloudmart.pages.base import ReadOnlyAdmin, ReadOnlyInline, fixed_choices, permission_to
 from orders.models import SagaStyle
+from sagas.admin.bulk import Message, ask_or_run, run_each
 from sagas.choreography.reactions import REACTIONS
 from sagas.choreography.signals import EVENTS
 from sagas.models import UNFINISHED, Event, EventReceipt, OperatorCommand, SagaAction, SagaInstance, SagaStepLog
-from sagas.operations.bulk import Message, ask_or_run, run_each
 from sagas.operations.parcels import MARKS
 from sagas.orchestration.workflow import ORDER_WORKFLOW
 from shipping.admin import ShipmentAdmin

@@ -8,10 +8,11 @@ from django.contrib import admin
 from django.contrib.admin.utils import display_for_field, label_for_field
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from unfold.admin import ModelAdmin, TabularInline
 
-from cloudmart.api.changelists import BoundedPaginator, IndexedChangeList
-from cloudmart.api.searching import described, key_of
 from cloudmart.kernel.money import formatted
+from cloudmart.pages.changelists import BoundedPaginator, IndexedChangeList
+from cloudmart.pages.searching import described, key_of
 
 
 def permission_to(permission: str) -> Callable[[Any, HttpRequest], bool]:
@@ -80,7 +81,7 @@ class ShowsMoney(admin.options.BaseModelAdmin):
         return bool(self.money) and obj is not None and not self.has_change_permission(request, obj)
 
 
-class RecordsValues(ShowsMoney, admin.ModelAdmin):
+class RecordsValues(ShowsMoney, ModelAdmin):
     """A page whose history says what was changed from which value to which. It stores only what was changed."""
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
@@ -108,7 +109,7 @@ class RecordsValues(ShowsMoney, admin.ModelAdmin):
         return display_for_field(value, field, "none")
 
 
-class LargeTableAdmin(ShowsMoney, admin.ModelAdmin):
+class LargeTableAdmin(ShowsMoney, ModelAdmin):
     """A list whose pages stay fast however long the table is.
 
     It is searched by the indexed columns of `search_fields`: by an exact value, or with ^ by how a value begins. The
@@ -148,7 +149,7 @@ class ReadOnlyAdmin(LargeTableAdmin):
     has_add_permission = has_change_permission = has_delete_permission = nobody
 
 
-class ReadOnlyInline(ShowsMoney, admin.TabularInline):
+class ReadOnlyInline(ShowsMoney, TabularInline):
     """Read-only rows on the page of the row that they belong to."""
 
     extra = 0

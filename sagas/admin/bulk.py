@@ -12,10 +12,10 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
 
-from cloudmart.api.admin import ReadOnlyAdmin
 from cloudmart.api.deadlines import request_deadline
 from cloudmart.api.problems import operator_message
 from cloudmart.kernel.viewers import actor_of
+from cloudmart.pages.base import ReadOnlyAdmin
 from sagas.desk.reasons import CANCELLED_BY_SHOP, RETURNED_BY_CUSTOMER, STOPPED_BY_SHOP
 from sagas.models import OperatorCommand, SagaInstance
 from sagas.operations.commands import HANDLERS, Handler, compensate_saga, run_command

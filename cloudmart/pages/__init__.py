@@ -1,0 +1,1 @@
+"""What the pages of the admin have in common: their look, their sidebar, and their base classes."""
