@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 
+from cloudmart.kernel.errors import IllegalMove
 from cloudmart.pages.base import (
     LargeTableAdmin,
     ReadOnlyAdmin,
@@ -18,7 +19,6 @@ from cloudmart.pages.base import (
     nobody,
     permission_to,
 )
-from cloudmart.kernel.errors import IllegalMove
 from orders.locks import lock_discount
 from orders.mails import queue
 from orders.mails.rendering import text_of

@@ -101,8 +101,7 @@ class CancelShipment(RemoteOperation[Sendable, Shipment]):
         if shipment is None:
             INSERT(_shipment_for(order, Status.CANCELLED))
             return None
-        if shipment.status in {Status.SHIPPED, Status.DELIVERED}:
-            raise AlreadyShipped(tracking_number=shipment.tracking_number)
+        check_cancellable(shipment)
         if shipment.status in {Status.PENDING, Status.ARRANGED}:
             move(shipment, Status.CANCELLING, next_poll_at=from_now(settings.CARRIER_POLL_INTERVAL))
             return Intent(shipment, is_new=True)
@@ -126,6 +125,12 @@ arrange = Arrange()
 cancel = CancelShipment()
 
 
+def check_cancellable(shipment: Shipment) -> None:
+    """Raises AlreadyShipped if the carrier has collected the parcel, and it has not come back."""
+    if shipment.status in {Status.SHIPPED, Status.DELIVERED}:
+        raise AlreadyShipped(tracking_number=shipment.tracking_number)
+
+
 def mark_as_shipped(order_id: UUID, at: datetime | None = None) -> Shipment | None:
     """Records that the carrier has collected the parcel, then or now. Returns the parcel; None if that is known.
 
@@ -145,11 +150,16 @@ def mark_as_delivered(order_id: UUID, at: datetime | None = None) -> Shipment | 
 def take_back(order: OfOrder, reason: str = "") -> None:
     """Records that the delivered parcel has come back. A second call changes nothing. Raises NotDelivered."""
     shipment = lock_shipment(order.order_id)
-    status = shipment.status if shipment else None
-    if shipment and status == Status.DELIVERED:
+    check_returnable(shipment, order.order_id)
+    if shipment and shipment.may_move(Status.RETURNED):
         move(shipment, Status.RETURNED)
-    elif status != Status.RETURNED:
-        raise NotDelivered(order_id=str(order.order_id), shipment_status=status)
+
+
+def check_returnable(shipment: Shipment | None, order_id: UUID) -> None:
+    """Raises NotDelivered unless the customer has the parcel, or has sent it back."""
+    status = shipment.status if shipment else None
+    if status not in {Status.DELIVERED, Status.RETURNED}:
+        raise NotDelivered(order_id=str(order_id), shipment_status=status)
 
 
 def _mark(order_id: UUID, status: Status, column: str, at: datetime | None, **changes: Any) -> Shipment | None:

@@ -35,6 +35,10 @@ class HasMoves(models.Model):
             found = {target for each in found for target in cls.MOVES.get(each, set())}
         return reached
 
+    def may_move(self, to: str) -> bool:
+        """Returns True if MOVES allows this status after the present one."""
+        return to in self.MOVES.get(self.status, set())
+
 
 def move(record: HasMoves, to: str, **changes: Any) -> None:
     """Moves `record` to the status `to`, and sets `changes`. Raises IllegalMove if its stored status forbids that."""

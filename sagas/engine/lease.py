@@ -6,7 +6,7 @@ extends the lease with every write. A driver that finds another fence has lost t
 
 import os
 import socket
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
 from threading import get_native_id
 from typing import Any
@@ -17,7 +17,7 @@ from django.db.models import DateTimeField, Exists, F, OuterRef, Q, Value
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Coalesce, Greatest
 
-from cloudmart.database.clock import DatabaseNow, from_now
+from cloudmart.database.clock import DatabaseNow, database_now, from_now
 from cloudmart.database.transactions import durable, joining
 from cloudmart.kernel.order import OrderSnapshot
 from cloudmart.kernel.text import LONGEST_REASON, storable
@@ -128,9 +128,19 @@ def acquire_for_operator(saga: SagaInstance, *, abandoned: bool = False) -> None
     if acquire(saga, early=True, abandoned=abandoned):
         return
     saga.refresh_from_db()
-    if saga.abandoned_at:
-        raise SagaAbandoned(order_id=str(saga.order_id), reason=saga.attention)
-    raise SagaRunning(order_id=str(saga.order_id))
+    raise lease_refusal(saga, database_now(), abandoned=abandoned) or SagaRunning(order_id=str(saga.order_id))
+
+
+def lease_refusal(saga: SagaInstance, now: datetime, *, abandoned: bool = False) -> SagaAbandoned | SagaRunning | None:
+    """Returns why an operator cannot acquire the lease of an unfinished saga; None if they can."""
+    if saga.abandoned_at and not abandoned:
+        return SagaAbandoned(order_id=str(saga.order_id), reason=saga.attention)
+    return SagaRunning(order_id=str(saga.order_id)) if is_driven(saga, now) else None
+
+
+def is_driven(saga: SagaInstance, now: datetime) -> bool:
+    """Returns True if a driver holds the lease at this time."""
+    return saga.lease_until is not None and saga.lease_until > now
 
 
 @durable

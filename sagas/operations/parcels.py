@@ -15,6 +15,7 @@ from cloudmart.database.transactions import durable
 from cloudmart.kernel.errors import DomainError
 from cloudmart.kernel.stopping import ShouldStop
 from sagas.desk.mails import record_mail_of_parcel
+from sagas.engine.lease import is_driven
 from sagas.errors import SagaNotFound, SagaRunning
 from sagas.events import EventType, record
 from sagas.locks import lock_saga
@@ -83,7 +84,11 @@ def _lock_waiting_saga(order_id: UUID) -> SagaInstance | None:
         saga = lock_saga(order_id)
     except SagaNotFound:
         return None
-    is_driven = saga.lease_until is not None and saga.lease_until > saga.read_at
-    if saga.is_finished or (saga.status == State.COMPENSATION_STARTED and not is_driven):
-        return saga
-    raise SagaRunning(f"The saga of the order is not finished: {saga.status}.", order_id=str(order_id))
+    check_waits(saga, saga.read_at)
+    return saga
+
+
+def check_waits(saga: SagaInstance, now: datetime) -> None:
+    """Raises SagaRunning unless the saga is finished, or compensates and waits at this time."""
+    if not (saga.is_finished or (saga.status == State.COMPENSATION_STARTED and not is_driven(saga, now))):
+        raise SagaRunning(f"The saga of the order is not finished: {saga.status}.", order_id=str(saga.order_id))

@@ -13,10 +13,10 @@ from orders.mails.sending import send_due
 from orders.models import Order
 from payments.gateways.mock import MockGateway
 from payments.models import Payment
-from sagas.engine.engine import Engine
-from sagas.models import Event, SagaAction, SagaInstance
 from sagas.admin import bulk
 from sagas.admin.bulk import CONSEQUENCES
+from sagas.engine.engine import Engine
+from sagas.models import Event, SagaAction, SagaInstance
 from tests.acceptance.conftest import end_of
 from tests.bookkeeping import findings
 from tests.conftest import signed_in

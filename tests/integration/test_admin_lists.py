@@ -11,9 +11,9 @@ from django.urls import reverse
 
 from benchmarks.admin_pages import admins, pages
 from benchmarks.shop import add_keys_and_actions, add_users, make_sample, multiply
-from cloudmart.pages import changelists
 from cloudmart.database.indexes import indexes_of, scan
 from cloudmart.kernel.ids import new_id
+from cloudmart.pages import changelists
 from inventory.models import StockEvent
 from orders.models import Order
 from payments.models import Payment
