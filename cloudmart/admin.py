@@ -46,7 +46,7 @@ class GroupFilter(admin.SimpleListFilter):
 
 
 @admin.register(User)
-class UserAdmin(LargeTableAdmin, DjangoUserAdmin):
+class UserAdmin(LargeTableAdmin, DjangoUserAdmin):  # type: ignore[misc]
     form, add_form, change_password_form = UserChangeForm, UserCreationForm, AdminPasswordChangeForm
     list_filter = [GroupFilter, "is_staff", "is_superuser", "is_active"]
     search_fields = ["^username"]

@@ -128,7 +128,7 @@ class LargeTableAdmin(ShowsMoney, ModelAdmin):
     sortable_by = ()
 
     @property
-    def search_help_text(self) -> str:  # type: ignore[override]
+    def search_help_text(self) -> str:
         return described(self.model, self.search_fields)
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[IndexedChangeList]:

@@ -49,6 +49,8 @@ class IndexedChangeList(ChangeList):
     """
 
     model_admin: Any
+    result_list: Any
+    result_count: Any
     is_part = False
 
     def apply_select_related(self, qs: QuerySet[Any]) -> QuerySet[Any]:
