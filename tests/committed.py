@@ -37,3 +37,9 @@ def run_worker_after_leases_expire() -> None:
     """Every lease expires, and a worker resumes what is due."""
     SagaInstance.objects.update(lease_until=DatabaseNow(), wake_at=None)
     call_command("run_worker", once=True)
+
+
+def run_worker() -> None:
+    """Runs a worker once, when every waiting saga is due."""
+    SagaInstance.objects.exclude(wake_at=None).update(wake_at=DatabaseNow())
+    call_command("run_worker", once=True)

@@ -12,7 +12,7 @@ import httpcore
 import pytest
 from django.core.cache import cache
 from django.db import connection
-from django.test import TransactionTestCase
+from django.test import Client, TransactionTestCase
 from django.utils import timezone
 from knox.models import get_token_model
 from rest_framework.test import APIClient
@@ -166,6 +166,20 @@ def signed_in(user: Any) -> APIClient:
     _, token = get_token_model().objects.create(user=user)
     client = APIClient()
     client.credentials(HTTP_AUTHORIZATION=f"Bearer {token}")
+    return client
+
+
+@pytest.fixture
+def desk(operator: Any) -> APIClient:
+    """An operator's client of the API."""
+    return signed_in(operator)
+
+
+@pytest.fixture
+def site(operator: Any) -> Client:
+    """An operator's browser, signed in to the admin."""
+    client = Client()
+    client.force_login(operator)
     return client
 
 

@@ -9,16 +9,10 @@ from cloudmart.kernel.money import HIGHEST_PRICE
 from inventory.models import Book, InventoryRecord, StockEvent
 from inventory.projector import catch_up
 from tests.committed import expire_reservations, let_reservations_expire
-from tests.conftest import available, signed_in
+from tests.conftest import available
 from tests.integration.test_races import all_at_once
 
 NEW = {"book_id": "book-321", "title": "分散システム入門", "price": 4200}
-
-
-@pytest.fixture
-def desk(operator):
-    """An operator's client."""
-    return signed_in(operator)
 
 
 def codes(client, path="/books", **query):

@@ -11,7 +11,6 @@ from rest_framework.test import APIClient
 from cloudmart.api.camel_case import camel_cased
 from cloudmart.api.document import document
 from cloudmart.api.parsers import snake_cased
-from tests.conftest import signed_in
 
 pytestmark = pytest.mark.any_database
 
@@ -24,11 +23,6 @@ BODY = {"bookId": "book_alpha_001", "quantity": 1, "paymentMethod": "credit_card
 def books(shelve):
     shelve("book_alpha_001", 5, price=3500)
     shelve("book-456", 1)
-
-
-@pytest.fixture
-def clerk(operator):
-    return signed_in(operator)
 
 
 @pytest.fixture(scope="module")
@@ -196,8 +190,8 @@ def test_the_accept_header_names_the_case(api, accept, content_type):
         ("text/csv, */*; case=camel", "text/csv; charset=utf-8"),
     ],
 )
-def test_a_report_is_csv_only_for_clients_that_ask_for_it(clerk, accept, content_type):
-    response = clerk.get("/inventory/reports/reservations", headers={"Accept": accept})
+def test_a_report_is_csv_only_for_clients_that_ask_for_it(desk, accept, content_type):
+    response = desk.get("/inventory/reports/reservations", headers={"Accept": accept})
     assert response.status_code == 200 and response["Content-Type"] == content_type
 
 

@@ -3,7 +3,6 @@
 from datetime import timedelta
 
 import pytest
-from django.core.management import call_command
 
 from cloudmart.database.clock import DatabaseNow
 from cloudmart.providers.outcomes import OutcomeUnknown, ProviderUnavailable, Unknown
@@ -13,7 +12,7 @@ from payments.gateways.port import gateway
 from sagas.choreography import inventory as reactions_of_inventory
 from sagas.models import Event, SagaInstance
 from tests.acceptance.conftest import end_of, events_in, money_kept
-from tests.committed import mark_as_shipped
+from tests.committed import mark_as_shipped, run_worker
 from tests.conftest import signed_in
 from tests.known_bugs import known_bug
 
@@ -47,12 +46,6 @@ def doubtful(api, shelve, style, monkeypatch):
 def set_deadline(seconds):
     """Sets the deadline of all sagas to so many seconds from now."""
     SagaInstance.objects.update(deadline_at=DatabaseNow() + timedelta(seconds=seconds))
-
-
-def run_worker():
-    """Runs a worker once, when every waiting saga is due."""
-    SagaInstance.objects.exclude(wake_at=None).update(wake_at=DatabaseNow())
-    call_command("run_worker", once=True)
 
 
 @known_bug("skill-temporal-developer PR#43")

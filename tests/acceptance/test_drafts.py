@@ -29,11 +29,6 @@ def audited(transactional_db):
 
 
 @pytest.fixture
-def clerk(operator):
-    return signed_in(operator)
-
-
-@pytest.fixture
 def draft(api, style, shelve):
     """The path of an empty draft; there are 100 copies of one book and 5 of another."""
     shelve("book-123", 100, price=1000)
@@ -58,16 +53,16 @@ def id_of(draft):
 # --- From opening to completion ---------------------------------------------------------------------
 
 
-def test_a_draft_from_opening_to_completion(api, clerk, style, shelve):
+def test_a_draft_from_opening_to_completion(api, desk, style, shelve):
     shelve("book-123", 0)
     shown = []
 
     def look():
-        body = clerk.get("/inventory/book-123").json()
+        body = desk.get("/inventory/book-123").json()
         shown.append((body["total_quantity"], body["reserved_quantity"], body["available_quantity"]))
         return body
 
-    assert clerk.post("/inventory/book-123/add_stock", {"quantity": 100}).status_code == 200
+    assert desk.post("/inventory/book-123/add_stock", {"quantity": 100}).status_code == 200
     assert look()["total_quantity"] == 100
     first = api.post("/orders", {"saga": style})["Location"]
     held = add(api, first).json()["items"][0]
@@ -83,7 +78,7 @@ def test_a_draft_from_opening_to_completion(api, clerk, style, shelve):
     look()
     assert shown == [(100, 0, 100), (100, 2, 98), (98, 0, 98), (98, 3, 95), (98, 0, 98)]
 
-    events = clerk.get("/inventory/book-123/events", {"ordering": "version"}).json()["results"]
+    events = desk.get("/inventory/book-123/events", {"ordering": "version"}).json()["results"]
     assert [(event["type"], event["order_id"]) for event in events] == [
         ("StockAdded", None),
         ("StockReserved", id_of(first)),
@@ -93,7 +88,7 @@ def test_a_draft_from_opening_to_completion(api, clerk, style, shelve):
     ]
     assert {event["actor"] for event in events} == {"operator", "customer-001"}
     for event, numbers in zip(events, shown, strict=True):
-        then = clerk.get("/inventory/book-123", {"as_of": event["happened_at"]}).json()
+        then = desk.get("/inventory/book-123", {"as_of": event["happened_at"]}).json()
         assert (then["total_quantity"], then["reserved_quantity"], then["available_quantity"]) == numbers
 
 
@@ -252,8 +247,8 @@ def test_a_payment_token_without_books_opens_no_draft(api):
     assert not Order.objects.exists()
 
 
-def test_an_operator_opens_a_draft_for_a_customer(clerk, api):
-    opened = clerk.post("/orders", {"customer_id": "customer-001"})
+def test_an_operator_opens_a_draft_for_a_customer(desk, api):
+    opened = desk.post("/orders", {"customer_id": "customer-001"})
     assert opened.status_code == 201 and opened.json()["customer_id"] == "customer-001"
     assert api.get(opened["Location"]).status_code == 200
     other = signed_in(CustomerFactory(id="customer-002").user)
@@ -560,18 +555,18 @@ BEFOREHAND = {
 
 
 @pytest.mark.parametrize("path", BEFOREHAND)
-def test_direct_commands_are_refused_before_the_draft_is_confirmed(api, clerk, draft, path):
+def test_direct_commands_are_refused_before_the_draft_is_confirmed(api, desk, draft, path):
     add(api, draft)
-    refused = clerk.post(path, {"order_id": id_of(draft), **BEFOREHAND[path]})
+    refused = desk.post(path, {"order_id": id_of(draft), **BEFOREHAND[path]})
     assert refused.status_code == 409 and refused.json()["code"] == "order_is_draft"
     assert api.post(f"{draft}/confirm").status_code == 200
     assert end_of(id_of(draft))[:3] == ("completed", 2200, 1)
 
 
 @pytest.mark.parametrize("path", ["/payments/process", "/shipping/arrange"])
-def test_a_cancelled_draft_is_not_paid_or_shipped(api, clerk, draft, path):
+def test_a_cancelled_draft_is_not_paid_or_shipped(api, desk, draft, path):
     add(api, draft)
     assert api.post(f"{draft}/cancel").status_code == 200
-    refused = clerk.post(path, {"order_id": id_of(draft), **BEFOREHAND[path]})
+    refused = desk.post(path, {"order_id": id_of(draft), **BEFOREHAND[path]})
     assert refused.status_code == 409 and refused.json()["code"] == "order_cancelled"
     assert end_of(id_of(draft))[:3] == ("cancelled", 0, 0)

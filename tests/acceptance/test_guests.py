@@ -24,57 +24,57 @@ def audited(transactional_db):
 
 
 @pytest.fixture
-def clerk(operator, shelve):
+def desk(desk, shelve):
     shelve("book-123", 5)
-    return signed_in(operator)
+    return desk
 
 
-def test_a_guests_order_creates_a_customer(clerk, style):
-    response = clerk.post("/orders", {**GUEST, **BOOK, **HOME, "customer_email": "taro@example.com", "saga": style})
+def test_a_guests_order_creates_a_customer(desk, style):
+    response = desk.post("/orders", {**GUEST, **BOOK, **HOME, "customer_email": "taro@example.com", "saga": style})
     assert response.status_code == 201
     guest = Customer.objects.get()
     assert response.json()["customer_id"] == guest.pk and guest.pk.startswith("guest-")
     assert (guest.name, guest.email, guest.user) == ("山田太郎", "taro@example.com", None)
     assert (guest.postal_code, guest.address, guest.country) == ("530-0001", "大阪府大阪市北区梅田4-5-6", "JP")
     assert guest.payment_method == Payment.objects.get().payment_method == "credit_card"
-    again = clerk.post("/orders", {"customer_id": guest.pk, **BOOK, "saga": style})
+    again = desk.post("/orders", {"customer_id": guest.pk, **BOOK, "saga": style})
     assert again.status_code == 201 and again.json()["shipping_address"]["postal_code"] == "530-0001"
     assert Customer.objects.count() == 1
 
 
-def test_a_guest_needs_no_email_and_a_draft_no_address_yet(clerk, style):
-    draft = clerk.post("/orders", {"order": {**GUEST, "saga": style}})["Location"]
+def test_a_guest_needs_no_email_and_a_draft_no_address_yet(desk, style):
+    draft = desk.post("/orders", {"order": {**GUEST, "saga": style}})["Location"]
     assert Customer.objects.get().email == ""
-    clerk.post(f"{draft}/items", BOOK)
-    refused = clerk.post(f"{draft}/confirm")
+    desk.post(f"{draft}/items", BOOK)
+    refused = desk.post(f"{draft}/confirm")
     assert refused.status_code == 409 and refused.json()["code"] == "no_shipping_address"
-    assert clerk.patch(draft, HOME).status_code == 200
-    assert clerk.post(f"{draft}/confirm").status_code == 200
+    assert desk.patch(draft, HOME).status_code == 200
+    assert desk.post(f"{draft}/confirm").status_code == 200
     assert end_of(draft.rpartition("/")[2])[0] == "completed"
 
 
-def test_a_guest_has_no_address_of_their_own_to_send_an_order_to(clerk):
-    refused = clerk.post("/orders", {**GUEST, **BOOK})
+def test_a_guest_has_no_address_of_their_own_to_send_an_order_to(desk):
+    refused = desk.post("/orders", {**GUEST, **BOOK})
     assert refused.status_code == 409 and refused.json()["code"] == "no_shipping_address"
     assert not Customer.objects.exists()
 
 
 @pytest.mark.parametrize("is_draft", [False, True])
-def test_a_guest_without_an_address_collects_the_order_at_the_counter(clerk, settings, is_draft):
+def test_a_guest_without_an_address_collects_the_order_at_the_counter(desk, settings, is_draft):
     settings.PICKUP_POSTAL_CODE, settings.PICKUP_ADDRESS = "100-0005", "東京都千代田区丸の内1-9-1"
     if is_draft:
-        draft = clerk.post("/orders", GUEST)["Location"]
-        clerk.post(f"{draft}/items", BOOK)
-        placed = clerk.post(f"{draft}/confirm")
+        draft = desk.post("/orders", GUEST)["Location"]
+        desk.post(f"{draft}/items", BOOK)
+        placed = desk.post(f"{draft}/confirm")
     else:
-        placed = clerk.post("/orders", {**GUEST, **BOOK})
+        placed = desk.post("/orders", {**GUEST, **BOOK})
     address = {"postal_code": "100-0005", "address": "東京都千代田区丸の内1-9-1", "country": "JP"}
     assert placed.json()["status"] == "completed" and placed.json()["shipping_address"] == address
 
 
-def test_each_guest_is_another_customer(clerk):
+def test_each_guest_is_another_customer(desk):
     for _ in range(2):
-        assert clerk.post("/orders", {**GUEST, **BOOK, **HOME}).status_code == 201
+        assert desk.post("/orders", {**GUEST, **BOOK, **HOME}).status_code == 201
     assert Customer.objects.filter(name="山田太郎").count() == 2
 
 
@@ -89,16 +89,16 @@ def test_each_guest_is_another_customer(clerk):
         ({**HOME, "region": "DE"}, "region_differs"),
     ],
 )
-def test_a_refused_order_or_draft_leaves_no_customer(clerk, style, more, code):
-    refused = clerk.post("/orders", {**GUEST, "saga": style, **more})
+def test_a_refused_order_or_draft_leaves_no_customer(desk, style, more, code):
+    refused = desk.post("/orders", {**GUEST, "saga": style, **more})
     assert refused.json()["code"] == code
     assert not Customer.objects.exists() and not Order.objects.exists()
 
 
 @pytest.mark.parametrize("more", [{}, {**BOOK, **HOME}], ids=["draft", "order"])
-def test_a_repeat_with_the_same_key_makes_no_second_customer(clerk, style, more):
+def test_a_repeat_with_the_same_key_makes_no_second_customer(desk, style, more):
     first, second = (
-        clerk.post("/orders", {**GUEST, "saga": style, **more}, headers={"Idempotency-Key": "key"}) for _ in range(2)
+        desk.post("/orders", {**GUEST, "saga": style, **more}, headers={"Idempotency-Key": "key"}) for _ in range(2)
     )
     assert first.status_code == 201 and first.json() == second.json()
     assert second["Idempotent-Replayed"] == "true"
@@ -106,24 +106,24 @@ def test_a_repeat_with_the_same_key_makes_no_second_customer(clerk, style, more)
 
 
 @pytest.mark.parametrize("more", [{}, {**BOOK, **HOME}], ids=["draft", "order"])
-def test_repeats_at_the_same_time_make_one_customer(clerk, style, more):
+def test_repeats_at_the_same_time_make_one_customer(desk, style, more):
     def send():
-        return clerk.post("/orders", {**GUEST, "saga": style, **more}, headers={"Idempotency-Key": "key"})
+        return desk.post("/orders", {**GUEST, "saga": style, **more}, headers={"Idempotency-Key": "key"})
 
     statuses = {response.status_code for response in all_at_once([send] * 6)}
     assert 201 in statuses and statuses <= {201, 409}
     assert Customer.objects.count() == Order.objects.count() == 1
 
 
-def test_a_declined_order_is_stored_with_its_customer(clerk, style):
-    declined = clerk.post("/orders", {**GUEST, **BOOK, **HOME, "saga": style, "payment_token": "tok_expired_card"})
+def test_a_declined_order_is_stored_with_its_customer(desk, style):
+    declined = desk.post("/orders", {**GUEST, **BOOK, **HOME, "saga": style, "payment_token": "tok_expired_card"})
     assert declined.status_code == 402
     assert Order.objects.get().customer == Customer.objects.get()
 
 
 @pytest.mark.parametrize("more", [{}, {**BOOK, **HOME}], ids=["draft", "order"])
 @pytest.mark.any_database
-def test_only_staff_who_may_order_for_others_order_for_guests(clerk, customer, more):
+def test_only_staff_who_may_order_for_others_order_for_guests(desk, customer, more):
     permission = Permission.objects.get(codename="place_order_for_others")
     clerks_without, allowed = UserFactory(is_staff=True), UserFactory(is_staff=True)
     for user in (customer.user, allowed):
@@ -155,8 +155,8 @@ def test_only_staff_who_may_order_for_others_order_for_guests(clerk, customer, m
     ],
 )
 @pytest.mark.parametrize("more", [{}, {**BOOK, **HOME}], ids=["draft", "order"])
-def test_a_guest_is_named_in_full_or_refused(clerk, body, field, more):
-    refused = clerk.post("/orders", {**body, **more})
+def test_a_guest_is_named_in_full_or_refused(desk, body, field, more):
+    refused = desk.post("/orders", {**body, **more})
     assert refused.status_code == 400
     assert [error["field"] for error in refused.json()["errors"]] == [field]
     assert not Customer.objects.exists()

@@ -16,7 +16,6 @@ from inventory.models import Book
 from orders.models import Customer, Mail
 from sagas.models import SagaInstance
 from sagas.operations.parcels import mark_as_delivered, mark_as_shipped
-from tests.conftest import signed_in
 
 pytestmark = pytest.mark.any_database
 
@@ -28,11 +27,6 @@ NAMES = {"ja": "田中太郎 様", "en": "Dear 田中太郎,"}
 def language(request, customer) -> str:
     Customer.objects.update(language=request.param, name="田中太郎", email=EMAIL)
     return request.param
-
-
-@pytest.fixture
-def desk(operator) -> Any:
-    return signed_in(operator)
 
 
 @pytest.fixture(autouse=True)

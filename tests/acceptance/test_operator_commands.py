@@ -3,8 +3,6 @@
 from datetime import timedelta
 
 import pytest
-from django.core.management import call_command
-from django.test import Client
 
 from cloudmart.database.clock import DatabaseNow
 from cloudmart.providers.http_provider import ProviderMisused
@@ -19,6 +17,7 @@ from sagas.engine.engine import Engine
 from sagas.models import Event, SagaAction, SagaInstance
 from tests.acceptance.conftest import end_of
 from tests.bookkeeping import findings
+from tests.committed import run_worker
 from tests.conftest import signed_in
 from tests.known_bugs import known_bug
 
@@ -67,12 +66,6 @@ def unrefunded(place, shelve, monkeypatch):
 def lease(seconds):
     """Leases all sagas to another driver until so many seconds from now."""
     SagaInstance.objects.update(owner="another", lease_until=DatabaseNow() + timedelta(seconds=seconds))
-
-
-def run_worker():
-    """Runs a worker once, when every waiting saga is due."""
-    SagaInstance.objects.exclude(wake_at=None).update(wake_at=DatabaseNow())
-    call_command("run_worker", once=True)
 
 
 def actions():
@@ -269,13 +262,6 @@ def test_a_command_with_an_idempotency_key_runs_and_is_recorded_once(operator, p
         response = client.post(f"/saga/{order_id}/{command}", {"reason": "Once."}, headers={"Idempotency-Key": "key"})
         assert response.status_code == 200
     assert len(actions()) == 1
-
-
-@pytest.fixture
-def site(operator):
-    client = Client()
-    client.force_login(operator)
-    return client
 
 
 def choose(site, action, **confirmation):

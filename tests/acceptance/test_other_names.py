@@ -11,7 +11,7 @@ from orders.models import Order, OrderItem
 from payments.models import Payment
 from sagas.models import SagaInstance
 from tests.acceptance.conftest import holds
-from tests.conftest import order_snapshot, signed_in
+from tests.conftest import order_snapshot
 
 BOOK = {"book_id": "book-123", "quantity": 2, "price": 3500}
 ALIASED = {"product_id": "book-123", "product_name": "ノートPC", "quantity": 2, "unit_price_cents": 3500}
@@ -24,11 +24,6 @@ pytestmark = pytest.mark.any_database
 def books(shelve):
     shelve("book-123", 50, price=3500)
     shelve("book-456", 50, price=500)
-
-
-@pytest.fixture
-def clerk(operator):
-    return signed_in(operator)
 
 
 ORDERS = [
@@ -110,14 +105,14 @@ def test_an_ambiguous_order_is_refused(api, body, field, detail):
     assert not Order.objects.exists()
 
 
-def test_a_field_without_another_name_has_none(api, clerk):
+def test_a_field_without_another_name_has_none(api, desk):
     body = {
         "order_id": str(order_snapshot().order_id),
         "product_name": "ノートPC",
         "book_id": "book-123",
         "quantity": 1,
     }
-    (error,) = clerk.post("/inventory/reserve", body).json()["errors"]
+    (error,) = desk.post("/inventory/reserve", body).json()["errors"]
     assert (error["field"], error["detail"]) == ("product_name", "There is no such field.")
 
 
@@ -127,15 +122,15 @@ def test_a_field_without_another_name_has_none(api, clerk):
 @pytest.mark.parametrize(
     ("order", "book"), [("order_id", "book_id"), ("orderId", "bookId"), ("order_id", "product_id")]
 )
-def test_one_book_is_reserved_and_released_in_short(clerk, order, book):
+def test_one_book_is_reserved_and_released_in_short(desk, order, book):
     order_id = str(order_snapshot().order_id)
     body = {order: order_id, book: "book-123", "quantity": 2}
-    (held,) = clerk.post("/inventory/reserve", body).json()["reservations"]
+    (held,) = desk.post("/inventory/reserve", body).json()["reservations"]
     assert (held["book_id"], held["quantity"], held["status"]) == ("book-123", 2, "active")
-    clerk.post("/inventory/reserve", {"order_id": order_id, "items": [{"book_id": "book-456", "quantity": 1}]})
-    released = clerk.post("/inventory/release", body).json()["reservations"]
+    desk.post("/inventory/reserve", {"order_id": order_id, "items": [{"book_id": "book-456", "quantity": 1}]})
+    released = desk.post("/inventory/release", body).json()["reservations"]
     assert {each["book_id"]: each["status"] for each in released} == {"book-123": "released", "book-456": "active"}
-    clerk.post("/inventory/release", {order: order_id})
+    desk.post("/inventory/release", {order: order_id})
     assert holds(order_id) == {"released"}
 
 
@@ -149,14 +144,14 @@ def test_one_book_is_reserved_and_released_in_short(clerk, order, book):
         ({"book_id": "book-123", "product_id": "book-123", "quantity": 1}, "book_id"),
     ],
 )
-def test_an_incomplete_or_ambiguous_reservation_is_refused(clerk, command, more, field):
-    refused = clerk.post(f"/inventory/{command}", {"order_id": str(order_snapshot().order_id), **more})
+def test_an_incomplete_or_ambiguous_reservation_is_refused(desk, command, more, field):
+    refused = desk.post(f"/inventory/{command}", {"order_id": str(order_snapshot().order_id), **more})
     assert refused.status_code == 400 and field in {error["field"] for error in refused.json()["errors"]}
     assert not Reservation.objects.exists()
 
 
-def test_a_reservation_without_books_is_refused(clerk):
-    refused = clerk.post("/inventory/reserve", {"order_id": str(order_snapshot().order_id)})
+def test_a_reservation_without_books_is_refused(desk):
+    refused = desk.post("/inventory/reserve", {"order_id": str(order_snapshot().order_id)})
     assert {error["field"] for error in refused.json()["errors"]} == {"book_id", "quantity"}
 
 

@@ -8,7 +8,6 @@ from io import StringIO
 
 import pytest
 from django.contrib.auth.models import Permission
-from django.test import Client
 
 from cloudmart.database.clock import DatabaseNow
 from cloudmart.kernel.ids import new_id
@@ -16,16 +15,9 @@ from inventory.models import Reservation, StockEvent, StockMovement
 from inventory.movements import day_of
 from inventory.projector import catch_up
 from tests.committed import expire_reservations, let_reservations_expire
-from tests.conftest import signed_in
 
 RESERVATIONS, MOVEMENTS = "/inventory/reports/reservations", "/inventory/reports/movements"
 NOTHING = {"added": 0, "sold": 0, "returned": 0, "adjusted": 0, "reserved": 0, "released": 0, "expired": 0}
-
-
-@pytest.fixture
-def desk(operator):
-    """An operator's client."""
-    return signed_in(operator)
 
 
 @pytest.fixture
@@ -196,13 +188,6 @@ def test_reports_are_for_operators(api, path):
 
 
 # --- In the admin ---------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def site(operator):
-    client = Client()
-    client.force_login(operator)
-    return client
 
 
 def downloaded(response):

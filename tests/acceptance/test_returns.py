@@ -21,7 +21,6 @@ from shipping.carriers.reports import Progress
 from tests import carrier
 from tests.acceptance.conftest import end_of, events_in, holds, money_kept, steps_of
 from tests.committed import mark_as_shipped
-from tests.conftest import signed_in
 from tests.integration.test_audit import failing
 from tests.integration.test_races import ROUNDS, all_at_once
 
@@ -31,11 +30,6 @@ REASON = {"reason": "Sent back unread."}
 @pytest.fixture(autouse=True)
 def secret(settings):
     settings.CARRIER_WEBHOOK_SECRET = [carrier.SECRET]
-
-
-@pytest.fixture
-def desk(operator):
-    return signed_in(operator)
 
 
 @pytest.fixture

@@ -9,18 +9,12 @@ from django.test.utils import CaptureQueriesContext
 from inventory.models import StockEvent
 from inventory.selectors import FIRST_PAGE, inventory_at
 from tests.committed import expire_reservations, let_reservations_expire
-from tests.conftest import signed_in
 
 NUMBERS = ("total_quantity", "reserved_quantity", "available_quantity")
 
 
 @pytest.fixture
-def clerk(operator):
-    return signed_in(operator)
-
-
-@pytest.fixture
-def walk(clerk, shelve):
+def walk(desk, shelve):
     """A delivery, a released reservation, a sale and an adjustment; returns what was shown after each."""
     shelve("book-123", 0)
     orders = ["01a1fc13-06f4-71f7-ac05-df3857a063f2", "01a1fc13-06f5-71f7-ac05-df3857a063f2"]
@@ -34,8 +28,8 @@ def walk(clerk, shelve):
     ]
     shown = []
     for path, body in steps:
-        assert clerk.post(f"/inventory/{path}", body).status_code == 200
-        shown.append(numbers(clerk.get("/inventory/book-123").json()))
+        assert desk.post(f"/inventory/{path}", body).status_code == 200
+        shown.append(numbers(desk.get("/inventory/book-123").json()))
     return shown
 
 
@@ -43,15 +37,15 @@ def numbers(body):
     return tuple(body[name] for name in NUMBERS)
 
 
-def test_the_stock_as_of_a_time_is_what_was_shown_then(clerk, walk):
+def test_the_stock_as_of_a_time_is_what_was_shown_then(desk, walk):
     assert walk == [(100, 0, 100), (100, 2, 98), (100, 0, 100), (100, 2, 98), (99, 2, 97)]
-    events = clerk.get("/inventory/book-123/events", {"ordering": "version"}).json()["results"]
+    events = desk.get("/inventory/book-123/events", {"ordering": "version"}).json()["results"]
     assert len(events) == len(walk)
     for event, shown in zip(events, walk, strict=True):
-        then = clerk.get("/inventory/book-123", {"as_of": event["happened_at"]}).json()
+        then = desk.get("/inventory/book-123", {"as_of": event["happened_at"]}).json()
         assert numbers(then) == shown and then["version"] == event["version"]
-    assert numbers(clerk.get("/inventory/book-123", {"as_of": "2999-12-31T23:59:59Z"}).json()) == walk[-1]
-    assert numbers(clerk.get("/inventory/book-123", {"as_of": "2000-01-01T00:00:00+09:00"}).json()) == (0, 0, 0)
+    assert numbers(desk.get("/inventory/book-123", {"as_of": "2999-12-31T23:59:59Z"}).json()) == walk[-1]
+    assert numbers(desk.get("/inventory/book-123", {"as_of": "2000-01-01T00:00:00+09:00"}).json()) == (0, 0, 0)
 
 
 def holds(client, **query):
@@ -61,14 +55,14 @@ def holds(client, **query):
 
 
 @pytest.fixture
-def shown(clerk, api, shelve):
+def shown(desk, api, shelve):
     """Reserves, changes, releases, sells and returns copies; returns what was shown of the holds after each event."""
     shelve("book-123", 100)
     seen = {}
 
     def see():
         event = StockEvent.objects.latest("version")
-        seen[event.version] = (event.happened_at.isoformat(), sorted(holds(clerk)))
+        seen[event.version] = (event.happened_at.isoformat(), sorted(holds(desk)))
 
     def act(response):
         assert response.status_code in {200, 201}, response.json()
@@ -78,14 +72,14 @@ def shown(clerk, api, shelve):
     first, second = ("01a1fc13-06f4-71f7-ac05-df3857a063f2", "01a1fc13-06f5-71f7-ac05-df3857a063f2")
     see()
     line = {"book_id": "book-123", "quantity": 2}
-    act(clerk.post("/inventory/reserve", {"order_id": first, "items": [line]}))
+    act(desk.post("/inventory/reserve", {"order_id": first, "items": [line]}))
     draft = api.post("/orders", {}).json()["order_id"]
     act(api.post(f"/orders/{draft}/items", line))
     act(api.post(f"/orders/{draft}/items", line))
-    act(clerk.post("/inventory/reserve", {"order_id": second, "items": [{**line, "quantity": 5}]}))
+    act(desk.post("/inventory/reserve", {"order_id": second, "items": [{**line, "quantity": 5}]}))
     act(api.put(f"/orders/{draft}/items/book-123", {"quantity": 1}))
-    act(clerk.post("/inventory/release", {"order_id": first}))
-    act(clerk.post("/inventory/book-123/add_stock", {"quantity": 9}))
+    act(desk.post("/inventory/release", {"order_id": first}))
+    act(desk.post("/inventory/book-123/add_stock", {"quantity": 9}))
     act(api.post(f"/orders/{draft}/confirm", {"payment_method": "credit_card"}))
     act(api.post(f"/orders/{draft}/cancel"))
     let_reservations_expire()
@@ -94,17 +88,17 @@ def shown(clerk, api, shelve):
     return seen
 
 
-def test_the_holds_as_of_a_time_are_those_that_were_shown_then(clerk, shown):
+def test_the_holds_as_of_a_time_are_those_that_were_shown_then(desk, shown):
     assert len(shown) == 11 and shown[10][1] and not shown[11][1]
     for version, (moment, then) in shown.items():
-        assert sorted(holds(clerk, as_of=moment)) == then, version
-        body = clerk.get("/inventory/book-123", {"as_of": moment}).json()
+        assert sorted(holds(desk, as_of=moment)) == then, version
+        body = desk.get("/inventory/book-123", {"as_of": moment}).json()
         assert body["version"] == version
         assert sum(hold["quantity"] for hold in body["reservations"]) == body["reserved_quantity"]
 
 
-def test_a_past_hold_says_since_when(clerk, shown):
-    (draft, *_) = clerk.get("/inventory/book-123", {"as_of": shown[6][0]}).json()["reservations"][1:]
+def test_a_past_hold_says_since_when(desk, shown):
+    (draft, *_) = desk.get("/inventory/book-123", {"as_of": shown[6][0]}).json()["reservations"][1:]
     assert draft["quantity"] == 1 and draft["held_since"] == shown[3][0].replace("+00:00", "Z")
 
 
@@ -113,8 +107,8 @@ def test_customers_see_past_holds_without_their_orders(api, shown):
     assert [hold.keys() for hold in past] == [{"quantity", "held_since"}] * 3
 
 
-def test_the_history_has_actor_and_reason(clerk, walk):
-    events = clerk.get("/inventory/book-123/events").json()["results"]
+def test_the_history_has_actor_and_reason(desk, walk):
+    events = desk.get("/inventory/book-123/events").json()["results"]
     assert [event["type"] for event in events] == [
         "StockAdjusted",
         "StockReserved",
@@ -141,21 +135,21 @@ def test_customers_see_the_history_without_its_orders(api, walk):
         ({"happened_to": "2999-01-01T00:00:00Z", "page_size": "2"}, [5, 4]),
     ],
 )
-def test_the_history_is_filtered_and_ordered(clerk, walk, query, versions):
-    body = clerk.get("/inventory/book-123/events", query).json()
+def test_the_history_is_filtered_and_ordered(desk, walk, query, versions):
+    body = desk.get("/inventory/book-123/events", query).json()
     assert [event["version"] for event in body["results"]] == versions
 
 
-def test_the_history_is_read_page_by_page(clerk, walk):
+def test_the_history_is_read_page_by_page(desk, walk):
     seen, page = [], "/inventory/book-123/events?page_size=2"
     while page:
-        body = clerk.get(page).json()
+        body = desk.get(page).json()
         seen += [event["version"] for event in body["results"]]
         page = body["next"]
     assert seen == [5, 4, 3, 2, 1]
 
 
-def test_the_stock_as_of_a_time_is_found_by_an_index_seek(clerk, walk):
+def test_the_stock_as_of_a_time_is_found_by_an_index_seek(desk, walk):
     """Its holds are read from the events back to the beginning of the oldest of them, and a page at most beyond."""
     past = StockEvent.objects.get(version=1).happened_at
     held = StockEvent.objects.get(version=4)

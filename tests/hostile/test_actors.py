@@ -22,15 +22,10 @@ def style(request):
     return request.param
 
 
-@pytest.fixture
-def clerk(operator):
-    return signed_in(operator)
-
-
 @pytest.fixture(params=[CUSTOMER, OPERATOR])
-def who(request, api, clerk):
+def who(request, api, desk):
     """The client of the customer whose order it is, or of an operator; and the name in the ledger."""
-    return {CUSTOMER: api, OPERATOR: clerk}[request.param], request.param
+    return {CUSTOMER: api, OPERATOR: desk}[request.param], request.param
 
 
 @pytest.fixture
@@ -102,19 +97,19 @@ def test_whoever_cancels_a_completed_order_returns_the_books(api, who, body):
 
 
 @pytest.mark.parametrize("command", ["cancel", "compensate"])
-def test_an_operator_who_undoes_a_completed_saga_returns_the_books(api, clerk, body, command):
+def test_an_operator_who_undoes_a_completed_saga_returns_the_books(api, desk, body, command):
     order_id = api.post("/orders", body).json()["order_id"]
-    assert clerk.post(f"/saga/{order_id}/{command}").status_code == 200
+    assert desk.post(f"/saga/{order_id}/{command}").status_code == 200
     assert changes()[2:] == [("StockReturned", OPERATOR)]
 
 
 @pytest.mark.parametrize("command", ["cancel", "compensate"])
-def test_an_operator_who_undoes_a_waiting_saga_releases_the_books(api, clerk, body, monkeypatch, command):
+def test_an_operator_who_undoes_a_waiting_saga_releases_the_books(api, desk, body, monkeypatch, command):
     with monkeypatch.context() as down:
         down.setattr(MockGateway, "charge", no_response)
         down.setattr(MockGateway, "lookup", lambda *args: Unknown("unknown"))
         order_id = api.post("/orders", body).json()["order_id"]
-    assert clerk.post(f"/saga/{order_id}/{command}").status_code in {200, 202}
+    assert desk.post(f"/saga/{order_id}/{command}").status_code in {200, 202}
     run_worker_after_leases_expire()
     assert changes()[1:] == [("ReservationCancelled", OPERATOR)]
 
@@ -146,9 +141,9 @@ def test_after_a_crash_during_the_compensation_the_requester_is_the_actor(api, w
     assert changes()[2:] == [("StockReturned", name)]
 
 
-def test_of_two_requests_the_first_one_counts(api, clerk, body, monkeypatch):
+def test_of_two_requests_the_first_one_counts(api, desk, body, monkeypatch):
     def cancelled_twice(*args, **kwargs):
-        for client, reason in ((clerk, "Recalled."), (api, "Changed my mind.")):
+        for client, reason in ((desk, "Recalled."), (api, "Changed my mind.")):
             client.post(f"/orders/{Order.objects.get().pk}/cancel", {"reason": reason})
         raise OutcomeUnknown("no response")
 
@@ -161,12 +156,12 @@ def test_of_two_requests_the_first_one_counts(api, clerk, body, monkeypatch):
     assert changes()[1:] == [("ReservationCancelled", OPERATOR)]
 
 
-def test_a_cancellation_requested_during_the_compensation_does_not_change_the_actor(api, clerk, body, monkeypatch):
+def test_a_cancellation_requested_during_the_compensation_does_not_change_the_actor(api, desk, body, monkeypatch):
     """The parcel is refused; during the refund an operator cancels the order, which fails anyway."""
     refund = MockGateway.refund
 
     def cancelled_meanwhile(self, key, **kwargs):
-        clerk.post(f"/orders/{Order.objects.get().pk}/cancel")
+        desk.post(f"/orders/{Order.objects.get().pk}/cancel")
         return refund(self, key, **kwargs)
 
     monkeypatch.setattr(MockGateway, "refund", cancelled_meanwhile)
@@ -174,12 +169,12 @@ def test_a_cancellation_requested_during_the_compensation_does_not_change_the_ac
     assert changes()[1:] == [("ReservationCancelled", "saga")]
 
 
-def test_each_change_of_a_draft_has_its_own_actor(api, clerk, body):
-    draft = clerk.post("/orders", {name: body[name] for name in ("customer_id", "saga", "payment_method")})["Location"]
+def test_each_change_of_a_draft_has_its_own_actor(api, desk, body):
+    draft = desk.post("/orders", {name: body[name] for name in ("customer_id", "saga", "payment_method")})["Location"]
     item = {"book_id": "book-123", "quantity": 1}
-    clerk.post(f"{draft}/items", item)
+    desk.post(f"{draft}/items", item)
     api.post(f"{draft}/items", item)
-    assert clerk.post(f"{draft}/confirm").status_code == 200
+    assert desk.post(f"{draft}/confirm").status_code == 200
     assert changes() == [("StockReserved", OPERATOR), ("StockReserved", CUSTOMER), ("ReservationConfirmed", OPERATOR)]
 
 
@@ -194,9 +189,9 @@ def test_an_operator_acts_as_a_customer_only_on_their_own_orders(body):
     assert Order.objects.get(pk=own).cancel_reason == BY_CUSTOMER
 
 
-def test_a_customer_does_not_see_the_names_of_operators(api, clerk, body):
-    order_id = clerk.post("/orders", body).json()["order_id"]
-    clerk.post(f"/orders/{order_id}/cancel")
+def test_a_customer_does_not_see_the_names_of_operators(api, desk, body):
+    order_id = desk.post("/orders", body).json()["order_id"]
+    desk.post(f"/orders/{order_id}/cancel")
     assert changes()[0] == ("StockReserved", OPERATOR) and SagaInstance.objects.get().cancelled_by == OPERATOR
     seen = ("/orders", f"/orders/{order_id}", f"/saga/{order_id}/status", "/inventory/book-123/events")
     assert OPERATOR not in "".join(api.get(path).content.decode() for path in seen)
@@ -218,8 +213,8 @@ def test_the_cancellation_of_a_draft_says_which_side_has_cancelled(api, who, sty
     assert client.post(f"{draft}/cancel").json()["cancel_reason"] == (BY_CUSTOMER if name == CUSTOMER else BY_SHOP)
 
 
-def test_the_saga_command_cancel_says_that_the_shop_has_cancelled(api, clerk, body):
+def test_the_saga_command_cancel_says_that_the_shop_has_cancelled(api, desk, body):
     order_id = api.post("/orders", body).json()["order_id"]
-    status = clerk.post(f"/saga/{order_id}/cancel").json()
+    status = desk.post(f"/saga/{order_id}/cancel").json()
     assert status["failure"]["reason"] == BY_SHOP == Order.objects.get().cancel_reason
     assert status["actions"][0]["actor"] == OPERATOR

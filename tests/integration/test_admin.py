@@ -28,10 +28,8 @@ ORDER = {"book_id": "book-123", "quantity": 1, "payment_method": "e_money"}
 
 
 @pytest.fixture
-def site(operator, place_one):
-    client = Client()
-    client.force_login(operator)
-    return client
+def site(site, place_one):
+    return site
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ import re
 import pytest
 from django.db import connection
 from django.db.models import Q
-from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
@@ -21,13 +20,6 @@ from sagas.models import EventReceipt, SagaInstance
 from tests.factories import CustomerFactory
 
 COPIES = 60
-
-
-@pytest.fixture
-def site(operator):
-    client = Client()
-    client.force_login(operator)
-    return client
 
 
 @pytest.fixture

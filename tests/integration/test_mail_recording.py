@@ -4,7 +4,6 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.admin.models import LogEntry
-from django.test import Client
 from prometheus_client import REGISTRY
 
 from cloudmart.database.clock import DatabaseNow
@@ -111,13 +110,6 @@ def test_no_payment_token_is_in_a_mail(place, style, mailoutbox, token):
 
 
 # --- The admin, and the metrics ---------------------------------------------------------------------
-
-
-@pytest.fixture
-def site(operator):
-    client = Client()
-    client.force_login(operator)
-    return client
 
 
 def resend(site, *mails):
