@@ -23,6 +23,7 @@ from orders.locks import lock_discount
 from orders.mails import queue
 from orders.mails.rendering import text_of
 from orders.models import Customer, Mail, MailStatus, Order, OrderItem, Outcome
+from orders.order_notes import OrderNote
 from orders.price_rules import CouponUse, Discount, TaxRate
 from orders.selectors import regions_with_a_rate
 
@@ -73,6 +74,14 @@ class OrderAdmin(ReadOnlyAdmin):
     search_fields = ["id", "customer"]
     money = ("subtotal", "discount", "tax", "total")
     inlines = [OrderItemInline, MailInline]
+
+
+@admin.register(OrderNote)
+class OrderNoteAdmin(ReadOnlyAdmin):
+    """Notes are added on the page of their order."""
+
+    list_display = ["at", "order_id", "author", "text"]
+    search_fields = ["order"]
 
 
 @admin.register(OrderItem)

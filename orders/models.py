@@ -12,6 +12,7 @@ from cloudmart.kernel.countries import home_country, is_country
 from cloudmart.kernel.ids import new_id
 from cloudmart.kernel.order import PaymentMethod
 from cloudmart.kernel.text import LONGEST_ERROR, LONGEST_REASON
+from orders.order_notes import OrderNote  # noqa: F401, another model of this app
 from orders.price_rules import CouponUse, Discount, TaxRate  # noqa: F401, the other models of this app
 
 

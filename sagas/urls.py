@@ -1,9 +1,11 @@
 from django.urls import path
 
 from inventory.views import Reserve
+from orders.note_views import Notes
 from payments.views import CancelPayment, ProcessPayment, RefundPayment
 from sagas.desk.draft_views import ConfirmOrder, ExtendDraft, Item, Items, OrderOrDraft
 from sagas.desk.mails import record_mails_of_refunds
+from sagas.desk.ordering_again_views import OrderAgain
 from sagas.desk.timeline_views import OrderEvents
 from sagas.desk.views import CancelOrder, Orders, StartSaga
 from sagas.operations.carrier import CarrierWebhook
@@ -30,6 +32,8 @@ urlpatterns = [
     path("orders/<uuid:order_id>/events", OrderEvents.as_view(), name="order-events"),
     path("orders/<uuid:order_id>/cancel", CancelOrder.as_view(), name="cancel-order"),
     path("orders/<uuid:order_id>/return", ReturnOrder.as_view(), name="return-order"),
+    path("orders/<uuid:order_id>/order-again", OrderAgain.as_view(), name="order-again"),
+    path("orders/<uuid:order_id>/notes", Notes.as_view(), name="order-notes"),
     path("saga/start", StartSaga.as_view(), name="start-saga"),
     # Commands on one context, refused while the order's saga is not finished.
     path("inventory/reserve", Reserve.as_view(guard=check_not_cancelled), name="reserve"),

@@ -47,6 +47,15 @@ class Staff(IsOperator):
         return True
 
 
+class StaffMayRead(Staff):
+    """Allows all staff to read; the permission is needed for the rest."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        if request.method in SAFE_METHODS:
+            return sees_everything(request.user)
+        return super().has_permission(request, view)
+
+
 class StaffOrReadOnly(Staff):
     """Allows everybody who is signed in to read; the permission is needed for the rest."""
 

@@ -91,6 +91,7 @@ SIDEBAR = [
             table(_("Events"), "bolt", "sagas.event"),
             table(_("Event receipts"), "done_all", "sagas.eventreceipt"),
             table(_("Order lines"), "list", "orders.orderitem"),
+            table(_("Order notes"), "sticky_note_2", "orders.ordernote"),
             table(_("Coupon uses"), "redeem", "orders.couponuse"),
             table(_("Stock levels"), "inventory", "inventory.inventoryrecord"),
             table(_("Stock read model"), "inventory_2", "inventory.inventoryview"),

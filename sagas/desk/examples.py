@@ -102,6 +102,15 @@ ORDER_WITH_PARCEL = {
     },
 }
 
+DRAFT_LIKE_AN_ORDER = {
+    **ORDER_EXAMPLE,
+    "status": "draft",
+    "parcel": None,
+    "left_out": [
+        {"name": "book-456", "code": "out_of_stock", "detail": "Fewer copies are available than were asked for."}
+    ],
+}
+
 ENTRY: dict[str, Any] = {
     "order_id": ORDER,
     "customer_id": "customer-001",

@@ -51,6 +51,9 @@ route                              method  anonymous  other  owner  staff  opera
 /orders/{order_id}/cancel          PUT           401    404    200    403       200  sagas.cancel_saga
 /orders/{order_id}/return          POST          401    403    403    403       200  sagas.return_order
 /orders/{order_id}/events          GET           401    404    200    200       200  -
+/orders/{order_id}/order-again     POST          401    404    201    403       201  orders.place_order_for_others
+/orders/{order_id}/notes           GET           401    403    403    200       200  -
+/orders/{order_id}/notes           POST          401    403    403    403       201  orders.note_order
 
 /saga/start                        POST          401    201    201    403       201  orders.place_order_for_others
 /saga/{order_id}/status            GET           401    404    200    200       200  -
@@ -118,6 +121,7 @@ def body_of(route, visitor, orders):
     completed, new = orders
     return {
         "/saga/{order_id}/abandon": {"reason": "The card is closed."},
+        "/orders/{order_id}/notes": {"text": "The customer has called."},
         "/orders/{order_id}": {"coupon": "WELCOME10"},
         "/orders/{order_id}/items": ITEMS[0],
         "/orders/{order_id}/add_item": ITEMS[0],

@@ -114,6 +114,7 @@ INDEXES: dict[str, dict[str, Query]] = {
         "order_id, outcome, reference": lambda shop: due_mails(10),
         "status, due_at": lambda shop: due_mails(10),
     },
+    "order_notes": {"order_id": lambda shop: shop.desk.get(f"/orders/{shop.orchestrated}/notes")},
     "order_items": {"order_id, book_id": lambda shop: find_order(shop.orchestrated, shop.operator)},
     "discounts": {"code": price_rules},
     "coupon_uses": {"coupon_id": lambda shop: coupon_uses_add_up.check(1)},
