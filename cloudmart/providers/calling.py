@@ -88,12 +88,17 @@ def _retry(
     failed: list[Attempt] = []
     in_doubt = not intent.is_new
 
+    def begin_attempt(state: RetryCallState) -> None:
+        nonlocal started
+        if state.attempt_number > 1:
+            before_retry()
+            started = timezone.now()
+
     def record_failure(state: RetryCallState) -> None:
-        nonlocal started, in_doubt
+        nonlocal in_doubt
         error = state.outcome.exception() if state.outcome else None
         failed.append(Attempt(started, timezone.now(), f"{type(error).__name__}: {error}"))
         in_doubt = in_doubt or isinstance(error, OutcomeUnknown)
-        started = timezone.now()
 
     def log_retry(state: RetryCallState) -> None:
         seconds = state.next_action.sleep if state.next_action else 0
@@ -103,7 +108,7 @@ def _retry(
         stop=stop_after_attempt(settings.PROVIDER_TRIES),
         wait=wait_random_exponential(multiplier=settings.PROVIDER_BACKOFF),
         retry=retry_if_exception_type(RetryableError),
-        before=lambda state: before_retry() if state.attempt_number > 1 else None,
+        before=begin_attempt,
         after=record_failure,
         before_sleep=log_retry,
         reraise=True,
