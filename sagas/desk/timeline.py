@@ -13,8 +13,11 @@ from sagas.events import EventType, events_of, order_data
 from sagas.models import Event, SagaInstance, SagaStepLog
 from sagas.orchestration.events import events_in
 
-OF_EVERY_ENTRY = {"version", "order_id", "customer_id", "book_id", "quantity", "total_amount", "actor", "failed_at"}
+OF_EVERY_ENTRY = {"version", "order_id", "customer_id", "book_id", "quantity", "total_amount", "actor"}
 """The members of a payload that do not stand in the `data` of an entry."""
+
+TIMES = {"started_at", "failed_at"}
+"""Of an attempt; they do not stand there either."""
 
 AMOUNTS = {"subtotal", "discount", "tax", "currency"}
 LINES, CURRENCY = {"lines"}, {"currency"}
@@ -102,7 +105,7 @@ def timeline(order: Order, saga: SagaInstance | None, events: Iterable[Event], *
 
 def specific_data(event_type: str, data: dict[str, Any]) -> dict[str, Any]:
     """Returns what this kind of event says besides what every entry has."""
-    left_out = OF_EVERY_ENTRY | (AMOUNTS | LINES) - DETAILS_OF_ORDER.get(event_type, set())
+    left_out = OF_EVERY_ENTRY | TIMES | (AMOUNTS | LINES) - DETAILS_OF_ORDER.get(event_type, set())
     return {name: value for name, value in data.items() if name not in left_out}
 
 

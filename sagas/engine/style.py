@@ -37,7 +37,7 @@ class Settled:
     def details(self) -> dict[str, Any]:
         """What is worth recording of the call, as JSON."""
         details = self.call.operation.details(self.call.intent, self.response.outcome)
-        return {**details, "attempts": self.response.attempts}
+        return {**details, "attempts": self.response.attempts, "started_at": self.response.started.isoformat()}
 
 
 def failed_attempts(call: Call, response: ProviderResponse, error: str = "") -> list[dict[str, Any]]:
@@ -47,8 +47,9 @@ def failed_attempts(call: Call, response: ProviderResponse, error: str = "") -> 
     """
     attempts = response.all_attempts
     errors = [*(attempt.error for attempt in attempts[:-1]), attempts[-1].error or error]
+    command = call.operation.command
     return [
-        attempt_data(call.operation.command, number, error, attempt.finished)
+        {**attempt_data(command, number, error, attempt.finished), "started_at": attempt.started.isoformat()}
         for number, (attempt, error) in enumerate(zip(attempts, errors, strict=True), start=1)
         if error
     ]
