@@ -1,0 +1,35 @@
+"""Timelines in templates."""
+
+from django import template
+from django.utils.safestring import SafeString
+
+from sagas.operations.timeline import svg
+from sagas.operations.timeline.bars import Timeline
+from sagas.operations.timeline.durations import shown
+from sagas.operations.timeline.rows import Row, in_flight_text, rows_of
+
+register = template.Library()
+
+
+@register.filter
+def drawn(timeline: Timeline) -> SafeString:
+    """The timeline as inline SVG."""
+    return svg.drawn(timeline)
+
+
+@register.filter
+def rows(timeline: Timeline) -> list[Row]:
+    """The rows of the table below it."""
+    return rows_of(timeline)
+
+
+@register.filter
+def in_flight(timeline: Timeline) -> str:
+    """What the order waits for; "" if it waits for nothing."""
+    return in_flight_text(timeline)
+
+
+@register.filter
+def milliseconds(value: float | None) -> str:
+    """Milliseconds as people read them."""
+    return "" if value is None else shown(value)
