@@ -45,8 +45,8 @@ def rows_of(site, model, query=""):
 def shown_count(site, model, query=""):
     """Returns how many rows the page says that there are."""
     path = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
-    (paginator,) = re.findall(r'<p class="paginator">(.*?)</p>', site.get(f"{path}?{query}").content.decode(), re.S)
-    return re.sub(r"<.*?>|\s+", " ", paginator).split("  ")[-1].strip()
+    (count,) = re.findall(r'<div class="py-4">([^<]*?)</div>', site.get(f"{path}?{query}").content.decode())
+    return " ".join(count.split()).removeprefix("- ")
 
 
 # --- Every page -----------------------------------------------------------------------------------
