@@ -154,6 +154,7 @@ MIDDLEWARE = [
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "cloudmart" / "templates"],  # before unfold's
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [

@@ -1,5 +1,7 @@
 """Customers and their orders. Books, payments and parcels belong to other contexts and are known by id."""
 
+from typing import Any
+
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
@@ -11,6 +13,7 @@ from cloudmart.database.states import HasMoves
 from cloudmart.kernel.countries import home_country, is_country
 from cloudmart.kernel.ids import new_id
 from cloudmart.kernel.order import PaymentMethod
+from cloudmart.kernel.order_numbers import LENGTH, number_of
 from cloudmart.kernel.text import LONGEST_ERROR, LONGEST_REASON
 from orders.order_notes import OrderNote  # noqa: F401, another model of this app
 from orders.price_rules import CouponUse, Discount, TaxRate  # noqa: F401, the other models of this app
@@ -72,6 +75,19 @@ class SagaStyle(models.TextChoices):
     CHOREOGRAPHY = "choreography"  #: Each context reacts to the others' events.
 
 
+class NumberField(CharField):
+    """The short number of an order, computed from its id when it is stored. In migrations it is a CharField."""
+
+    def pre_save(self, model_instance: models.Model, add: bool) -> str:
+        number = number_of(model_instance.pk)
+        setattr(model_instance, self.attname, number)
+        return number
+
+    def deconstruct(self) -> Any:
+        name, _, args, kwargs = super().deconstruct()
+        return name, "cloudmart.database.fields.CharField", args, kwargs
+
+
 class Order(HasMoves):
     MOVES = {
         Status.DRAFT: {Status.PENDING, Status.CANCELLED},
@@ -80,6 +96,7 @@ class Order(HasMoves):
     }
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    number = NumberField(max_length=LENGTH, default="", editable=False, help_text="The last eight digits of the id")
     customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="orders", db_index=False)
     status = CharField(max_length=16, choices=Status.choices, default=Status.PENDING)
     subtotal = models.PositiveBigIntegerField(default=0)
@@ -105,6 +122,7 @@ class Order(HasMoves):
             ),
         ]
         indexes = [
+            models.Index(fields=["number"], name="orders_by_number"),
             models.Index(fields=["created_at", "id"], name="orders_by_time"),
             models.Index(fields=["customer", "created_at", "id"], name="orders_of_customer"),
             models.Index(fields=["status", "created_at", "id"], name="orders_by_status"),

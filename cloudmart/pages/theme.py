@@ -125,5 +125,6 @@ THEME = {
     "BORDER_RADIUS": "6px",
     "COLORS": {"primary": PRIMARY},
     "STYLES": [lambda request: static("cloudmart/desk.css")],
+    "SCRIPTS": [lambda request: static("cloudmart/copy.js")],
     "SIDEBAR": {"show_search": False, "navigation": SIDEBAR},
 }
