@@ -88,7 +88,7 @@ def add_keys_and_actions() -> None:
 def multiply(copies: int) -> None:
     """Copies every row of the sample `copies` times, each with new ids."""
     with unlimited_statement_time(), connection.cursor() as cursor:
-        cursor.execute("CREATE TABLE copies (number INTEGER PRIMARY KEY)")
+        cursor.execute("CREATE TABLE copies (copy INTEGER PRIMARY KEY)")
         cursor.executemany("INSERT INTO copies VALUES (%s)", [(number,) for number in range(1, copies + 1)])
         for table in TABLES:
             name = table._meta.db_table
@@ -98,7 +98,7 @@ def multiply(copies: int) -> None:
             for first in range(1, copies + 1, BATCH):
                 cursor.execute(
                     f"INSERT INTO {name} ({columns}) SELECT {values}"
-                    f" FROM copies CROSS JOIN sample WHERE number BETWEEN {first} AND {first + BATCH - 1}"
+                    f" FROM copies CROSS JOIN sample WHERE copy BETWEEN {first} AND {first + BATCH - 1}"
                 )
             cursor.execute("DROP TABLE sample")
         cursor.execute("DROP TABLE copies")
@@ -130,9 +130,9 @@ def copied(field: models.Field) -> str:
     """Returns the SQL for a column of a copy. An id or another unique value is derived from the copy's number."""
     column, is_mysql = field.column, connection.vendor == "mysql"
     if isinstance(field.target_field if field.is_relation else field, models.UUIDField):
-        parts = ["LPAD(HEX(number), 8, '0')" if is_mysql else "PRINTF('%08x', number)", f"SUBSTR({column}, 9)"]
+        parts = ["LPAD(HEX(copy), 8, '0')" if is_mysql else "PRINTF('%08x', copy)", f"SUBSTR({column}, 9)"]
     elif column == "book_id" or (field.model, column) == (Book, "id") or (field.unique and not field.is_relation):
-        parts = ["number", "'-'", column]
+        parts = ["copy", "'-'", column]
     else:
         parts = [column]
     return f"CONCAT({', '.join(parts)})" if is_mysql else " || ".join(parts)

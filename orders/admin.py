@@ -71,7 +71,7 @@ class OrderAdmin(ReadOnlyAdmin):
     list_display = ["id", "customer", "status", "total", "saga_style", "created_at"]
     list_filter = ["status", "saga_style", "payment_method", RegionFilter]
     list_prefetch_related = ("customer",)
-    search_fields = ["id", "customer"]
+    search_fields = ["^number", "id", "customer"]
     money = ("subtotal", "discount", "tax", "total")
     inlines = [OrderItemInline, MailInline]
 

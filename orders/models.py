@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import F, Q
 from django.utils.functional import cached_property
@@ -13,7 +14,7 @@ from cloudmart.database.states import HasMoves
 from cloudmart.kernel.countries import home_country, is_country
 from cloudmart.kernel.ids import new_id
 from cloudmart.kernel.order import PaymentMethod
-from cloudmart.kernel.order_numbers import LENGTH, number_of
+from cloudmart.kernel.order_numbers import LENGTH, beginning_of, number_of
 from cloudmart.kernel.text import LONGEST_ERROR, LONGEST_REASON
 from orders.order_notes import OrderNote  # noqa: F401, another model of this app
 from orders.price_rules import CouponUse, Discount, TaxRate  # noqa: F401, the other models of this app
@@ -82,6 +83,14 @@ class NumberField(CharField):
         number = number_of(model_instance.pk)
         setattr(model_instance, self.attname, number)
         return number
+
+    def to_python(self, value: Any) -> Any:
+        """Returns the stored form of a number, or of its beginning, as people write it. Raises ValidationError."""
+        if not value:
+            return value
+        if (beginning := beginning_of(str(value))) is None:
+            raise ValidationError("An order number has 8 digits of 0-9 A-F.", code="invalid")
+        return beginning
 
     def deconstruct(self) -> Any:
         name, _, args, kwargs = super().deconstruct()

@@ -24,7 +24,7 @@ class PaymentAdmin(ReadOnlyAdmin):
         "created_at",
     ]
     list_filter = ["status", "payment_method"]
-    search_fields = ["order_id", "id", "idempotency_key"]
+    search_fields = ["order_id", "id", "transaction_id", "idempotency_key"]
     exclude = ["payment_token"]
     money = ("amount", "refunded_amount")
     inlines = [RefundInline]
@@ -34,5 +34,5 @@ class PaymentAdmin(ReadOnlyAdmin):
 class RefundAdmin(ReadOnlyAdmin):
     list_display = ["id", "payment_id", "reference", "amount", "status", "reason", "created_at"]
     list_filter = ["status"]
-    search_fields = ["payment__order_id", "payment", "id", "idempotency_key"]
+    search_fields = ["payment__order_id", "payment", "id", "transaction_id", "idempotency_key"]
     money = ("amount",)

@@ -54,7 +54,10 @@ class Payment(ProviderRecord):
         constraints = [
             models.CheckConstraint(condition=Q(refunded_amount__lte=F("amount")), name="refunds_within_payment")
         ]
-        indexes = [models.Index(fields=["status", "updated_at"], name="payments_by_status")]
+        indexes = [
+            models.Index(fields=["status", "updated_at"], name="payments_by_status"),
+            models.Index(fields=["transaction_id", "id"], name="payments_by_transaction"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.amount} for {self.order_id}: {self.status}"
@@ -94,7 +97,10 @@ class Refund(HasMoves):
     class Meta:
         db_table = "refunds"
         constraints = [models.UniqueConstraint(fields=["payment", "reference"], name="one_refund_per_reference")]
-        indexes = [models.Index(fields=["status", "updated_at"], name="refunds_by_status")]
+        indexes = [
+            models.Index(fields=["status", "updated_at"], name="refunds_by_status"),
+            models.Index(fields=["transaction_id", "id"], name="refunds_by_transaction"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.amount} of {self.payment_id}: {self.status}"

@@ -12,4 +12,4 @@ class ShipmentAdmin(ReadOnlyAdmin):
 
     list_display = ["id", "order_id", "status", "carrier", "tracking_number", "country", "postal_code", "created_at"]
     list_filter = ["status", fixed_choices("carrier", CARRIERS)]
-    search_fields = ["order_id", "id", "idempotency_key"]
+    search_fields = ["order_id", "id", "^tracking_number", "idempotency_key"]

@@ -53,6 +53,7 @@ class Shipment(ProviderRecord):
         ]
         indexes = [
             models.Index(fields=["status", "updated_at"], name="shipments_by_status"),
+            models.Index(fields=["tracking_number"], name="shipments_by_tracking"),
             models.Index(fields=["next_poll_at"], name="shipments_to_poll"),
         ]
 

@@ -5,18 +5,13 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import admin
+from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from cloudmart.kernel.order_numbers import shown
-
-COPY_BUTTON = (
-    '<button type="button" class="desk-copy" data-copy="{id}" title="{label}" aria-label="{label}">'
-    '<span class="material-symbols-outlined" aria-hidden="true">content_copy</span></button>'
-)
 
 
 def order_link(order_id: UUID | None) -> SafeString | str:
@@ -24,12 +19,16 @@ def order_link(order_id: UUID | None) -> SafeString | str:
     if order_id is None:
         return "-"
     return format_html(
-        '<span class="desk-number"><a class="desk-link" href="{url}">{number}</a>' + COPY_BUTTON + "</span>",
-        url=reverse("admin:orders_order_change", args=[order_id]),
-        number=shown(order_id),
-        id=order_id,
-        label=_("Copy the order id"),
+        '<span class="desk-number"><a class="desk-link" href="{}">{}</a>{}</span>',
+        reverse("admin:orders_order_change", args=[order_id]),
+        shown(order_id),
+        copy_button(order_id),
     )
+
+
+def copy_button(value: object) -> SafeString:
+    """Returns a button that copies the value."""
+    return render_to_string("cloudmart/copy_button.html", {"copied": value})
 
 
 def order_number(column: str = "order_id") -> Callable[[Any], SafeString | str]:

@@ -126,5 +126,5 @@ THEME = {
     "COLORS": {"primary": PRIMARY},
     "STYLES": [lambda request: static("cloudmart/desk.css")],
     "SCRIPTS": [lambda request: static("cloudmart/copy.js")],
-    "SIDEBAR": {"show_search": False, "navigation": SIDEBAR},
+    "SIDEBAR": {"show_search": True, "navigation": SIDEBAR},
 }

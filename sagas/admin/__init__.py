@@ -10,6 +10,7 @@ from django.http import HttpRequest
 
 from cloudmart.pages.base import ReadOnlyAdmin, ReadOnlyInline, fixed_choices, permission_to
 from orders.models import SagaStyle
+from sagas.admin import urls
 from sagas.admin.bulk import Message, ask_or_run, run_each
 from sagas.choreography.reactions import REACTIONS
 from sagas.choreography.signals import EVENTS
@@ -19,6 +20,8 @@ from sagas.orchestration.workflow import ORDER_WORKFLOW
 from shipping.admin import ShipmentAdmin
 from shipping.carriers.reports import Progress
 from shipping.models import Shipment
+
+admin.site.extra_urls = urls.pages  # type: ignore[attr-defined]
 
 
 class StepInline(ReadOnlyInline):

@@ -106,6 +106,7 @@ INDEXES: dict[str, dict[str, Query]] = {
         "name": partial(search, "orders/customer", "Someone"),
     },
     "orders": {
+        "number": partial(search, "orders/order", "A7F3"),
         "created_at, id": partial(list_orders, created_from="2026-01-01T00:00:00Z"),
         "customer_id, created_at, id": lambda shop: shop.api.get("/orders"),
         "status, created_at, id": partial(list_orders, status="pending"),
@@ -144,16 +145,19 @@ INDEXES: dict[str, dict[str, Query]] = {
         "order_id": lambda shop: find_payment(shop.orchestrated, shop.operator),
         "idempotency_key": nothing,
         "status, updated_at": unsettled(CHARGE),
+        "transaction_id, id": partial(search, "payments/payment", "txn-1"),
     },
     "refunds": {
         "payment_id, reference": lambda shop: find_payment(shop.choreographed, shop.operator),
         "idempotency_key": nothing,
         "status, updated_at": unsettled(REFUND),
+        "transaction_id, id": partial(search, "payments/refund", "txn-1"),
     },
     "shipments": {
         "order_id": lambda shop: find_shipment(shop.orchestrated, shop.operator),
         "idempotency_key": nothing,
         "status, updated_at": unsettled(PARCEL),
+        "tracking_number": partial(search, "shipping/shipment", "TRK-1"),
         "next_poll_at": lambda shop: polling.due(10, database_now()),
     },
     "saga_instances": {
