@@ -1,8 +1,7 @@
 """Tables as CSV (RFC 4180), for reports. A spreadsheet must not take a text for a formula."""
 
 import csv
-from collections.abc import Iterable, Mapping
-from io import StringIO
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from rest_framework.renderers import BaseRenderer, JSONRenderer
@@ -40,11 +39,20 @@ class CSVRenderer(BaseRenderer):
 
 def written(lines: Lines) -> str:
     """Returns the table with a line of column names."""
-    out = StringIO()
-    writer = csv.writer(out)
-    writer.writerow(lines.columns)
-    writer.writerows(map(as_cell, row) for row in lines.rows())
-    return out.getvalue()
+    return "".join(csv_lines([lines.columns, *lines.rows()]))
+
+
+class Text:
+    """A file for `csv.writer` that returns each line instead of storing it."""
+
+    def write(self, line: str) -> str:
+        return line
+
+
+def csv_lines(rows: Iterable[Iterable[Any]]) -> Iterator[str]:
+    """Yields each row as a line of CSV."""
+    writer: Any = csv.writer(Text())
+    return (writer.writerow(map(as_cell, row)) for row in rows)
 
 
 def as_cell(value: Any) -> Any:

@@ -46,11 +46,16 @@ def minor_digits(currency: str) -> int:
     return int(digits)
 
 
+def in_major_units(amount: int) -> Decimal:
+    """Returns an amount of the shop's currency as a number for spreadsheets: 3850 yen, 38.50 euros."""
+    return Decimal(amount).scaleb(-minor_digits(settings.CURRENCY))
+
+
 def formatted(amount: int, language: str = "en") -> str:
     """Returns an amount of the shop's currency as people write it: ¥3,850 (in Japanese 3,850円), €38.50, KWD 3.850."""
     currency = settings.CURRENCY
     sign = "-" if amount < 0 else ""
-    number = f"{abs(Decimal(amount).scaleb(-minor_digits(currency))):,f}"
+    number = f"{abs(in_major_units(amount)):,f}"
     if suffix := SUFFIXES.get((language, currency)):
         return f"{sign}{number}{suffix}"
     return f"{sign}{SYMBOLS.get(currency, f'{currency} ')}{number}"

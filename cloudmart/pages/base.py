@@ -2,16 +2,21 @@
 
 from collections.abc import Callable, Iterable
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.contrib import admin
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.utils import display_for_field, label_for_field
-from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.core.exceptions import PermissionDenied
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponseRedirect
+from django.http.response import HttpResponseBase
+from django.urls import path
 from unfold.admin import ModelAdmin, TabularInline
 
 from cloudmart.kernel.money import formatted
 from cloudmart.pages.changelists import BoundedPaginator, IndexedChangeList
+from cloudmart.pages.exports import MOST_EXPORTED, download, table
 from cloudmart.pages.searching import described, key_of
 
 
@@ -57,6 +62,14 @@ def amount_in(column: str) -> Callable[[Any], str | None]:
     return shown
 
 
+class ListLink(NamedTuple):
+    """A link beside the search of a list, with the name of an icon (Material Symbols)."""
+
+    title: Any
+    url: str
+    icon: str
+
+
 class ShowsMoney(admin.options.BaseModelAdmin):
     """Shows the amounts of `money` as people write them, wherever a page does not edit them."""
 
@@ -93,18 +106,23 @@ class RecordsValues(ShowsMoney, ModelAdmin):
     def construct_change_message(self, request: HttpRequest, form: Any, formsets: Any, add: bool = False) -> Any:
         if add:
             return [{"added": {"name": str(self.opts.verbose_name), "object": str(form.instance)}}]
-        changes = "; ".join(self._change_of(form, name) for name in form.changed_data)
+        changes = "; ".join(filter(None, (self._change_of(form, name) for name in form.changed_data)))
         return changes or super().construct_change_message(request, form, formsets)
 
     def _change_of(self, form: Any, name: str) -> str:
+        """Returns the old and the new value; "" if they are the same: a form can lack its hidden initial values."""
         old, new = (self._written(name, values[name]) for values in (form.initial, form.cleaned_data))
-        return f"{label_for_field(name, self.model)}: {old} → {new}"
+        return f"{label_for_field(name, self.model)}: {old} → {new}" if old != new else ""
 
     def _written(self, name: str, value: Any) -> str:
         if name in self.money and value is not None:
             return formatted(value)
         if isinstance(value, bool):
             return str(value)
+        if isinstance(value, Model):
+            return str(value.pk)
+        if value == "":
+            return "none"
         field: Any = self.opts.get_field(name)
         return display_for_field(value, field, "none")
 
@@ -113,7 +131,8 @@ class LargeTableAdmin(ShowsMoney, ModelAdmin):
     """A list whose pages stay fast however long the table is.
 
     It is searched by the indexed columns of `search_fields`: by an exact value, or with ^ by how a value begins. The
-    first of them that finds something is the result. The order is that of the index; `ordering` is pk or -pk.
+    first of them that finds something is the result. The order is that of the index; `ordering` is pk or -pk. With
+    `csv_columns` it can be downloaded as CSV.
     """
 
     list_per_page = 30
@@ -121,6 +140,7 @@ class LargeTableAdmin(ShowsMoney, ModelAdmin):
     list_select_related = ()
     list_prefetch_related: tuple[str, ...] = ()
     list_defer: tuple[str, ...] = ()
+    csv_columns: tuple[str, ...] = ()
     ordering = ["-pk"]
     paginator = BoundedPaginator
     show_facets = admin.ShowFacets.NEVER
@@ -130,6 +150,34 @@ class LargeTableAdmin(ShowsMoney, ModelAdmin):
     @property
     def search_help_text(self) -> str:
         return described(self.model, self.search_fields)
+
+    def get_urls(self) -> list[Any]:
+        name = f"{self.opts.app_label}_{self.opts.model_name}_csv"
+        urls = [path("csv/", self.admin_site.admin_view(self.csv_view), name=name)] if self.csv_columns else []
+        return [*urls, *super().get_urls()]
+
+    def csv_view(self, request: HttpRequest) -> HttpResponseBase:
+        """Responds with the rows that the search and the filters find. The file's name says if they are cut.
+
+        Raises PermissionDenied.
+        """
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        try:
+            found, is_part = self.get_changelist_instance(request).found_among(MOST_EXPORTED, request)
+        except IncorrectLookupParameters:
+            return HttpResponseRedirect("../")
+        keys = list(found.values_list("pk", flat=True)[: MOST_EXPORTED + 1])
+        cut = f"-first-{MOST_EXPORTED}" if is_part or len(keys) > MOST_EXPORTED else ""
+        rows = table(self.model, keys[:MOST_EXPORTED], self.csv_columns, self.money)
+        return download(rows, f"{self.opts.model_name}{cut}")
+
+    def list_links(self, request: HttpRequest) -> list[ListLink]:
+        """Returns the links beside the search of the list."""
+        return []
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        return super().changelist_view(request, {"list_links": self.list_links(request), **(extra_context or {})})
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[IndexedChangeList]:
         return IndexedChangeList

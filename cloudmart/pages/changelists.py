@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.contrib.admin.views.main import PAGE_VAR
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -62,15 +63,24 @@ class IndexedChangeList(ChangeList):
         return list(self.model_admin.get_ordering(request))
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Any]:
+        rows, self.is_part = self.found_among(MOST_COUNTED, request, exclude_parameters)
+        return rows
+
+    def found_among(
+        self, most: int, request: HttpRequest, exclude_parameters: Any = None
+    ) -> tuple[QuerySet[Any], bool]:
+        """Returns the rows that are found, and whether they are only those among the first `most` of their index."""
         rows = super().get_queryset(request, exclude_parameters)
         if rows.query.is_empty():
-            return rows
+            return rows, False
         (order,) = self.get_ordering(request, rows)
         plan = scan(rows, order)
-        if not plan.others:
-            return plan.ordered()
-        rows, self.is_part = plan.first(MOST_COUNTED)
-        return rows
+        return plan.first(most) if plan.others else (plan.ordered(), False)
+
+    @property
+    def csv_url(self) -> str:
+        """The address of the list as CSV; "" if it cannot be downloaded."""
+        return f"csv/{self.get_query_string(remove=[PAGE_VAR])}" if self.model_admin.csv_columns else ""
 
     def get_results(self, request: HttpRequest) -> None:
         """Also limits a list of one page, so that the database knows how few rows are read."""
