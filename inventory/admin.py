@@ -3,43 +3,19 @@
 from typing import Any
 
 from django.contrib import admin
-from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponseRedirect
 from django.urls import reverse
-from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
 
-from cloudmart.pages.base import LargeTableAdmin, ReadOnlyAdmin, RecordsValues
-from inventory.charts import stock_chart
-from inventory.locks import lock_book
+from cloudmart.pages.base import ReadOnlyAdmin
+from cloudmart.pages.cells import book, column, linked, order
+from inventory.book_admin import BookAdmin
+from inventory.cells import age, on_hand, reservation_status, reserved, what
 from inventory.models import Book, InventoryRecord, InventoryView, Reservation, StockEvent, StockMovement
 from inventory.movements import COLUMNS
 from inventory.report_admin import MovementReportAdmin, ReservationReportAdmin
-from inventory.selectors import sample_of
-from inventory.stock import Stock
 
-EVENTS_ON_A_PAGE = 100
-
-
-@admin.register(Book)
-class BookAdmin(RecordsValues, LargeTableAdmin):
-    list_display = ["id", "title", "price", "archived"]
-    list_filter = ["archived"]
-    money = ("price",)
-    search_fields = ["^id", "^title"]
-    ordering = ["pk"]
-
-    def get_readonly_fields(self, request: Any, obj: Any = None) -> list[Any]:
-        shown = super().get_readonly_fields(request, obj)
-        return ["id", *shown] if obj else shown
-
-    def get_object(self, request: Any, object_id: str, from_field: str | None = None) -> Book | None:
-        """Locks the book whose page is sent, so that its history has the value that was replaced."""
-        book = super().get_object(request, object_id, from_field)
-        return lock_book(book.pk) if book and request.method == "POST" else book
-
-    def save_model(self, request: Any, obj: Book, form: Any, change: bool) -> None:
-        """Creates the stock of a new book with it."""
-        super().save_model(request, obj, form, change)
-        InventoryRecord.objects.get_or_create(book=obj)
+admin.site.register(Book, BookAdmin)
 
 
 @admin.register(InventoryRecord)
@@ -50,26 +26,11 @@ class InventoryRecordAdmin(ReadOnlyAdmin):
     ordering = ["pk"]
 
     def history(self, record: InventoryRecord) -> str:
-        return format_html(
-            '<a href="{}">history</a>', reverse("admin:inventory_inventoryrecord_history", args=[record.pk])
-        )
+        return linked("inventory_book_change", record.pk, _("history"))
 
-    def history_view(self, request: Any, object_id: str, extra_context: Any = None) -> Any:
-        """The book's stock events, newest first, with a chart."""
-        record = InventoryRecord.objects.filter(pk=object_id).first()
-        stock = record.stock if record else Stock()
-        paginator = Paginator(range(stock.version, 0, -1), EVENTS_ON_A_PAGE)
-        page = paginator.get_page(request.GET.get("page"))
-        drawn = sample_of(object_id, stock.version)
-        context = {
-            "stock": stock,
-            "chart": stock_chart(drawn),
-            "sampled": len(drawn) if len(drawn) < stock.version else None,
-            "events": StockEvent.objects.filter(shelf=object_id, version__in=page.object_list).order_by("-version"),
-            "page": page,
-            "page_range": paginator.get_elided_page_range(page.number),
-        }
-        return super().history_view(request, object_id, {**context, **(extra_context or {})})
+    def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponseRedirect:
+        """The page of the book has the history of its stock."""
+        return HttpResponseRedirect(reverse("admin:inventory_book_change", args=[object_id]))
 
 
 @admin.register(InventoryView)
@@ -80,16 +41,55 @@ class InventoryViewAdmin(ReadOnlyAdmin):
     ordering = ["pk"]
 
 
+held_for = column(
+    _("draft of"),
+    lambda reservation: reservation.held_for and linked("orders_customer_change", reservation.held_for),
+    "held_for",
+)
+
+
 @admin.register(Reservation)
 class ReservationAdmin(ReservationReportAdmin, ReadOnlyAdmin):
-    list_display = ["id", "order_id", "shelf_id", "quantity", "status", "expires_at"]
+    list_display = ["held_since", order, book, "quantity", reservation_status, "expires_at", age]
     list_filter = ["status"]
     search_fields = ["order_id", "id", "shelf__book"]
+    fields = [
+        order,
+        book,
+        "quantity",
+        reservation_status,
+        "held_since",
+        age,
+        "expires_at",
+        held_for,
+        "updated_at",
+        "id",
+    ]
+    readonly_fields = [order, book, reservation_status, age, held_for]
+    csv_columns = ("held_since", "order_id", "shelf_id", "quantity", "status", "expires_at", "id")
 
 
 @admin.register(StockEvent)
 class StockEventAdmin(ReadOnlyAdmin):
-    list_display = [
+    list_display = ["happened_at", book, what, on_hand, reserved, order, "actor", "reason", "reference"]
+    list_filter = ["type"]
+    search_fields = ["order_id", "shelf__book"]
+    fields = [
+        "happened_at",
+        book,
+        "version",
+        what,
+        on_hand,
+        reserved,
+        order,
+        "actor",
+        "reason",
+        "reference",
+        "reservation_id",
+    ]
+    readonly_fields = [book, what, on_hand, reserved, order]
+    csv_columns = (
+        "happened_at",
         "shelf_id",
         "version",
         "type",
@@ -97,10 +97,11 @@ class StockEventAdmin(ReadOnlyAdmin):
         "reserved_delta",
         "on_hand_after",
         "reserved_after",
+        "order_id",
+        "actor",
+        "reason",
         "reference",
-    ]
-    list_filter = ["type"]
-    search_fields = ["order_id", "shelf__book"]
+    )
 
 
 @admin.register(StockMovement)
@@ -108,3 +109,4 @@ class StockMovementAdmin(MovementReportAdmin, ReadOnlyAdmin):
     list_display = ["day", "book", *COLUMNS]
     list_prefetch_related = ("book",)
     search_fields = ["book"]
+    csv_columns = ("day", "book_id", "book__title", *COLUMNS)

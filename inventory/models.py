@@ -221,6 +221,10 @@ class StockEvent(models.Model):
     delete = refuse
 
     @property
+    def book_id(self) -> str:
+        return self.shelf_id
+
+    @property
     def change(self) -> StockChange:
         return StockChange(EventType(self.type), self.on_hand_delta, self.reserved_delta)
 

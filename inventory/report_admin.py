@@ -5,23 +5,22 @@ from typing import Any
 from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
-from unfold.admin import ModelAdmin
 
-from cloudmart.api.csv_renderer import MEDIA_TYPE, Lines, written
+from cloudmart.api.csv_renderer import Lines, written
+from cloudmart.pages.base import LargeTableAdmin, ListLink
+from cloudmart.pages.exports import MOST_EXPORTED, download
 from inventory.filters import MovementFilter
 from inventory.projector import lag
 from inventory.reports import LINE_COLUMNS, MOVEMENT_COLUMNS, as_lines, movements, reservation_report
 
-MOST_SHOWN, MOST_DOWNLOADED = 200, 100_000
-
-BYTE_ORDER_MARK = "\ufeff"
-"""By it spreadsheets know UTF-8."""
+MOST_SHOWN = 200
 
 
-class ReportAdmin(ModelAdmin):
+class ReportAdmin(LargeTableAdmin):
     """Adds a page `report/` with a table, for those who may view the list."""
 
     report_title = ""
@@ -30,16 +29,20 @@ class ReportAdmin(ModelAdmin):
         name = f"{self.opts.app_label}_{self.opts.model_name}_report"
         return [path("report/", self.admin_site.admin_view(self.report_view), name=name), *super().get_urls()]
 
-    def report_view(self, request: HttpRequest) -> HttpResponse:
+    def list_links(self, request: HttpRequest) -> list[ListLink]:
+        url = reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_report")
+        return [*super().list_links(request), ListLink(self.report_title, url, "summarize")]
+
+    def report_view(self, request: HttpRequest) -> HttpResponseBase:
         """Responds with the page, or with `format=csv` with the whole table. Raises PermissionDenied."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         query = request.GET.copy()
         if "csv" in query.pop("format", []):
-            report = self.report(query, MOST_DOWNLOADED)
+            report = self.report(query, MOST_EXPORTED)
             if not report.get("is_cut"):
-                return download(report["lines"], f"{self.opts.model_name}.csv")
-            messages.error(request, f"More than {MOST_DOWNLOADED:,} lines: give a shorter period, or a book.")
+                return download([written(report["lines"])], f"{self.opts.model_name}-report")
+            messages.error(request, f"More than {MOST_EXPORTED:,} lines: give a shorter period, or a book.")
         context = {
             **self.admin_site.each_context(request),
             "title": self.report_title,
@@ -79,11 +82,6 @@ class MovementReportAdmin(ReportAdmin):
         if behind := lag()["events"]:
             notes.append(f"{behind} events are not counted yet.")
         if is_cut := len(rows) > most:
-            notes.append(f"The first {most} lines. The download has up to {MOST_DOWNLOADED:,}.")
+            notes.append(f"The first {most} lines. The download has up to {MOST_EXPORTED:,}.")
         lines = Lines(MOVEMENT_COLUMNS, rows[:most])
         return {"lines": lines, "notes": notes, "is_cut": is_cut, "form": chosen.form}
-
-
-def download(lines: Lines, name: str) -> HttpResponse:
-    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return HttpResponse(BYTE_ORDER_MARK + written(lines), f"{MEDIA_TYPE}; charset=utf-8", headers=headers)

@@ -192,7 +192,7 @@ def test_reports_are_for_operators(api, path):
 
 def downloaded(response):
     assert response.status_code == 200 and "attachment" in response["Content-Disposition"]
-    text = response.content.decode("utf-8-sig")
+    text = response.getvalue().decode("utf-8-sig")
     return list(csv.DictReader(StringIO(text, newline="")))
 
 
@@ -215,7 +215,7 @@ def test_a_download_in_the_admin_has_all_lines_or_is_refused(site, three_days, m
     monkeypatch.setattr("inventory.report_admin.MOST_SHOWN", 2)
     assert "The first 2 lines" in site.get(report).content.decode()
     assert len(downloaded(site.get(report, {"format": "csv"}))) == 6
-    monkeypatch.setattr("inventory.report_admin.MOST_DOWNLOADED", 5)
+    monkeypatch.setattr("inventory.report_admin.MOST_EXPORTED", 5)
     refused = site.get(report, {"format": "csv"})
     assert "More than 5 lines" in refused.content.decode() and "attachment" not in str(refused.headers)
 

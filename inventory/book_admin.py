@@ -1,0 +1,80 @@
+"""The books in the admin: the list with their stock, and the page of one."""
+
+from functools import partial
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.functional import SimpleLazyObject
+from django.utils.translation import gettext_lazy as _
+
+from cloudmart.pages.base import LargeTableAdmin, RecordsValues
+from inventory.book_page import stock_page
+from inventory.cells import LOW, level, state
+from inventory.locks import lock_book
+from inventory.models import Book, InventoryRecord, InventoryView
+from inventory.stock_changes import COMMANDS, ChangesStock
+
+MOST_LOW = 1000
+"""Books that the filter by stock shows."""
+
+
+class StockFilter(admin.SimpleListFilter):
+    """Books with few or no available copies, from the read model, which may lag."""
+
+    title = _("stock")
+    parameter_name = "stock"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("out", _("Out of stock")), ("low", _("Low: at most %(copies)s") % {"copies": LOW})]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Book]) -> QuerySet[Book]:
+        if self.value() not in {"out", "low"}:
+            return queryset
+        least, most = (0, 0) if self.value() == "out" else (1, LOW)
+        few = InventoryView.objects.filter(available__range=(least, most)).order_by("available", "pk")
+        return queryset.filter(pk__in=list(few.values_list("pk", flat=True)[:MOST_LOW]))
+
+
+class BookAdmin(ChangesStock, RecordsValues, LargeTableAdmin):
+    list_display = [
+        "id",
+        "title",
+        "price",
+        level("on_hand", _("on hand")),
+        level("reserved", _("reserved")),
+        level("available", _("available")),
+        state,
+    ]
+    list_filter = ["archived", StockFilter]
+    list_prefetch_related = ("view",)
+    fields = ["id", "title", "price", "archived"]
+    money = ("price",)
+    search_fields = ["^id", "^title"]
+    ordering = ["pk"]
+    csv_columns = ("id", "title", "price", "archived", "view__on_hand", "view__reserved", "view__available")
+    change_form_outer_before_template = "admin/inventory/book/stock.html"
+    change_form_outer_after_template = "admin/inventory/book/movements.html"
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        shown = super().get_readonly_fields(request, obj)
+        return ["id", *shown] if obj else shown
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Book | None:
+        """Locks the book whose page is sent, so that its history has the value that was replaced."""
+        book = super().get_object(request, object_id, from_field)
+        return lock_book(book.pk) if book and request.method == "POST" else book
+
+    def save_model(self, request: HttpRequest, obj: Book, form: Any, change: bool) -> None:
+        """Creates the stock of a new book with it."""
+        super().save_model(request, obj, form, change)
+        InventoryRecord.objects.get_or_create(book=obj)
+
+    def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None) -> Any:
+        """The stock is read by the templates: not when a form is sent and stored."""
+        context = {
+            "stock_page": SimpleLazyObject(partial(stock_page, object_id, request)),
+            "stock_commands": [each for each in COMMANDS if request.user.has_perm(each.permission)],
+        }
+        return super().change_view(request, object_id, form_url, {**context, **(extra_context or {})})

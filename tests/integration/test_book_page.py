@@ -1,0 +1,178 @@
+"""The page of a book: its stock now and then, its holds and movements; and adding and correcting its stock."""
+
+import re
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from cloudmart.kernel.ids import new_id
+from cloudmart.pages.order_numbers import order_link
+from inventory.charts import LINES
+from inventory.models import InventoryRecord, StockEvent
+from inventory.projector import catch_up
+from inventory.selectors import sample_of
+from tests.acceptance.test_matrix import named, staff_with
+from tests.committed import add_stock, let_reservations_expire, reserve_stock
+from tests.conftest import order_snapshot
+
+PAGE = "/admin/inventory/book/book-123/change/"
+ADD, ADJUST = (f"/admin/inventory/book/book-123/{command}-stock/" for command in ("add", "adjust"))
+
+
+@pytest.fixture
+def site(operator):
+    client = Client()
+    client.force_login(operator)
+    return client
+
+
+@pytest.fixture
+def held(shelve):
+    """An order that holds two of five copies."""
+    shelve("book-123", 5)
+    order = order_snapshot(("book-123", 2))
+    reserve_stock(order)
+    return order
+
+
+def levels_of(page):
+    return [copies for _, copies in page.context["stock_page"]["levels"]]
+
+
+def test_the_page_shows_levels_holds_and_movements_with_their_orders(site, held):
+    with CaptureQueriesContext(connection) as queries:
+        page = site.get(PAGE)
+    assert len(queries) <= 20
+    text = page.content.decode()
+    assert levels_of(page) == [5, 2, 3]
+    assert text.count(order_link(held.order_id)) == 2, "of the hold, and of its movement"
+    reserved, added = (row.event for row in page.context["stock_page"]["movements"]["rows"])
+    assert (reserved.type, added.type) == ("StockReserved", "StockAdded")
+    assert "5 (+5)" in text and "2 (+2)" in text and held.actor in text
+    let_reservations_expire()
+    assert "past expiry" in site.get(PAGE).content.decode()
+
+
+def test_a_moment_shows_the_stock_and_the_holds_of_then(site, held):
+    first = StockEvent.objects.get(shelf="book-123", version=1).happened_at
+    page = site.get(PAGE, {"as_of": first.isoformat()})
+    assert levels_of(page) == [5, 0, 5]
+    assert page.context["stock_page"]["holds"] == []
+    assert page.context["stock_page"]["chart"].chosen == 0
+    assert page.content.decode().count('aria-current="true"') == 1
+    assert levels_of(site.get(PAGE, {"as_of": "2000-01-01T00:00"})) == [0, 0, 0]
+    for no_moment in ("yesterday", "0001-01-01T00:00"):
+        page = site.get(PAGE, {"as_of": no_moment})
+        assert levels_of(page) == [5, 2, 3] and 'role="alert"' in page.content.decode()
+
+
+def test_a_moment_without_an_offset_is_of_the_shops_time_zone(site, held, settings):
+    page = site.get(PAGE, {"as_of": "2026-01-01T09:00"})
+    moment = page.context["stock_page"]["form"].moment
+    assert moment.isoformat() == "2026-01-01T09:00:00+09:00"
+    assert 'value="2026-01-01T09:00:00"' in page.content.decode()
+
+
+def test_the_chart_draws_each_change_and_describes_itself(site, held):
+    text = site.get(PAGE).content.decode()
+    for line in LINES:
+        (points,) = re.findall(f'class="stock-line stock-{line}" points="([^"]*)"', text)
+        assert len(points.split()) == 2 * StockEvent.objects.filter(shelf="book-123").count()
+    assert re.search(r'role="img" aria-label="[^"]*5 on hand, of which 2 are reserved', text)
+
+
+def test_a_long_history_has_pages_and_its_chart_is_a_sample(site, shelve, monkeypatch):
+    monkeypatch.setattr("inventory.book_page.MOVEMENTS_ON_A_PAGE", 5)
+    monkeypatch.setattr("inventory.selectors.MOST_DRAWN", 4)
+    shelve("book-long", 1)
+    for _ in range(11):
+        add_stock("book-long", 1)
+    assert [event.version for event in sample_of("book-long", 12)] == [1, 3, 6, 9, 12]
+    path = "/admin/inventory/book/book-long/change/"
+
+    def versions(query):
+        return [row.event.version for row in site.get(path, query).context["stock_page"]["movements"]["rows"]]
+
+    assert versions({}) == [12, 11, 10, 9, 8] and versions({"page": 3}) == [2, 1]
+    sixth = StockEvent.objects.get(shelf="book-long", version=6).happened_at
+    assert versions({"as_of": sixth.isoformat()}) == [7, 6, 5, 4, 3], "the page of the moment"
+    assert "The chart shows 5 of the movements" in site.get(path).content.decode()
+
+
+def test_the_history_of_a_stock_record_is_on_the_page_of_its_book(site, shelve):
+    shelve("book-new", 0)
+    response = site.get("/admin/inventory/inventoryrecord/book-new/history/", follow=True)
+    assert response.redirect_chain == [("/admin/inventory/book/book-new/change/", 302)]
+    assert "Nothing has moved yet." in response.content.decode()
+
+
+# --- Adding and correcting ------------------------------------------------------------------------
+
+
+def body(copies, **more):
+    return {"copies": copies, "reason": "Counted twice", "reference": str(new_id()), **more}
+
+
+def on_hand():
+    return InventoryRecord.objects.get(pk="book-123").on_hand
+
+
+def test_stock_is_added_after_a_confirmation_that_says_the_consequence(site, held):
+    sent = body(3)
+    page = site.post(ADD, sent).content.decode()
+    assert "On hand 5 → 8, available 3 → 6." in page and "Counted twice" in page
+    assert on_hand() == 5 and StockEvent.objects.filter(type="StockAdded").count() == 1
+    done = site.post(ADD, {**sent, "confirmed": "1"}, follow=True)
+    assert "On hand 5 → 8, available 3 → 6." in done.content.decode()
+    added = StockEvent.objects.filter(shelf="book-123").latest("version")
+    assert (added.on_hand_delta, added.actor, added.reason) == (3, "operator", "Counted twice")
+    again = site.post(ADD, {**sent, "confirmed": "1"}, follow=True)
+    assert "was changed already" in again.content.decode() and on_hand() == 8
+
+
+def test_an_adjustment_below_what_is_reserved_is_refused_in_words(site, held):
+    for step in ({}, {"confirmed": "1"}):
+        page = site.post(ADJUST, body(-4, **step))
+        assert "Copies that are reserved for orders cannot be removed from stock." in page.content.decode()
+    assert on_hand() == 5
+    site.post(ADJUST, body(-3, confirmed="1"))
+    assert on_hand() == 2
+    let_reservations_expire()
+    assert "On hand 2 → 0, available 0 → 0." in site.post(ADJUST, body(-2)).content.decode()
+    assert InventoryRecord.objects.get().reserved == 2, "a preview changes nothing"
+
+
+@pytest.mark.parametrize("wrong", [{"copies": 0}, {"copies": "x"}, {"reason": ""}, {"reference": "1"}])
+def test_an_incomplete_change_of_stock_is_not_made(site, held, wrong):
+    for path in (ADD, ADJUST):
+        assert site.post(path, {**body(1, confirmed="1"), **wrong}).status_code == 200
+    assert on_hand() == 5
+
+
+def test_each_change_of_stock_needs_its_permission(held):
+    adder = Client()
+    adder.force_login(staff_with(*map(named, ("inventory.view_book", "inventory.add_stock"))))
+    page = adder.get(PAGE).content.decode()
+    assert "add-stock/" in page and "adjust-stock/" not in page
+    assert adder.get(ADD).status_code == 200
+    assert adder.get(ADJUST).status_code == adder.post(ADJUST, body(1, confirmed="1")).status_code == 403
+    assert adder.get("/admin/inventory/book/none/add-stock/").status_code == 404
+
+
+# --- The list -------------------------------------------------------------------------------------
+
+
+def test_books_with_little_stock_are_found(site, shelve, held):
+    shelve("book-many", 50)
+    shelve("book-none", 0)
+    catch_up()
+
+    def found(query):
+        return [book.pk for book in site.get(f"/admin/inventory/book/?{query}").context["cl"].result_list]
+
+    assert found("stock=low") == ["book-123"]
+    assert found("stock=out") == ["book-none"]
+    page = site.get("/admin/inventory/book/").content.decode()
+    assert "out of stock" in page and "low" in page
