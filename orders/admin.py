@@ -8,6 +8,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from cloudmart.kernel.errors import IllegalMove
 from cloudmart.pages.base import (
@@ -19,7 +21,10 @@ from cloudmart.pages.base import (
     nobody,
     permission_to,
 )
-from orders.locks import lock_discount
+from cloudmart.pages.cells import Badge, badge_in
+from cloudmart.pages.cells import order as order_column
+from orders.customer_form import CustomerForm
+from orders.locks import lock_customer, lock_discount
 from orders.mails import queue
 from orders.mails.rendering import text_of
 from orders.models import Customer, Mail, MailStatus, Order, OrderItem, Outcome
@@ -31,20 +36,41 @@ MOST_AT_ONCE = 100
 """Mails that one action resends."""
 
 
+MAIL_BADGES = {
+    MailStatus.PENDING: Badge("busy", _("waiting")),
+    MailStatus.SENT: Badge("good", _("sent")),
+    MailStatus.FAILED: Badge("bad", _("failed")),
+    MailStatus.NO_ADDRESS: Badge("mute", _("no address")),
+}
+mail_status = badge_in("status", _("status"), MAIL_BADGES)
+
+
 @admin.register(Customer)
-class CustomerAdmin(LargeTableAdmin):
+class CustomerAdmin(RecordsValues, LargeTableAdmin):
+    """Customers. Orders keep the address that they were placed with."""
+
+    form = CustomerForm
     list_display = ["id", "name", "email", "payment_method", "language", "user", "orders"]
     list_prefetch_related = ("user",)
     search_fields = ["id", "email", "^name"]
     raw_id_fields = ["user"]
     ordering = ["pk"]
+    csv_columns = ("id", "name", "email", "postal_code", "address", "country", "payment_method", "language")
 
+    @admin.display(description=_("orders"))
     def orders(self, customer: Customer) -> str:
         url = reverse("admin:orders_order_changelist", query={"q": customer.pk})
-        return format_html('<a href="{}">orders</a>', url)
+        return format_html('<a class="desk-link" href="{}">{}</a>', url, gettext("orders"))
 
-    def get_readonly_fields(self, request: Any, obj: Any = None) -> list[str]:
-        return ["id"] if obj else []
+    def get_readonly_fields(self, request: HttpRequest, obj: Customer | None = None) -> list[Any]:
+        """The user who may order as this customer is chosen by those who may change users."""
+        shown = [*super().get_readonly_fields(request, obj), *["id"] * bool(obj)]
+        return shown if request.user.has_perm("auth.change_user") else [*shown, "user"]
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Customer | None:
+        """Locks the customer whose page is sent, so that the history has the values that were replaced."""
+        customer = super().get_object(request, object_id, from_field)
+        return lock_customer(customer.pk) if customer and request.method == "POST" else customer
 
 
 class OrderItemInline(ReadOnlyInline):
@@ -134,23 +160,48 @@ class TaxRateAdmin(RecordsValues, LargeTableAdmin):
 
 @admin.register(Mail)
 class MailAdmin(ReadOnlyAdmin):
-    list_display = ["created_at", "order_id", "outcome", "status", "recipient", "attempts", "next_attempt", "error"]
+    list_display = [
+        "created_at",
+        order_column,
+        "outcome",
+        mail_status,
+        "recipient",
+        "sent_at",
+        "attempts",
+        "next_attempt",
+        "error",
+    ]
     list_filter = ["status", fixed_choices("outcome", Outcome)]
     list_defer = ("data",)
     search_fields = ["order", "id"]
-    exclude = ["data"]
-    readonly_fields = ["text"]
+    fields = [
+        order_column,
+        "outcome",
+        mail_status,
+        "recipient",
+        "language",
+        "created_at",
+        "sent_at",
+        "attempts",
+        "next_attempt",
+        "retry_until",
+        "resends",
+        "error",
+        "id",
+        "text",
+    ]
+    readonly_fields = [order_column, mail_status, "created_at", "next_attempt", "id", "text"]
     actions = ["resend"]
 
     has_resend_permission = permission_to("orders.resend_mail")
 
-    @admin.display(empty_value="-")
+    @admin.display(description=_("next attempt"), empty_value="-")
     def next_attempt(self, mail: Mail) -> datetime | None:
         return mail.due_at if mail.status == MailStatus.PENDING else None
 
     def text(self, mail: Mail) -> str:
         text = text_of(mail)
-        return format_html("<pre>{}\n\n{}</pre>", text.subject, text.body)
+        return format_html('<pre class="desk-scroll">{}\n\n{}</pre>', text.subject, text.body)
 
     @admin.action(description="Resend: send these mails once more", permissions=["resend"])
     def resend(self, request: HttpRequest, selected: QuerySet[Mail]) -> None:

@@ -11,9 +11,9 @@ def lock_order(order_id: UUID) -> Order | None:
     return Order.objects.select_for_update().filter(pk=order_id).first()
 
 
-def lock_customer(customer_id: str) -> None:
-    """Locks the customer, so that only one transaction at a time opens a draft for them."""
-    Customer.objects.select_for_update().get(pk=customer_id)
+def lock_customer(customer_id: str) -> Customer:
+    """Returns the locked customer: only one transaction at a time opens a draft for them, or changes them."""
+    return Customer.objects.select_for_update().get(pk=customer_id)
 
 
 def lock_discount(discount_id: int) -> Discount | None:

@@ -1,0 +1,62 @@
+"""Operators edit customers in the admin: checked as the API checks, with a history of old and new values."""
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.test import Client
+
+from tests.acceptance.test_matrix import named, staff_with
+from tests.factories import CustomerFactory
+
+PAGE = "/admin/orders/customer/c-1/change/"
+
+
+@pytest.fixture
+def customer(transactional_db):
+    return CustomerFactory(
+        id="c-1", name="Tanaka", email="old@example.com", postal_code="150-0001", country="JP", address="Tokyo"
+    )
+
+
+@pytest.fixture
+def clerk(transactional_db):
+    client = Client()
+    client.force_login(staff_with(named("orders.view_customer"), named("orders.change_customer")))
+    return client
+
+
+def form(customer, **changes):
+    names = ("name", "email", "postal_code", "address", "country", "payment_method", "language")
+    return {**{name: getattr(customer, name) for name in names}, **changes}
+
+
+def test_a_change_is_recorded_with_old_and_new_value(clerk, customer):
+    assert clerk.post(PAGE, form(customer, email="new@example.com", address="")).status_code == 302
+    entry = LogEntry.objects.get(object_id="c-1")
+    assert entry.get_change_message() == "email: old@example.com → new@example.com; address: Tokyo → none"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"email": "no address"},
+        {"email": "(rare)@example.com"},
+        {"postal_code": "1500001"},
+        {"country": "ZZ"},
+        {"name": "two\x07lines"},
+        {"name": ""},
+    ],
+)
+def test_what_the_api_refuses_is_refused(clerk, customer, wrong):
+    response = clerk.post(PAGE, form(customer, **wrong))
+    assert list(response.context["adminform"].form.errors) == list(wrong)
+
+
+def test_only_those_who_may_change_users_say_who_orders_as_a_customer(clerk, customer, operator):
+    clerk.post(PAGE, form(customer, user=operator.pk))
+    customer.refresh_from_db()
+    assert customer.user != operator
+    site = Client()
+    site.force_login(operator)
+    assert site.post(PAGE, form(customer, user=operator.pk)).status_code == 302
+    customer.refresh_from_db()
+    assert customer.user == operator
