@@ -13,6 +13,9 @@ from cloudmart.database.states import HasMoves
 from cloudmart.kernel.ids import new_id
 from cloudmart.kernel.order import SAGA, OrderSnapshot
 from cloudmart.kernel.text import LONGEST_CODE, LONGEST_ERROR, LONGEST_REASON
+from sagas.monitoring import AuditRun as AuditRun
+from sagas.monitoring import OrderHour as OrderHour
+from sagas.monitoring import WorkerHeartbeat as WorkerHeartbeat
 
 
 class State(models.TextChoices):
@@ -92,6 +95,7 @@ class SagaInstance(HasMoves):
     lease_until = models.DateTimeField(null=True, blank=True)
     fence = models.PositiveBigIntegerField(default=0)
     attention = CharField(max_length=LONGEST_REASON, null=True, blank=True, help_text="Why an operator must look")
+    attention_code = CharField(max_length=LONGEST_CODE, blank=True, help_text="The cause of the last attention")
     abandoned_at = models.DateTimeField(
         null=True,
         blank=True,

@@ -6,6 +6,7 @@ from uuid import UUID
 from cloudmart.kernel.viewers import sees_everything
 from orders.selectors import find_order
 from sagas.choreography.signals import EVENTS
+from sagas.engine.causes import for_customers
 from sagas.events import events_of
 from sagas.models import Event, SagaInstance, SagaStepLog, State
 from sagas.selectors import find_saga
@@ -22,7 +23,25 @@ def saga_status(order_id: UUID, viewer: Any) -> dict[str, Any]:
     events = events_visible_to(viewer, order_id)
     actions = list(saga.actions.all()) if sees_everything(viewer) else []
     history = history_of(saga, steps, events)
-    return {"saga": saga, "history": history, "steps": steps, "events": events, "actions": actions}
+    attention = attention_visible_to(viewer, saga)
+    return {
+        "saga": saga,
+        "attention": attention,
+        "history": history,
+        "steps": steps,
+        "events": events,
+        "actions": actions,
+    }
+
+
+def attention_visible_to(viewer: Any, saga: SagaInstance) -> str | None:
+    """Returns why an operator must look at the saga, or why one has abandoned it.
+
+    Customers read an operator's reason as it is. What else has happened they read in words of their own.
+    """
+    if saga.attention is None or saga.abandoned_at or sees_everything(viewer):
+        return saga.attention
+    return for_customers(saga.attention_code)
 
 
 def events_visible_to(viewer: Any, order_id: UUID) -> list[Event]:

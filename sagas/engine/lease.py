@@ -21,6 +21,7 @@ from cloudmart.database.clock import DatabaseNow, database_now, from_now
 from cloudmart.database.transactions import durable, joining
 from cloudmart.kernel.order import OrderSnapshot
 from cloudmart.kernel.text import LONGEST_REASON, storable
+from sagas.engine.causes import Cause
 from sagas.engine.waiting import request_attention
 from sagas.errors import LeaseLost, SagaAbandoned, SagaRunning
 from sagas.models import UNFINISHED, Event, SagaInstance, State
@@ -116,7 +117,7 @@ def acquire(saga: SagaInstance, *, early: bool = False, abandoned: bool = False)
         return False
     saga.refresh_from_db()
     if has_died and saga.attempts >= settings.ATTENTION_AFTER:
-        request_attention(saga, DIED, saga.attempts)
+        request_attention(saga, Cause.DRIVER_DIED, DIED, saga.attempts)
     return True
 
 

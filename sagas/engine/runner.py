@@ -17,6 +17,7 @@ from cloudmart.kernel.errors import DomainError, KeyClaimed
 from cloudmart.kernel.redaction import register_secret
 from cloudmart.kernel.stopping import ShouldStop
 from cloudmart.providers.calling import ProviderResponse, call_provider
+from sagas.engine.causes import cause_of_error, cause_of_response, in_english
 from sagas.engine.lease import extend, has_work_left, release
 from sagas.engine.metrics import count_error, count_outcome, observe_order
 from sagas.engine.style import Call, Settled, Style
@@ -51,12 +52,15 @@ def run(saga: SagaInstance, style: Style, call: Call | None, should_stop: Should
 def _wait_for_provider(saga: SagaInstance, style: Style, call: Call, response: ProviderResponse) -> None:
     """Has the saga wait for another attempt; none at a step that goes forward if a cancellation is requested."""
     at_once_if = CANCELLATION_REQUESTED if call.direction == Direction.DO else None
-    wait(saga, f"{call.name}: {response.outcome}", at_once_if=at_once_if)
+    cause = cause_of_response(call, response)
+    wait(saga, cause, f"{in_english(cause)}: {response.outcome}", at_once_if=at_once_if)
     style.record_unsettled(call, response)
     logger.warning("saga %s waits for %s: %s", saga.pk, call.name, response.outcome)
 
 
-def wait(saga: SagaInstance, why: str, *, at_once_if: Q | None = None, attention_after: int | None = None) -> None:
+def wait(
+    saga: SagaInstance, cause: str, why: str, *, at_once_if: Q | None = None, attention_after: int | None = None
+) -> None:
     """Releases the lease until the next attempt, and requests attention after ATTENTION_AFTER failed ones.
 
     A saga that is finished meanwhile stays as it is. Raises LeaseLost.
@@ -66,7 +70,7 @@ def wait(saga: SagaInstance, why: str, *, at_once_if: Q | None = None, attention
         return
     release(saga, attempts=attempts, wake_at=next_attempt(attempts, at_once_if=at_once_if))
     if attempts >= (attention_after or settings.ATTENTION_AFTER):
-        request_attention(saga, why, attempts)
+        request_attention(saga, cause, why, attempts)
 
 
 def wait_after_error(saga: SagaInstance, error: Exception, attention_after: int | None = None) -> SagaInstance:
@@ -76,7 +80,7 @@ def wait_after_error(saga: SagaInstance, error: Exception, attention_after: int 
     close_old_connections()
     with suppress(LeaseLost):
         why = str(error) if isinstance(error, DomainError) else f"{type(error).__name__}: see the log"
-        durable(wait)(saga, why, attention_after=attention_after)
+        durable(wait)(saga, cause_of_error(error), why, attention_after=attention_after)
     saga.refresh_from_db()
     return saga
 

@@ -76,7 +76,7 @@ class SagaStatusOutput(serializers.Serializer[Any]):
     status = serializers.ChoiceField(State.choices, source="saga.status")
     current_step = serializers.CharField(source="saga.current_step")
     failure = serializers.DictField(source="saga.failure", allow_null=True)
-    attention = serializers.CharField(source="saga.attention", allow_null=True)
+    attention = serializers.CharField(allow_null=True)
     abandoned_at = serializers.DateTimeField(source="saga.abandoned_at", allow_null=True)
     started_at = serializers.DateTimeField(source="saga.created_at")
     finished_at = serializers.DateTimeField(source="saga.finished_at", allow_null=True)

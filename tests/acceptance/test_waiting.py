@@ -5,7 +5,8 @@ from datetime import timedelta
 import pytest
 
 from cloudmart.database.clock import DatabaseNow
-from cloudmart.providers.outcomes import OutcomeUnknown, ProviderUnavailable, Unknown
+from cloudmart.providers.outcomes import OutcomeUnknown, ProviderUnavailable, Refused, Unknown
+from payments.errors import PaymentDeclined
 from payments.gateways.mock import MockGateway
 from payments.models import Payment
 from sagas.engine.recovery import due
@@ -147,3 +148,25 @@ def test_an_operator_cancels_a_completed_order_twice(place, shelve, operator):
         assert response.status_code == 200 and response.json()["status"] == "FAILED"
         assert response.json()["failure"]["reason"] == "recalled"
     assert end_of(order_id) == ("cancelled", 0, 0, [("book-123", 3, 0)])
+
+
+@pytest.mark.parametrize(
+    ("method", "response", "for_customers"),
+    [
+        ("charge", OutcomeUnknown("RemoteProtocolError"), "The payment is not confirmed yet."),
+        ("refund", Refused(PaymentDeclined("internal", reason="internal")), "The refund is not confirmed yet."),
+    ],
+)
+def test_customers_read_nothing_internal_of_an_order_that_waits(
+    api, desk, place, shelve, settings, monkeypatch, looked_up_keys, method, response, for_customers
+):
+    settings.ATTENTION_AFTER = 1
+    shelve("book-123", 3)
+    gateway = fails_with(response) if method == "charge" else lambda self, key, **rest: response
+    monkeypatch.setattr(MockGateway, method, gateway)
+    order_id = place(("book-123", 1), shipping_address="000-0000").json()["order_id"]
+    attention = {client: client.get(f"/saga/{order_id}/status").json()["attention"] for client in (api, desk)}
+    assert attention[api] == for_customers
+    assert attention[desk].startswith("Failed once. Payment gateway: it ")
+    desk.post(f"/saga/{order_id}/abandon", {"reason": "We call you."})
+    assert api.get(f"/saga/{order_id}/status").json()["attention"] == "We call you."

@@ -167,6 +167,9 @@ INDEXES: dict[str, dict[str, Query]] = {
     "saga_actions": {"saga_id": status},
     "saga_step_logs": {"saga_id, seq": status},
     "events": {"aggregate_id, seq": status, "delivered_at": lambda shop: due(10)},
+    "order_hours": {},
+    "worker_heartbeats": {},
+    "audit_runs": {},
     "event_receipts": {"event_id, consumer": lambda shop: cancel_order(shop.choreographed, "Changed my mind.")},
 }
 """By table and columns, besides the primary keys: the query of the product that needs the index."""
