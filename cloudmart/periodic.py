@@ -17,6 +17,10 @@ logger = logging.getLogger(__name__)
 STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT}
 
 
+def ignore(name: str, error: Exception | None) -> None:
+    pass
+
+
 @dataclass(frozen=True, slots=True)
 class PeriodicTask:
     """Work that is repeated at an interval."""
@@ -26,18 +30,27 @@ class PeriodicTask:
     """Returns how many items it processed."""
     interval: float
     """Seconds between a run that processed nothing and the next run."""
+    after_run: Callable[[str, Exception | None], None] = ignore
+    """Called with the task's name, and with the error if the run has failed."""
 
     def run(self, should_stop: ShouldStop = never) -> int | None:
         """Runs the work once. Logs an error and returns None: the next run may succeed."""
         close_old_connections()
         forget_secrets()
         try:
-            return self.work(should_stop)
-        except (DatabaseError, InterfaceError, DatabaseBusy) as error:
+            processed = self.work(should_stop)
+        except Exception as error:
+            self._log(error)
+            self.after_run(self.name, error)
+            return None
+        self.after_run(self.name, None)
+        return processed
+
+    def _log(self, error: Exception) -> None:
+        if isinstance(error, DatabaseError | InterfaceError | DatabaseBusy):
             logger.warning("%s: the database is unavailable: %s", self.name, error)
-        except Exception:
-            logger.exception("%s failed", self.name)
-        return None
+        else:
+            logger.error("%s failed", self.name, exc_info=error)
 
     def repeat(self, stop: Event) -> None:
         """Repeats the work until `stop` is set. After a failed run it waits for the interval."""

@@ -96,6 +96,9 @@ SIDEBAR = [
             table(_("Stock levels"), "inventory", "inventory.inventoryrecord"),
             table(_("Stock read model"), "inventory_2", "inventory.inventoryview"),
             table(_("Stock events"), "history", "inventory.stockevent"),
+            table(_("Workers"), "memory", "sagas.workerheartbeat"),
+            table(_("Runs of the audit"), "fact_check", "sagas.auditrun"),
+            table(_("Orders by hour"), "bar_chart", "sagas.orderhour"),
             table(_("Idempotency keys"), "fingerprint", "cloudmart.idempotencykey"),
         ],
     },
@@ -125,6 +128,7 @@ THEME = {
     "BORDER_RADIUS": "6px",
     "COLORS": {"primary": PRIMARY},
     "STYLES": [lambda request: static("cloudmart/desk.css")],
+    "DASHBOARD_CALLBACK": "sagas.admin.home.home",
     "SCRIPTS": [lambda request: static("cloudmart/copy.js")],
     "SIDEBAR": {"show_search": True, "navigation": SIDEBAR},
 }

@@ -7,13 +7,18 @@ from uuid import UUID
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
 from cloudmart.pages.base import ReadOnlyAdmin, ReadOnlyInline, fixed_choices, permission_to
 from orders.models import SagaStyle
-from sagas.admin import urls
+from sagas.admin import (
+    monitoring,  # noqa: F401, registers its pages
+    urls,
+)
 from sagas.admin.bulk import Message, ask_or_run, run_each
 from sagas.choreography.reactions import REACTIONS
 from sagas.choreography.signals import EVENTS
+from sagas.engine.causes import Cause
 from sagas.models import UNFINISHED, Event, EventReceipt, OperatorCommand, SagaAction, SagaInstance, SagaStepLog
 from sagas.operations.parcels import MARKS
 from sagas.orchestration.workflow import ORDER_WORKFLOW
@@ -47,15 +52,29 @@ def saga_action(command: OperatorCommand, description: str) -> Callable[..., Any
 
 
 class AttentionFilter(admin.SimpleListFilter):
-    """The sagas that an operator must look at. None of them is finished, so the index by status finds them."""
+    """The sagas that an operator must look at, all or those of one cause; or those that one has abandoned.
+
+    None of them is finished, so the index by status finds them.
+    """
 
     title = parameter_name = "attention"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("required", "required")]
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [
+            ("required", _("required")),
+            *Cause.choices,
+            ("other", _("Other causes")),
+            ("abandoned", _("abandoned")),
+        ]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[SagaInstance]) -> QuerySet[SagaInstance]:
-        return queryset.filter(status__in=UNFINISHED, attention__isnull=False) if self.value() else queryset
+        if not (value := self.value()):
+            return queryset
+        unfinished = queryset.filter(status__in=UNFINISHED, attention__isnull=False)
+        if value == "abandoned":
+            return unfinished.filter(abandoned_at__isnull=False)
+        cause = {} if value == "required" else {"attention_code": "" if value == "other" else value}
+        return unfinished.filter(abandoned_at=None, **cause)
 
 
 @admin.register(SagaInstance)

@@ -13,7 +13,7 @@ from cloudmart.kernel.metrics import harmless
 from cloudmart.providers.calling import ProviderResponse
 from cloudmart.providers.outcomes import Accepted
 from sagas.engine.style import Call
-from sagas.models import CANCELLED, RETURNED, Direction, SagaInstance, State, StepStatus
+from sagas.models import CANCELLED, FINISHED, RETURNED, Direction, SagaInstance, State, StepStatus
 
 ORDERS = Counter(
     "cloudmart_orders",
@@ -75,7 +75,7 @@ def count_refusal(style: str, code: str) -> None:
 def count_outcome(saga: SagaInstance) -> None:
     """Counts a saga that is finished or waits."""
     code = str((saga.failure or {}).get("code", ""))
-    ORDERS.labels(saga.saga_type, outcome_of(saga, code)).inc()
+    ORDERS.labels(saga.saga_type, outcome_of(saga.status, code)).inc()
     if saga.status != State.FAILED:
         return
     ORDER_FAILURES.labels(saga.saga_type, code).inc()
@@ -95,11 +95,11 @@ def observe_order(style: str, seconds: float) -> None:
     ORDER_SECONDS.labels(style).observe(seconds)
 
 
-def outcome_of(saga: SagaInstance, code: str) -> str:
-    """Returns the outcome of an order whose failure, if any, has this code."""
-    if not saga.is_finished:
+def outcome_of(status: str, code: str) -> str:
+    """Returns the outcome of an order whose saga has this status, and whose failure, if any, has this code."""
+    if status not in FINISHED:
         return "waiting"
-    if saga.status == State.COMPLETED:
+    if status == State.COMPLETED:
         return "completed"
     return {CANCELLED: "cancelled", RETURNED: "returned"}.get(code, "failed")
 

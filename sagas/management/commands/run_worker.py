@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -17,6 +18,10 @@ from orders.mails.queue import delete_old as delete_old_mails
 from orders.mails.sending import send_due
 from sagas.desk.engine import engine
 from sagas.engine.recovery import due
+from sagas.operations.figures.audit_runs import delete_old_runs, run_requested
+from sagas.operations.figures.order_hours import count_due_hours, delete_old_hours
+from sagas.operations.figures.workers import INTERVAL as HEARTBEAT_INTERVAL
+from sagas.operations.figures.workers import Heartbeat, registered
 from sagas.operations.parcels import poll_parcels
 from sagas.operations.stale_intents import resume_stale
 
@@ -28,7 +33,8 @@ class Command(BaseCommand):
     help = (
         "Resume sagas whose driver has died or whose wait is over, resume charges, refunds and parcels whose process "
         "has died, ask the carrier about parcels, expire reservations, update the list of books, send mails to "
-        "customers, and delete expired idempotency keys and old mails. Any number of workers may run."
+        "customers, count the orders of each hour, run the audit if an operator has requested it, and delete expired "
+        "idempotency keys, old mails and old figures. Any number of workers may run."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -54,9 +60,17 @@ class Command(BaseCommand):
         else:
             if options["metrics_port"] is not None:
                 serve_metrics(options["metrics_host"], options["metrics_port"])
-            self.stdout.write("worker started", ending="\n")
-            self.stdout.flush()
-            run_until_stopped(*tasks(options["interval"], options["threads"]))
+            heartbeat = Heartbeat()
+            with registered():
+                self.stdout.write("worker started", ending="\n")
+                self.stdout.flush()
+                run_until_stopped(
+                    PeriodicTask("heartbeat", heartbeat.beat, HEARTBEAT_INTERVAL),
+                    *[
+                        replace(task, after_run=heartbeat.note)
+                        for task in tasks(options["interval"], options["threads"])
+                    ],
+                )
 
 
 def serve_metrics(host: str, port: int) -> None:
@@ -77,8 +91,11 @@ def tasks(interval: float, threads: int = 1) -> tuple[PeriodicTask, ...]:
         PeriodicTask("read model", lambda should_stop: catch_up(), interval),
         PeriodicTask("expired reservations", expire_all, max(interval, 1)),
         PeriodicTask("mails", send_due, max(interval, 1)),
+        PeriodicTask("counts of orders", count_due_hours, max(interval, 5)),
+        PeriodicTask("audit", run_requested, max(interval, 1)),
         PeriodicTask("idempotency keys", purge_all(purge_keys, KEYS), max(interval, 60)),
         PeriodicTask("old mails", purge_all(delete_old_mails, MAILS), max(interval, 60)),
+        PeriodicTask("old figures", lambda should_stop: delete_old_hours() + delete_old_runs(), max(interval, 60)),
     )
 
 
