@@ -4,7 +4,6 @@ from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
 
 from sagas.desk.permissions import FOR_OTHERS
-from sagas.models import OperatorCommand
 
 
 class DeskCommand(TextChoices):
@@ -21,11 +20,6 @@ class DeskCommand(TextChoices):
     DELIVER = "deliver", _("Mark as delivered")
     RESEND = "resend", _("Resend mail")
     NOTE = "note", _("Note")
-
-    @property
-    def of_saga(self) -> OperatorCommand | None:
-        """Returns the command on the saga; None if it is none."""
-        return OperatorCommand(self.value) if self.value in OperatorCommand.values else None
 
 
 PERMISSIONS = {
