@@ -141,6 +141,12 @@ class Timeline:
     failure: dict[str, Any] = field(default_factory=dict)
 
     @property
+    def busy(self) -> list[tuple[float, float]]:
+        """When something happens: from and to."""
+        attempts = [(attempt.started, attempt.finished) for bar in self.bars for attempt in bar.attempts]
+        return attempts + [(mark.at, mark.at) for mark in self.marks]
+
+    @property
     def done(self) -> list[Bar]:
         """The steps forward."""
         return [bar for bar in self.bars if not bar.is_undo]

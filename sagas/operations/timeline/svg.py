@@ -25,7 +25,7 @@ TICKS_APART = 70.0
 
 def drawn(timeline: Timeline) -> SafeString:
     """Returns the SVG: a row for each step, the compensation below, and each bar a link to its row in the table."""
-    axis = axis_for(_busy(timeline), timeline.duration, LEFT, RIGHT)
+    axis = axis_for(timeline.busy, timeline.duration, LEFT, RIGHT)
     rows = _rows(timeline)
     height = TOP + ROW * len(rows) + 8
     return format_html(
@@ -169,13 +169,6 @@ def _mark(mark: Mark, top: int, axis: Axis, timeline: Timeline) -> SafeString:
 
 
 # --- The axis -----------------------------------------------------------------------------------------------------
-
-
-def _busy(timeline: Timeline) -> Iterable[tuple[float, float]]:
-    """Yields when something happens."""
-    for bar in timeline.bars:
-        yield from ((attempt.started, attempt.finished) for attempt in bar.attempts)
-    yield from ((mark.at, mark.at) for mark in timeline.marks)
 
 
 def _axis(axis: Axis, timeline: Timeline, height: int) -> SafeString:

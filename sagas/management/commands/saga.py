@@ -1,0 +1,106 @@
+"""Lists and shows sagas, and runs the operators' commands on them."""
+
+import json
+from typing import Any
+from uuid import UUID
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.serializers.json import DjangoJSONEncoder
+from rich.console import Console
+
+from cloudmart.kernel.order_numbers import shown
+from cloudmart.kernel.text import LONGEST_REASON
+from orders.models import SagaStyle
+from sagas.management.saga import listing, showing
+from sagas.management.saga.commanding import HELP, Refused, command_saga, user_of_shell
+from sagas.models import OperatorCommand, State
+from sagas.operations.finding import found_sagas, orders_named
+from sagas.operations.timeline.reading import timeline_of_order
+
+NAME_OF_ORDER = "the id of the order, or its short number or the beginning of it"
+
+
+class Command(BaseCommand):
+    help = "List sagas, show what has happened to an order, and retry, compensate, abandon, resume or cancel it."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parsers = parser.add_subparsers(dest="subcommand", required=True)
+        self._add_list(parsers.add_parser("list", help="list sagas, the newest first"))
+        show = parsers.add_parser("show", help="show the timeline of an order")
+        show.add_argument("order", help=NAME_OF_ORDER)
+        show.add_argument("--json", action="store_true", help="one JSON object; times are milliseconds from `started`")
+        for command, text in HELP.items():
+            self._add_command(parsers.add_parser(command.value, help=text), command)
+
+    def _add_list(self, parser: CommandParser) -> None:
+        parser.add_argument("--status", action="append", choices=State.values, default=[], help="may be repeated")
+        parser.add_argument("--style", choices=SagaStyle.values, default="")
+        parser.add_argument("--attention", action="store_true", help="at which an operator must look; none abandoned")
+        parser.add_argument("--abandoned", action="store_true", help="which an operator has abandoned")
+        parser.add_argument(
+            "--since", type=listing.moment, metavar="TIME", help="started since then: 30m, 2h, 1d, or a date or time"
+        )
+        parser.add_argument("--limit", type=int, default=50, help="sagas at most (default: 50)")
+        parser.add_argument("--json", action="store_true", help="one JSON object a line")
+
+    def _add_command(self, parser: CommandParser, command: OperatorCommand) -> None:
+        parser.add_argument("order", help=NAME_OF_ORDER)
+        parser.add_argument(
+            "--reason",
+            required=command == OperatorCommand.ABANDON,
+            default="",
+            help=f"recorded, at most {LONGEST_REASON} characters; customers read that of a cancellation",
+        )
+        parser.add_argument(
+            "--actor", default=user_of_shell(), help="who is recorded as having done it (default: shell:USER)"
+        )
+
+    def handle(self, *args: Any, subcommand: str, **options: Any) -> None:
+        if subcommand == "list":
+            self._list(options)
+        elif subcommand == "show":
+            self._show(order_named(options["order"]), options["json"])
+        else:
+            self._run(OperatorCommand(subcommand), order_named(options["order"]), options["actor"], options["reason"])
+
+    def _list(self, options: dict[str, Any]) -> None:
+        names = ("style", "attention", "abandoned", "since")
+        sagas = found_sagas(statuses=options["status"], **{name: options[name] for name in names})
+        rows = sagas.defer("payload")[: max(1, options["limit"])]
+        if not options["json"]:
+            self._console.print(listing.table_of(rows))
+            return
+        for saga in rows:
+            self._write_json(listing.as_json(saga))
+
+    def _show(self, order_id: UUID, is_json: bool) -> None:
+        timeline = timeline_of_order(order_id)
+        if is_json:
+            self._write_json(showing.as_json(timeline))
+        else:
+            self._console.print(showing.shown_timeline(timeline))
+
+    def _run(self, command: OperatorCommand, order_id: UUID, actor: str, reason: str) -> None:
+        try:
+            result = command_saga(command, order_id, actor, reason)
+        except Refused as refusal:
+            raise CommandError(f"{shown(order_id)}: {command.value} refused. {refusal}") from refusal
+        self.stdout.write(f"{shown(order_id)}: {command.value}: {result}")
+
+    @property
+    def _console(self) -> Console:
+        return Console(file=self.stdout, highlight=False)  # type: ignore[arg-type]
+
+    def _write_json(self, value: dict[str, Any]) -> None:
+        self.stdout.write(json.dumps(value, cls=DjangoJSONEncoder, ensure_ascii=False))
+
+
+def order_named(term: str) -> UUID:
+    """Returns the order that is called so. Raises CommandError unless there is exactly one."""
+    found = orders_named(term)
+    if not found:
+        raise CommandError(f"There is no order {term}.")
+    if len(found) > 1:
+        ids = "\n".join(str(order_id) for order_id in found)
+        raise CommandError(f"Several orders begin with {term}:\n{ids}")
+    return found[0]

@@ -1,0 +1,99 @@
+"""`saga show`: the timeline of an order in the terminal."""
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+from django.utils.translation import gettext as _
+from rich.console import Group, RenderableType
+from rich.table import Column, Table
+from rich.text import Text
+
+from cloudmart.kernel.order_numbers import shown as shown_number
+from sagas.operations.timeline.axis import Axis, axis_for
+from sagas.operations.timeline.bars import Bar, BarStatus, Mark, Timeline
+from sagas.operations.timeline.durations import shown
+from sagas.operations.timeline.names import STATUSES, name_of
+from sagas.operations.timeline.rows import in_flight_text, path_of
+
+WIDTH = 40
+"""Characters of the axis."""
+
+COLOURS = {
+    BarStatus.DONE: "green",
+    BarStatus.FAILED: "red",
+    BarStatus.RUNNING: "blue",
+    BarStatus.WAITING: "yellow",
+}
+
+
+def as_json(timeline: Timeline) -> dict[str, Any]:
+    return {"number": shown_number(timeline.order_id), **asdict(timeline)}
+
+
+def shown_timeline(timeline: Timeline) -> RenderableType:
+    """Returns what to print: a heading, and a line for each step and each mark."""
+    axis = axis_for(timeline.busy, timeline.duration, 0, WIDTH - 1)
+    table = Table(
+        Column(_("Step"), no_wrap=True),
+        Column(_("Start"), justify="right", no_wrap=True),
+        Column(_("Duration"), justify="right", no_wrap=True),
+        Column(f"{shown(0)} … {shown(timeline.duration)}", no_wrap=True, min_width=WIDTH),
+        Column(_("Result"), overflow="fold"),
+        box=None,
+        pad_edge=False,
+    )
+    for item in timeline.items:
+        table.add_row(*(_mark(item, axis) if isinstance(item, Mark) else _bar(item, axis)))
+    return Group(*_heading(timeline), table)
+
+
+def _heading(timeline: Timeline) -> Iterator[Text]:
+    parts = [shown_number(timeline.order_id), str(timeline.order_id), timeline.style, timeline.status]
+    yield Text("  ".join(filter(None, parts)), style="bold")
+    if timeline.failure:
+        yield Text(str(timeline.failure.get("detail", "")), style="red")
+    if text := in_flight_text(timeline):
+        yield Text(text, style="yellow")
+
+
+def _bar(bar: Bar, axis: Axis) -> tuple[Text, Text, Text, Text, Text]:
+    colour = "magenta" if bar.is_undo and bar.status == BarStatus.DONE else COLOURS.get(bar.status, "dim")
+    name = f"↩ {name_of(bar)}" if bar.is_undo else name_of(bar)
+    return (
+        Text(name),
+        Text(shown(bar.started)),
+        Text(shown(bar.duration)),
+        _drawn(bar, axis, colour),
+        _result(bar, colour),
+    )
+
+
+def _drawn(bar: Bar, axis: Axis, colour: str) -> Text:
+    """Returns the bar as characters: each attempt a block, the waits between them dots."""
+    cells = [" "] * WIDTH
+    first, last = round(axis.position(bar.started)), round(axis.position(bar.finished))
+    cells[first : last + 1] = ["·"] * (last - first + 1)
+    styles = [colour] * WIDTH
+    for attempt in bar.attempts:
+        for cell in range(round(axis.position(attempt.started)), round(axis.position(attempt.finished)) + 1):
+            cells[cell] = "█"
+            styles[cell] = "red" if attempt.error and attempt is not bar.attempts[-1] else colour
+    return Text.assemble(*zip(cells, styles, strict=True))
+
+
+def _result(bar: Bar, colour: str) -> Text:
+    """Returns the result of the step with the provider's reference; below it each failed attempt, and the reaction."""
+    lines = [Text.assemble((str(STATUSES[bar.status]), colour), (f"  {bar.reference}".rstrip(), "dim"))]
+    lines += [
+        Text(_("attempt %(number)s: %(error)s") % {"number": each.number, "error": each.error}, style="red")
+        for each in bar.attempts
+        if each.error
+    ]
+    lines += [Text(text, style="dim") for text in [path_of(bar)] if text]
+    return Text("\n").join(lines)
+
+
+def _mark(mark: Mark, axis: Axis) -> tuple[Text, Text, Text, Text, Text]:
+    drawn = Text(" " * round(axis.position(mark.at)) + "◆", style="blue")
+    return Text(name_of(mark)), Text(shown(mark.at)), Text(), drawn, Text(mark.text)

@@ -1,0 +1,129 @@
+"""`manage.py saga`: operators' commands in the terminal, in both styles."""
+
+import json
+from datetime import timedelta
+from io import StringIO
+from uuid import UUID
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from cloudmart.database.clock import DatabaseNow
+from cloudmart.kernel.order_numbers import shown
+from cloudmart.providers.outcomes import OutcomeUnknown, Unknown
+from payments.gateways.mock import MockGateway
+from sagas.models import SagaAction, SagaInstance
+
+
+def saga(*arguments):
+    """Returns what the command prints."""
+    out = StringIO()
+    call_command("saga", *map(str, arguments), stdout=out)
+    return out.getvalue()
+
+
+def found(*arguments):
+    """Returns the orders that `saga list` finds."""
+    return [json.loads(line)["order_id"] for line in saga("list", "--json", *arguments).splitlines()]
+
+
+@pytest.fixture(autouse=True)
+def wide_terminal(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "160")
+
+
+@pytest.fixture
+def waiting(place, shelve, monkeypatch, settings):
+    """The id of an order that waits because the outcome of its charge is unknown. The gateway is up again."""
+    shelve("book-123", 5)
+    settings.PROVIDER_TEXTS = "plain"
+    with monkeypatch.context() as down:
+
+        def lose(self, key, **kwargs):
+            raise OutcomeUnknown("no [response]")
+
+        down.setattr(MockGateway, "charge", lose)
+        down.setattr(MockGateway, "lookup", lambda self, key: Unknown("no response"))
+        return place(("book-123", 1)).json()["order_id"]
+
+
+def test_list_filters_by_state_style_attention_abandoned_and_age(waiting, place):
+    bought = place(("book-123", 1)).json()["order_id"]
+    style = SagaInstance.objects.get(order_id=bought).saga_type
+    other = {"orchestration": "choreography", "choreography": "orchestration"}[style]
+    assert found() == [bought, waiting]
+    assert found("--limit", "1") == [bought]
+    assert found("--status", "COMPLETED") == [bought]
+    assert found("--style", style) == [bought, waiting] and found("--style", other) == []
+    assert found("--since", "1h") == [bought, waiting] and found("--since", "2999-01-01") == []
+    assert found("--attention") == found("--abandoned") == []
+    SagaInstance.objects.filter(order_id=waiting).update(attention="Look!")
+    assert found("--attention") == [waiting]
+    saga("abandon", waiting, "--reason", "Paid by hand")
+    assert found("--attention") == [] and found("--abandoned") == [waiting], "who has abandoned it has looked at it"
+    printed = saga("list")
+    assert shown(UUID(waiting)) in printed and "Abandoned: Paid by hand" in printed
+
+
+def test_show_has_the_timeline_with_the_attempts_and_what_is_next(waiting):
+    in_hours = DatabaseNow() + timedelta(hours=2)
+    SagaInstance.objects.update(wake_at=in_hours, deadline_at=in_hours)
+    printed = saga("show", shown(UUID(waiting)))
+    assert "Pay: attempt 4, next in 1 h 59 min, deadline in 1 h 59 min" in printed.replace("2 h 0 min", "1 h 59 min")
+    for part in (waiting, "Create order", "Reserve stock", "█", "attempt 3: OutcomeUnknown: no [response]"):
+        assert part in printed
+    shown_as_json = json.loads(saga("show", waiting, "--json"))
+    charge = next(bar for bar in shown_as_json["bars"] if bar["step"] == "process_payment")
+    assert [attempt["number"] for attempt in charge["attempts"]] == [1, 2, 3]
+    assert all(attempt["started"] <= attempt["finished"] for attempt in charge["attempts"])
+    assert (charge["status"], shown_as_json["in_flight"]["attempt"]) == ("waiting", 4)
+
+
+def test_retry_completes_a_waiting_order_and_refuses_a_completed_one(waiting, monkeypatch):
+    monkeypatch.setattr("getpass.getuser", lambda: "maria")
+    number = shown(UUID(waiting))
+    assert (
+        saga("retry", number, "--reason", "The bank is up again.") == f"{number}: retry: STOCK_RESERVED → COMPLETED\n"
+    )
+    with pytest.raises(CommandError, match=r"retry refused.*already completed") as refusal:
+        saga("retry", waiting)
+    assert refusal.value.returncode == 1
+    recorded = SagaAction.objects.values_list("command", "actor", "reason", "outcome")
+    assert list(recorded) == [("retry", "shell:maria", "The bank is up again.", "COMPLETED")]
+
+
+def test_a_retry_that_fails_again_says_so(waiting, monkeypatch):
+    monkeypatch.setattr(MockGateway, "charge", lambda self, key, **kwargs: 1 / 0)
+    printed = saga("retry", waiting)
+    assert "still STOCK_RESERVED; Pay: attempt" in printed and "Failed" in printed
+
+
+def test_an_order_is_abandoned_resumed_and_cancelled(waiting):
+    with pytest.raises(CommandError, match="--reason"):
+        saga("abandon", waiting)
+    assert "Abandoned" in saga("abandon", waiting, "--reason", "Paid by hand", "--actor", "maria")
+    assert SagaAction.objects.get().actor == "maria"
+    with pytest.raises(CommandError, match="abandoned: resume or compensate it"):
+        saga("retry", waiting)
+    assert "STOCK_RESERVED → COMPLETED" in saga("resume", waiting)
+    with pytest.raises(CommandError, match="not abandoned"):
+        saga("resume", waiting)
+    assert "COMPLETED → FAILED" in saga("cancel", waiting)
+    with pytest.raises(CommandError, match="already undone"):
+        saga("cancel", waiting)
+
+
+def test_compensate_undoes_an_order_at_once_where_cancel_requests_that(waiting):
+    assert "its cancellation is requested" in saga("cancel", waiting, "--reason", "Too slow")
+    assert "STOCK_RESERVED → FAILED" in saga("compensate", waiting)
+
+
+def test_an_order_is_named_by_its_id_or_number_and_by_nothing_else(waiting, place):
+    number = shown(UUID(waiting))
+    for name in (waiting, number, number.lower(), f"#{number[:7]}"):
+        assert waiting in saga("show", name)
+    for name in ("nothing", "0000-0000", "ab", "01a21725-0000-0000-0000-000000000000"):
+        with pytest.raises(CommandError, match="There is no order"):
+            saga("show", name)
+    with pytest.raises(CommandError, match="not a time"):
+        saga("list", "--since", "yesterday")
