@@ -1,6 +1,6 @@
 # Every target sets up what it needs; the work is in bin/.
 
-.PHONY: help run demo test crash-test fuzz lint format lock report notebook check-notebook locust coverage bench bench-growth bench-stock bench-audit bench-admin
+.PHONY: help run demo test crash-test fuzz lint format messages lock report notebook check-notebook locust coverage bench bench-growth bench-stock bench-audit bench-admin
 .NOTPARALLEL:
 
 help: ## List the targets
@@ -28,6 +28,9 @@ format: ## Format the code, and fix what the linter can fix
 	@bin/setup dev
 	@.venv/bin/ruff format
 	@.venv/bin/ruff check --fix
+
+messages: ## Update locale/ja from the code and the templates, and compile it
+	@bin/messages
 
 lock: ## Update requirements.lock after a change of requirements.txt (ARGS=--upgrade: all versions)
 	@bin/setup dev

@@ -30,7 +30,7 @@ CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 HTTPS = env.bool("HTTPS", default=profile.https)
 TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=0)
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
-SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = HTTPS
 SECURE_REDIRECT_EXEMPT = [r"^healthz\Z", r"^readyz\Z", r"^metrics\Z"]
 SECURE_HSTS_SECONDS = env.int("HSTS_SECONDS", default=365 * 24 * 60 * 60) if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = env.bool("HSTS_WHOLE_DOMAIN", default=True)
@@ -138,6 +138,7 @@ MIDDLEWARE = [
     "cloudmart.api.requests.RequestLog",
     "cloudmart.api.content_security.content_security_policy",
     "cloudmart.api.caching.no_store",
+    "cloudmart.api.languages.language_and_time_zone",
     "cloudmart.api.bodies.require_utf8",
     "cloudmart.api.bodies.limit_body_size",
     "django.middleware.security.SecurityMiddleware",
@@ -198,8 +199,9 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 
-LANGUAGE_CODE = "en"
-TIME_ZONE = "UTC"
+LANGUAGE_CODE, TIME_ZONE = "en", "UTC"
+LANGUAGES = [("en", "English"), ("ja", "Japanese")]
+LOCALE_PATHS, FORMAT_MODULE_PATH = [BASE_DIR / "locale"], "cloudmart.pages.formats"
 
 STATIC_URL = "static/"
 WHITENOISE_USE_FINDERS = True
@@ -239,7 +241,6 @@ REST_FRAMEWORK = {
 }
 
 SPECTACULAR_SETTINGS = OPENAPI
-
 UNFOLD = THEME
 
 REST_KNOX = {"AUTH_HEADER_PREFIX": "Bearer", "TOKEN_TTL": timedelta(days=env.int("TOKEN_TTL_DAYS", default=30))}

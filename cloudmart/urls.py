@@ -2,6 +2,7 @@
 
 from django.contrib import admin
 from django.urls import include, path
+from django.views.i18n import set_language
 from drf_spectacular.views import SpectacularSwaggerSplitView
 
 from cloudmart.api.document import SchemaDocument
@@ -14,6 +15,7 @@ urlpatterns = [
     path("healthz", Healthz.as_view(), name="healthz"),
     path("readyz", Readyz.as_view(), name="readyz"),
     path("metrics", Metrics.as_view(), name="metrics"),
+    path("admin/language", set_language, name="set_language"),
     path("admin/", admin.site.urls),
     path("", include("sagas.urls")),
     path("", include("inventory.urls")),

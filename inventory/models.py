@@ -12,6 +12,7 @@ from cloudmart.database.clock import NOW, DatabaseNow
 from cloudmart.database.fields import DOT_SEGMENTS, CharField, CodeField, IsNot, is_code
 from cloudmart.database.prepared import Select
 from cloudmart.database.states import HasMoves
+from cloudmart.kernel.choices import TranslatedChoices
 from cloudmart.kernel.ids import new_id
 from cloudmart.kernel.money import HIGHEST_PRICE
 from cloudmart.kernel.text import LONGEST_REASON
@@ -96,7 +97,7 @@ def by_code(select: Select[InventoryRecord], book_ids: Iterable[str]) -> dict[st
     return found
 
 
-class Status(models.TextChoices):
+class Status(TranslatedChoices):
     ACTIVE = "active"  #: Reserved for an order until `expires_at`.
     CONFIRMED = "confirmed"  #: Sold, and no longer in stock.
     RELEASED = "released"  #: Returned to stock by its order, before or after the sale.

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.db.models import QuerySet
+from django.utils.translation import gettext
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import generics
@@ -78,7 +79,8 @@ class MovementReport(generics.ListAPIView[StockMovement]):
         rows = self.filter_queryset(self.get_queryset()).values(*MOVEMENT_COLUMNS)
         lines = Lines(MOVEMENT_COLUMNS, rows[: MOST_LINES + 1])
         if len(lines) > MOST_LINES:
-            raise ValidationError({"from": [f"More than {MOST_LINES:,} lines: give a shorter period, or a book."]})
+            too_many = gettext("More than %(lines)s lines: give a shorter period, or a book.")
+            raise ValidationError({"from": [too_many % {"lines": f"{MOST_LINES:,}"}]})
         return Response(lines)
 
 

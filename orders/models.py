@@ -11,6 +11,7 @@ from django.utils.functional import cached_property
 from cloudmart.database.clock import DatabaseNow
 from cloudmart.database.fields import DOT_SEGMENTS, CharField, CodeField, EmailField, IsNot, is_code
 from cloudmart.database.states import HasMoves
+from cloudmart.kernel.choices import TranslatedChoices
 from cloudmart.kernel.countries import home_country, is_country
 from cloudmart.kernel.ids import new_id
 from cloudmart.kernel.order import PaymentMethod
@@ -20,7 +21,7 @@ from orders.order_notes import OrderNote  # noqa: F401, another model of this ap
 from orders.price_rules import CouponUse, Discount, TaxRate  # noqa: F401, the other models of this app
 
 
-class Language(models.TextChoices):
+class Language(TranslatedChoices):
     JAPANESE = "ja"
     ENGLISH = "en"
 
@@ -63,7 +64,7 @@ class Customer(models.Model):
         return f"{self.id} {self.name}"
 
 
-class Status(models.TextChoices):
+class Status(TranslatedChoices):
     DRAFT = "draft"  #: Books can be added and removed; each is reserved when it is added.
     PENDING = "pending"  #: Placed; its saga is not finished.
     COMPLETED = "completed"  #: Paid, sold and handed to the carrier.
@@ -71,7 +72,7 @@ class Status(models.TextChoices):
     RETURNED = "returned"  #: It was delivered and has come back; the money is refunded.
 
 
-class SagaStyle(models.TextChoices):
+class SagaStyle(TranslatedChoices):
     ORCHESTRATION = "orchestration"  #: A state machine drives the steps.
     CHOREOGRAPHY = "choreography"  #: Each context reacts to the others' events.
 
@@ -171,7 +172,7 @@ class OrderItem(models.Model):
         return self.unit_price * self.quantity
 
 
-class Outcome(models.TextChoices):
+class Outcome(TranslatedChoices):
     """What has become of an order, as its mail says."""
 
     COMPLETED = "completed"  #: Paid, and handed to the carrier.
@@ -181,7 +182,7 @@ class Outcome(models.TextChoices):
     RETURNED = "returned"  #: It has come back, and its money is refunded.
 
 
-class MailStatus(models.TextChoices):
+class MailStatus(TranslatedChoices):
     PENDING = "pending"  #: It is sent when it is due.
     SENT = "sent"  #: The mail server has accepted it.
     FAILED = "failed"  #: The mail server has refused it for good, or for too long.

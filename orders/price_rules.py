@@ -8,9 +8,13 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import F, Q
+from django.utils.formats import date_format
+from django.utils.timezone import get_current_timezone
+from django.utils.translation import gettext
 
 from cloudmart.database.clock import database_now
 from cloudmart.database.fields import CharField, CodeField
+from cloudmart.kernel.choices import TranslatedChoices
 from cloudmart.kernel.countries import is_country
 from cloudmart.kernel.money import formatted
 from orders.errors import CouponNotValid
@@ -62,8 +66,8 @@ class Discount(models.Model):
         validators=[MinValueValidator(1)],
         help_text="A percentage is given on each book of which so many copies are ordered, an amount if there is one",
     )
-    valid_from = models.DateTimeField(null=True, blank=True, help_text="UTC. Empty: it is valid already")
-    valid_until = models.DateTimeField(null=True, blank=True, help_text="UTC. Empty: it stays valid")
+    valid_from = models.DateTimeField(null=True, blank=True, help_text="Empty: it is valid already")
+    valid_until = models.DateTimeField(null=True, blank=True, help_text="Empty: it stays valid")
     max_uses = models.PositiveIntegerField(
         null=True, blank=True, help_text="The most orders that may use the coupon. Empty: any number"
     )
@@ -97,20 +101,21 @@ class Discount(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.code or self.name}: {self.off} off"
+        return gettext("%(name)s: %(amount)s off") % {"name": self.code or self.name, "amount": self.off}
 
     @property
     def off(self) -> str:
         """The percentage or the amount, for people; "nothing" in a form that is refused because it has neither."""
         if self.amount_off is not None:
             return formatted(self.amount_off)
-        return "nothing" if self.percent_off is None else percentage(self.percent_off)
+        return gettext("nothing") if self.percent_off is None else percentage(self.percent_off)
 
     def clean(self) -> None:
         if self.max_uses is not None and not self.code:
-            raise ValidationError({"max_uses": "Only the uses of a coupon are limited."})
+            raise ValidationError({"max_uses": gettext("Only the uses of a coupon are limited.")})
         if self.max_uses is not None and self.uses > self.max_uses:
-            raise ValidationError({"max_uses": f"It has {self.uses} uses already. To stop it, let it end now."})
+            too_few = gettext("It has %(uses)s uses already. To stop it, let it end now.")
+            raise ValidationError({"max_uses": too_few % {"uses": self.uses}})
 
     @property
     def strategy(self) -> Strategy:
@@ -143,7 +148,7 @@ class CouponUse(models.Model):
         return f"{self.coupon_id} for {self.order_id}"
 
 
-class Rounding(models.TextChoices):
+class Rounding(TranslatedChoices):
     """The rounding modes of Python's decimal module."""
 
     DOWN = "ROUND_DOWN", "down"
@@ -162,7 +167,7 @@ class TaxRate(models.Model):
         max_digits=6, decimal_places=3, validators=[MinValueValidator(0), MaxValueValidator(100)]
     )
     rounding = CharField(max_length=16, choices=Rounding.choices)
-    valid_from = models.DateTimeField(blank=True, help_text="UTC. Empty: from now on")
+    valid_from = models.DateTimeField(blank=True, help_text="Empty: from now on")
 
     class Meta:
         db_table = "tax_rates"
@@ -172,8 +177,12 @@ class TaxRate(models.Model):
         ]
 
     def __str__(self) -> str:
-        rate = f"{percentage(self.percent)}, rounded {Rounding(self.rounding).label}"
-        return f"{self.region or 'other regions'}: {rate}, from {self.valid_from:%Y-%m-%d %H:%M} UTC"
+        return gettext("%(region)s: %(percentage)s, rounded %(rounding)s, from %(time)s") % {
+            "region": self.region or gettext("other regions"),
+            "percentage": percentage(self.percent),
+            "rounding": Rounding(self.rounding).label,
+            "time": date_format(self.valid_from.astimezone(get_current_timezone()), "DATETIME_FORMAT"),
+        }
 
     @property
     def is_in_force(self) -> bool:
@@ -186,7 +195,7 @@ class TaxRate(models.Model):
         if self.valid_from is None:
             self.valid_from = now
         elif self.valid_from < now:
-            raise ValidationError({"valid_from": "A rate begins now or later."})
+            raise ValidationError({"valid_from": gettext("A rate begins now or later.")})
 
     @property
     def tax(self) -> Tax:

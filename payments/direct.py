@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from django.utils.translation import gettext_noop
+
 from cloudmart.kernel.errors import IllegalMove
 from cloudmart.providers.calling import nothing, perform
 from cloudmart.providers.operation import Intent
@@ -88,7 +90,7 @@ class DirectVoid(ReverseCharge):
     def begin(self, order: Chargeable) -> Intent[Reversal] | None:
         payment = lock_payment(order.order_id)
         if payment and payment.status in TAKEN:
-            raise IllegalMove("The money was taken; refund it instead.", payment_status=payment.status)
+            raise IllegalMove(gettext_noop("The money was taken; refund it instead."), payment_status=payment.status)
         return void(order, payment)
 
 
@@ -98,7 +100,7 @@ class DirectRefund(Reverse[PartialRefund]):
         if payment is None:
             raise PaymentNotFound(order_id=str(order.order_id))
         if payment.status not in TAKEN:
-            raise IllegalMove("Nothing was captured.", payment_status=payment.status)
+            raise IllegalMove(gettext_noop("Nothing was captured."), payment_status=payment.status)
         if earlier := payment.refunds.filter(reference=order.reference).first():
             if order.amount not in {None, earlier.amount}:
                 raise RefundDiffers(reference=order.reference, amount=earlier.amount)
@@ -113,7 +115,9 @@ class DirectRefund(Reverse[PartialRefund]):
 def _check_stands(payment: Payment) -> None:
     """Raises IllegalMove if the payment was reversed, and PaymentDeclined if it was declined."""
     if payment.status in REVERSED:
-        raise IllegalMove("This payment was reversed, and an order is charged once.", payment_status=payment.status)
+        raise IllegalMove(
+            gettext_noop("This payment was reversed, and an order is charged once."), payment_status=payment.status
+        )
     if payment.status == Status.DECLINED:
         raise PaymentDeclined(reason=payment.failure)
 

@@ -5,13 +5,14 @@ from django.db.models import F, Q
 
 from cloudmart.database.fields import CharField, CodeField, DatabaseTimeField
 from cloudmart.database.states import HasMoves
+from cloudmart.kernel.choices import TranslatedChoices
 from cloudmart.kernel.ids import new_id
 from cloudmart.kernel.order import PaymentMethod
 from cloudmart.kernel.text import LONGEST_REASON, LONGEST_REFERENCE
 from cloudmart.providers.records import ProviderRecord
 
 
-class Status(models.TextChoices):
+class Status(TranslatedChoices):
     PENDING = "pending"  #: The charge was requested; its outcome is not known yet.
     CAPTURED = "captured"  #: The money was taken.
     DECLINED = "declined"  #: The provider refused the charge, or never took the request; nothing was charged.
@@ -74,7 +75,7 @@ class Payment(ProviderRecord):
         return self.amount - self.refunded_amount
 
 
-class RefundStatus(models.TextChoices):
+class RefundStatus(TranslatedChoices):
     PENDING = "pending"  #: The refund was requested.
     REFUNDED = "refunded"  #: The provider has made the refund.
 

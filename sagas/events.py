@@ -8,11 +8,12 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import IntegerField, Subquery, TextChoices, Value
+from django.db.models import IntegerField, Subquery, Value
 from django.db.models.functions import Coalesce
 from structlog import get_logger
 
 from cloudmart.database.clock import NOW
+from cloudmart.kernel.choices import TranslatedChoices
 from cloudmart.kernel.metrics import harmless
 from sagas.models import Event
 
@@ -28,7 +29,7 @@ RENAMED = {"total": "total_amount", "tries": "attempts"}
 """Members of earlier versions, with their names of now."""
 
 
-class EventType(TextChoices):
+class EventType(TranslatedChoices):
     """What can happen to an order."""
 
     ITEM_ADDED = "ItemAdded"  #: Copies of a book are added to the draft, and reserved.

@@ -10,6 +10,7 @@ from django.utils.functional import cached_property
 from cloudmart.database.clock import DatabaseNow
 from cloudmart.database.fields import CharField
 from cloudmart.database.states import HasMoves
+from cloudmart.kernel.choices import TranslatedChoices
 from cloudmart.kernel.ids import new_id
 from cloudmart.kernel.order import SAGA, OrderSnapshot
 from cloudmart.kernel.text import LONGEST_CODE, LONGEST_ERROR, LONGEST_REASON
@@ -18,7 +19,7 @@ from sagas.monitoring import OrderHour as OrderHour
 from sagas.monitoring import WorkerHeartbeat as WorkerHeartbeat
 
 
-class State(models.TextChoices):
+class State(TranslatedChoices):
     STARTED = "STARTED"  #: The saga exists; no step is done.
     ORDER_CREATED = "ORDER_CREATED"  #: The order is stored.
     STOCK_RESERVED = "STOCK_RESERVED"  #: Every line is reserved.
@@ -162,7 +163,7 @@ class SagaInstance(HasMoves):
         return {"payload": {**self.payload, "payment_token": ""}}
 
 
-class OperatorCommand(models.TextChoices):
+class OperatorCommand(TranslatedChoices):
     """What an operator may do to a saga."""
 
     CANCEL = "cancel"  #: Undo everything, also a completed order.
@@ -193,12 +194,12 @@ class SagaAction(models.Model):
         return f"{self.actor}: {self.command}"
 
 
-class Direction(models.TextChoices):
+class Direction(TranslatedChoices):
     DO = "do"
     UNDO = "undo"
 
 
-class StepStatus(models.TextChoices):
+class StepStatus(TranslatedChoices):
     STARTED = "started"  #: The intent is stored; the provider is about to be called.
     DONE = "done"
     FAILED = "failed"  #: This attempt failed. If it is the last one, the step failed.

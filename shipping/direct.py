@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django.forms import model_to_dict
+from django.utils.translation import gettext_noop
 
 from cloudmart.kernel.errors import IllegalMove
 from cloudmart.kernel.order import Address
@@ -64,7 +65,9 @@ class DirectArrange(services.Arrange):
 def _check_stands(shipment: Shipment) -> None:
     """Raises IllegalMove if the delivery was cancelled, and ShippingFailed if the carrier refused it."""
     if shipment.status in CANCELLED:
-        raise IllegalMove("This parcel was cancelled, and an order is sent once.", shipment_status=shipment.status)
+        raise IllegalMove(
+            gettext_noop("This parcel was cancelled, and an order is sent once."), shipment_status=shipment.status
+        )
     if shipment.status == Status.FAILED:
         raise ShippingFailed(reason=shipment.failure)
 

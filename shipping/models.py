@@ -3,6 +3,7 @@
 from django.db import models
 
 from cloudmart.database.fields import CharField
+from cloudmart.kernel.choices import TranslatedChoices
 from cloudmart.kernel.countries import home_country
 from cloudmart.kernel.order import Address
 from cloudmart.kernel.text import LONGEST_REFERENCE
@@ -11,7 +12,7 @@ from cloudmart.providers.records import ProviderRecord
 LONGEST_CARRIER = 32
 
 
-class Status(models.TextChoices):
+class Status(TranslatedChoices):
     PENDING = "pending"  #: The delivery was requested; its outcome is not known yet.
     ARRANGED = "arranged"  #: The carrier will collect the parcel.
     FAILED = "failed"  #: The carrier refused the delivery, or never took the request.

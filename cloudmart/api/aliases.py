@@ -9,6 +9,7 @@ from collections.abc import Container
 from enum import StrEnum
 from typing import Any
 
+from django.utils.translation import gettext
 from rest_framework.exceptions import ValidationError
 
 ALIASES = {"product_id": "book_id", "product_name": "title", "unit_price_cents": "price"}
@@ -33,10 +34,12 @@ def renamed(data: dict[str, Any], fields: Container[str]) -> dict[str, Any]:
         return data
     own = {key: ALIASES[key] if ALIASES.get(key) in fields else key for key in data}
     if twice := [name for name, count in Counter(own.values()).items() if count > 1]:
-        raise ValidationError(
-            {name: [f"This is given twice: {' and '.join(names_of(name))} are the same."] for name in twice}, "twice"
-        )
+        raise ValidationError({name: [_given_twice(names_of(name))] for name in twice}, "twice")
     return {own[key]: value for key, value in data.items()}
+
+
+def _given_twice(names: list[str]) -> str:
+    return gettext("This is given twice: %(names)s are the same.") % {"names": gettext(" and ").join(names)}
 
 
 def unwrapped(body: Any, wrapper: str | None) -> Any:
@@ -47,9 +50,11 @@ def unwrapped(body: Any, wrapper: str | None) -> Any:
     if wrapper is None or not isinstance(body, dict) or wrapper not in body:
         return body
     if beside := body.keys() - {wrapper}:
-        raise ValidationError({name: [f"Give this within {wrapper}."] for name in beside})
+        raise ValidationError(
+            {name: [gettext("Give this within %(object)s.") % {"object": wrapper}] for name in beside}
+        )
     if not isinstance(body[wrapper], dict):
-        raise ValidationError({wrapper: ["Give an object."]})
+        raise ValidationError({wrapper: [gettext("Give an object.")]})
     return body[wrapper]
 
 

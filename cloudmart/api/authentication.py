@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 from knox.auth import TokenAuthentication as KnoxTokenAuthentication
 from knox.crypto import hash_token
 from knox.models import get_token_model
@@ -20,8 +21,8 @@ class TokenAuthentication(KnoxTokenAuthentication):
         try:
             digest = hash_token(token.decode())
         except (TypeError, ValueError):
-            raise AuthenticationFailed("Invalid token.") from None
+            raise AuthenticationFailed(gettext_noop("Invalid token.")) from None
         found = FIND.first(digest=digest)
         if found is None or (found.expiry and found.expiry < timezone.now()):
-            raise AuthenticationFailed("Invalid token.")
+            raise AuthenticationFailed(gettext_noop("Invalid token."))
         return self.validate_user(found)

@@ -4,6 +4,7 @@ from functools import cache
 from threading import Lock
 
 from django.http import HttpResponse
+from django.utils import translation
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import conditional_page
 from drf_spectacular.renderers import OpenApiJsonRenderer
@@ -20,8 +21,8 @@ _building = Lock()
 
 
 def document() -> bytes:
-    """Returns the description as JSON. A lock lets one thread build it: the generator is not thread-safe."""
-    with _building:
+    """Returns the description as JSON, in English. A lock lets one thread build it: the generator cannot run twice."""
+    with _building, translation.override("en"):
         return _built()
 
 

@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext
 from django_filters import Filter
 from django_filters.fields import IsoDateTimeField
 from drf_spectacular.plumbing import build_parameter_type
@@ -55,7 +56,7 @@ class StrictOrdering(OrderingFilter):
     def remove_invalid_fields(self, queryset: Any, fields: Any, view: Any, request: Request) -> list[str]:
         known, requested = orderings_of(view), request.query_params[self.ordering_param]
         if requested not in known:
-            raise ValidationError({"ordering": [f"Give one of {', '.join(known)}."]})
+            raise ValidationError({"ordering": [gettext("Give one of %(values)s.") % {"values": ", ".join(known)}]})
         return [requested]
 
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:

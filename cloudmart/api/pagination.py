@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import ValidationError as InvalidValue
 from django.db.models import Field
+from django.utils.translation import gettext
 from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.pagination import Cursor, CursorPagination, PageNumberPagination
 from rest_framework.request import Request
@@ -30,7 +31,9 @@ class _Pages:
         if size is None:
             return int(self.page_size)
         if not (size.isascii() and size.isdecimal() and 1 <= int(size[:9]) <= self.max_page_size):
-            raise ValidationError({"page_size": [f"Give a number from 1 to {self.max_page_size}."]})
+            raise ValidationError(
+                {"page_size": [gettext("Give a number from 1 to %(most)s.") % {"most": self.max_page_size}]}
+            )
         return int(size)
 
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> Any:
@@ -83,7 +86,9 @@ class CursorPages(_Pages, CursorPagination):
             if cursor and cursor.position is not None:
                 check_position(str(cursor.position), self.position_field)
         except (NotFound, InvalidValue, ValueError, OverflowError):
-            raise ValidationError({"cursor": ["This is not a cursor; follow `next` and `previous`."]}) from None
+            raise ValidationError(
+                {"cursor": [gettext("This is not a cursor; follow `next` and `previous`.")]}
+            ) from None
         return cursor
 
 
@@ -101,5 +106,5 @@ class NumberedPages(_Pages, PageNumberPagination):
         """Raises ValidationError unless the page is a number from 1."""
         number: str = request.query_params.get(self.page_query_param, "1")
         if not re.match(r"^[1-9][0-9]*\Z", number):
-            raise ValidationError({self.page_query_param: ["Give a number from 1."]})
+            raise ValidationError({self.page_query_param: [gettext("Give a number from 1.")]})
         return number

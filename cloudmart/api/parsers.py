@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+from django.utils.translation import gettext
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import JSONParser as PlainJSONParser
 from rest_framework.utils import json
@@ -17,9 +18,9 @@ class JSONParser(PlainJSONParser):
             data = json.loads(stream.read().decode(), object_pairs_hook=snake_cased)
             check_text(data)
         except RecursionError:
-            raise ParseError("The JSON is nested too deeply.") from None
+            raise ParseError(gettext("The JSON is nested too deeply.")) from None
         except UnicodeEncodeError:
-            raise ParseError("A string contains half a surrogate pair.") from None
+            raise ParseError(gettext("A string contains half a surrogate pair.")) from None
         except ValueError as error:
             raise ParseError(f"JSON parse error - {error}") from None
         return data
@@ -31,7 +32,7 @@ def snake_cased(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     for key, value in pairs:
         name = HUMP.sub(r"_\1", key).lower() if HUMP.search(key) else key
         if name in fields:
-            raise ParseError(f"The field {name!a} is given twice.")
+            raise ParseError(gettext("The field %(name)s is given twice.") % {"name": ascii(name)})
         fields[name] = value
     return fields
 

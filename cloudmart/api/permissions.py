@@ -6,6 +6,7 @@ Staff may read everything. Each command needs its own permission, which the mode
 
 from typing import Any, ClassVar, Self
 
+from django.utils.translation import gettext, gettext_noop
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 
@@ -19,7 +20,7 @@ class PermissionMissing(DomainError, code="permission_denied"):
 
 class IsOperator(BasePermission):
     refusals = (PermissionMissing.code,)
-    message = "Only operators are allowed to do that."
+    message = gettext_noop("Only operators are allowed to do that.")
 
     def has_permission(self, request: Request, view: Any) -> bool:
         return sees_everything(request.user)
@@ -75,4 +76,5 @@ def check_staff(user: Any, permission: str) -> None:
 def check_permission(user: Any, permission: str) -> None:
     """Raises PermissionMissing unless the user holds the permission."""
     if not user.has_perm(permission):
-        raise PermissionMissing(f"You need the permission {permission} for that.", permission=permission)
+        detail = gettext("You need the permission %(permission)s for that.") % {"permission": permission}
+        raise PermissionMissing(detail, permission=permission)

@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 
 from django.db import Error, IntegrityError
 from django.http import Http404, HttpRequest, JsonResponse
+from django.utils.translation import gettext
 from drf_standardized_errors.formatter import flatten_errors
 from rest_framework import exceptions
 from rest_framework.response import Response
@@ -101,15 +102,18 @@ def order_in_doubt_response(order_id: UUID, response: Response) -> Response:
 
 
 def problem(code: str, detail: str = "", **details: Any) -> dict[str, Any]:
-    """Returns the arguments of a problem response. The standard members win over `details` of the same name."""
-    kind, meaning = CATALOGUE[code], meaning_of(code)
+    """Returns the arguments of a problem response. The standard members win over `details` of the same name.
+
+    The sentences are in the language of the request. A detail without a translation stays in English.
+    """
+    kind, meaning = CATALOGUE[code], gettext(meaning_of(code))
     body = {
         "type": f"urn:cloudmart:problem:{code}",
         "title": meaning,
         "status": kind.status,
-        "detail": detail or meaning,
+        "detail": gettext(detail) if detail else meaning,
         "code": code,
-        "advice": kind.advice,
+        "advice": gettext(kind.advice),
     }
     headers = {"Retry-After": str(kind.retry_after)} if kind.retry_after else {}
     return {
@@ -141,7 +145,9 @@ def _field_errors(error: exceptions.ValidationError) -> list[dict[str, Any]]:
 
 def not_found(request: HttpRequest, exception: Exception) -> JsonResponse:
     """Django's handler404: there is no such path."""
-    return json_response(problem("not_found", f"There is nothing at {request.path}."), accept_of(request))
+    return json_response(
+        problem("not_found", gettext("There is nothing at %(path)s.") % {"path": request.path}), accept_of(request)
+    )
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> JsonResponse:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
+from django.utils.translation import gettext
 from rest_framework.exceptions import ValidationError
 
 from cloudmart.api.aliases import names_of
@@ -19,11 +20,11 @@ def with_items(asked: dict[str, Any], members: Iterable[str], *, is_optional: bo
     short = {name: asked[name] for name in members if name in asked}
     rest = {name: value for name, value in asked.items() if name not in short}
     if "items" in asked and short:
-        raise ValidationError({name: ["Give either this or items."] for name in short})
+        raise ValidationError({name: [gettext("Give either this or items.")] for name in short})
     if "items" in asked or (is_optional and not short):
         return rest
     if missing := [name for name in NEEDED if name not in short]:
-        raise ValidationError({name: ["Give this, or items."] for name in missing})
+        raise ValidationError({name: [gettext("Give this, or items.")] for name in missing})
     return {**rest, "items": [short]}
 
 

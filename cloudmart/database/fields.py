@@ -9,6 +9,7 @@ from django.db import models
 from django.db.migrations import RunPython
 from django.db.models.functions import Length, Substr
 from django.utils.deconstruct import deconstructible
+from django.utils.translation import gettext
 
 from cloudmart.database.clock import DatabaseNow
 
@@ -44,7 +45,9 @@ class IsNot:
     def __call__(self, value: str) -> None:
         """Raises ValidationError for one of the words."""
         if value in self.words:
-            raise ValidationError(f"{value} has a special meaning in a path.", code="reserved")
+            raise ValidationError(
+                gettext("%(value)s has a special meaning in a path.") % {"value": value}, code="reserved"
+            )
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, IsNot) and self.words == other.words

@@ -2,6 +2,7 @@
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy
 from iso3166 import countries_by_alpha2
 
 COUNTRIES = frozenset(countries_by_alpha2)
@@ -24,4 +25,4 @@ def postal_code_of(country: str) -> str:
 def is_country(code: str) -> None:
     """Raises ValidationError unless `code` is an ISO 3166-1 alpha-2 code."""
     if code not in COUNTRIES:
-        raise ValidationError("Give an ISO 3166-1 alpha-2 code, like JP.", code="country")
+        raise ValidationError(gettext_lazy("Give an ISO 3166-1 alpha-2 code, like JP."), code="country")

@@ -6,8 +6,7 @@ from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
-from django.db.models import TextChoices
-
+from cloudmart.kernel.choices import TranslatedChoices
 from cloudmart.kernel.countries import home_country
 from cloudmart.kernel.versioned_json import VersionedJson
 
@@ -15,7 +14,7 @@ SAGA = "saga"
 """The actor who compensates a failed order, in histories."""
 
 
-class PaymentMethod(TextChoices):
+class PaymentMethod(TranslatedChoices):
     CREDIT_CARD = "credit_card"
     E_MONEY = "e_money"
 

@@ -12,6 +12,8 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.urls import path
+from django.utils import translation
+from django.utils.translation import gettext_lazy
 from unfold.admin import ModelAdmin, TabularInline
 
 from cloudmart.kernel.money import formatted
@@ -38,7 +40,7 @@ def fixed_choices(column: str, values: Iterable[str]) -> type[admin.SimpleListFi
     """Returns a filter that offers these values, and does not ask the table which it has."""
 
     class FixedChoices(admin.SimpleListFilter):
-        title = column.replace("_", " ")
+        title = gettext_lazy(column.replace("_", " "))
         parameter_name = column
 
         def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
@@ -54,7 +56,7 @@ def fixed_choices(column: str, values: Iterable[str]) -> type[admin.SimpleListFi
 def amount_in(column: str) -> Callable[[Any], str | None]:
     """Returns a column of the admin that shows an amount of money as people write it."""
 
-    @admin.display(description=column.replace("_", " "), empty_value="-")
+    @admin.display(description=gettext_lazy(column.replace("_", " ")), empty_value="-")
     def shown(row: Any) -> str | None:
         amount = getattr(row, column)
         return None if amount is None else formatted(amount)
@@ -103,7 +105,9 @@ class RecordsValues(ShowsMoney, ModelAdmin):
         else:
             super().save_model(request, obj, form, change)
 
+    @translation.override("en")
     def construct_change_message(self, request: HttpRequest, form: Any, formsets: Any, add: bool = False) -> Any:
+        """Returns the message in English: others read it in their own language."""
         if add:
             return [{"added": {"name": str(self.opts.verbose_name), "object": str(form.instance)}}]
         changes = "; ".join(filter(None, (self._change_of(form, name) for name in form.changed_data)))

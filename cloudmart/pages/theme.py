@@ -3,9 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse_lazy
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 Item = dict[str, Any]
@@ -29,6 +31,11 @@ def table(title: Any, icon: str, name: str) -> Item:
 
 def holds(permission: str) -> Callable[[HttpRequest], bool]:
     return lambda request: request.user.has_perm(permission)
+
+
+def time_zone(request: HttpRequest) -> tuple[str, str]:
+    """Returns the label in the header of every page that names the time zone of its times."""
+    return gettext("Times: %(zone)s") % {"zone": settings.SHOP_TIME_ZONE.key}, "info"
 
 
 SIDEBAR = [
@@ -123,6 +130,8 @@ THEME = {
     "SITE_TITLE": "CloudMart",
     "SITE_HEADER": "CloudMart",
     "SITE_SYMBOL": "shopping_cart",
+    "ENVIRONMENT": "cloudmart.pages.theme.time_zone",
+    "SHOW_LANGUAGES": True,
     "SHOW_VIEW_ON_SITE": True,
     "SHOW_HISTORY": True,
     "BORDER_RADIUS": "6px",

@@ -3,6 +3,7 @@
 from typing import Any, ClassVar, cast
 
 from django.conf import settings
+from django.utils.translation import gettext_noop
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
@@ -207,7 +208,9 @@ def known_customer(user: Any, customer_id: str | None) -> Customer:
     if own and customer_id in {None, own.pk}:
         return own
     if customer_id is None:
-        raise UnknownCustomer("You are no customer yourself: give the customer_id of the customer who orders.")
+        raise UnknownCustomer(
+            gettext_noop("You are no customer yourself: give the customer_id of the customer who orders.")
+        )
     if not sees_everything(user):
         raise UnknownCustomer(customer_id=customer_id)
     check_permission(user, FOR_OTHERS)

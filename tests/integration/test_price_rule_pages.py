@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from django.conf import settings
 from django.contrib.admin.models import LogEntry
 from django.db import DataError, IntegrityError, OperationalError, connection, transaction
 from django.test import Client
@@ -31,10 +32,11 @@ def site(transactional_db):
 
 
 def fields(form):
-    """Splits the times of a form as the admin's page sends them."""
+    """Splits the times of a form as the admin's page sends them, in the time zone of the shop."""
     sent = {name: value for name, value in form.items() if not name.startswith("valid_")}
     for name in form.keys() - sent.keys():
-        sent[f"{name}_0"], sent[f"{name}_1"] = f"{form[name]:%Y-%m-%d}", f"{form[name]:%H:%M:%S}"
+        time = form[name].astimezone(settings.SHOP_TIME_ZONE)
+        sent[f"{name}_0"], sent[f"{name}_1"] = f"{time:%Y-%m-%d}", f"{time:%H:%M:%S}"
     return sent
 
 

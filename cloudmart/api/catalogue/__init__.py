@@ -12,6 +12,11 @@ from cloudmart.kernel.errors import DomainError
 CATALOGUE = {**domain.PROBLEMS, **http.PROBLEMS}
 
 
+def sentences() -> set[str]:
+    """Returns what problems say, for the translators."""
+    return {sentence for code, kind in CATALOGUE.items() for sentence in (meaning_of(code), kind.advice)}
+
+
 @cache
 def meaning_of(code: str) -> str:
     """Returns the sentence that says what the code means."""

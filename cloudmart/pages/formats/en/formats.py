@@ -1,0 +1,1 @@
+from cloudmart.pages.formats import *  # noqa: F403

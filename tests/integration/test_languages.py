@@ -1,0 +1,97 @@
+"""The admin and the API in two languages, and the admin's times in the time zone of the shop."""
+
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+from django.test import Client
+
+from orders.models import Order
+from orders.price_rules import TaxRate
+
+pytestmark = pytest.mark.any_database
+
+ORDER = {"book_id": "book-123", "quantity": 1}
+PLACED = datetime(2026, 11, 21, 15, 32, 7, tzinfo=UTC)
+IN_TOKYO = "2026-11-22 00:32:07"
+JAPANESE = {"Accept-Language": "ja"}
+
+
+@pytest.fixture
+def site(operator):
+    client = Client()
+    client.force_login(operator)
+    return client
+
+
+def page(site, url, **headers):
+    response = site.get(url, headers=headers)
+    assert response.status_code == 200
+    return response.content.decode()
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_the_admin_shows_times_in_the_time_zone_of_the_shop_and_names_it(site, api, shelve, language):
+    shelve("book-123", 1)
+    order_id = api.post("/orders", ORDER).json()["order_id"]
+    Order.objects.update(created_at=PLACED)
+    content = page(site, "/admin/orders/order/", **{"Accept-Language": language})
+    assert IN_TOKYO in content
+    assert "Asia/Tokyo" in content
+    assert f'lang="{language}"' in content
+    assert api.get(f"/orders/{order_id}").json()["created_at"] == "2026-11-21T15:32:07Z"
+
+
+def test_a_time_that_is_entered_is_one_of_the_shop(site):
+    url = "/admin/orders/taxrate/add/"
+    values = {
+        "region": "NZ",
+        "percent": "10",
+        "rounding": "ROUND_DOWN",
+        "valid_from_0": "2046-11-22",
+        "valid_from_1": "00:32:07",
+    }
+    assert site.post(url, values, headers=JAPANESE).status_code == 302
+    assert TaxRate.objects.get(region="NZ").valid_from == datetime(
+        2046, 11, 22, 0, 32, 7, tzinfo=ZoneInfo("Asia/Tokyo")
+    )
+
+
+def test_an_operator_chooses_the_language(site):
+    assert 'lang="en"' in page(site, "/admin/")
+    response = site.post("/admin/language", {"language": "ja", "next": "/admin/orders/order/"})
+    assert (response.status_code, response["Location"]) == (302, "/admin/orders/order/")
+    assert 'lang="ja"' in page(site, "/admin/", **{"Accept-Language": "en"})
+
+
+def test_problems_are_in_the_language_of_the_request(api):
+    english, japanese = (api.get("/books/none", headers={"Accept-Language": each}) for each in ("en", "ja"))
+    assert (english["Content-Language"], japanese["Content-Language"]) == ("en", "ja")
+    assert "Accept-Language" in japanese["Vary"]
+    assert english.json()["title"] == "There is no such book."
+    assert japanese.json()["title"] == japanese.json()["detail"] == "この書籍はありません。"
+    assert japanese.json()["advice"] == "GET /books で書籍とそのコードの一覧を取得してください。"
+    assert japanese.json()["code"] == english.json()["code"] == "book_not_found"
+
+
+def test_details_that_name_values_and_fields_are_translated(api):
+    assert "/nowhere" in api.get("/nowhere", headers=JAPANESE).json()["detail"]
+    assert not api.get("/nowhere", headers=JAPANESE).json()["detail"].isascii()
+    (error,) = api.get("/orders?page_size=0", headers=JAPANESE).json()["errors"]
+    assert error == {"field": "page_size", "code": "invalid", "detail": "1 から 200 までの数を指定してください。"}
+
+
+def test_a_response_without_text_does_not_depend_on_the_language(api, shelve):
+    shelve("book-123", 1)
+    response = api.get("/books/book-123", headers=JAPANESE)
+    assert "Content-Language" not in response
+    assert "Accept-Language" not in response.headers.get("Vary", "")
+
+
+def test_the_language_of_a_request_ends_with_it(api):
+    api.get("/books/none", headers=JAPANESE)
+    assert api.get("/books/none").json()["title"] == "There is no such book."
+
+
+def test_the_description_of_the_api_is_in_english(client):
+    assert client.get("/schema", headers=JAPANESE).json() == client.get("/schema").json()
