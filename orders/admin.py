@@ -15,7 +15,6 @@ from cloudmart.kernel.errors import IllegalMove
 from cloudmart.pages.base import (
     LargeTableAdmin,
     ReadOnlyAdmin,
-    ReadOnlyInline,
     RecordsValues,
     fixed_choices,
     nobody,
@@ -27,7 +26,7 @@ from orders.customer_form import CustomerForm
 from orders.locks import lock_customer, lock_discount
 from orders.mails import queue
 from orders.mails.rendering import text_of
-from orders.models import Customer, Mail, MailStatus, Order, OrderItem, Outcome
+from orders.models import Customer, Mail, MailStatus, OrderItem, Outcome
 from orders.order_notes import OrderNote
 from orders.price_rules import CouponUse, Discount, TaxRate
 from orders.selectors import regions_with_a_rate
@@ -73,18 +72,6 @@ class CustomerAdmin(RecordsValues, LargeTableAdmin):
         return lock_customer(customer.pk) if customer and request.method == "POST" else customer
 
 
-class OrderItemInline(ReadOnlyInline):
-    model = OrderItem
-    money = ("unit_price",)
-
-
-class MailInline(ReadOnlyInline):
-    model = Mail
-    fields = ["created_at", "outcome", "status", "recipient", "sent_at", "attempts", "error"]
-    readonly_fields = ["created_at"]
-    show_change_link = True
-
-
 class RegionFilter(fixed_choices("region", ())):  # type: ignore[misc]
     """Offers the regions with a tax rate."""
 
@@ -92,14 +79,14 @@ class RegionFilter(fixed_choices("region", ())):  # type: ignore[misc]
         return [(region, region) for region in regions_with_a_rate()]
 
 
-@admin.register(Order)
 class OrderAdmin(ReadOnlyAdmin):
+    """Registered in sagas/admin, whose page of an order shows what the other contexts have stored for it."""
+
     list_display = ["id", "customer", "status", "total", "saga_style", "created_at"]
     list_filter = ["status", "saga_style", "payment_method", RegionFilter]
     list_prefetch_related = ("customer",)
     search_fields = ["^number", "id", "customer"]
     money = ("subtotal", "discount", "tax", "total")
-    inlines = [OrderItemInline, MailInline]
 
 
 @admin.register(OrderNote)

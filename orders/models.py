@@ -15,7 +15,7 @@ from cloudmart.kernel.choices import TranslatedChoices
 from cloudmart.kernel.countries import home_country, is_country
 from cloudmart.kernel.ids import new_id
 from cloudmart.kernel.order import PaymentMethod
-from cloudmart.kernel.order_numbers import LENGTH, beginning_of, number_of
+from cloudmart.kernel.order_numbers import LENGTH, beginning_of, number_of, shown
 from cloudmart.kernel.text import LONGEST_ERROR, LONGEST_REASON
 from orders.order_notes import OrderNote  # noqa: F401, another model of this app
 from orders.price_rules import CouponUse, Discount, TaxRate  # noqa: F401, the other models of this app
@@ -139,7 +139,7 @@ class Order(HasMoves):
         ]
 
     def __str__(self) -> str:
-        return str(self.id)
+        return shown(self.pk)
 
     @cached_property
     def lines(self) -> list["OrderItem"]:

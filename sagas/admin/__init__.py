@@ -11,10 +11,9 @@ from django.utils.translation import gettext_lazy as _
 
 from cloudmart.pages.base import ReadOnlyAdmin, ReadOnlyInline, fixed_choices, permission_to
 from orders.models import SagaStyle
-from sagas.admin import (
-    monitoring,  # noqa: F401, registers its pages
-    urls,
-)
+from sagas.admin import monitoring as monitoring
+from sagas.admin import orders as orders
+from sagas.admin import urls
 from sagas.admin.bulk import Message, ask_or_run, run_each
 from sagas.choreography.reactions import REACTIONS
 from sagas.choreography.signals import EVENTS
