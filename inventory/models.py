@@ -15,6 +15,7 @@ from cloudmart.database.states import HasMoves
 from cloudmart.kernel.choices import TranslatedChoices
 from cloudmart.kernel.ids import new_id
 from cloudmart.kernel.money import HIGHEST_PRICE
+from cloudmart.kernel.order_numbers import shown
 from cloudmart.kernel.text import LONGEST_REASON
 from inventory.errors import UnknownBook
 from inventory.read_models import InventoryView as InventoryView
@@ -149,7 +150,7 @@ class Reservation(HasMoves):
         ]
 
     def __str__(self) -> str:
-        return f"{self.quantity} × {self.book_id} for {self.order_id}"
+        return f"{self.quantity} × {self.book_id} for {shown(self.order_id)}"
 
     @property
     def book_id(self) -> str:

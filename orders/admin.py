@@ -188,7 +188,7 @@ class MailAdmin(ReadOnlyAdmin):
 
     def text(self, mail: Mail) -> str:
         text = text_of(mail)
-        return format_html('<pre class="desk-scroll">{}\n\n{}</pre>', text.subject, text.body)
+        return format_html('<pre class="desk-text">{}\n\n{}</pre>', text.subject, text.body)
 
     @admin.action(description="Resend: send these mails once more", permissions=["resend"])
     def resend(self, request: HttpRequest, selected: QuerySet[Mail]) -> None:

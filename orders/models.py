@@ -227,4 +227,4 @@ class Mail(HasMoves):
         indexes = [models.Index(fields=["status", "due_at"], name="mails_due")]
 
     def __str__(self) -> str:
-        return f"{self.outcome} of {self.order_id}: {self.status}"
+        return f"{self.outcome} of {shown(self.order_id)}: {self.status}"

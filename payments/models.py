@@ -7,7 +7,9 @@ from cloudmart.database.fields import CharField, CodeField, DatabaseTimeField
 from cloudmart.database.states import HasMoves
 from cloudmart.kernel.choices import TranslatedChoices
 from cloudmart.kernel.ids import new_id
+from cloudmart.kernel.money import formatted
 from cloudmart.kernel.order import PaymentMethod
+from cloudmart.kernel.order_numbers import shown
 from cloudmart.kernel.text import LONGEST_REASON, LONGEST_REFERENCE
 from cloudmart.providers.records import ProviderRecord
 
@@ -61,7 +63,7 @@ class Payment(ProviderRecord):
         ]
 
     def __str__(self) -> str:
-        return f"{self.amount} for {self.order_id}: {self.status}"
+        return f"{formatted(self.amount)} for {shown(self.order_id)}: {self.status}"
 
     @property
     def is_settled(self) -> bool:
@@ -104,4 +106,4 @@ class Refund(HasMoves):
         ]
 
     def __str__(self) -> str:
-        return f"{self.amount} of {self.payment_id}: {self.status}"
+        return f"{formatted(self.amount)}: {self.status}"

@@ -6,6 +6,7 @@ from cloudmart.database.fields import CharField
 from cloudmart.kernel.choices import TranslatedChoices
 from cloudmart.kernel.countries import home_country
 from cloudmart.kernel.order import Address
+from cloudmart.kernel.order_numbers import shown
 from cloudmart.kernel.text import LONGEST_REFERENCE
 from cloudmart.providers.records import ProviderRecord
 
@@ -73,4 +74,4 @@ class Shipment(ProviderRecord):
         return Address(self.postal_code, self.address, self.country)
 
     def __str__(self) -> str:
-        return f"{self.tracking_number or 'no tracking number'} for {self.order_id}: {self.status}"
+        return f"{self.tracking_number or 'no tracking number'} for {shown(self.order_id)}: {self.status}"
