@@ -1,7 +1,7 @@
 """Permissions.
 
-Staff may read everything. Each command needs its own permission, which the model that it acts on declares in
-`Meta.permissions`.
+Operators are staff who may view all orders, and with that read everything. Each command needs its own permission
+besides, which the model that it acts on declares in `Meta.permissions`. A token has the permissions of its user.
 """
 
 from typing import Any, ClassVar, Self
@@ -11,7 +11,7 @@ from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 
 from cloudmart.kernel.errors import DomainError
-from cloudmart.kernel.viewers import sees_everything
+from cloudmart.kernel.viewers import VIEW_ORDERS
 
 
 class PermissionMissing(DomainError, code="permission_denied"):
@@ -23,11 +23,15 @@ class IsOperator(BasePermission):
     message = gettext_noop("Only operators are allowed to do that.")
 
     def has_permission(self, request: Request, view: Any) -> bool:
-        return sees_everything(request.user)
+        """Returns False unless the user is staff. Raises PermissionMissing for staff who may not view all orders."""
+        if not request.user.is_staff:
+            return False
+        check_permission(request.user, VIEW_ORDERS)
+        return True
 
 
 class Staff(IsOperator):
-    """Allows staff who hold a permission, such as `Staff.with_permission("payments.refund_payment")`."""
+    """Allows operators who hold a permission, such as `Staff.with_permission("payments.refund_payment")`."""
 
     permission: ClassVar[str]
 
@@ -41,7 +45,7 @@ class Staff(IsOperator):
         return f"Needs the permission `{cls.permission}`."
 
     def has_permission(self, request: Request, view: Any) -> bool:
-        """Returns False unless the user is staff. Raises PermissionMissing if staff lack the permission."""
+        """Returns False unless the user is staff. Raises PermissionMissing if staff lack a permission."""
         if not super().has_permission(request, view):
             return False
         check_permission(request.user, self.permission)
@@ -49,11 +53,11 @@ class Staff(IsOperator):
 
 
 class StaffMayRead(Staff):
-    """Allows all staff to read; the permission is needed for the rest."""
+    """Allows all operators to read; the permission is needed for the rest."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
         if request.method in SAFE_METHODS:
-            return sees_everything(request.user)
+            return IsOperator.has_permission(self, request, view)
         return super().has_permission(request, view)
 
 
@@ -67,9 +71,10 @@ class StaffOrReadOnly(Staff):
 
 
 def check_staff(user: Any, permission: str) -> None:
-    """Raises PermissionMissing unless the user is staff and holds the permission."""
-    if not sees_everything(user):
+    """Raises PermissionMissing unless the user is an operator who holds the permission."""
+    if not user.is_staff:
         raise PermissionMissing(IsOperator.message)
+    check_permission(user, VIEW_ORDERS)
     check_permission(user, permission)
 
 

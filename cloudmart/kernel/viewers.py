@@ -4,10 +4,13 @@ from typing import Any
 
 from django.core.exceptions import ObjectDoesNotExist
 
+VIEW_ORDERS = "orders.view_order"
+"""The permission of staff to read everything, which each role has."""
+
 
 def sees_everything(user: Any) -> bool:
-    """Returns True for operators, who are the shop's staff."""
-    return bool(user.is_staff)
+    """Returns True for operators: members of the staff who may view all orders."""
+    return bool(user.is_staff and user.has_perm(VIEW_ORDERS))
 
 
 def customer_of(user: Any) -> Any:

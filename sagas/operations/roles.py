@@ -1,48 +1,76 @@
-"""The group Operators, whose members see every page of the admin and run every operator command."""
+"""The roles of the shop's staff: Django groups, each with the permissions of the roles before it."""
 
-from typing import Any
+from django.apps import apps
 
-from django.apps import apps as installed
-from django.db.models import Q
-
+VIEWER, SUPPORT, MANAGER, ADMIN = ROLES = ("Viewer", "Support", "Manager", "Admin")
 OPERATORS = "Operators"
-EDITING = {
-    ("inventory", "add_book"),
-    ("inventory", "change_book"),
-    ("orders", "add_discount"),
-    ("orders", "change_discount"),
-    ("orders", "add_taxrate"),
-    ("orders", "change_taxrate"),
-    ("orders", "delete_taxrate"),
-}
-"""Django's own permissions to add, change and delete what operators edit, in the admin or over the API."""
+"""The only group of earlier versions. New shops have none; where it exists, it has the level of a manager."""
 
 APPS = ("cloudmart", "orders", "inventory", "payments", "shipping", "sagas")
 
+COMMANDS = {
+    SUPPORT: {
+        "orders.note_order",
+        "orders.resend_mail",
+        "orders.place_order_for_others",
+        "sagas.cancel_saga",
+        "sagas.retry_saga",
+    },
+    MANAGER: {
+        "inventory.add_book",
+        "inventory.change_book",
+        "inventory.add_stock",
+        "inventory.adjust_stock",
+        "inventory.reserve_stock",
+        "inventory.release_stock",
+        "inventory.extend_holds",
+        "orders.add_customer",
+        "orders.change_customer",
+        "orders.add_discount",
+        "orders.change_discount",
+        "orders.add_taxrate",
+        "orders.change_taxrate",
+        "orders.delete_taxrate",
+        "payments.process_payment",
+        "payments.cancel_payment",
+        "payments.refund_payment",
+        "sagas.compensate_saga",
+        "sagas.abandon_saga",
+        "sagas.resume_saga",
+        "sagas.return_order",
+        "sagas.run_audit",
+        "shipping.arrange_shipment",
+        "shipping.cancel_shipment",
+        "shipping.ship_shipment",
+        "shipping.deliver_shipment",
+    },
+    ADMIN: {
+        *(f"auth.{verb}_{model}" for model in ("user", "group") for verb in ("add", "change", "delete", "view")),
+        *(
+            f"axes.{verb}_access{kind}"
+            for kind in ("attempt", "failurelog", "log")
+            for verb in ("change", "delete", "view")
+        ),
+        *(f"knox.{verb}_authtoken" for verb in ("add", "change", "delete", "view")),
+        "inventory.delete_book",
+        "orders.delete_customer",
+    },
+}
+"""The permissions that a role adds to those of the roles before it. A viewer sees every page of the shop."""
 
-def create_operators(using: str, apps: Any = installed, **kwargs: Any) -> None:
-    """Creates the group, unless it exists, once a migration has created all of its permissions.
 
-    An existing group is not changed: an administrator may have removed permissions from it.
-    """
-    try:
-        groups, permissions = apps.get_model("auth.Group").objects, apps.get_model("auth.Permission").objects
-    except LookupError:
-        return
-    wanted = operator_permissions()
-    found = permissions.using(using).filter(is_any_of(wanted))
-    if len(found) == len(wanted) and not groups.using(using).filter(name=OPERATORS).exists():
-        groups.using(using).create(name=OPERATORS).permissions.add(*found)
+def permissions_added_by(role: str) -> set[str]:
+    """Returns the permissions that this role is the lowest to have."""
+    return views() if role == VIEWER else COMMANDS[role]
 
 
-def operator_permissions() -> set[tuple[str, str]]:
-    """Returns app and codename of each operator command, and of viewing each of our models."""
-    models = [model for app in APPS for model in installed.get_app_config(app).get_models()]
-    commands = {(model._meta.app_label, codename) for model in models for codename, _ in model._meta.permissions}
-    return commands | EDITING | {(model._meta.app_label, f"view_{model._meta.model_name}") for model in models}
+def permissions_of(role: str) -> set[str]:
+    """Returns all permissions of a role."""
+    lower = ROLES[: ROLES.index(role) + 1]
+    return {permission for each in lower for permission in permissions_added_by(each)}
 
 
-def is_any_of(permissions: set[tuple[str, str]]) -> Q:
-    return Q.create(
-        [Q(content_type__app_label=app, codename=codename) for app, codename in permissions], connector=Q.OR
-    )
+def views() -> set[str]:
+    """Returns the permission to view each model of the shop."""
+    models = [model for app in APPS for model in apps.get_app_config(app).get_models()]
+    return {f"{model._meta.app_label}.view_{model._meta.model_name}" for model in models}

@@ -124,10 +124,10 @@ def test_a_declined_order_is_stored_with_its_customer(desk, style):
 @pytest.mark.parametrize("more", [{}, {**BOOK, **HOME}], ids=["draft", "order"])
 @pytest.mark.any_database
 def test_only_staff_who_may_order_for_others_order_for_guests(desk, customer, more):
-    permission = Permission.objects.get(codename="place_order_for_others")
+    permissions = Permission.objects.filter(codename__in=["place_order_for_others", "view_order"])
     clerks_without, allowed = UserFactory(is_staff=True), UserFactory(is_staff=True)
     for user in (customer.user, allowed):
-        user.user_permissions.add(permission)
+        user.user_permissions.set(permissions)
     for user in (customer.user, clerks_without):
         refused = signed_in(user).post("/orders", {**GUEST, **more})
         assert refused.status_code == 403 and refused.json()["code"] == "permission_denied"

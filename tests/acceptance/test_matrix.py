@@ -1,6 +1,7 @@
 """The access matrix: the status of the response for every route, method and kind of visitor.
 
-Staff hold no permission, the operator holds all. The last column names the permission that a command needs of staff.
+Staff may only read, the operator holds every permission. The last column names the permission that a command needs of
+staff.
 A method that the route does not have is 405, unless the visitor is rejected before (401, 403), as staff may be.
 """
 
@@ -17,11 +18,12 @@ from drf_spectacular.generators import SchemaGenerator
 from rest_framework.test import APIClient
 
 from cloudmart.database.clock import DatabaseNow, database_now
+from cloudmart.kernel.viewers import VIEW_ORDERS
 from orders.models import Mail
 from orders.price_rules import Discount, TaxRate
 from sagas.desk.drafts import cancel_draft
 from sagas.models import SagaAction, SagaInstance
-from sagas.operations.roles import APPS, operator_permissions
+from sagas.operations.roles import APPS, COMMANDS, MANAGER, SUPPORT
 from shipping.models import Shipment
 from tests.committed import mark_as_delivered
 from tests.conftest import order_snapshot, signed_in
@@ -160,13 +162,18 @@ def all_but(permission):
     return Permission.objects.exclude(pk=named(permission).pk)
 
 
+def reader():
+    """Returns the permission to read everything."""
+    return named(VIEW_ORDERS)
+
+
 @pytest.fixture
 def clients(api, operator):
     return {
         "anonymous": APIClient(),
         "other": signed_in(CustomerFactory(id="customer-002").user),
         "owner": api,
-        "staff": signed_in(staff_with()),
+        "staff": signed_in(staff_with(reader())),
         "operator": signed_in(operator),
     }
 
@@ -214,13 +221,25 @@ def test_every_visitor_gets_the_status_in_the_table(visit, route):
 @pytest.mark.parametrize(("route", "method"), NEEDED)
 def test_each_command_needs_exactly_its_own_permission(visit, clients, route, method):
     permission = NEEDED[route, method]
-    clients["permitted"] = signed_in(staff_with(named(permission)))
+    clients["permitted"] = signed_in(staff_with(reader(), named(permission)))
     clients["all other permissions"] = signed_in(staff_with(*all_but(permission)))
     assert visit("permitted", route, method).status_code == ALLOWED[route, method]["operator"]
     for visitor in ("staff", "all other permissions"):
         refused = visit(visitor, route, method).json()
         assert (refused["code"], refused["permission"]) == ("permission_denied", permission)
         assert permission in refused["detail"]
+
+
+def test_staff_without_a_role_are_strangers(api, clients, visit):
+    clients["no role"] = signed_in(staff_with())
+    clients["only the command"] = signed_in(staff_with(named("payments.refund_payment")))
+    found = {route: visit("no role", route, "GET").status_code for route, method in ALLOWED if method == "GET"}
+    as_strangers = {route: ALLOWED[route, "GET"]["other"] for route in found}
+    assert found == as_strangers
+    assert clients["no role"].get("/orders").json()["results"] == []
+    for visitor in ("no role", "only the command"):
+        refused = visit(visitor, "/payments/refund", "POST").json()
+        assert (refused["code"], refused["permission"]) == ("permission_denied", VIEW_ORDERS)
 
 
 def test_a_permission_has_no_effect_without_staff_status(clients, visit, customer):
@@ -231,7 +250,7 @@ def test_a_permission_has_no_effect_without_staff_status(clients, visit, custome
 def test_cancelling_a_draft_needs_the_permission_for_drafts(api):
     for permission, status in [("sagas.cancel_saga", 403), ("orders.place_order_for_others", 200)]:
         draft = api.post("/orders", {}).json()["order_id"]
-        client = signed_in(staff_with(named(permission)))
+        client = signed_in(staff_with(reader(), named(permission)))
         assert client.post(f"/orders/{draft}/cancel").status_code == status
 
 
@@ -245,7 +264,8 @@ def test_cancelling_a_draft_that_is_placed_meanwhile_needs_the_permission_for_or
         return cancel_draft(order_id, *args)
 
     monkeypatch.setattr("sagas.desk.views.cancel_draft", place_first)
-    refused = signed_in(staff_with(named("orders.place_order_for_others"))).post(f"/orders/{draft}/cancel")
+    clerk = signed_in(staff_with(reader(), named("orders.place_order_for_others")))
+    refused = clerk.post(f"/orders/{draft}/cancel")
     assert (refused.status_code, refused.json()["permission"]) == (403, "sagas.cancel_saga")
     assert api.get(f"/orders/{draft}").json()["status"] == "completed"
 
@@ -277,6 +297,8 @@ ACTIONS = {
     (Mail, "resend"): "orders.resend_mail",
 }
 PAGES = {
+    "orders.add_customer": "customer/add/",
+    "orders.change_customer": "customer/{pk}/change/",
     "orders.add_discount": "discount/add/",
     "orders.change_discount": "discount/{pk}/change/",
     "orders.add_taxrate": "taxrate/add/",
@@ -284,6 +306,8 @@ PAGES = {
     "orders.delete_taxrate": "taxrate/{pk}/delete/",
 }
 """The pages of the admin on which operators edit, by the permission to edit."""
+BUTTONS = {"sagas.run_audit": "admin:request_audit"}
+"""What other buttons of the admin post to, by the permission."""
 MODELS = [model for app in APPS for model in apps.get_app_config(app).get_models()]
 
 
@@ -295,18 +319,18 @@ def test_the_table_lists_every_admin_action(rf, operator):
 
 
 def test_every_declared_permission_is_needed_by_a_command():
-    declared = {f"{app}.{name}" for app, name in operator_permissions() if not name.startswith("view_")}
-    assert declared == {*NEEDED.values(), *ACTIONS.values(), *PAGES}
+    declared = {permission for role in (SUPPORT, MANAGER) for permission in COMMANDS[role]}
+    assert declared == {*NEEDED.values(), *ACTIONS.values(), *PAGES, *BUTTONS}
 
 
 @pytest.mark.parametrize("permission", PAGES)
 def test_each_page_of_the_admin_on_which_operators_edit_needs_its_own_permission(transactional_db, permission):
     later = database_now() + timedelta(days=1)
-    row = (
-        Discount.objects.first()
-        if "discount" in permission
-        else TaxRate.objects.create(percent=1, rounding="ROUND_UP", valid_from=later)
-    )
+    row = {
+        "discount": Discount.objects.first,
+        "customer": CustomerFactory,
+        "taxrate": lambda: TaxRate.objects.create(percent=1, rounding="ROUND_UP", valid_from=later),
+    }[permission.split("_")[1]]()
     view = named(f"orders.view_{row._meta.model_name}")
     statuses = []
     for user in (staff_with(*all_but(permission)), staff_with(view, named(permission))):
@@ -360,9 +384,9 @@ def test_staff_without_permissions_see_nothing_in_the_admin(transactional_db):
     assert "/admin/" not in re.findall(r'<th scope="row"><a href="([^"]*)', client.get("/admin/").content.decode())
 
 
-def test_the_group_operators_may_run_every_command(api, clients, visit):
+def test_managers_may_run_every_command(api, clients, visit):
     user = staff_with()
-    user.groups.add(Group.objects.get(name="Operators"))
+    user.groups.add(Group.objects.get(name=MANAGER))
     clients["in the group"] = signed_in(user)
     for route, method in NEEDED:
         assert visit("in the group", route, method).status_code == ALLOWED[route, method]["operator"], (route, method)
@@ -371,7 +395,7 @@ def test_the_group_operators_may_run_every_command(api, clients, visit):
 
 
 def test_migrate_does_not_restore_a_permission_removed_from_the_group(transactional_db):
-    group, taken = Group.objects.get(name="Operators"), named("payments.refund_payment")
+    group, taken = Group.objects.get(name=MANAGER), named("payments.refund_payment")
     group.permissions.remove(taken)
     call_command("migrate", verbosity=0)
     assert not group.permissions.contains(taken)

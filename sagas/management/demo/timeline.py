@@ -25,7 +25,7 @@ COMPENSATIONS = {
 
 def lines_of(saga: SagaInstance) -> list[str]:
     """Returns the order's timeline with the milliseconds since the start."""
-    operator = get_user_model()(is_staff=True)
+    operator = get_user_model()(is_staff=True, is_superuser=True)
     started = SagaInstance.objects.get(pk=saga.pk).created_at
     return [
         f"{(entry.timestamp - started).total_seconds() * 1000:6.0f} ms  {mark_of(entry)} {entry.event_type}"
