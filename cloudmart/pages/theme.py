@@ -49,6 +49,7 @@ SIDEBAR = [
         "items": [
             table(_("Orders"), "receipt_long", "orders.order"),
             table(_("Mails"), "mail", "orders.mail"),
+            page(_("Compare styles"), "compare_arrows", "compare_orders", "orders.view_order"),
         ],
     },
     {

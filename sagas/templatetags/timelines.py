@@ -4,8 +4,9 @@ from django import template
 from django.utils.safestring import SafeString
 
 from sagas.operations.timeline import svg
-from sagas.operations.timeline.bars import Timeline
+from sagas.operations.timeline.bars import Bar, Timeline
 from sagas.operations.timeline.durations import shown
+from sagas.operations.timeline.names import STATUSES
 from sagas.operations.timeline.rows import Row, in_flight_text, rows_of
 
 register = template.Library()
@@ -33,3 +34,9 @@ def in_flight(timeline: Timeline) -> str:
 def milliseconds(value: float | None) -> str:
     """Milliseconds as people read them."""
     return "" if value is None else shown(value)
+
+
+@register.filter
+def result(bar: Bar) -> str:
+    """How far the step has come."""
+    return str(STATUSES[bar.status])

@@ -3,6 +3,7 @@
 from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 
 Span = tuple[float, float]
 """Start and end."""
@@ -40,6 +41,11 @@ class Axis:
         return self.stretches[max(0, bisect_right(starts, moment) - 1)].position(moment)
 
     @property
+    def end(self) -> float:
+        """The last moment."""
+        return self.stretches[-1].end
+
+    @property
     def breaks(self) -> list[Stretch]:
         return [stretch for stretch in self.stretches if stretch.is_break]
 
@@ -47,8 +53,7 @@ class Axis:
 def axis_for(busy: Iterable[Span], duration: float, left: float, right: float) -> Axis:
     """Returns the axis from 0 to `duration` on which something happens in the `busy` spans."""
     merged = _merged([(0.0, 0.0), *busy, (duration, duration)])
-    total = sum(end - start for start, end in merged)
-    longest = max(SHORTEST_BREAK, total / 4)
+    longest = _longest_to_scale(merged)
     kept = [merged[0]]
     for start, end in merged[1:]:
         if start - kept[-1][1] > longest:
@@ -66,6 +71,16 @@ def _merged(spans: Iterable[Span]) -> list[Span]:
         else:
             found.append((start, end))
     return found
+
+
+def _longest_to_scale(spans: list[Span]) -> float:
+    """Returns how long nothing may happen without a break: no longer than all that is shorter together."""
+    total = sum(end - start for start, end in spans)
+    for gap in sorted(after[0] - before[1] for before, after in pairwise(spans)):
+        if gap > max(SHORTEST_BREAK, total):
+            break
+        total += gap
+    return max(SHORTEST_BREAK, total)
 
 
 def _laid_out(spans: list[Span], left: float, right: float) -> Iterable[Stretch]:

@@ -23,9 +23,12 @@ ROOM_FOR_NUMBER = 16.0
 TICKS_APART = 70.0
 
 
-def drawn(timeline: Timeline) -> SafeString:
-    """Returns the SVG: a row for each step, the compensation below, and each bar a link to its row in the table."""
-    axis = axis_for(timeline.busy, timeline.duration, LEFT, RIGHT)
+def drawn(timeline: Timeline, axis: Axis | None = None) -> SafeString:
+    """Returns the SVG: a row for each step, the compensation below, and each bar a link to its row in the table.
+
+    `axis` is that of several timelines; by default the timeline has its own.
+    """
+    axis = axis or axis_for(timeline.busy, timeline.duration, LEFT, RIGHT)
     rows = _rows(timeline)
     height = TOP + ROW * len(rows) + 8
     return format_html(
@@ -35,7 +38,7 @@ def drawn(timeline: Timeline) -> SafeString:
         height=height,
         label=_("Timeline of the order"),
         description=described(timeline),
-        axis=_axis(axis, timeline, height),
+        axis=_axis(axis, height),
         rows=_joined(_row(row, TOP + ROW * number, axis, timeline) for number, row in enumerate(rows)),
     )
 
@@ -171,7 +174,7 @@ def _mark(mark: Mark, top: int, axis: Axis, timeline: Timeline) -> SafeString:
 # --- The axis -----------------------------------------------------------------------------------------------------
 
 
-def _axis(axis: Axis, timeline: Timeline, height: int) -> SafeString:
+def _axis(axis: Axis, height: int) -> SafeString:
     breaks = _joined(
         format_html(
             '<rect class="tl-break" x="{}" y="20" width="{}" height="{}"/>'
@@ -185,12 +188,12 @@ def _axis(axis: Axis, timeline: Timeline, height: int) -> SafeString:
         for gap in axis.breaks
     )
     line = format_html('<line class="tl-axis" x1="{}" y1="20" x2="{}" y2="20"/>', _number(LEFT), _number(RIGHT))
-    return breaks + line + _joined(_tick(position, text) for position, text in _ticks(axis, timeline.duration))
+    return breaks + line + _joined(_tick(position, text) for position, text in _ticks(axis))
 
 
-def _ticks(axis: Axis, duration: float) -> list[tuple[float, str]]:
+def _ticks(axis: Axis) -> list[tuple[float, str]]:
     """Returns the ends of the axis, and the ends of its breaks where there is room for their times."""
-    taken = [(LEFT, shown(0)), (RIGHT, shown(duration))]
+    taken = [(LEFT, shown(0)), (RIGHT, shown(axis.end))]
     centres = [(gap.left + gap.right) / 2 for gap in axis.breaks]
     for stretch in axis.stretches:
         for moment, position in ((stretch.start, stretch.left), (stretch.end, stretch.right)):
