@@ -64,5 +64,5 @@ bench-stock: ## Measure long histories and many expired reservations
 bench-audit: ## Measure the audit of a million orders (ARGS="--orders 100000")
 	@bin/bench audit $(ARGS)
 
-bench-admin: ## Measure the admin's list pages over 200,000 orders (ARGS="--orders 20000")
+bench-admin: ## Measure the admin's pages over 200,000 orders (ARGS="--orders 20000")
 	@bin/bench admin $(ARGS)

@@ -1,24 +1,52 @@
-"""Every list page of the admin over a table that grows: plain, filtered, searched, and its last page."""
+"""The pages of the desk; and every list over a table that grows: plain, filtered, searched, and its last page."""
 
 from collections.abc import Iterator
 from itertools import combinations
 from typing import Any, NamedTuple
+from urllib.parse import urlencode
 
 from django.contrib import admin
 from django.db.models import Model
 from django.test import Client
 from django.urls import reverse
 
+from inventory.models import Book
+from orders.models import Order, SagaStyle
+from sagas.models import OperatorCommand, SagaInstance, State
+
 APPS = ("cloudmart", "orders", "inventory", "payments", "shipping", "sagas")
 OTHERS = ("auth.User", "knox.AuthToken")
 
 
 class Page(NamedTuple):
-    """A list page, and what it shows."""
+    """A page, and what it shows of which table."""
 
     model: type[Model]
     shows: str
     url: str
+
+
+def desk_pages() -> Iterator[Page]:
+    """Yields the pages that read many tables: home, an order in each style, a book, and the search."""
+    yield Page(SagaInstance, "home", reverse("admin:index"))
+    completed = SagaInstance.objects.filter(status=State.COMPLETED)
+    orders = {style: completed.filter(saga_type=style).latest("pk").order_id for style in SagaStyle.values}
+    for style, order_id in orders.items():
+        yield Page(Order, f"order, {style}", reverse("admin:orders_order_change", args=[order_id]))
+        yield Page(Order, f"cancel, {style}", reverse("admin:order_command", args=[order_id, OperatorCommand.CANCEL]))
+    order = Order.objects.get(pk=orders[SagaStyle.ORCHESTRATION])
+    book_id = order.items.get().book_id
+    yield Page(Book, "book", reverse("admin:inventory_book_change", args=[book_id]))
+    terms = {
+        "an order": order.number,
+        "a part of an order": order.number[:4],
+        "a customer": order.customer.name,
+        "an e-mail": order.customer.email,
+        "a book": book_id,
+        "nothing": "no such thing",
+    }
+    for what, term in terms.items():
+        yield Page(Order, f"search: {what}", f"{reverse('admin:find')}?{urlencode({'q': term})}")
 
 
 def admins() -> Iterator[admin.ModelAdmin]:
