@@ -6,14 +6,9 @@ from django.db.models import QuerySet
 from django_filters import ChoiceFilter
 from django_filters.rest_framework import FilterSet
 
-from cloudmart.api.filtering import CodeFilter, DayFilter, MomentFilter, TextFilter
+from cloudmart.api.filtering import TRUE, YES_OR_NO, CodeFilter, DayFilter, MomentFilter, TextFilter
 from inventory.models import Book
 from inventory.stock import EventType
-
-TRUE, FALSE = "true", "false"
-
-
-YES_OR_NO = [(TRUE, TRUE), (FALSE, FALSE)]
 
 
 class LeavesOutArchived(FilterSet):

@@ -17,6 +17,7 @@ from sagas.operations.views import (
     ResumeSaga,
     RetrySaga,
     ReturnOrder,
+    Sagas,
     SagaStatus,
 )
 from shipping.views import ArrangeShipping, CancelShipping
@@ -34,6 +35,7 @@ urlpatterns = [
     path("orders/<uuid:order_id>/return", ReturnOrder.as_view(), name="return-order"),
     path("orders/<uuid:order_id>/order-again", OrderAgain.as_view(), name="order-again"),
     path("orders/<uuid:order_id>/notes", Notes.as_view(), name="order-notes"),
+    path("saga", Sagas.as_view(), name="sagas"),
     path("saga/start", StartSaga.as_view(), name="start-saga"),
     # Commands on one context, refused while the order's saga is not finished.
     path("inventory/reserve", Reserve.as_view(guard=check_not_cancelled), name="reserve"),

@@ -27,6 +27,10 @@ MOMENT_SCHEMA = text_schema(MOMENT, format="date-time")
 
 LONGEST_TEXT = 100
 
+TRUE, FALSE = "true", "false"
+YES_OR_NO = [(TRUE, TRUE), (FALSE, FALSE)]
+"""The choices of a filter by a condition."""
+
 
 class KnownParameters(BaseFilterBackend):
     """Rejects parameters that are unknown, empty, or given twice."""

@@ -72,10 +72,10 @@ class CursorPages(_Pages, CursorPagination):
     def get_ordering(self, request: Request, queryset: Any, view: Any) -> tuple[str, ...]:
         """Returns the requested ordering, with the id as the tie-breaker."""
         (first, *_) = super().get_ordering(request, queryset, view)
-        return first, "-id" if first.startswith("-") else "id"
+        return tuple(dict.fromkeys([first, "-id" if first.startswith("-") else "id"]))
 
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> Any:
-        (first, _) = self.get_ordering(request, queryset, view)
+        (first, *_) = self.get_ordering(request, queryset, view)
         self.position_field = queryset.model._meta.get_field(first.lstrip("-"))
         return super().paginate_queryset(queryset, request, view)
 

@@ -45,6 +45,10 @@ SAGA_EXAMPLE: dict[str, Any] = {
     "abandoned_at": None,
     "started_at": CREATED,
     "finished_at": FINISHED,
+}
+
+SAGA_STATUS_EXAMPLE: dict[str, Any] = {
+    **SAGA_EXAMPLE,
     "history": ["STARTED", "ORDER_CREATED", "STOCK_RESERVED", "COMPENSATION_STARTED", "FAILED"],
     "steps": [
         {

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from cloudmart.kernel.order_numbers import beginning_of
 from orders.models import Order
@@ -12,6 +12,10 @@ from sagas.models import UNFINISHED, SagaInstance
 
 MOST_ORDERS = 10
 """Orders whose numbers begin alike."""
+
+NEEDS_ATTENTION = Q(status__in=UNFINISHED, attention__isnull=False, abandoned_at=None)
+"""An operator must look at the saga. One has looked at abandoned ones already."""
+IS_ABANDONED = Q(status__in=UNFINISHED, abandoned_at__isnull=False)
 
 
 def orders_named(term: str) -> list[UUID]:
@@ -33,19 +37,16 @@ def found_sagas(
     abandoned: bool = False,
     since: datetime | None = None,
 ) -> QuerySet[SagaInstance]:
-    """Returns the sagas for which all of this holds, the newest first.
-
-    Those that require `attention` are not abandoned: an operator has looked at these already.
-    """
+    """Returns the sagas for which all of this holds, the newest first."""
     sagas = SagaInstance.objects.order_by("-pk")
     if statuses:
         sagas = sagas.filter(status__in=statuses)
     if style:
         sagas = sagas.filter(saga_type=style)
     if attention:
-        sagas = sagas.filter(status__in=UNFINISHED, attention__isnull=False, abandoned_at=None)
+        sagas = sagas.filter(NEEDS_ATTENTION)
     if abandoned:
-        sagas = sagas.filter(status__in=UNFINISHED, abandoned_at__isnull=False)
+        sagas = sagas.filter(IS_ABANDONED)
     return sagas.filter(pk__gte=first_id_at(since)) if since else sagas
 
 

@@ -11,7 +11,7 @@ from orders.models import SagaStyle
 from sagas.desk.examples import CANCELLATION, RETURN
 from sagas.desk.reasons import CANCELLED_BY_SHOP, RETURNED_BY_CUSTOMER, STOPPED_BY_SHOP
 from sagas.models import Event, SagaAction, SagaStepLog, State
-from sagas.operations.examples import ABANDONMENT, COMPENSATION, RESUMPTION, RETRY, SAGA_EXAMPLE
+from sagas.operations.examples import ABANDONMENT, COMPENSATION, RESUMPTION, RETRY, SAGA_EXAMPLE, SAGA_STATUS_EXAMPLE
 
 
 @extend_schema_serializer(examples=CANCELLATION)
@@ -67,8 +67,8 @@ class ActionOutput(serializers.ModelSerializer[SagaAction]):
 
 
 @extend_schema_serializer(examples=[response_example("Payment declined", SAGA_EXAMPLE)])
-class SagaStatusOutput(serializers.Serializer[Any]):
-    """An order's saga: its state and the states before, every step and undo, every event."""
+class SagaOutput(serializers.Serializer[Any]):
+    """An order's saga: its state, and what has become of it."""
 
     saga_id = serializers.UUIDField(source="saga.id")
     order_id = serializers.UUIDField(source="saga.order_id")
@@ -80,6 +80,12 @@ class SagaStatusOutput(serializers.Serializer[Any]):
     abandoned_at = serializers.DateTimeField(source="saga.abandoned_at", allow_null=True)
     started_at = serializers.DateTimeField(source="saga.created_at")
     finished_at = serializers.DateTimeField(source="saga.finished_at", allow_null=True)
+
+
+@extend_schema_serializer(examples=[response_example("Payment declined", SAGA_STATUS_EXAMPLE)])
+class SagaStatusOutput(SagaOutput):
+    """An order's saga: its state and the states before, every step and undo, every event."""
+
     history = serializers.ListField(child=serializers.ChoiceField(State.choices))
     steps = StepOutput(many=True)
     events = EventOutput(many=True)

@@ -3,7 +3,8 @@
 from typing import Any, ClassVar
 from uuid import UUID
 
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_view
+from rest_framework import generics
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
@@ -12,7 +13,8 @@ from rest_framework.views import APIView
 from cloudmart.api.commands import Command, described
 from cloudmart.api.deadlines import RespondsAsync, may_respond_async, request_deadline
 from cloudmart.api.idempotency import first_of, idempotent
-from cloudmart.api.permissions import Staff
+from cloudmart.api.pagination import CursorPages
+from cloudmart.api.permissions import IsOperator, Staff
 from cloudmart.api.schema import refuses
 from cloudmart.kernel.errors import OrderInDoubt
 from cloudmart.kernel.viewers import actor_of
@@ -25,6 +27,7 @@ from sagas.desk.status import saga_status
 from sagas.errors import SagaAbandoned, SagaNotFound, SagaRunning
 from sagas.models import OperatorCommand, SagaInstance
 from sagas.operations.commands import run_command
+from sagas.operations.filters import SagaFilter
 from sagas.operations.serializers import (
     AbandonInput,
     CancelSagaInput,
@@ -32,6 +35,7 @@ from sagas.operations.serializers import (
     ResumeInput,
     RetryInput,
     ReturnInput,
+    SagaOutput,
     SagaStatusOutput,
 )
 from shipping.errors import AlreadyShipped, NotDelivered
@@ -125,6 +129,22 @@ class ReturnOrder(SagaCommand):
 
     def respond(self, request: Request, saga: SagaInstance, status: int) -> Response:
         return order_response(find_order(saga.order_id, request.user), saga.status, status)
+
+
+@extend_schema_view(get=extend_schema(summary="List sagas, newest first"))
+class Sagas(generics.ListAPIView[SagaInstance]):
+    """For operators. The states, steps and events of each are under `/saga/{order_id}/status`."""
+
+    permission_classes = [IsOperator]
+    serializer_class = SagaOutput
+    pagination_class = CursorPages
+    filterset_class = SagaFilter
+    queryset = SagaInstance.objects.defer("payload")
+    ordering_fields = ("id",)
+    ordering = ("-id",)
+
+    def paginate_queryset(self, queryset: Any) -> Any:
+        return [{"saga": saga, "attention": saga.attention} for saga in super().paginate_queryset(queryset) or []]
 
 
 class SagaStatus(APIView):

@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import pytest
 from django.db import connection
@@ -10,6 +11,8 @@ from django.test.utils import CaptureQueriesContext
 from cloudmart.kernel.ids import new_id
 from inventory.projector import catch_up
 from orders.models import Order
+from sagas.models import SagaInstance, State
+from sagas.operations.finding import first_id_at
 from tests.committed import expire_reservations, let_reservations_expire, reserve_stock
 from tests.conftest import order_snapshot, signed_in
 from tests.factories import BookFactory, CustomerFactory
@@ -117,6 +120,56 @@ def test_a_wrong_parameter_is_named(api, path, field):
 def test_an_unknown_page_is_refused(api, page):
     response = api.get("/inventory", {"page": page})
     assert response.status_code == 404 and response.json()["code"] == "page_not_found"
+
+
+@pytest.fixture
+def sagas():
+    """Five sagas, a minute apart: two completed, one failed, one that waits for an operator, one abandoned."""
+    kinds = [
+        {"status": State.COMPLETED},
+        {"status": State.FAILED, "saga_type": "choreography"},
+        {"status": State.COMPENSATION_STARTED, "attention": "The gateway cannot be reached."},
+        {"status": State.COMPENSATION_STARTED, "attention": "The card is closed.", "abandoned_at": NOON},
+        {"status": State.COMPLETED, "saga_type": "choreography"},
+    ]
+    return [
+        SagaInstance.objects.create(
+            id=UUID(int=first_id_at(NOON + timedelta(minutes=number)).int + 1),
+            **{"order_id": new_id(), "saga_type": "orchestration", "payload": {}, **kind},
+        )
+        for number, kind in enumerate(kinds)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ({}, [4, 3, 2, 1, 0]),
+        ({"ordering": "id"}, [0, 1, 2, 3, 4]),
+        ({"status": "COMPLETED"}, [4, 0]),
+        ({"status": "FAILED", "style": "orchestration"}, []),
+        ({"style": "choreography"}, [4, 1]),
+        ({"attention": "required"}, [2]),
+        ({"abandoned": "true"}, [3]),
+        ({"abandoned": "false", "status": "COMPENSATION_STARTED"}, [2]),
+        ({"started_from": "2026-11-21T12:01:00Z", "started_to": "2026-11-21T12:03:00Z"}, [2, 1]),
+        ({"page_size": "2"}, [4, 3]),
+    ],
+)
+def test_sagas_by_filter(operator, sagas, query, found):
+    body = signed_in(operator).get("/saga", query).json()
+    place = {str(saga.order_id): number for number, saga in enumerate(sagas)}
+    assert [place[line["order_id"]] for line in body["results"]] == found
+    assert bool(body["next"]) == ("page_size" in query)
+
+
+def test_every_saga_is_on_one_page(operator, sagas):
+    seen, page, client = [], "/saga?page_size=2&ordering=id", signed_in(operator)
+    while page:
+        body = client.get(page).json()
+        seen += [line["saga_id"] for line in body["results"]]
+        page = body["next"]
+    assert seen == [str(saga.pk) for saga in sagas]
 
 
 @pytest.fixture

@@ -57,6 +57,7 @@ route                              method  anonymous  other  owner  staff  opera
 /orders/{order_id}/notes           GET           401    403    403    200       200  -
 /orders/{order_id}/notes           POST          401    403    403    403       201  orders.note_order
 
+/saga                              GET           401    403    403    200       200  -
 /saga/start                        POST          401    201    201    403       201  orders.place_order_for_others
 /saga/{order_id}/status            GET           401    404    200    200       200  -
 /saga/{order_id}/cancel            POST          401    403    403    403       200  sagas.cancel_saga
