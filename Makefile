@@ -1,6 +1,6 @@
 # Every target sets up what it needs; the work is in bin/.
 
-.PHONY: help run demo test crash-test fuzz lint format messages lock report notebook check-notebook locust coverage bench bench-growth bench-stock bench-audit bench-admin
+.PHONY: help run demo test browser-test crash-test fuzz lint format messages lock report notebook check-notebook locust coverage bench bench-growth bench-stock bench-audit bench-admin
 .NOTPARALLEL:
 
 help: ## List the targets
@@ -14,6 +14,9 @@ demo: ## Show orders in both saga styles, in the terminal, in a shop of their ow
 
 test: ## Run the tests on SQLite and on a throwaway MariaDB or MySQL (ARGS="-k stock")
 	@bin/test $(ARGS)
+
+browser-test: ## Use the admin, / and /docs in Chromium: stories, accessibility, phones, both languages (ARGS="-k phone")
+	@bin/browser-test $(ARGS)
 
 crash-test: ## Kill orders at every commit and provider call, and processes 200 times, on SQLite and on a throwaway server
 	@CRASH_SAMPLE=all bin/test tests/crash $(ARGS)

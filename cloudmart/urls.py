@@ -8,10 +8,13 @@ from drf_spectacular.views import SpectacularSwaggerSplitView
 from cloudmart.api.document import SchemaDocument
 from cloudmart.api.health import Healthz, Readyz
 from cloudmart.api.metrics import Metrics
+from cloudmart.api.public_pages import ErrorCatalogue, Start
 
 urlpatterns = [
+    path("", Start.as_view(), name="start"),
     path("schema", SchemaDocument.as_view(), name="schema"),
     path("docs", SpectacularSwaggerSplitView.as_view(template_name="cloudmart/docs.html"), name="docs"),
+    path("docs/errors", ErrorCatalogue.as_view(), name="errors"),
     path("healthz", Healthz.as_view(), name="healthz"),
     path("readyz", Readyz.as_view(), name="readyz"),
     path("metrics", Metrics.as_view(), name="metrics"),

@@ -15,7 +15,6 @@ OPENAPI = {
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "cloudmart.api.schema.add_links",
-        "cloudmart.api.schema.list_problems",
         "cloudmart.api.camel_case_schema.describe_camel_case",
     ],
     "ENUM_NAME_OVERRIDES": {
@@ -29,11 +28,11 @@ OPENAPI = {
         "StepStatus": "sagas.models.StepStatus",
     },
     "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SWAGGER_UI_SETTINGS": {
         "deepLinking": True,
         "persistAuthorization": True,
         "displayRequestDuration": True,
         "validatorUrl": None,
+        "defaultModelsExpandDepth": 0,
     },
 }

@@ -205,17 +205,6 @@ def bases() -> list[type]:
     return [SharedFields, StrictSerializer, *get_lib_doc_excludes()]
 
 
-def list_problems(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
-    """Adds a table of all codes to the description."""
-    rows = [
-        f"| `{code}` | {kind.status} | {meaning_of(code)} | {kind.advice} |"
-        for code, kind in sorted(CATALOGUE.items(), key=lambda each: (each[1].status, each[0]))
-    ]
-    head = ["", "# Problems", "", "| code | status | meaning | what to do |", "| --- | --- | --- | --- |"]
-    result["info"]["description"] += "\n".join([*head, *rows, ""])
-    return result
-
-
 def add_links(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
     """Links each response that contains an order's id to the operations on that order."""
     operations = [operation for path in result["paths"].values() for operation in path.values()]

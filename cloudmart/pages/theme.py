@@ -133,6 +133,9 @@ THEME = {
     "SITE_SYMBOL": "shopping_cart",
     "ENVIRONMENT": "cloudmart.pages.theme.time_zone",
     "SHOW_LANGUAGES": True,
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("cloudmart/icon.svg")},
+    ],
     "SHOW_VIEW_ON_SITE": True,
     "SHOW_HISTORY": True,
     "BORDER_RADIUS": "6px",
