@@ -6,11 +6,14 @@ from typing import Any
 
 from django.db.models import Model, Q, QuerySet, UniqueConstraint
 from django.db.models.expressions import Col
-from django.db.models.lookups import Exact, In, IStartsWith
+from django.db.models.lookups import Exact, GreaterThanOrEqual, In, IStartsWith, LessThan
 from django.db.models.sql import AND
 from django.db.models.sql.where import WhereNode
 
 Rows = QuerySet[Any]
+
+RANGES = GreaterThanOrEqual | LessThan
+"""Conditions that an index finds by the column after those with one value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +53,10 @@ class Scan:
 def scan(rows: Rows, order: str = "-pk") -> Scan:
     """Returns how the query is best read. `order` is that of the whole table: pk or -pk."""
     conditions = list(_conditions(rows.query.where))
-    usable = {name: each for each in conditions if (name := _column_of(each, rows))}
-    scans = [_by_index(index, usable, rows) for index in indexes_of(rows.model)]
+    named = [(name, each) for each in conditions if (name := _column_of(each, rows))]
+    usable = {name: each for name, each in named if not isinstance(each, RANGES)}
+    ranges = [(name, each) for name, each in named if isinstance(each, RANGES)]
+    scans = [_by_index(index, usable, ranges, rows) for index in indexes_of(rows.model)]
     best = max(scans, key=_preference, default=None)
     if best is None or not best.found:
         return Scan(rows, [order], others=len(conditions))
@@ -86,15 +91,15 @@ def _conditions(node: Any) -> Iterator[Any]:
 
 def _column_of(condition: Any, rows: Rows) -> str:
     """Returns the column of the table that an index can find by this condition; "" if there is none."""
-    if not isinstance(condition, Exact | In | IStartsWith) or not condition.rhs_is_direct_value():
+    if not isinstance(condition, Exact | In | IStartsWith | RANGES) or not condition.rhs_is_direct_value():
         return ""
     column = condition.lhs
     is_own = isinstance(column, Col) and column.alias == rows.query.get_initial_alias()
     return column.target.attname if is_own else ""
 
 
-def _by_index(index: Index, usable: dict[str, Any], rows: Rows) -> Scan:
-    """Returns the scan of this index. Values of a list, or with a prefix, have the order of their column."""
+def _by_index(index: Index, usable: dict[str, Any], ranges: list[tuple[str, Any]], rows: Rows) -> Scan:
+    """Returns the scan of this index. Values of a list, with a prefix or in a range have the order of their column."""
     found: list[Any] = []
     rest = [column.attname for column in index.columns]
     while rest and rest[0] in usable:
@@ -102,17 +107,20 @@ def _by_index(index: Index, usable: dict[str, Any], rows: Rows) -> Scan:
         if not isinstance(found[-1], Exact):
             break
         del rest[0]
+    else:
+        found += [each for name, each in ranges if rest and name == rest[0]]
     ends = index.is_unique or rows.model._meta.pk.attname in rest
     columns = rest if ends and rest else [*rest, "pk"]
     is_prefix = bool(found) and isinstance(found[-1], IStartsWith)
     return Scan(rows, columns if is_prefix else [f"-{column}" for column in columns], found)
 
 
-def _preference(scan: Scan) -> tuple[int, bool]:
-    """Prefers the index that finds most conditions, and whose next column has no NULLs."""
+def _preference(scan: Scan) -> tuple[int, int, bool]:
+    """Prefers the index that finds most conditions, ranges last, and whose next column has no NULLs."""
     column = scan.order[0].lstrip("-")
     is_nullable = column != "pk" and scan.rows.model._meta.get_field(column).null
-    return len(scan.found), not is_nullable
+    ranges = sum(isinstance(each, RANGES) for each in scan.found)
+    return len(scan.found) - ranges, ranges, not is_nullable
 
 
 def _as_q(condition: Any) -> Q:

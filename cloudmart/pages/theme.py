@@ -6,7 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest
 from django.templatetags.static import static
-from django.urls import reverse_lazy
+from django.urls import reverse, reverse_lazy
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -27,6 +27,19 @@ def table(title: Any, icon: str, name: str) -> Item:
     """Returns a link to the list of a model, such as `orders.mail`, for those who may view it."""
     app, model = name.split(".")
     return page(title, icon, f"{app}_{model}_changelist", f"{app}.view_{model}")
+
+
+def sagas(title: Any, icon: str, attention: str = "") -> Item:
+    """Returns a link to the list of sagas, with this choice of its filter for attention."""
+    query = {"attention": attention} if attention else None
+    return {
+        **table(title, icon, "sagas.sagainstance"),
+        "link": reverse_lazy("admin:sagas_sagainstance_changelist", query=query),
+        "active": lambda request: (
+            request.path.startswith(reverse("admin:sagas_sagainstance_changelist"))
+            and request.GET.get("attention", "") == attention
+        ),
+    }
 
 
 def holds(permission: str) -> Callable[[HttpRequest], bool]:
@@ -78,7 +91,10 @@ SIDEBAR = [
     {
         "title": _("Needs attention"),
         "items": [
-            table(_("Sagas"), "warning", "sagas.sagainstance"),
+            sagas(_("Needs attention"), "warning", attention="required"),
+            sagas(_("Waiting"), "hourglass_top", attention="waiting"),
+            sagas(_("Abandoned"), "archive", attention="abandoned"),
+            sagas(_("All sagas"), "account_tree"),
         ],
     },
     {

@@ -10,20 +10,28 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from cloudmart.pages.base import ReadOnlyAdmin, ReadOnlyInline, fixed_choices, permission_to
+from cloudmart.pages.cells import column, order
+from cloudmart.pages.order_numbers import order_link, order_number
 from orders.models import SagaStyle
 from sagas.admin import monitoring as monitoring
 from sagas.admin import orders as orders
 from sagas.admin import urls
 from sagas.admin.bulk import Message, ask_or_run, run_each
+from sagas.admin.order_list import standing_of_saga
 from sagas.choreography.reactions import REACTIONS
 from sagas.choreography.signals import EVENTS
 from sagas.engine.causes import Cause
+from sagas.engine.lease import is_waiting
 from sagas.models import UNFINISHED, Event, EventReceipt, OperatorCommand, SagaAction, SagaInstance, SagaStepLog
 from sagas.operations.parcels import MARKS
 from sagas.orchestration.workflow import ORDER_WORKFLOW
 from shipping.admin import ShipmentAdmin
 from shipping.carriers.reports import Progress
 from shipping.models import Shipment
+
+order_of_saga = column(_("order"), lambda row: order_link(row.saga.order_id), "order")
+order_of_event: Any = order_number("aggregate_id")
+order_of_receipt = column(_("order"), lambda receipt: order_link(receipt.event.aggregate_id), "order")
 
 admin.site.extra_urls = urls.pages  # type: ignore[attr-defined]
 
@@ -51,7 +59,7 @@ def saga_action(command: OperatorCommand, description: str) -> Callable[..., Any
 
 
 class AttentionFilter(admin.SimpleListFilter):
-    """The sagas that an operator must look at, all or those of one cause; or those that one has abandoned.
+    """The sagas that an operator must look at, all or those of one cause; those abandoned; or all that wait.
 
     None of them is finished, so the index by status finds them.
     """
@@ -64,11 +72,14 @@ class AttentionFilter(admin.SimpleListFilter):
             *Cause.choices,
             ("other", _("Other causes")),
             ("abandoned", _("abandoned")),
+            ("waiting", _("waiting")),
         ]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[SagaInstance]) -> QuerySet[SagaInstance]:
         if not (value := self.value()):
             return queryset
+        if value == "waiting":
+            return queryset.filter(is_waiting(), status__in=UNFINISHED)
         unfinished = queryset.filter(status__in=UNFINISHED, attention__isnull=False)
         if value == "abandoned":
             return unfinished.filter(abandoned_at__isnull=False)
@@ -79,20 +90,23 @@ class AttentionFilter(admin.SimpleListFilter):
 @admin.register(SagaInstance)
 class SagaInstanceAdmin(ReadOnlyAdmin):
     list_display = [
-        "order_id",
+        order,
+        standing_of_saga,
         "saga_type",
         "status",
         "current_step",
         "attention",
-        "abandoned_at",
+        "wake_at",
         "created_at",
         "finished_at",
     ]
+    list_display_links = ["status"]
+    readonly_fields = [order]
     list_filter = [AttentionFilter, "status", fixed_choices("saga_type", SagaStyle)]
     search_fields = ["order_id", "id"]
     inlines = [ActionInline, StepInline]
     exclude = ["payload"]
-    list_defer = ("payload", "failure")
+    list_defer = ("payload",)
     actions = [
         saga_action(OperatorCommand.CANCEL, "Cancel: undo everything"),
         saga_action(OperatorCommand.RETRY, "Retry: resume now"),
@@ -112,7 +126,8 @@ class SagaInstanceAdmin(ReadOnlyAdmin):
 
 @admin.register(SagaAction)
 class SagaActionAdmin(ReadOnlyAdmin):
-    list_display = ["at", "actor", "command", "saga", "reason", "outcome"]
+    list_display = ["at", "actor", "command", order_of_saga, "reason", "outcome"]
+    readonly_fields = [order_of_saga]
     list_filter = ["command"]
     search_fields = ["saga__order_id", "saga"]
     list_prefetch_related = ("saga",)
@@ -120,15 +135,20 @@ class SagaActionAdmin(ReadOnlyAdmin):
 
 @admin.register(SagaStepLog)
 class SagaStepLogAdmin(ReadOnlyAdmin):
-    list_display = ["saga_id", "seq", "step", "direction", "attempt", "status", "state", "started", "finished"]
+    list_display = [order_of_saga, "seq", "step", "direction", "attempt", "status", "state", "started", "finished"]
     list_filter = ["direction", "status", fixed_choices("step", [step.name for step in ORDER_WORKFLOW])]
+    list_display_links = ["seq"]
+    list_prefetch_related = ("saga",)
+    readonly_fields = [order_of_saga]
     list_defer = ("detail",)
     search_fields = ["saga__order_id", "saga"]
 
 
 @admin.register(Event)
 class EventAdmin(ReadOnlyAdmin):
-    list_display = ["aggregate_id", "seq", "event_type", "timestamp", "delivered_at"]
+    list_display = [order_of_event, "seq", "event_type", "timestamp", "delivered_at"]
+    list_display_links = ["seq"]
+    readonly_fields = [order_of_event]
     list_filter = [fixed_choices("event_type", EVENTS)]
     list_defer = ("payload",)
     search_fields = ["aggregate_id", "id"]
@@ -136,7 +156,10 @@ class EventAdmin(ReadOnlyAdmin):
 
 @admin.register(EventReceipt)
 class EventReceiptAdmin(ReadOnlyAdmin):
-    list_display = ["event_id", "consumer", "received_at"]
+    list_display = [order_of_receipt, "event", "consumer", "received_at"]
+    list_display_links = ["consumer"]
+    list_prefetch_related = ("event",)
+    readonly_fields = [order_of_receipt]
     list_filter = [fixed_choices("consumer", REACTIONS)]
     search_fields = ["event__aggregate_id", "event"]
 

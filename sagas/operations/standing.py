@@ -36,18 +36,18 @@ class Standing(TextChoices):
 
     @property
     def tone(self) -> str:
-        """The class of its badge."""
+        """The tone of its badge: good, bad, busy, wait or mute."""
         return TONES[self]
 
 
 MOVING = {Standing.RUNNING, Standing.UNDOING, Standing.WAITING, Standing.ATTENTION}
 UNDONE = {Standing.FAILED, Standing.TIMED_OUT, Standing.CANCELLED, Standing.RETURNED}
 TONES = {
-    **dict.fromkeys(Standing, "desk-busy"),
-    **dict.fromkeys((Standing.ATTENTION, Standing.FAILED, Standing.TIMED_OUT), "desk-bad"),
-    **dict.fromkeys((Standing.WAITING, Standing.ABANDONED), "desk-wait"),
-    **dict.fromkeys((Standing.DRAFT, Standing.CANCELLED, Standing.RETURNED), "desk-mute"),
-    Standing.COMPLETED: "desk-good",
+    **dict.fromkeys(Standing, "busy"),
+    **dict.fromkeys((Standing.ATTENTION, Standing.FAILED, Standing.TIMED_OUT), "bad"),
+    **dict.fromkeys((Standing.WAITING, Standing.ABANDONED), "wait"),
+    **dict.fromkeys((Standing.DRAFT, Standing.CANCELLED, Standing.RETURNED), "mute"),
+    Standing.COMPLETED: "good",
 }
 
 WITHOUT_A_SAGA = {Status.DRAFT: Standing.DRAFT, Status.CANCELLED: Standing.CANCELLED}

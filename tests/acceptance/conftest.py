@@ -9,9 +9,11 @@ from rest_framework.test import APIClient
 
 from cloudmart.providers.magic import DECLINED
 from cloudmart.providers.mock import refused
+from cloudmart.providers.outcomes import OutcomeUnknown, Unknown
 from inventory.models import InventoryRecord, Reservation
 from orders.models import Order, SagaStyle
 from payments.errors import PaymentDeclined
+from payments.gateways.mock import MockGateway
 from payments.models import Payment, Refund, RefundStatus
 from shipping.models import Shipment
 from shipping.models import Status as ParcelStatus
@@ -35,6 +37,22 @@ def place(api: APIClient, style: SagaStyle) -> Callable[..., Any]:
         return api.post("/orders", {**body, **more})
 
     return place
+
+
+@pytest.fixture
+def place_undecided(place: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> Callable[[str], str]:
+    """Orders one copy of a book while the gateway does not respond. Returns the id of the order, which waits."""
+
+    def charge(gateway: MockGateway, key: str, **charge: Any) -> Any:
+        raise OutcomeUnknown("no response")
+
+    def place_undecided(book_id: str) -> str:
+        with monkeypatch.context() as down:
+            down.setattr(MockGateway, "charge", charge)
+            down.setattr(MockGateway, "lookup", lambda self, key: Unknown("no response"))
+            return str(place((book_id, 1)).json()["order_id"])
+
+    return place_undecided
 
 
 @pytest.fixture

@@ -9,14 +9,11 @@ from django.test import Client
 
 from cloudmart.kernel.ids import new_id
 from cloudmart.kernel.order_numbers import shown
-from cloudmart.providers.outcomes import OutcomeUnknown, Unknown
-from payments.gateways.mock import MockGateway
 from payments.models import Payment, Refund
 from sagas.admin.order_page import records
 from sagas.models import Event, SagaInstance, SagaStepLog
 from shipping.models import Shipment
 from tests.acceptance.test_matrix import named, staff_with
-from tests.acceptance.test_operator_commands import fails_with
 
 MOST_QUERIES = 20
 REFRESHING = 'hx-trigger="every '
@@ -44,13 +41,9 @@ def read(site):
 
 
 @pytest.fixture
-def waiting(place, shelve, monkeypatch):
-    """The id of an order that waits because the outcome of its charge is unknown."""
+def waiting(place_undecided, shelve):
     shelve("book-123", 3)
-    with monkeypatch.context() as down:
-        down.setattr(MockGateway, "charge", fails_with(OutcomeUnknown("no response")))
-        down.setattr(MockGateway, "lookup", lambda self, key: Unknown("no response"))
-        return place(("book-123", 1)).json()["order_id"]
+    return place_undecided("book-123")
 
 
 def test_a_completed_order(place, shelve, site, read):

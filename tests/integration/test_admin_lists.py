@@ -7,6 +7,7 @@ from django.db import connection
 from django.db.models import Q
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
 from benchmarks.admin_pages import admins, pages
 from benchmarks.shop import add_keys_and_actions, add_users, make_sample, multiply
@@ -20,6 +21,7 @@ from sagas.models import EventReceipt, SagaInstance
 from tests.factories import CustomerFactory
 
 COPIES = 60
+NOW = timezone.now()
 
 
 @pytest.fixture
@@ -236,6 +238,10 @@ def test_a_page_says_what_its_search_takes(site, transactional_db):
         (Order, Q(status="pending") | Q(status="draft"), ["-pk"], 1),
         (Order, ~Q(status="pending"), ["-pk"], 1),
         (Order, Q(customer__name="One"), ["-pk"], 1),
+        (Order, Q(created_at__gte=NOW, created_at__lt=NOW), ["-created_at", "-id"], 0),
+        (Order, Q(status="pending", created_at__gte=NOW), ["-created_at", "-id"], 0),
+        (Order, Q(status="pending", total__gte=1), ["-created_at", "-id"], 1),
+        (Order, Q(status__in=["pending", "draft"], created_at__gte=NOW), ["-status", "-created_at", "-id"], 1),
         (StockEvent, Q(shelf="book"), ["-version"], 0),
         (EventReceipt, Q(event__in=[new_id(), new_id()]), ["-event_id", "-consumer"], 0),
     ],

@@ -78,7 +78,7 @@ def test_every_state_has_a_sentence(saga, standing, sentence):
 
 def test_a_failed_order_looks_different_from_a_cancelled_one():
     cancelled, declined = outcome({**failed("order_cancelled")}), outcome(failed("payment_declined"))
-    assert (cancelled.tone, declined.tone) == ("desk-mute", "desk-bad")
+    assert (cancelled.tone, declined.tone) == ("mute", "bad")
     assert cancelled.detail == "Words of somebody."
     assert declined.advice == "Ask the customer for another means of payment, and place the order again."
 
@@ -93,7 +93,7 @@ def test_an_abandoned_order_says_who_abandoned_it_and_why():
     command = SagaAction(command="abandon", actor="anna")
     found = outcome(waiting(abandoned_at=AGO, attention="By hand"), last_command=command)
     assert found.standing == "abandoned" and found.detail == "By hand"
-    assert found.sentence.startswith("Abandoned by anna at ") and found.tone == "desk-wait"
+    assert found.sentence.startswith("Abandoned by anna at ") and found.tone == "wait"
 
 
 @pytest.mark.parametrize(

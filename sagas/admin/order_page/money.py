@@ -23,10 +23,10 @@ CHARGES = {
     **dict.fromkeys(TAKEN, gettext_lazy("Charge")),
 }
 CHARGE_BADGES = {
-    Status.DECLINED: "desk-bad",
-    Status.CANCELLED: "desk-mute",
-    **dict.fromkeys(OPEN, "desk-wait"),
-    **dict.fromkeys(TAKEN, "desk-good"),
+    Status.DECLINED: "bad",
+    Status.CANCELLED: "mute",
+    **dict.fromkeys(OPEN, "wait"),
+    **dict.fromkeys(TAKEN, "good"),
 }
 
 
@@ -102,7 +102,7 @@ def _refund(refund: Refund) -> Movement:
         amount=-refund.amount if is_made else 0,
         requested=refund.amount,
         status=refund.status,
-        tone="desk-good" if is_made else "desk-wait",
+        tone="good" if is_made else "wait",
         reference=refund.transaction_id,
         key=refund.idempotency_key,
         at=refund.created_at,
