@@ -3,11 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
-from django.conf import settings
 from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse, reverse_lazy
-from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 Item = dict[str, Any]
@@ -44,11 +42,6 @@ def sagas(title: Any, icon: str, attention: str = "") -> Item:
 
 def holds(permission: str) -> Callable[[HttpRequest], bool]:
     return lambda request: request.user.has_perm(permission)
-
-
-def time_zone(request: HttpRequest) -> tuple[str, str]:
-    """Returns the label in the header of every page that names the time zone of its times."""
-    return gettext("Times: %(zone)s") % {"zone": settings.SHOP_TIME_ZONE.key}, "info"
 
 
 SIDEBAR = [
@@ -147,11 +140,6 @@ THEME = {
     "SITE_TITLE": "CloudMart",
     "SITE_HEADER": "CloudMart",
     "SITE_SYMBOL": "shopping_cart",
-    "ENVIRONMENT": "cloudmart.pages.theme.time_zone",
-    "SHOW_LANGUAGES": True,
-    "SITE_FAVICONS": [
-        {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("cloudmart/icon.svg")},
-    ],
     "SHOW_VIEW_ON_SITE": True,
     "SHOW_HISTORY": True,
     "BORDER_RADIUS": "6px",
