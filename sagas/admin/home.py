@@ -15,7 +15,7 @@ from cloudmart.api.catalogue import CATALOGUE, meaning_of
 from cloudmart.database.clock import database_now
 from cloudmart.kernel.money import formatted
 from orders.models import SagaStyle
-from sagas.admin.order_chart import STACK, chart_of
+from sagas.admin.order_chart import STACK, charts_of
 from sagas.engine.causes import label_of
 from sagas.models import AuditRun, WorkerHeartbeat
 from sagas.operations.backlog import CONDITIONS, by_style
@@ -93,7 +93,7 @@ def figures() -> dict[str, Any]:
             *_mails(mails, now),
         ],
         "abandoned": sum(counts["abandoned"] for counts in unfinished.values()),
-        "charts": [chart_of(style, hours) for style in SagaStyle.values],
+        "charts": charts_of(SagaStyle.values, hours),
         "outcomes": STACK,
         "counted_at": hours[-1].counted_at,
         "failures": [(code, _meaning(code), number) for code, number in failures(hours)[:FAILURES]],

@@ -92,9 +92,14 @@ def percent(rate: float | None) -> str:
     return "" if rate is None else f"{floor(rate * 1000) / 10:g}"
 
 
-def chart_of(style: str, hours: Sequence[Hour]) -> Chart:
-    numbers = [[hour.number(style, outcome) for outcome in STACK] for hour in hours]
-    highest = max(map(sum, numbers), default=0)
+def charts_of(styles: Sequence[str], hours: Sequence[Hour]) -> list[Chart]:
+    """Returns a chart of each style, all on the same scale."""
+    numbers = {style: [[hour.number(style, outcome) for outcome in STACK] for hour in hours] for style in styles}
+    highest = max(sum(of_hour) for of_style in numbers.values() for of_hour in of_style)
+    return [_chart(style, hours, numbers[style], highest) for style in styles]
+
+
+def _chart(style: str, hours: Sequence[Hour], numbers: Sequence[list[int]], highest: int) -> Chart:
     columns = [
         Column(
             hour.begins,

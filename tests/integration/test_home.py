@@ -12,14 +12,14 @@ from django.test.utils import CaptureQueriesContext
 
 from cloudmart.database.clock import DatabaseNow, database_now
 from cloudmart.kernel.ids import first_id, new_id
+from cloudmart.periodic import PeriodicTask
 from cloudmart.providers.outcomes import OutcomeUnknown, Unknown
 from inventory.models import InventoryRecord
 from orders.models import Mail, Order
 from payments.gateways.mock import MockGateway
 from payments.models import Payment
-from sagas.admin.order_chart import chart_of
+from sagas.admin.order_chart import charts_of
 from sagas.engine.causes import SUBJECTS
-from sagas.management.commands.run_worker import tasks
 from sagas.models import AuditRun, OrderHour, SagaInstance, WorkerHeartbeat
 from sagas.operations.audit.audit import INVARIANTS
 from sagas.operations.figures import audit_runs
@@ -29,6 +29,7 @@ from sagas.orchestration.workflow import ORDER_WORKFLOW, Remote
 from tests.conftest import order_snapshot
 from tests.factories import CustomerFactory, UserFactory
 from tests.integration.test_leases import start
+from tests.integration.test_races import all_at_once
 from tests.processes import TIMEOUT, running_command, wait_until
 
 HOME = "/admin/"
@@ -77,7 +78,7 @@ def test_orders_are_counted_by_the_hour_in_which_they_were_placed(transactional_
     ]:
         saga(status, code, hours_ago)
     saga("STOCK_RESERVED", hours_ago=3, style="choreography", abandoned_at=now, attention="It hangs.")
-    count_due_hours()
+    all_at_once([count_due_hours] * 3)
     expected = {
         now: [("orchestration", "completed", "", 1), ("orchestration", "failed", "payment_declined", 2)],
         now - HOUR * 3: [
@@ -125,15 +126,18 @@ def test_old_counts_and_runs_of_the_audit_are_deleted(transactional_db):
 
 def test_the_bars_of_the_chart_are_stacked_up_to_the_highest(transactional_db):
     for status in "COMPLETED", "COMPLETED", "COMPLETED", "STOCK_RESERVED":
-        saga(status)
-    saga(hours_ago=1)
+        saga(status, style="choreography")
+    saga(style="choreography", hours_ago=1)
+    saga()
     count_due_hours()
-    *_, before, last = chart_of("orchestration", last_hours(24, database_now())).columns
+    orchestration, choreography = charts_of(["orchestration", "choreography"], last_hours(24, database_now()))
+    *_, before, last = choreography.columns
     assert [(part.outcome, part.y, part.height) for part in last.segments] == [
         ("completed", 30, 90),
         ("waiting", 0, 30),
     ]
-    assert [(part.y, part.height) for part in before.segments] == [(90, 30)]
+    for column in before, orchestration.columns[-1]:
+        assert [(part.y, part.height) for part in column.segments] == [(90, 30)], "on one scale"
 
 
 # --- What needs a person --------------------------------------------------------------------------
@@ -226,14 +230,22 @@ def test_a_worker_that_stops_deletes_its_heartbeat_and_one_that_dies_leaves_it(s
     assert concerns(site)[f"Worker {name} has died"].age.replace("\xa0", " ") == "last seen 3 minutes ago"
 
 
+def failing_with(error):
+    def work(should_stop):
+        if error:
+            raise RuntimeError(error)
+        return 0
+
+    return work
+
+
 def test_a_heartbeat_names_the_tasks_whose_last_run_has_failed(site):
     heartbeat = Heartbeat()
     for error in "gone", None:
-        heartbeat.note("mails", RuntimeError(error) if error else None)
+        PeriodicTask("mails", failing_with(error), 1, heartbeat.note).run()
         heartbeat.beat()
         assert WorkerHeartbeat.objects.get().errors == ({"mails": "RuntimeError: gone"} if error else {})
         assert ("RuntimeError: gone" in site.get(HOME).content.decode()) is bool(error)
-    assert {"counts of orders", "audit", "old figures"} <= {task.name for task in tasks(1)}
 
 
 # --- The audit ------------------------------------------------------------------------------------
