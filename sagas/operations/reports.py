@@ -63,7 +63,8 @@ def _state(command: DeskCommand, saga: SagaInstance, before: OrderRecords, after
         return Result.DONE, gettext("no worker continues the order until it is resumed or compensated.")
     if saga.abandoned_at:
         return Result.CONTINUES, gettext("the order is abandoned, and is undone once it is resumed.")
-    if saga.attempts and saga.wake_at and not is_driven(saga, after.now):
+    is_requested = command == DeskCommand.CANCEL and before.saga is not None and not before.saga.is_finished
+    if saga.attempts and saga.wake_at and not is_driven(saga, after.now) and not is_requested:
         return Result.WAITS, _waits(saga, after)
     if saga.is_compensating or saga.cancel_reason is not None:
         return Result.CONTINUES, gettext("a worker goes on undoing the order.")

@@ -1,5 +1,6 @@
 """Lists and shows sagas, and runs the operators' commands on them."""
 
+import getpass
 import json
 from typing import Any
 from uuid import UUID
@@ -12,10 +13,24 @@ from cloudmart.kernel.order_numbers import shown
 from cloudmart.kernel.text import LONGEST_REASON
 from orders.models import SagaStyle
 from sagas.management.saga import listing, showing
-from sagas.management.saga.commanding import HELP, Refused, command_saga, user_of_shell
-from sagas.models import OperatorCommand, State
+from sagas.models import State
+from sagas.operations.desk_commands import DeskCommand
 from sagas.operations.finding import found_sagas, orders_named
+from sagas.operations.records import records_of
+from sagas.operations.reports import Result
+from sagas.operations.running import run
 from sagas.operations.timeline.reading import timeline_of_order
+
+COMMANDS = {
+    DeskCommand.RETRY: "resume a waiting saga now",
+    DeskCommand.COMPENSATE: "undo an unfinished order now",
+    DeskCommand.ABANDON: "stop the attempts until the saga is resumed; nothing is undone",
+    DeskCommand.RESUME: "resume an abandoned saga",
+    DeskCommand.CANCEL: "undo a completed order, request that of an unfinished one, or cancel a draft",
+}
+"""What can be done without having seen the parcel."""
+
+NOT_DONE = {Result.NOTHING_DONE, Result.REFUSED, Result.FAILED}
 
 NAME_OF_ORDER = "the id of the order, or its short number or the beginning of it"
 
@@ -29,7 +44,7 @@ class Command(BaseCommand):
         show = parsers.add_parser("show", help="show the timeline of an order")
         show.add_argument("order", help=NAME_OF_ORDER)
         show.add_argument("--json", action="store_true", help="one JSON object; times are milliseconds from `started`")
-        for command, text in HELP.items():
+        for command, text in COMMANDS.items():
             self._add_command(parsers.add_parser(command.value, help=text), command)
 
     def _add_list(self, parser: CommandParser) -> None:
@@ -43,11 +58,11 @@ class Command(BaseCommand):
         parser.add_argument("--limit", type=int, default=50, help="sagas at most (default: 50)")
         parser.add_argument("--json", action="store_true", help="one JSON object a line")
 
-    def _add_command(self, parser: CommandParser, command: OperatorCommand) -> None:
+    def _add_command(self, parser: CommandParser, command: DeskCommand) -> None:
         parser.add_argument("order", help=NAME_OF_ORDER)
         parser.add_argument(
             "--reason",
-            required=command == OperatorCommand.ABANDON,
+            required=command == DeskCommand.ABANDON,
             default="",
             help=f"recorded, at most {LONGEST_REASON} characters; customers read that of a cancellation",
         )
@@ -61,7 +76,7 @@ class Command(BaseCommand):
         elif subcommand == "show":
             self._show(order_named(options["order"]), options["json"])
         else:
-            self._run(OperatorCommand(subcommand), order_named(options["order"]), options["actor"], options["reason"])
+            self._run(DeskCommand(subcommand), order_named(options["order"]), options["actor"], options["reason"])
 
     def _list(self, options: dict[str, Any]) -> None:
         names = ("style", "attention", "abandoned", "since")
@@ -80,12 +95,12 @@ class Command(BaseCommand):
         else:
             self._console.print(showing.shown_timeline(timeline))
 
-    def _run(self, command: OperatorCommand, order_id: UUID, actor: str, reason: str) -> None:
-        try:
-            result = command_saga(command, order_id, actor, reason)
-        except Refused as refusal:
-            raise CommandError(f"{shown(order_id)}: {command.value} refused. {refusal}") from refusal
-        self.stdout.write(f"{shown(order_id)}: {command.value}: {result}")
+    def _run(self, command: DeskCommand, order_id: UUID, actor: str, reason: str) -> None:
+        report = run(command, records_of(order_id), actor, reason)
+        text = f"{shown(order_id)}: {report.text}"
+        if report.result in NOT_DONE:
+            raise CommandError(text)
+        self.stdout.write(text)
 
     @property
     def _console(self) -> Console:
@@ -104,3 +119,11 @@ def order_named(term: str) -> UUID:
         ids = "\n".join(str(order_id) for order_id in found)
         raise CommandError(f"Several orders begin with {term}:\n{ids}")
     return found[0]
+
+
+def user_of_shell() -> str:
+    """Returns such as `shell:maria`; `shell` if the user has no name."""
+    try:
+        return f"shell:{getpass.getuser()}"
+    except (KeyError, OSError):
+        return "shell"

@@ -11,7 +11,7 @@ Span = tuple[float, float]
 SHORTEST_BREAK = 50.0
 """Milliseconds. A shorter time in which nothing happens is drawn to scale."""
 
-BREAK_WIDTH = 56.0
+BREAK_WIDTH = 64.0
 LEAST_WIDTH = 24.0
 """Of a stretch of the axis that is drawn to scale."""
 

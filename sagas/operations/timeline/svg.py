@@ -14,7 +14,7 @@ from sagas.operations.timeline.names import STATUSES, name_of
 
 WIDTH = 960
 LEFT, RIGHT = 150.0, 936.0
-ROW, TOP = 30, 34
+ROW, TOP = 30, 40
 BAR = 16
 LEAST_BAR = 5.0
 """Even an attempt of no time can be seen, and clicked."""
@@ -178,7 +178,7 @@ def _axis(axis: Axis, height: int) -> SafeString:
     breaks = _joined(
         format_html(
             '<rect class="tl-break" x="{}" y="20" width="{}" height="{}"/>'
-            '<text class="tl-gap" x="{}" y="12">{}</text>',
+            '<text class="tl-gap" x="{}" y="34">{}</text>',
             _number(gap.left),
             _number(gap.right - gap.left),
             height - 20,
@@ -192,13 +192,11 @@ def _axis(axis: Axis, height: int) -> SafeString:
 
 
 def _ticks(axis: Axis) -> list[tuple[float, str]]:
-    """Returns the ends of the axis, and the ends of its breaks where there is room for their times."""
+    """Returns the ends of the axis, and of its stretches where there is room for their times."""
     taken = [(LEFT, shown(0)), (RIGHT, shown(axis.end))]
-    centres = [(gap.left + gap.right) / 2 for gap in axis.breaks]
     for stretch in axis.stretches:
         for moment, position in ((stretch.start, stretch.left), (stretch.end, stretch.right)):
-            others = [*(left for left, _text in taken), *centres]
-            if not stretch.is_break and all(abs(position - other) >= TICKS_APART for other in others):
+            if not stretch.is_break and all(abs(position - other) >= TICKS_APART for other, _text in taken):
                 taken.append((position, shown(moment)))
     return taken
 
