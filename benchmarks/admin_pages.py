@@ -34,6 +34,9 @@ def desk_pages() -> Iterator[Page]:
     for style, order_id in orders.items():
         yield Page(Order, f"order, {style}", reverse("admin:orders_order_change", args=[order_id]))
         yield Page(Order, f"cancel, {style}", reverse("admin:order_command", args=[order_id, OperatorCommand.CANCEL]))
+    pair = dict(zip(("left", "right"), orders.values(), strict=True))
+    yield Page(Order, "compare", f"{reverse('admin:compare_orders')}?{urlencode(pair)}")
+    yield Page(Order, "compare, none chosen", reverse("admin:compare_orders"))
     order = Order.objects.get(pk=orders[SagaStyle.ORCHESTRATION])
     book_id = order.items.get().book_id
     yield Page(Book, "book", reverse("admin:inventory_book_change", args=[book_id]))

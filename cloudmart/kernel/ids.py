@@ -13,5 +13,4 @@ def new_id() -> UUID:
 
 def first_id(at: datetime) -> UUID:
     """Returns the id that sorts before every other one created at this time, to the millisecond, or later."""
-    milliseconds = int(at.timestamp() * 1000)
-    return UUID(int=milliseconds << 80 | 7 << 76 | 2 << 62)
+    return UUID(int=max(0, int(at.timestamp() * 1000)) << 80 | 7 << 76 | 2 << 62)

@@ -23,6 +23,7 @@ from sagas.choreography.signals import EVENTS
 from sagas.engine.causes import Cause
 from sagas.engine.lease import is_waiting
 from sagas.models import UNFINISHED, Event, EventReceipt, OperatorCommand, SagaAction, SagaInstance, SagaStepLog
+from sagas.operations.finding import IS_ABANDONED, NEEDS_ATTENTION
 from sagas.operations.parcels import MARKS
 from sagas.orchestration.workflow import ORDER_WORKFLOW
 from shipping.admin import ShipmentAdmin
@@ -80,11 +81,10 @@ class AttentionFilter(admin.SimpleListFilter):
             return queryset
         if value == "waiting":
             return queryset.filter(is_waiting(), status__in=UNFINISHED)
-        unfinished = queryset.filter(status__in=UNFINISHED, attention__isnull=False)
         if value == "abandoned":
-            return unfinished.filter(abandoned_at__isnull=False)
+            return queryset.filter(IS_ABANDONED)
         cause = {} if value == "required" else {"attention_code": "" if value == "other" else value}
-        return unfinished.filter(abandoned_at=None, **cause)
+        return queryset.filter(NEEDS_ATTENTION, **cause)
 
 
 @admin.register(SagaInstance)

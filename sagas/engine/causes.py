@@ -64,6 +64,11 @@ def label_of(code: str) -> str:
     return str(Cause(code).label) if code in Cause else code.replace("_", " ").capitalize() or str(_("Other causes"))
 
 
+def for_operators(code: str, attention: str) -> str:
+    """Returns why an operator must look, in the reader's language. An error is told as it is stored."""
+    return label_of(code) if code in Cause and code != Cause.ERROR else attention
+
+
 def in_english(code: str) -> str:
     """Returns the same in the language of what is stored."""
     with override("en"):

@@ -8,9 +8,10 @@ from django_filters import ChoiceFilter
 from django_filters.rest_framework import FilterSet
 
 from cloudmart.api.filtering import TRUE, YES_OR_NO, MomentFilter
+from cloudmart.kernel.ids import first_id
 from orders.models import SagaStyle
 from sagas.models import FINISHED, State
-from sagas.operations.finding import IS_ABANDONED, NEEDS_ATTENTION, first_id_at
+from sagas.operations.finding import IS_ABANDONED, NEEDS_ATTENTION
 
 REQUIRED = "required"
 
@@ -40,7 +41,7 @@ class SagaFilter(FilterSet):
         return sagas.filter(IS_ABANDONED) if value == TRUE else sagas.exclude(IS_ABANDONED)
 
     def from_moment(self, sagas: Sagas, name: str, value: datetime) -> Sagas:
-        return sagas.filter(pk__gte=first_id_at(value))
+        return sagas.filter(pk__gte=first_id(value))
 
     def to_moment(self, sagas: Sagas, name: str, value: datetime) -> Sagas:
-        return sagas.filter(pk__lt=first_id_at(value))
+        return sagas.filter(pk__lt=first_id(value))

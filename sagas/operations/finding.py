@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
+from cloudmart.kernel.ids import first_id
 from cloudmart.kernel.order_numbers import beginning_of
 from orders.models import Order
 from sagas.models import UNFINISHED, SagaInstance
@@ -47,9 +48,4 @@ def found_sagas(
         sagas = sagas.filter(NEEDS_ATTENTION)
     if abandoned:
         sagas = sagas.filter(IS_ABANDONED)
-    return sagas.filter(pk__gte=first_id_at(since)) if since else sagas
-
-
-def first_id_at(moment: datetime) -> UUID:
-    """Returns the lowest id that is created at this moment: ids begin with the milliseconds since 1970."""
-    return UUID(int=max(0, int(moment.timestamp() * 1000)) << 80)
+    return sagas.filter(pk__gte=first_id(since)) if since else sagas

@@ -19,7 +19,7 @@ from orders.models import Mail, Order
 from payments.gateways.mock import MockGateway
 from payments.models import Payment
 from sagas.admin.order_chart import charts_of
-from sagas.engine.causes import SUBJECTS
+from sagas.engine.causes import SUBJECTS, for_operators
 from sagas.models import AuditRun, OrderHour, SagaInstance, WorkerHeartbeat
 from sagas.operations.audit.audit import INVARIANTS
 from sagas.operations.figures import audit_runs
@@ -185,6 +185,14 @@ def test_an_order_that_waits_shows_its_cause_its_money_and_its_stock(site, custo
 def test_every_provider_call_of_a_saga_has_a_cause():
     remote = [step for step in ORDER_WORKFLOW if isinstance(step, Remote)]
     assert {operation.command for step in remote for operation in (step.do, step.undo)} == SUBJECTS.keys()
+
+
+def test_operators_read_the_sentence_of_a_cause_and_an_error_as_it_is_stored():
+    assert for_operators("refund_refused", "Failed once.") == "Payment gateway: it refuses the refund"
+    for code in "error", "already_shipped", "":
+        assert (
+            for_operators(code, "Failed once. RuntimeError: see the log") == "Failed once. RuntimeError: see the log"
+        )
 
 
 def test_failed_and_late_mails_and_stale_charges_need_a_person(site):

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy, ngettext, pgettext
 
 from cloudmart.kernel.order import SAGA
 from orders.models import Order
+from sagas.engine.causes import for_operators
 from sagas.models import OperatorCommand, SagaAction, SagaInstance
 from sagas.operations.standing import Standing
 from sagas.operations.timeline.durations import shown
@@ -211,7 +212,8 @@ def _attention(state: OrderState) -> Outcome:
         "Needs attention: %(number)s attempts have failed, the next is %(wait)s.",
         number,
     ) % {**values, "number": number}
-    return Outcome(state.standing, sentence, saga.attention or "", _deadline(saga, state.now))
+    why = for_operators(saga.attention_code, saga.attention or "")
+    return Outcome(state.standing, sentence, why, _deadline(saga, state.now))
 
 
 def _abandoned(state: OrderState) -> Outcome:

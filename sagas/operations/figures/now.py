@@ -13,6 +13,7 @@ from orders.models import Mail, MailStatus
 from payments.models import Payment, Refund, RefundStatus
 from payments.models import Status as PaymentStatus
 from sagas.models import UNFINISHED, SagaInstance
+from sagas.operations.finding import NEEDS_ATTENTION
 from sagas.operations.stale_intents import KINDS, stale
 
 MAIL_IS_LATE = timedelta(minutes=1)
@@ -31,8 +32,11 @@ class Waiting:
 
 def needing_attention() -> list[Waiting]:
     """Returns the unfinished orders that an operator must look at, by cause; not those that one has abandoned."""
-    sagas = SagaInstance.objects.filter(status__in=UNFINISHED, attention__isnull=False, abandoned_at=None)
-    causes = sagas.values_list("attention_code").annotate(number=Count("pk"), since=Min("created_at"))
+    causes = (
+        SagaInstance.objects.filter(NEEDS_ATTENTION)
+        .values_list("attention_code")
+        .annotate(number=Count("pk"), since=Min("created_at"))
+    )
     return [Waiting(*each) for each in causes.order_by("-number", "attention_code")]
 
 
