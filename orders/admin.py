@@ -85,6 +85,23 @@ class OrderAdmin(ReadOnlyAdmin):
     list_prefetch_related = ("customer",)
     search_fields = ["^number", "id", "customer"]
     money = ("subtotal", "discount", "tax", "total")
+    csv_columns = (
+        "created_at",
+        "number",
+        "customer_id",
+        "customer__name",
+        "status",
+        "subtotal",
+        "discount",
+        "tax",
+        "total",
+        "region",
+        "coupon",
+        "payment_method",
+        "cancel_reason",
+        "saga_style",
+        "id",
+    )
 
 
 @admin.register(OrderNote)

@@ -17,6 +17,7 @@ from cloudmart.database.fields import CharField, CodeField
 from cloudmart.kernel.choices import TranslatedChoices
 from cloudmart.kernel.countries import is_country
 from cloudmart.kernel.money import formatted
+from cloudmart.kernel.order_numbers import shown
 from orders.errors import CouponNotValid
 from orders.pricing import AmountOff, PercentOff, Tax
 from orders.pricing import Discount as Strategy
@@ -145,7 +146,7 @@ class CouponUse(models.Model):
         db_table = "coupon_uses"
 
     def __str__(self) -> str:
-        return f"{self.coupon_id} for {self.order_id}"
+        return f"{self.coupon_id} for {shown(self.order_id)}"
 
 
 class Rounding(TranslatedChoices):

@@ -13,6 +13,7 @@ from cloudmart.database.states import HasMoves
 from cloudmart.kernel.choices import TranslatedChoices
 from cloudmart.kernel.ids import new_id
 from cloudmart.kernel.order import SAGA, OrderSnapshot
+from cloudmart.kernel.order_numbers import shown
 from cloudmart.kernel.text import LONGEST_CODE, LONGEST_ERROR, LONGEST_REASON
 from sagas.monitoring import AuditRun as AuditRun
 from sagas.monitoring import OrderHour as OrderHour
@@ -124,7 +125,7 @@ class SagaInstance(HasMoves):
         ]
 
     def __str__(self) -> str:
-        return f"{self.saga_type} of {self.order_id}: {self.status}"
+        return f"{self.saga_type} of {shown(self.order_id)}: {self.status}"
 
     def __copy__(self) -> Self:
         """Copies the attributes only. Django's own copies are made as if by pickling, which takes longer."""
@@ -252,7 +253,7 @@ class Event(models.Model):
         indexes = [models.Index(fields=["delivered_at"], name="events_undelivered")]
 
     def __str__(self) -> str:
-        return f"{self.aggregate_id} #{self.seq} {self.event_type}"
+        return f"{shown(self.aggregate_id)} #{self.seq} {self.event_type}"
 
 
 class EventReceipt(models.Model):

@@ -3,7 +3,7 @@
 from django.utils.translation import gettext_lazy as _
 
 from cloudmart.pages.base import ReadOnlyAdmin, fixed_choices
-from cloudmart.pages.cells import Badge, badge_in, column, copyable, customer, order
+from cloudmart.pages.cells import Badge, badge_in, customer, order, shortened_in
 from shipping.carriers.http import HttpCarrier
 from shipping.carriers.mock import MockCarrier
 from shipping.models import Status
@@ -22,11 +22,7 @@ BADGES = {
 }
 
 status = badge_in("status", _("status"), BADGES)
-tracking_number = column(
-    _("tracking number"),
-    lambda parcel: parcel.tracking_number and copyable(parcel.tracking_number),
-    "tracking_number",
-)
+tracking_number = shortened_in("tracking_number", _("tracking number"))
 
 
 class ShipmentAdmin(ReadOnlyAdmin):

@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy
 from unfold.admin import ModelAdmin, TabularInline
 
 from cloudmart.kernel.money import formatted
+from cloudmart.pages.cells import id_in
 from cloudmart.pages.changelists import BoundedPaginator, IndexedChangeList
 from cloudmart.pages.exports import MOST_EXPORTED, download, table
 from cloudmart.pages.searching import described, key_of
@@ -150,6 +151,13 @@ class LargeTableAdmin(ShowsMoney, ModelAdmin):
     show_facets = admin.ShowFacets.NEVER
     show_full_result_count = False
     sortable_by = ()
+
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        """Shows long ids by their ends. The first column is a link to the row."""
+        columns = super().get_list_display(request)
+        return [
+            id_in(self.model, each, is_link=each == columns[0]) if isinstance(each, str) else each for each in columns
+        ]
 
     @property
     def search_help_text(self) -> str:

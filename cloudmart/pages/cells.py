@@ -2,12 +2,16 @@
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
+from uuid import UUID
 
 from django.contrib import admin
+from django.core.exceptions import FieldDoesNotExist
+from django.db.models import Model, UUIDField
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
+from cloudmart.kernel.order_numbers import shown
 from cloudmart.pages.order_numbers import copy_button, order_number
 
 COPIED = 8
@@ -29,21 +33,59 @@ def linked(view: str, key: Any, text: Any = "") -> str:
     return format_html('<a class="desk-link" href="{}">{}</a>', reverse(f"admin:{view}", args=[key]), text or key)
 
 
-def copyable(text: Any, shown: str = "") -> str:
+def copyable(text: Any, instead: str = "") -> str:
     """Returns the text, or what is shown for it, with a button that copies it."""
-    return format_html('<span class="desk-number" title="{}">{}{}</span>', text, shown or text, copy_button(text))
+    return format_html('<span class="desk-number" title="{}">{}{}</span>', text, instead or text, copy_button(text))
 
 
 def shortened(text: Any) -> str:
     """Returns the end of a long name such as a UUID, with a button that copies the whole."""
-    return copyable(text, f"…{str(text)[-COPIED:]}" if len(str(text)) > 2 * COPIED else "")
+    return copyable(text, _end_of(text))
 
 
-def column(description: Any, shown: Callable[[Any], Any], name: str = "cell") -> Any:
+def id_in(model: type[Model], name: str, is_link: bool = False) -> Any:
+    """Returns how a list shows a column: the end of a UUID, the number of an order, and any other as it is.
+
+    A column that is itself a link has neither link nor button in it.
+    """
+    if not _is_uuid(model, name):
+        return name
+    is_order = name == "order_id"
+    if is_link:
+        return column(_of(model, name), lambda row: (key := getattr(row, name)) and _titled(key, is_order), name)
+    return order if is_order else shortened_in(name, _of(model, name))
+
+
+def _is_uuid(model: type[Model], name: str) -> bool:
+    """Returns True if the column stores a UUID, its own or that of another row."""
+    try:
+        field: Any = model._meta.get_field(name)
+    except FieldDoesNotExist:
+        return False
+    if not field.concrete:
+        return False
+    is_own = not field.is_relation
+    return isinstance(field if is_own else field.target_field, UUIDField) and (is_own or name == field.attname)
+
+
+def _of(model: type[Model], name: str) -> Any:
+    field: Any = model._meta.get_field(name)
+    return field.verbose_name
+
+
+def _titled(key: UUID, is_order: bool) -> str:
+    return format_html('<span class="desk-number" title="{}">{}</span>', key, shown(key) if is_order else _end_of(key))
+
+
+def _end_of(text: Any) -> str:
+    return f"…{str(text)[-COPIED:]}" if len(str(text)) > 3 * COPIED else str(text)
+
+
+def column(description: Any, content: Callable[[Any], Any], name: str = "cell") -> Any:
     """Returns a column of a list, or a field of a page, that shows this of a row; "-" if it is empty."""
 
     def cell(row: Any) -> Any:
-        return shown(row) or None
+        return content(row) or None
 
     cell.__name__ = name
     return admin.display(cell, description=description, empty_value="-")
