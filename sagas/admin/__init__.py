@@ -37,11 +37,6 @@ order_of_receipt = column(_("order"), lambda receipt: order_link(receipt.event.a
 admin.site.extra_urls = urls.pages  # type: ignore[attr-defined]
 
 
-class StepInline(ReadOnlyInline):
-    model = SagaStepLog
-    fields = ["seq", "step", "direction", "attempt", "status", "state", "error", "detail", "started", "finished"]
-
-
 class ActionInline(ReadOnlyInline):
     model = SagaAction
     fields = ["at", "actor", "command", "reason", "outcome"]
@@ -104,7 +99,8 @@ class SagaInstanceAdmin(ReadOnlyAdmin):
     readonly_fields = [order]
     list_filter = [AttentionFilter, "status", fixed_choices("saga_type", SagaStyle)]
     search_fields = ["order_id", "id"]
-    inlines = [ActionInline, StepInline]
+    inlines = [ActionInline]
+    change_form_outer_before_template = "admin/sagas/sagainstance/timeline.html"
     exclude = ["payload"]
     list_defer = ("payload",)
     actions = [

@@ -1,5 +1,7 @@
 """Timelines in templates."""
 
+from uuid import UUID
+
 from django import template
 from django.utils.safestring import SafeString
 
@@ -7,9 +9,16 @@ from sagas.operations.timeline import svg
 from sagas.operations.timeline.bars import Bar, Timeline
 from sagas.operations.timeline.durations import shown
 from sagas.operations.timeline.names import STATUSES
+from sagas.operations.timeline.reading import timeline_of_order
 from sagas.operations.timeline.rows import Row, in_flight_text, rows_of
 
 register = template.Library()
+
+
+@register.simple_tag
+def order_timeline(order_id: UUID) -> Timeline:
+    """The timeline of an order: `{% order_timeline order.pk as timeline %}`."""
+    return timeline_of_order(order_id)
 
 
 @register.filter

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloudmart.kernel.ids import new_id
+from sagas.events import EventType
 from sagas.models import Event, EventReceipt, SagaInstance, SagaStepLog, State
 from sagas.operations.timeline.axis import axis_for
 from sagas.operations.timeline.bars import Attempt, Bar, BarStatus, InFlight, Mark, Timeline
@@ -116,6 +117,13 @@ def test_what_is_undone_has_bars_of_its_own_and_a_skipped_one_says_so():
     assert timeline.marks == (Mark("OrderCancelRequested", 50, "Changed my mind, customer-001"),)
 
 
+def test_a_returned_order_is_not_said_to_be_cancelled():
+    log = [line(step, 0, 1, direction="undo") for step in ("arrange_shipping", "process_payment", "create_order")]
+    returned = saga(status=State.FAILED, failure={"code": "order_returned", "detail": ""})
+    names = [row.name for row in rows_of(timeline_of_log(returned, log, []))]
+    assert names == ["Take parcel back", "Refund", "Return order"]
+
+
 WAITING = {"status": State.STOCK_RESERVED, "current_step": "process_payment", "attempts": 2}
 CALLS = [
     line("process_payment", 0, status="started"),
@@ -197,7 +205,7 @@ def test_a_choreographed_order_has_the_same_bars_with_the_reactions_behind_them(
         (4, 41_004, 41_009),
     ]
     path = [row.path for row in rows_of(timeline)][-1]
-    assert path == "OrderCreated → payments.charge_when_order_created → PaymentCompleted"
+    assert path == "OrderCreated → payments.charge_when_order_created → PaymentCompleted, processed at 1 ms"
 
 
 def test_a_choreographed_order_says_which_reaction_waits_for_its_provider():
@@ -281,6 +289,24 @@ def test_any_log_has_bars_that_do_not_overlap_and_lie_within_the_axis(timeline):
     for rect in svg.iter("rect"):
         left, width = float(rect.get("x")), float(rect.get("width"))
         assert left >= LEFT - 0.1 and left + width <= RIGHT + 0.2
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from([*EventType]), st.integers(0, 10**6), st.integers(1, 3)), max_size=12),
+    st.sampled_from([State.FAILED, State.STOCK_RESERVED]),
+)
+def test_any_events_have_bars_that_do_not_overlap_and_lie_within_the_axis(happened, status):
+    events: list[Event] = []
+    for number, (event_type, when, attempt) in enumerate(happened, start=1):
+        call = {"command": "ProcessPayment", "attempt": attempt, "error": "x", "failed_at": at(when).isoformat()}
+        payload = call if event_type == EventType.ATTEMPT_FAILED else {}
+        events.append(event(number, event_type, when, events[-1] if events and when % 2 else None, **payload))
+    timeline = timeline_of_events(saga("choreography", status=status), events, [])
+    assert len({(bar.step, bar.direction) for bar in timeline.bars}) == len(timeline.bars)
+    for bar in timeline.bars:
+        assert all(attempt.finished >= attempt.started >= 0 for attempt in bar.attempts)
+        assert all(start <= end for start, end in bar.waits) and bar.finished <= timeline.duration
+    assert len(rows_of(timeline)) == len(timeline.marks) + sum(len(bar.attempts) for bar in timeline.bars)
 
 
 def test_each_bar_of_the_svg_leads_to_its_row_and_texts_are_escaped():

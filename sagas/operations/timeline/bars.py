@@ -48,6 +48,8 @@ class Bar:
     """Why the step failed; "" if it did not."""
     reference: str = ""
     """The provider's name for what it has done."""
+    is_return: bool = False
+    """The order is undone because its parcel has come back."""
     reaction: str = ""
     """In choreography: who has done it."""
     cause: str = ""

@@ -8,7 +8,7 @@ from orders.models import SagaStyle
 from sagas.models import FINISHED, Direction, SagaInstance
 from sagas.operations.timeline.axis import Axis, axis_for
 from sagas.operations.timeline.bars import Bar, Timeline
-from sagas.operations.timeline.names import STEPS, step_name
+from sagas.operations.timeline.names import STEPS, name_of
 from sagas.operations.timeline.svg import LEFT, RIGHT
 
 MOST_READ = 500
@@ -50,7 +50,12 @@ def compared_steps(left: Timeline, right: Timeline) -> list[ComparedStep]:
     """Returns every step that has happened in either, in the order of the workflow, and the compensation below."""
     on_left, on_right = _by_step(left.bars), _by_step(right.bars)
     return [
-        ComparedStep(step_name(*step), step[1] == Direction.UNDO, on_left.get(step), on_right.get(step))
+        ComparedStep(
+            name_of(on_left.get(step) or on_right[step]),
+            step[1] == Direction.UNDO,
+            on_left.get(step),
+            on_right.get(step),
+        )
         for step in STEPS
         if step in on_left or step in on_right
     ]

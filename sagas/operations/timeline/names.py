@@ -22,6 +22,12 @@ STEPS: dict[tuple[str, str], Any] = {
     ("create_order", UNDO): _("Cancel order"),
 }
 
+RETURNING: dict[str, Any] = {
+    "arrange_shipping": _("Take parcel back"),
+    "create_order": _("Return order"),
+}
+"""Steps that are undone in another way once the parcel has come back."""
+
 EVENTS: dict[str, Any] = {
     EventType.ITEM_ADDED: _("Book added"),
     EventType.ITEM_REMOVED: _("Book removed"),
@@ -49,6 +55,8 @@ def name_of(item: Bar | Mark) -> str:
     """Returns what the step or event is called; its own name if it is not known here."""
     if isinstance(item, Mark):
         return str(EVENTS.get(item.event_type, item.event_type))
+    if item.is_return and item.step in RETURNING:
+        return str(RETURNING[item.step])
     return step_name(item.step, item.direction)
 
 

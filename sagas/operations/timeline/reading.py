@@ -1,6 +1,7 @@
 """Reads the timeline of an order."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -9,6 +10,7 @@ from django.utils import timezone
 
 from cloudmart.database.clock import READ_AT
 from orders.models import SagaStyle
+from sagas.engine.lease import is_driven
 from sagas.events import events_of
 from sagas.models import Direction, Event, EventReceipt, SagaInstance, SagaStepLog
 from sagas.operations.timeline.bars import Abandoned, Bar, BarStatus, InFlight, Open, Timeline
@@ -72,7 +74,7 @@ def _timeline(
         started=started,
         duration=max([0.0, *ends, *now]),
         status=saga.status,
-        bars=tuple(bars),
+        bars=tuple(replace(bar, is_return=saga.is_returned and bar.is_undo) for bar in bars),
         marks=marks,
         in_flight=_in_flight(saga, bars, step) if step and not abandoned_at else None,
         abandoned=Abandoned(since(abandoned_at), saga.attention or "") if abandoned_at else None,
@@ -91,18 +93,14 @@ def _since(start: datetime) -> Since:
 def _open(saga: SagaInstance, step: Step | None, since: Since) -> Open | None:
     if step is None:
         return None
-    unfinished = BarStatus.RUNNING if _is_driven(saga) else BarStatus.WAITING
+    unfinished = BarStatus.RUNNING if is_driven(saga, saga.read_at) else BarStatus.WAITING
     return Open(*step, BarStatus.ABANDONED if saga.abandoned_at else unfinished, since(saga.read_at))
-
-
-def _is_driven(saga: SagaInstance) -> bool:
-    return saga.lease_until is not None and saga.lease_until > saga.read_at
 
 
 def _in_flight(saga: SagaInstance, bars: Sequence[Bar], step: Step) -> InFlight:
     """Returns the step that is called, or will be called again."""
     attempts = sum(len(bar.attempts) for bar in bars if (bar.step, bar.direction) == step)
-    is_running = _is_driven(saga)
+    is_running = is_driven(saga, saga.read_at)
     deadline = None if saga.is_compensating else saga.deadline_at
     return InFlight(
         *step,

@@ -77,5 +77,11 @@ def _rows_of(item: Bar | Mark, anchor: str) -> Iterator[Row]:
 
 
 def path_of(bar: Bar) -> str:
-    """Returns such as `OrderCreated → inventory.reserve_when_order_created → StockReserved`; "" in orchestration."""
-    return " → ".join(filter(None, [bar.cause, bar.reaction, ", ".join(bar.events)]))
+    """Returns such as `OrderCreated → inventory.reserve_when_order_created → StockReserved, processed at 5 ms`.
+
+    Returns "" in orchestration.
+    """
+    path = " → ".join(filter(None, [bar.cause, bar.reaction, ", ".join(bar.events)]))
+    if bar.processed_at is None:
+        return path
+    return _("%(path)s, processed at %(time)s") % {"path": path, "time": shown(bar.processed_at)}

@@ -1,10 +1,11 @@
-"""The page of the admin that compares two orders."""
+"""Timelines in the admin: on the page that compares two orders, and on that of a saga."""
 
 from uuid import UUID
 
 import pytest
 
 from cloudmart.kernel.order_numbers import shown
+from sagas.models import SagaInstance
 from tests.acceptance.test_matrix import named, staff_with
 
 PAGE = "/admin/compare/"
@@ -51,6 +52,14 @@ def test_any_two_orders_are_compared_on_one_scale(site, place):
     assert page.count('<svg class="tl"') == 2
     ids = [part.split('"')[0] for part in page.split(' id="step-')[1:]]
     assert len(ids) == len(set(ids)) == 10, "each bar has a row of its own"
+
+
+@pytest.mark.parametrize("style", ["orchestration", "choreography"])
+def test_the_page_of_a_saga_has_its_timeline_with_started_and_done_in_one_bar(site, place, style):
+    saga = SagaInstance.objects.get(order_id=place(style, shipping_address="999-9999"))
+    page = site.get(f"/admin/sagas/sagainstance/{saga.pk}/change/").content.decode()
+    assert page.count('<svg class="tl"') == 1
+    assert "Ship: failed, 3 attempts" in page and " ms, took " in page
 
 
 @pytest.mark.parametrize(
