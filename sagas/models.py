@@ -15,6 +15,8 @@ from cloudmart.kernel.ids import new_id
 from cloudmart.kernel.order import SAGA, OrderSnapshot
 from cloudmart.kernel.order_numbers import shown
 from cloudmart.kernel.text import LONGEST_CODE, LONGEST_ERROR, LONGEST_REASON
+from sagas.batches import Batch as Batch
+from sagas.batches import BatchItem as BatchItem
 from sagas.monitoring import AuditRun as AuditRun
 from sagas.monitoring import OrderHour as OrderHour
 from sagas.monitoring import WorkerHeartbeat as WorkerHeartbeat

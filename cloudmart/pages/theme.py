@@ -88,6 +88,7 @@ SIDEBAR = [
             sagas(_("Waiting"), "hourglass_top", attention="waiting"),
             sagas(_("Abandoned"), "archive", attention="abandoned"),
             sagas(_("All sagas"), "account_tree"),
+            table(_("Batches"), "playlist_play", "sagas.batch"),
         ],
     },
     {
@@ -104,6 +105,7 @@ SIDEBAR = [
         "collapsible": True,
         "items": [
             table(_("Saga commands"), "gavel", "sagas.sagaaction"),
+            table(_("Orders of batches"), "checklist", "sagas.batchitem"),
             table(_("Saga steps"), "format_list_numbered", "sagas.sagasteplog"),
             table(_("Events"), "bolt", "sagas.event"),
             table(_("Event receipts"), "done_all", "sagas.eventreceipt"),

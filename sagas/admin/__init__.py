@@ -1,6 +1,5 @@
 """Sagas, their logs and their events in the admin; and parcels, whose sagas say when they may be marked."""
 
-from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -16,13 +15,14 @@ from orders.models import SagaStyle
 from sagas.admin import monitoring as monitoring
 from sagas.admin import orders as orders
 from sagas.admin import urls
-from sagas.admin.bulk import Message, ask_or_run, run_each
+from sagas.admin.batches import BATCH_ACTIONS, ActsOnMany
+from sagas.admin.marking import Message, run_each
 from sagas.admin.order_list import standing_of_saga
 from sagas.choreography.reactions import REACTIONS
 from sagas.choreography.signals import EVENTS
 from sagas.engine.causes import Cause
 from sagas.engine.lease import is_waiting
-from sagas.models import UNFINISHED, Event, EventReceipt, OperatorCommand, SagaAction, SagaInstance, SagaStepLog
+from sagas.models import UNFINISHED, Event, EventReceipt, SagaAction, SagaInstance, SagaStepLog
 from sagas.operations.finding import IS_ABANDONED, NEEDS_ATTENTION
 from sagas.operations.parcels import MARKS
 from sagas.orchestration.workflow import ORDER_WORKFLOW
@@ -41,17 +41,6 @@ class ActionInline(ReadOnlyInline):
     model = SagaAction
     fields = ["at", "actor", "command", "reason", "outcome"]
     readonly_fields = ["at"]
-
-
-def saga_action(command: OperatorCommand, description: str) -> Callable[..., Any]:
-    """Returns the admin action that runs the command on the selected sagas."""
-
-    @admin.action(description=description, permissions=[command.value])
-    def run(model_admin: ReadOnlyAdmin, request: HttpRequest, sagas: QuerySet[SagaInstance]) -> Any:
-        return ask_or_run(command, model_admin, request, sagas)
-
-    run.__name__ = command.value
-    return run
 
 
 class AttentionFilter(admin.SimpleListFilter):
@@ -83,7 +72,7 @@ class AttentionFilter(admin.SimpleListFilter):
 
 
 @admin.register(SagaInstance)
-class SagaInstanceAdmin(ReadOnlyAdmin):
+class SagaInstanceAdmin(ActsOnMany):
     list_display = [
         order,
         standing_of_saga,
@@ -103,21 +92,7 @@ class SagaInstanceAdmin(ReadOnlyAdmin):
     change_form_outer_before_template = "admin/sagas/sagainstance/timeline.html"
     exclude = ["payload"]
     list_defer = ("payload",)
-    actions = [
-        saga_action(OperatorCommand.CANCEL, "Cancel: undo everything"),
-        saga_action(OperatorCommand.RETRY, "Retry: resume now"),
-        saga_action(OperatorCommand.COMPENSATE, "Compensate: undo everything now"),
-        saga_action(OperatorCommand.ABANDON, "Abandon: stop the retries, with a reason"),
-        saga_action(OperatorCommand.RESUME, "Resume: resume an abandoned saga"),
-        saga_action(OperatorCommand.RETURN, "Return: the books have come back"),
-    ]
-
-    has_cancel_permission = permission_to("sagas.cancel_saga")
-    has_retry_permission = permission_to("sagas.retry_saga")
-    has_compensate_permission = permission_to("sagas.compensate_saga")
-    has_abandon_permission = permission_to("sagas.abandon_saga")
-    has_resume_permission = permission_to("sagas.resume_saga")
-    has_return_permission = permission_to("sagas.return_order")
+    actions = BATCH_ACTIONS
 
 
 @admin.register(SagaAction)

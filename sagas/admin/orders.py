@@ -14,6 +14,7 @@ from cloudmart.pages.order_numbers import order_number
 from orders.admin import OrderAdmin, RegionFilter
 from orders.errors import OrderNotFound
 from orders.models import Order
+from sagas.admin.batches import BATCH_ACTIONS, ActsOnMany
 from sagas.admin.order_list import DayFilter, FailureFilter, OrderList, StandingFilter, customer, standing
 from sagas.admin.order_page.page import page_of
 from sagas.admin.order_page.records import read_history
@@ -22,12 +23,14 @@ PAGE, BODY = "admin/orders/order/page.html", "admin/orders/order/body.html"
 
 
 @admin.register(Order)
-class OrderPageAdmin(OrderAdmin):
+class OrderPageAdmin(ActsOnMany, OrderAdmin):
     """The page of an order is read-only: its buttons lead to commands, which are confirmed on pages of their own."""
 
     list_display = [order_number("pk"), customer, standing, "total", "saga_style", "created_at"]
     list_display_links = None
     list_filter = [StandingFilter, FailureFilter, DayFilter, "saga_style", "payment_method", RegionFilter]
+    order_id_column = "pk"
+    actions = BATCH_ACTIONS
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[OrderList]:
         return OrderList

@@ -71,14 +71,17 @@ def compensate_saga(
 
 
 @durable
-def abandon_saga(order_id: UUID, reason: str, actor: str, should_stop: ShouldStop = never) -> SagaInstance:
+def abandon_saga(
+    order_id: UUID, reason: str, actor: str, should_stop: ShouldStop = never, *, abandoned: bool = True
+) -> SagaInstance:
     """Stops the retries of a saga until an operator resumes it. A finished one stays as it is.
 
-    Nothing is undone: what is reserved stays reserved, and what is owed stays owed. Raises SagaRunning.
+    Nothing is undone: what is reserved stays reserved, and what is owed stays owed. Raises SagaRunning, and
+    SagaAbandoned for an abandoned saga unless `abandoned`.
     """
     saga = lock_saga(order_id)
     if not saga.is_finished:
-        acquire_for_operator(saga, abandoned=True)
+        acquire_for_operator(saga, abandoned=abandoned)
         release(saga, abandoned_at=DatabaseNow(), attention=storable(reason, LONGEST_REASON))
         saga.refresh_from_db()
     return saga
@@ -104,6 +107,14 @@ HANDLERS: dict[str, Handler] = {
     OperatorCommand.RESUME: resume_saga,
     OperatorCommand.RETURN: return_order,
 }
+
+
+SPARING_ABANDONED: dict[str, Handler] = {
+    **HANDLERS,
+    OperatorCommand.COMPENSATE: partial(compensate_saga, abandoned=False),
+    OperatorCommand.ABANDON: partial(abandon_saga, abandoned=False),
+}
+"""As HANDLERS, but an abandoned saga is refused: for commands on many orders."""
 
 
 @durable

@@ -1,5 +1,7 @@
 """Running an operator's command on one order by the API's code, and saying what has really happened."""
 
+from collections.abc import Mapping
+
 from django.utils.translation import gettext
 
 from cloudmart.api.problems import operator_message
@@ -8,7 +10,7 @@ from cloudmart.kernel.stopping import ShouldStop, never
 from sagas.desk.drafts import cancel_draft
 from sagas.desk.reasons import CANCELLED_BY_SHOP, RETURNED_BY_CUSTOMER, STOPPED_BY_SHOP
 from sagas.models import OperatorCommand
-from sagas.operations.commands import run_command
+from sagas.operations.commands import HANDLERS, SPARING_ABANDONED, Handler, run_command
 from sagas.operations.desk_commands import DeskCommand
 from sagas.operations.parcels import mark_as_delivered, mark_as_shipped
 from sagas.operations.records import OrderRecords, records_of
@@ -24,16 +26,24 @@ DEFAULT_REASONS = {
 
 
 def run(
-    command: DeskCommand, records: OrderRecords, actor: str, reason: str = "", should_stop: ShouldStop = never
+    command: DeskCommand,
+    records: OrderRecords,
+    actor: str,
+    reason: str = "",
+    should_stop: ShouldStop = never,
+    *,
+    spares_abandoned: bool = False,
 ) -> Report:
     """Runs the command on an order that has these records, unless it would be refused or change nothing now.
 
-    Raises nothing: the report says what was refused, or has failed.
+    If `spares_abandoned`, it drives no saga that was abandoned since the records were read. Raises nothing: the report
+    says what was refused, or has failed.
     """
     if obstacle := why_not(command, records):
         return nothing_done(obstacle)
     try:
-        return _run(command, records, actor, reason or DEFAULT_REASONS.get(command, ""), should_stop)
+        handlers = SPARING_ABANDONED if spares_abandoned else HANDLERS
+        return _run(command, records, actor, reason or DEFAULT_REASONS.get(command, ""), should_stop, handlers)
     except DomainError as refusal:
         return refused(refusal)
     except Exception as error:
@@ -53,7 +63,14 @@ def failed(error: Exception) -> Report:
     return Report(Result.FAILED, operator_message(error))
 
 
-def _run(command: DeskCommand, records: OrderRecords, actor: str, reason: str, should_stop: ShouldStop) -> Report:
+def _run(
+    command: DeskCommand,
+    records: OrderRecords,
+    actor: str,
+    reason: str,
+    should_stop: ShouldStop,
+    handlers: Mapping[str, Handler],
+) -> Report:
     order_id = records.order.pk
     if command == DeskCommand.SHIP:
         mark_as_shipped(order_id)
@@ -65,5 +82,5 @@ def _run(command: DeskCommand, records: OrderRecords, actor: str, reason: str, s
         if cancel_draft(order_id, reason, actor):
             return Report(Result.DONE, gettext("Cancelled: the books of the draft are released."))
         return nothing_done(gettext("The draft was placed meanwhile."))
-    run_command(OperatorCommand(command.value), order_id, actor, reason, should_stop)
+    run_command(OperatorCommand(command.value), order_id, actor, reason, should_stop, handlers=handlers)
     return report_of(command, records, records_of(order_id))

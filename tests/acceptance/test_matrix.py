@@ -17,9 +17,9 @@ from django.test import Client
 from drf_spectacular.generators import SchemaGenerator
 from rest_framework.test import APIClient
 
-from cloudmart.database.clock import DatabaseNow, database_now
+from cloudmart.database.clock import database_now
 from cloudmart.kernel.viewers import VIEW_ORDERS
-from orders.models import Mail
+from orders.models import Mail, Order
 from orders.price_rules import Discount, TaxRate
 from sagas.desk.drafts import cancel_draft
 from sagas.models import SagaAction, SagaInstance
@@ -286,13 +286,16 @@ def test_every_command_of_the_table_names_a_permission_unless_it_is_signed():
     assert {key for key in ALLOWED if key[1] != "GET"} == {*NEEDED, *SIGNED}
 
 
+BATCHES = {
+    "cancel": "sagas.cancel_saga",
+    "retry": "sagas.retry_saga",
+    "compensate": "sagas.compensate_saga",
+    "abandon": "sagas.abandon_saga",
+    "return": "sagas.return_order",
+}
+"""The commands on many orders, which lead to the preview of a batch."""
 ACTIONS = {
-    (SagaInstance, "cancel"): "sagas.cancel_saga",
-    (SagaInstance, "retry"): "sagas.retry_saga",
-    (SagaInstance, "compensate"): "sagas.compensate_saga",
-    (SagaInstance, "abandon"): "sagas.abandon_saga",
-    (SagaInstance, "resume"): "sagas.resume_saga",
-    (SagaInstance, "return"): "sagas.return_order",
+    **{(model, name): permission for model in (SagaInstance, Order) for name, permission in BATCHES.items()},
     (Shipment, "mark_as_shipped"): "shipping.ship_shipment",
     (Shipment, "mark_as_delivered"): "shipping.deliver_shipment",
     (Mail, "resend"): "orders.resend_mail",
@@ -357,8 +360,6 @@ def run_action(user, model, action):
 def test_each_admin_action_needs_exactly_its_own_permission(api, customer, operator, shelve, model, action):
     shelve("book-123", 3)
     api.post("/orders", ORDER)
-    if action == "resume":
-        SagaInstance.objects.update(abandoned_at=DatabaseNow(), attention="The card is closed.")
     if action == "resend":
         Mail.objects.update(status="sent")
     look = named(f"{model._meta.app_label}.view_{model._meta.model_name}")
@@ -374,7 +375,7 @@ def test_each_admin_action_needs_exactly_its_own_permission(api, customer, opera
         assert model.objects.values().get() == before
     page, done = run_action(staff_with(look, named(needed)), model, action)
     assert f'value="{action}"' in page.content.decode() and done.status_code == 200
-    assert SagaAction.objects.filter(command=action).exists() or model.objects.values().get() != before
+    assert "selection" in done.context if action in BATCHES else model.objects.values().get() != before
 
 
 def test_staff_without_permissions_see_nothing_in_the_admin(transactional_db):

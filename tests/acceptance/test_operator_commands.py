@@ -8,11 +8,8 @@ from cloudmart.database.clock import DatabaseNow
 from cloudmart.providers.http_provider import ProviderMisused
 from cloudmart.providers.outcomes import OutcomeUnknown, ProviderUnavailable, Unknown
 from orders.mails.sending import send_due
-from orders.models import Order
 from payments.gateways.mock import MockGateway
 from payments.models import Payment
-from sagas.admin import bulk
-from sagas.admin.bulk import CONSEQUENCES
 from sagas.engine.engine import Engine
 from sagas.models import Event, SagaAction, SagaInstance
 from tests.acceptance.conftest import end_of
@@ -23,7 +20,6 @@ from tests.known_bugs import known_bug
 
 UNDONE = ("cancelled", 0, 0, [("book-123", 3, 0)])
 BOUGHT = ("completed", 1100, 1, [("book-123", 2, 0)])
-ADMIN = "/admin/sagas/sagainstance/"
 
 
 def fails_with(error):
@@ -262,148 +258,3 @@ def test_a_command_with_an_idempotency_key_runs_and_is_recorded_once(operator, p
         response = client.post(f"/saga/{order_id}/{command}", {"reason": "Once."}, headers={"Idempotency-Key": "key"})
         assert response.status_code == 200
     assert len(actions()) == 1
-
-
-def choose(site, action, **confirmation):
-    """Chooses an admin action for all sagas, or confirms it, and returns the page."""
-    chosen = [str(pk) for pk in SagaInstance.objects.values_list("pk", flat=True)]
-    return site.post(ADMIN, {"action": action, "_selected_action": chosen, **confirmation}, follow=True)
-
-
-def messages_of(page):
-    return [str(message) for message in page.context["messages"]]
-
-
-def confirm(site, action, reason=""):
-    """Confirms an admin action for all sagas, and returns the messages."""
-    return messages_of(choose(site, action, reason=reason, confirmed="yes"))
-
-
-def test_the_admin_offers_every_command(site, doubtful, operator):
-    (message,) = confirm(site, "abandon", "The bank is bankrupt.")
-    assert doubtful in message and SagaInstance.objects.get().abandoned_at
-    assert confirm(site, "resume", "It is not.") == [f"{doubtful} is COMPLETED."]
-    assert confirm(site, "retry") == [f"{doubtful} is COMPLETED."]
-    assert confirm(site, "cancel") == [f"{doubtful} is FAILED."]
-    assert confirm(site, "compensate") == [f"{doubtful} is FAILED."]
-    assert [action[0] for action in actions()] == ["abandon", "resume", "retry", "cancel", "compensate"]
-    assert {action[1] for action in actions()} == {operator.username}
-    page = site.get(f"{ADMIN}{SagaInstance.objects.get().pk}/change/").content.decode()
-    assert "The bank is bankrupt." in page and "It is not." in page
-    assert end_of(doubtful) == UNDONE
-
-
-@pytest.mark.parametrize("without_reason", [{}, {"reason": ""}, {"reason": " "}], ids=str)
-@pytest.mark.parametrize(
-    ("command", "reason"),
-    [
-        ("cancel", "The shop has cancelled the order."),
-        ("compensate", "The shop has stopped the order."),
-    ],
-)
-def test_a_command_in_the_admin_without_a_reason_gets_the_default_reason(
-    site, place, shelve, command, reason, without_reason
-):
-    shelve("book-123", 3)
-    order_id = place(("book-123", 1)).json()["order_id"]
-    assert messages_of(choose(site, command, confirmed="yes", **without_reason)) == [f"{order_id} is FAILED."]
-    assert Order.objects.get().cancel_reason == reason and actions()[0][2] == reason
-
-
-def test_the_admin_shows_why_a_command_is_refused(site, doubtful):
-    lease(60)
-    assert confirm(site, "compensate") == [f"{doubtful}: The order's saga is not finished."]
-
-
-@pytest.mark.parametrize("command", ["cancel", "retry", "compensate", "abandon", "resume"])
-def test_the_admin_shows_a_confirmation_page_first(site, doubtful, command):
-    before = SagaInstance.objects.values().get()
-    page = choose(site, command)
-    shown = page.content.decode()
-    assert page.status_code == 200 and actions() == [] and SagaInstance.objects.values().get() == before
-    for part in (doubtful, before["saga_type"], before["status"], "1100", CONSEQUENCES[command], 'name="reason"'):
-        assert part in shown
-    assert shown.count('name="_selected_action"') == 1
-
-
-def test_the_confirmation_page_keeps_the_reason_and_requires_one_to_abandon(site, doubtful):
-    assert 'value="The bank is bankrupt."' in choose(site, "retry", reason="The bank is bankrupt.").content.decode()
-    page = choose(site, "abandon", confirmed="yes")
-    assert page.status_code == 200 and "This field is required." in page.content.decode()
-    assert actions() == [] and SagaInstance.objects.get().abandoned_at is None
-
-
-@pytest.mark.parametrize("command", ["cancel", "retry", "compensate"])
-def test_the_admin_leaves_out_abandoned_sagas(site, send, doubtful, command):
-    send("abandon", doubtful, "Paid by bank transfer.")
-    before = SagaInstance.objects.values().get()
-    assert "It is abandoned: resume it first." in choose(site, command).content.decode()
-    assert confirm(site, command) == [f"{doubtful} was left out. It is abandoned: resume it first."]
-    assert SagaInstance.objects.values().get() == before and len(actions()) == 1
-
-
-@pytest.fixture
-def abandoned_late(site, send, place, shelve, monkeypatch):
-    """Runs an admin command on two sagas, of which the second is abandoned meanwhile. Returns the messages and it."""
-    shelve("book-123", 3)
-    with monkeypatch.context() as down:
-        down.setattr(MockGateway, "refund", fails_with(ProviderUnavailable("down")))
-        for _ in range(2):
-            place(("book-123", 1), shipping_address="999-9999")
-    run_command = bulk.run_command
-
-    def run(command, when):
-        begun = []
-
-        def abandon_then_run(command, order_id, *arguments, **options):
-            begun.append(order_id)
-            if len(begun) == 1 and when == "during the first":
-                other = SagaInstance.objects.exclude(order_id=order_id).get().order_id
-                send("abandon", other, "Paid by bank transfer.")
-            if len(begun) == 2 and when == "after the check":
-                send("abandon", order_id, "Paid by bank transfer.")
-            return run_command(command, order_id, *arguments, **options)
-
-        monkeypatch.setattr(bulk, "run_command", abandon_then_run)
-        messages = confirm(site, command)
-        return messages, SagaInstance.objects.exclude(order_id=begun[0]).get()
-
-    return run
-
-
-@pytest.mark.parametrize("command", ["cancel", "retry", "compensate"])
-def test_the_admin_leaves_out_a_saga_that_is_abandoned_during_the_command(abandoned_late, command):
-    messages, saga = abandoned_late(command, "during the first")
-    assert messages[1] == f"{saga.order_id} was left out. It is abandoned: resume it first."
-    assert saga.abandoned_at and [action[0] for action in actions()] == ["abandon", command]
-
-
-@pytest.mark.parametrize("command", ["retry", "compensate"])
-def test_the_admin_drives_no_saga_that_is_abandoned_after_the_check(abandoned_late, command):
-    messages, saga = abandoned_late(command, "after the check")
-    assert messages[1].startswith(f"{saga.order_id}: ") and "abandoned" in messages[1]
-    assert saga.abandoned_at and saga.status == "COMPENSATION_STARTED"
-
-
-def test_the_admin_resumes_only_abandoned_sagas(site, doubtful):
-    assert confirm(site, "resume") == [f"{doubtful} was left out. It is not abandoned."]
-    assert actions() == []
-
-
-def test_an_error_for_one_order_in_the_admin_stops_no_other(site, place, shelve, monkeypatch, lines):
-    shelve("book-123", 3)
-    orders = [place(("book-123", 1)).json()["order_id"] for _ in range(3)]
-    broken = orders[1]
-    SagaInstance.objects.filter(order_id=broken).update(saga_type="unknown-style")
-    messages = confirm(site, "cancel")
-    assert sorted(messages) == sorted(
-        [f"{each} is FAILED." for each in orders if each != broken]
-        + [text for text in messages if text.startswith(f"{broken}: An unexpected error occurred.")]
-    )
-    assert any(line["level"] == "error" and "unknown-style" in line.get("exception", "") for line in lines())
-
-
-def test_the_admin_runs_a_command_on_a_limited_number_of_sagas(site, doubtful, monkeypatch):
-    monkeypatch.setattr(bulk, "MOST_AT_ONCE", 0)
-    assert confirm(site, "retry") == ["Select at most 0 at once."]
-    assert actions() == []

@@ -17,6 +17,7 @@ from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
 from cloudmart.database.clock import database_now
+from cloudmart.kernel.ids import new_id
 from inventory.audit import reservations_match_ledger
 from inventory.selectors import expired_copies, inventory_at, reservations_of
 from orders.audit import coupon_uses_add_up
@@ -25,9 +26,13 @@ from orders.models import SagaStyle
 from orders.selectors import find_order, find_price_rules
 from payments.selectors import find_payment
 from payments.unsettled import UNSETTLED as PAYMENTS
+from sagas.batches import Batch
 from sagas.desk.cancelling import cancel_order
 from sagas.desk.status import saga_status
 from sagas.engine.recovery import due
+from sagas.operations.batches.queue import counts_of, store
+from sagas.operations.batches.queue import due as due_items
+from sagas.operations.desk_commands import DeskCommand
 from sagas.operations.stale_intents import stale
 from sagas.selectors import find_saga
 from shipping import polling
@@ -82,6 +87,12 @@ def search(page: str, text: str, shop: Shop) -> object:
 
 def status(shop: Shop) -> object:
     return saga_status(shop.orchestrated, shop.operator)
+
+
+def results_of_a_batch(shop: Shop) -> object:
+    batch_id = new_id()
+    store(batch_id, DeskCommand.CANCEL, [shop.orchestrated], "operator", "")
+    return counts_of(Batch(pk=batch_id))
 
 
 def unsettled(kind: Any) -> Query:
@@ -170,6 +181,8 @@ INDEXES: dict[str, dict[str, Query]] = {
     "order_hours": {},
     "worker_heartbeats": {},
     "audit_runs": {},
+    "batches": {},
+    "batch_items": {"batch_id, order_id": results_of_a_batch, "result, due_at": lambda shop: due_items(10)},
     "event_receipts": {"event_id, consumer": lambda shop: cancel_order(shop.choreographed, "Changed my mind.")},
 }
 """By table and columns, besides the primary keys: the query of the product that needs the index."""

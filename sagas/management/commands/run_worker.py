@@ -18,6 +18,8 @@ from orders.mails.queue import delete_old as delete_old_mails
 from orders.mails.sending import send_due
 from sagas.desk.engine import engine
 from sagas.engine.recovery import due
+from sagas.operations.batches.queue import delete_old as delete_old_batches
+from sagas.operations.batches.work import run_due
 from sagas.operations.figures.audit_runs import delete_old_runs, run_requested
 from sagas.operations.figures.order_hours import count_due_hours, delete_old_hours
 from sagas.operations.figures.workers import INTERVAL as HEARTBEAT_INTERVAL
@@ -25,16 +27,17 @@ from sagas.operations.figures.workers import Heartbeat, registered
 from sagas.operations.parcels import poll_parcels
 from sagas.operations.stale_intents import resume_stale
 
-BATCH, RESERVATIONS, KEYS, MAILS = 20, 500, 1000, 1000
-"""Sagas read at once, reservations expired in one transaction, keys and mails deleted in one statement."""
+BATCH, RESERVATIONS, KEYS, MAILS, BATCHES = 20, 500, 1000, 1000, 10
+"""Sagas read at once, reservations expired in one transaction; keys, mails and batches deleted in one transaction."""
 
 
 class Command(BaseCommand):
     help = (
         "Resume sagas whose driver has died or whose wait is over, resume charges, refunds and parcels whose process "
         "has died, ask the carrier about parcels, expire reservations, update the list of books, send mails to "
-        "customers, count the orders of each hour, run the audit if an operator has requested it, and delete expired "
-        "idempotency keys, old mails and old figures. Any number of workers may run."
+        "customers, run the commands of batches, count the orders of each hour, run the audit if an operator has "
+        "requested it, and delete expired idempotency keys, old mails, old batches and old figures. Any number of "
+        "workers may run."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -91,10 +94,12 @@ def tasks(interval: float, threads: int = 1) -> tuple[PeriodicTask, ...]:
         PeriodicTask("read model", lambda should_stop: catch_up(), interval),
         PeriodicTask("expired reservations", expire_all, max(interval, 1)),
         PeriodicTask("mails", send_due, max(interval, 1)),
+        PeriodicTask("batches", run_due, interval),
         PeriodicTask("counts of orders", count_due_hours, max(interval, 5)),
         PeriodicTask("audit", run_requested, max(interval, 1)),
         PeriodicTask("idempotency keys", purge_all(purge_keys, KEYS), max(interval, 60)),
         PeriodicTask("old mails", purge_all(delete_old_mails, MAILS), max(interval, 60)),
+        PeriodicTask("old batches", purge_all(delete_old_batches, BATCHES), max(interval, 60)),
         PeriodicTask("old figures", lambda should_stop: delete_old_hours() + delete_old_runs(), max(interval, 60)),
     )
 
