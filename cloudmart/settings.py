@@ -215,10 +215,8 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_PARSER_CLASSES": ["cloudmart.api.parsers.JSONParser"],
-    "DEFAULT_RENDERER_CLASSES": [
-        "rest_framework.renderers.JSONRenderer",
-        "cloudmart.api.renderers.CamelCaseRenderer",
-    ],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer", "cloudmart.api.renderers.CamelCaseRenderer"],
+    "DEFAULT_METADATA_CLASS": "cloudmart.api.metadata.MediaTypes",
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "cloudmart.api.negotiation.CaseNegotiation",
     "DEFAULT_FILTER_BACKENDS": [
         "cloudmart.api.filtering.KnownParameters",

@@ -21,7 +21,7 @@ PAYMENT_EXAMPLE: dict[str, Any] = {
     "payment_method": "credit_card",
     "status": "captured",
     "transaction_id": "txn_7cb04134cc9999bd1345",
-    "failure": "",
+    "failure": None,
     "refunds": [
         {
             "refund_id": "01a1fc13-06f8-7190-8318-6189e268d520",

@@ -12,6 +12,7 @@ from cloudmart.kernel.order import PaymentMethod
 from cloudmart.kernel.order_numbers import shown
 from cloudmart.kernel.text import LONGEST_REASON, LONGEST_REFERENCE
 from cloudmart.providers.records import ProviderRecord
+from payments.errors import PaymentDeclined
 
 
 class Status(TranslatedChoices):
@@ -29,6 +30,8 @@ TAKEN = {Status.CAPTURED, Status.REFUNDING, Status.REFUNDED}
 
 
 class Payment(ProviderRecord):
+    refusal = PaymentDeclined
+
     MOVES = {
         Status.PENDING: {Status.CAPTURED, Status.DECLINED, Status.CANCELLING},
         Status.CANCELLING: {Status.CANCELLED},

@@ -48,6 +48,7 @@ class RefundInput(StrictSerializer):
 
 class RefundOutput(serializers.ModelSerializer[Refund]):
     refund_id = serializers.UUIDField(source="id")
+    reference = serializers.CharField(help_text="As it was requested; `:saga` if the order was undone")
 
     class Meta:
         model = Refund
@@ -57,6 +58,9 @@ class RefundOutput(serializers.ModelSerializer[Refund]):
 @extend_schema_serializer(examples=[response_example("A part was refunded", PAYMENT_EXAMPLE)])
 class PaymentOutput(serializers.ModelSerializer[Payment]):
     payment_id = serializers.UUIDField(source="id")
+    failure = serializers.DictField(
+        source="failure_as_json", allow_null=True, help_text="Why the provider has refused it, if it has"
+    )
     refunds = RefundOutput(many=True)
 
     class Meta:

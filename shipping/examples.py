@@ -15,7 +15,7 @@ PARCEL_EXAMPLE: dict[str, Any] = {
     "address": HOME,
     "shipped_at": None,
     "delivered_at": None,
-    "failure": "",
+    "failure": None,
     "created_at": CREATED,
     "updated_at": FINISHED,
 }

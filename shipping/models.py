@@ -9,6 +9,7 @@ from cloudmart.kernel.order import Address
 from cloudmart.kernel.order_numbers import shown
 from cloudmart.kernel.text import LONGEST_REFERENCE
 from cloudmart.providers.records import ProviderRecord
+from shipping.errors import ShippingFailed
 
 LONGEST_CARRIER = 32
 
@@ -25,6 +26,7 @@ class Status(TranslatedChoices):
 
 
 class Shipment(ProviderRecord):
+    refusal = ShippingFailed
     MOVES = {
         Status.PENDING: {Status.ARRANGED, Status.FAILED, Status.CANCELLING},
         Status.ARRANGED: {Status.SHIPPED, Status.DELIVERED, Status.CANCELLING},

@@ -31,6 +31,9 @@ class ParcelAddressOutput(serializers.Serializer[Shipment]):
 @extend_schema_serializer(examples=[response_example("On its way", PARCEL_EXAMPLE)])
 class ShipmentOutput(serializers.ModelSerializer[Shipment]):
     shipment_id = serializers.UUIDField(source="id")
+    failure = serializers.DictField(
+        source="failure_as_json", allow_null=True, help_text="Why the provider has refused it, if it has"
+    )
     address = ParcelAddressOutput(source="*", read_only=True)
 
     class Meta:

@@ -75,12 +75,15 @@ def schema_with_aliases(schema: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in {**schema, **changed}.items() if value or key not in changed}
 
 
-def schema_with_wrapper(schema: dict[str, Any], wrapper: str) -> dict[str, Any]:
-    """Returns the OpenAPI schema of a body that may be wrapped."""
-    wrapped = {
+def wrapped(forms: list[dict[str, Any]], wrapper: str) -> dict[str, Any]:
+    """Returns the OpenAPI schema of a wrapper that contains a body of one of these forms."""
+    return {
         "type": "object",
-        "properties": {str(wrapper): schema},
+        "properties": {str(wrapper): one_of(forms)},
         "required": [str(wrapper)],
         "additionalProperties": False,
     }
-    return {"oneOf": [schema, wrapped]}
+
+
+def one_of(forms: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"oneOf": forms} if len(forms) > 1 else forms[0]

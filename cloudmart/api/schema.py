@@ -15,7 +15,7 @@ from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 from rest_framework.permissions import SAFE_METHODS, AllowAny
 
-from cloudmart.api.aliases import schema_with_aliases, schema_with_wrapper
+from cloudmart.api.aliases import one_of, schema_with_aliases, wrapped
 from cloudmart.api.catalogue import CATALOGUE, meaning_of
 from cloudmart.api.claims import HEADER, LONGEST_KEY, REPLAYED
 from cloudmart.api.deadlines import APPLIED, PREFER, RESPOND_ASYNC
@@ -105,11 +105,13 @@ class Schema(AutoSchema):
         return getattr(self.handler, mark, False)
 
     def _get_request_for_media_type(self, serializer: Any, direction: Any = "request") -> Any:
-        schema, is_required = super()._get_request_for_media_type(serializer, direction)
+        """Returns the forms of a body side by side: generated clients have no type for one `oneOf` in another."""
         forms = [force_instance(form) for form in getattr(serializer, "serializers", [serializer])]
+        described = [super(Schema, self)._get_request_for_media_type(form, direction) for form in forms]
+        schemas, is_required = [schema for schema, _ in described], all(needed for _, needed in described)
         inputs = [form for form in forms if isinstance(form, StrictSerializer)]
-        for wrapper in sorted({form.wrapper for form in inputs if form.wrapper}):
-            schema = schema_with_wrapper(schema, wrapper)
+        wrappers = sorted({form.wrapper for form in inputs if form.wrapper})
+        schema = one_of([*schemas, *(wrapped(schemas, wrapper) for wrapper in wrappers)])
         return schema, is_required or (bool(inputs) and not any(form.may_be_empty for form in inputs))
 
     def _get_response_bodies(self, direction: Any = "response") -> Any:

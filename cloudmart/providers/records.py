@@ -1,7 +1,7 @@
 """The rows that say what was asked of a provider, and what came of it."""
 
 from functools import cache
-from typing import Any, TypeVar, cast
+from typing import Any, ClassVar, TypeVar, cast
 from uuid import UUID
 
 from django.db import models
@@ -20,6 +20,9 @@ from cloudmart.providers.operation import Intent
 class ProviderRecord(HasMoves):
     """What is asked of a provider for an order. An order has at most one, also when that comes to nothing."""
 
+    refusal: ClassVar[type[DomainError]]
+    """The error of what the provider refuses, whose reason is the code in `failure`."""
+
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     order_id = models.UUIDField(unique=True)
     customer_id = CodeField(max_length=64)
@@ -29,6 +32,11 @@ class ProviderRecord(HasMoves):
 
     class Meta:
         abstract = True
+
+    @property
+    def failure_as_json(self) -> dict[str, Any] | None:
+        """Returns the failure as an order's saga has it; None if there is none."""
+        return self.refusal(reason=self.failure).as_json() if self.failure else None
 
 
 Record = TypeVar("Record", bound=ProviderRecord)

@@ -6,7 +6,8 @@ from uuid import UUID
 from cloudmart.kernel.viewers import sees_everything
 from orders.selectors import find_order
 from sagas.choreography.signals import EVENTS
-from sagas.engine.causes import for_customers
+from sagas.desk.disclosure import error_for_customers, for_customers
+from sagas.engine import causes
 from sagas.events import events_of
 from sagas.models import Event, SagaInstance, SagaStepLog, State
 from sagas.selectors import find_saga
@@ -19,7 +20,7 @@ def saga_status(order_id: UUID, viewer: Any) -> dict[str, Any]:
     """
     find_order(order_id, viewer)
     saga = find_saga(order_id)
-    steps = list(saga.log.all())
+    steps = steps_visible_to(viewer, saga)
     events = events_visible_to(viewer, order_id)
     actions = list(saga.actions.all()) if sees_everything(viewer) else []
     history = history_of(saga, steps, events)
@@ -41,15 +42,24 @@ def attention_visible_to(viewer: Any, saga: SagaInstance) -> str | None:
     """
     if saga.attention is None or saga.abandoned_at or sees_everything(viewer):
         return saga.attention
-    return for_customers(saga.attention_code)
+    return causes.for_customers(saga.attention_code)
+
+
+def steps_visible_to(viewer: Any, saga: SagaInstance) -> list[SagaStepLog]:
+    """Returns the saga's steps in their order. Only operators read how the shop failed to reach a provider."""
+    steps = list(saga.log.all())
+    if not sees_everything(viewer):
+        for step in steps:
+            step.error = error_for_customers(step.error, step.detail)
+    return steps
 
 
 def events_visible_to(viewer: Any, order_id: UUID) -> list[Event]:
-    """Returns the events of an order in their order. Only operators see who did what."""
+    """Returns the events of an order in their order. Only operators see who did what, and how calls have failed."""
     events = events_of(order_id)
     if not sees_everything(viewer):
         for event in events:
-            event.payload.pop("actor", None)
+            event.payload = for_customers(event.payload)
     return events
 
 

@@ -9,6 +9,7 @@ from uuid import UUID
 from cloudmart.kernel.viewers import sees_everything
 from orders.models import Order, SagaStyle
 from orders.selectors import find_order
+from sagas.desk.disclosure import for_customers
 from sagas.events import EventType, events_of, order_data
 from sagas.models import Event, SagaInstance, SagaStepLog
 from sagas.orchestration.events import events_in
@@ -70,7 +71,7 @@ class Entry:
 
 
 def timeline_of(order_id: UUID, viewer: Any) -> list[Entry]:
-    """Returns what has happened to the order, in order. Only operators see who did it.
+    """Returns what has happened to the order, in order. Only operators see who did it, and how calls have failed.
 
     Raises OrderNotFound, also if the viewer may not see the order.
     """
@@ -79,10 +80,12 @@ def timeline_of(order_id: UUID, viewer: Any) -> list[Entry]:
     saga = SagaInstance.objects.filter(order_id=order_id).first()  # read last: it says why the log undoes anything
     if saga and saga.saga_type == SagaStyle.ORCHESTRATION:
         events = merged(events, events_in(saga, log))
-    return timeline(order, saga, events, shows_actors=sees_everything(viewer))
+    return timeline(order, saga, events, is_for_operators=sees_everything(viewer))
 
 
-def timeline(order: Order, saga: SagaInstance | None, events: Iterable[Event], *, shows_actors: bool) -> list[Entry]:
+def timeline(
+    order: Order, saga: SagaInstance | None, events: Iterable[Event], *, is_for_operators: bool
+) -> list[Entry]:
     """Returns an entry for each of these events of the order."""
     always = {"customer_id": order.customer_id, "book_id": None, "quantity": 0, "total_amount": order.total}
     if saga:
@@ -95,11 +98,11 @@ def timeline(order: Order, saga: SagaInstance | None, events: Iterable[Event], *
             **{name: data[name] for name in ("customer_id", "book_id", "quantity", "total_amount")},
             timestamp=datetime.fromisoformat(data["failed_at"]) if "failed_at" in data else event.timestamp,
             style=order.saga_style,
-            actor=data.get("actor") if shows_actors else None,
+            actor=data.get("actor"),
             data=specific_data(event.event_type, data),
         )
         for position, event in enumerate(events, start=1)
-        for data in [{**always, **event.payload}]
+        for data in [{**always, **(event.payload if is_for_operators else for_customers(event.payload))}]
     ]
 
 

@@ -50,7 +50,7 @@ class OrderEvents(generics.ListAPIView[Any]):
     | PaymentCompleted | `amount`, `transaction_id`, `attempts` |
     | ShippingArranged | `carrier`, `tracking_number`, `attempts` |
     | OrderShipped, OrderDelivered | `carrier`, `tracking_number`, and the carrier's `shipped_at` or `delivered_at` |
-    | AttemptFailed | `command`, `attempt`, `error`: a call of a provider failed; the next entries say what follows |
+    | AttemptFailed | `command`, `attempt`, `error`: a provider call failed; operators read how; see the next entries |
     | StockUnavailable, PaymentFailed, ShippingFailed, OrderTimedOut | `code`, `detail`, and more of the failure |
     | OrderCancelRequested, OrderReturnRequested | `code`, `detail`, `reason` |
     | StockReleased | `lines`, `reason` |

@@ -153,7 +153,7 @@ def test_an_operator_can_neither_charge_nor_ship_a_cancelled_order(place, shelve
 
 
 @pytest.mark.parametrize("token", ["tok_insufficient_funds", "tok_expired_card"])
-def test_a_declined_payment_releases_the_stock(place, shelve, style, status_of, token):
+def test_a_declined_payment_releases_the_stock(api, place, shelve, style, status_of, token):
     shelve("book-123", 3)
     response = place(("book-123", 2), payment_token=token)
     assert response.status_code == 402
@@ -165,6 +165,8 @@ def test_a_declined_payment_releases_the_stock(place, shelve, style, status_of, 
     saga = status_of(problem["order_id"])
     assert saga["history"] == ["STARTED", "ORDER_CREATED", "STOCK_RESERVED", "COMPENSATION_STARTED", "FAILED"]
     assert saga["failure"]["code"] == "payment_declined"
+    failure = api.get(f"/payments/{problem['order_id']}").json()["failure"]
+    assert failure == {**saga["failure"], "detail": "The payment was declined."}
     if style == SagaStyle.ORCHESTRATION:
         assert steps_of(saga, "do", "failed") == ["process_payment"]
         assert steps_of(saga, "undo", "done", "skipped") == ["process_payment", "reserve_stock", "create_order"]
@@ -193,7 +195,9 @@ def test_another_card_can_pay_for_the_released_stock(place, shelve):
 
 @known_bug("medusa PR#11832")
 @pytest.mark.parametrize("postal_code", ["999-9999", "000-0000"])
-def test_a_failed_shipment_refunds_the_payment_and_releases_the_stock(place, shelve, style, status_of, postal_code):
+def test_a_failed_shipment_refunds_the_payment_and_releases_the_stock(
+    api, place, shelve, style, status_of, postal_code
+):
     shelve("book-123", 3)
     response = place(("book-123", 1), shipping_address=f"〒{postal_code} どこか")
     assert response.status_code == 409
@@ -202,6 +206,8 @@ def test_a_failed_shipment_refunds_the_payment_and_releases_the_stock(place, she
     assert end_of(problem["order_id"]) == ("cancelled", 0, 0, [("book-123", 3, 0)])
     saga = status_of(problem["order_id"])
     assert saga["history"] == [*HAPPY[:4], "COMPENSATION_STARTED", "FAILED"]
+    parcel, payment = (api.get(f"/{app}/{problem['order_id']}").json() for app in ("shipping", "payments"))
+    assert parcel["failure"]["code"] == "shipping_failed" and payment["failure"] is None
     if style == SagaStyle.ORCHESTRATION:
         attempts = 3 if postal_code == "999-9999" else 1
         assert steps_of(saga, "do", "failed") == ["arrange_shipping"] * attempts

@@ -12,6 +12,7 @@ from orders.models import SagaStyle
 from payments.direct import PartialRefund, refund
 from payments.gateways.mock import MockGateway
 from sagas.desk import timeline as desk_timeline
+from sagas.desk.disclosure import NO_RESPONSE
 from sagas.models import SagaInstance
 from sagas.operations.commands import return_order
 from sagas.operations.parcels import mark_as_delivered, mark_as_shipped
@@ -351,8 +352,8 @@ def test_the_timeline_of_an_orchestrated_order(order, api, timeline, monkeypatch
     assert types(timeline(STORIES[story](order, api, SagaStyle.ORCHESTRATION, monkeypatch))) == expected
 
 
-def test_a_carrier_that_fails_twice_can_be_understood(order, timeline, style):
-    entries = timeline(order(style, shipping_address="998-0002"))
+def test_a_carrier_that_fails_twice_can_be_understood(order, timeline, operator, style):
+    entries = timeline(order(style, shipping_address="998-0002"), signed_in(operator))
     first, second, arranged = entries[3:6]
     for number, entry in enumerate((first, second), start=1):
         assert entry["event_type"] == "AttemptFailed"
@@ -363,6 +364,21 @@ def test_a_carrier_that_fails_twice_can_be_understood(order, timeline, style):
         }
     assert (arranged["event_type"], arranged["data"]["attempts"]) == ("ShippingArranged", 3)
     assert first["timestamp"] <= second["timestamp"] <= arranged["timestamp"]
+
+
+def test_only_operators_read_how_a_provider_was_not_reached(order, api, operator, style):
+    order_id = order(style, shipping_address="998-0002", payment_token="tok_unavailable_1")
+    for page in (f"/orders/{order_id}/events", f"/saga/{order_id}/status"):
+        as_customer, as_operator = api.get(page), signed_in(operator).get(page)
+        assert "ProviderUnavailable" in as_operator.content.decode()
+        shown = as_customer.content.decode()
+        assert "ProviderUnavailable" not in shown and shown.count(str(NO_RESPONSE)) == 3
+
+
+def test_customers_read_a_refusal_as_operators_do(order, api, operator, style):
+    page = f"/saga/{order(style, payment_token='tok_expired_card')}/status"
+    as_customer, as_operator = api.get(page).json(), signed_in(operator).get(page).json()
+    assert as_customer["steps"] == as_operator["steps"] and as_customer["failure"] == as_operator["failure"]
 
 
 def test_an_order_that_is_returned_while_it_is_read_is_not_shown_as_cancelled(

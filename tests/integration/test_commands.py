@@ -65,6 +65,14 @@ def test_issue_token_prints_only_a_valid_token(customer):
         run("issue_token", "nobody")
 
 
+def test_issue_token_replaces_the_users_other_tokens_on_request(customer, operator):
+    for replaces, left in [(False, 1), (False, 2), (True, 1)]:
+        run("issue_token", customer.user.username, replace=replaces)
+        run("issue_token", operator.username)
+        assert get_token_model().objects.filter(user=customer.user).count() == left
+    assert get_token_model().objects.filter(user=operator).count() == 3
+
+
 def test_expire_reservations_expires_reservations_in_batches(shelve):
     shelve("book-123", 10)
     for _ in range(5):

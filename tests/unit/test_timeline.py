@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orders.models import Order
+from sagas.desk.disclosure import NO_RESPONSE
 from sagas.desk.timeline import merged, timeline
 from sagas.events import PAYLOAD_VERSION, EventType, attempt_data, upcast
 from sagas.models import Event, SagaInstance, SagaStepLog
@@ -115,13 +116,14 @@ def test_an_entry_has_what_every_event_says_and_its_own_data_without_the_rest():
         Event(event_type="PaymentCompleted", payload=charged, timestamp=NOW),
         Event(event_type="AttemptFailed", payload=failed, timestamp=NOW + timedelta(minutes=1)),
     ]
-    first, second = timeline(order, owner, events, shows_actors=True)
+    first, second = timeline(order, owner, events, is_for_operators=True)
     assert (first.position, first.customer_id, first.book_id) == (1, "customer-001", "book-123")
     assert (first.quantity, first.total_amount, first.actor) == (2, 2200, "operator")
     assert first.data == {"amount": 2200, "currency": "JPY"}
     assert second.data == {"command": "ArrangeShipping", "attempt": 1, "error": "no response"}
     assert second.timestamp == NOW + timedelta(seconds=1), "when it failed, not when that was recorded"
-    assert timeline(order, None, events, shows_actors=False)[0].actor is None
+    paid, attempt = timeline(order, None, events, is_for_operators=False)
+    assert paid.actor is None and attempt.data["error"] == NO_RESPONSE
 
 
 def test_an_entry_whose_event_lacks_the_data_of_the_order_has_it():
@@ -132,7 +134,7 @@ def test_an_entry_whose_event_lacks_the_data_of_the_order_has_it():
         Event(event_type="OrderCreated", payload=upcast({"total": 2200, "schema": 1}), timestamp=NOW),
         Event(event_type="PaymentCompleted", payload=upcast({"transaction_id": "t", "tries": 2}), timestamp=NOW),
     ]
-    created, paid = timeline(order, owner, old, shows_actors=True)
+    created, paid = timeline(order, owner, old, is_for_operators=True)
     amounts = {name: owner.payload["totals"][name] for name in ("subtotal", "discount", "tax")}
     assert created.data == {"lines": owner.payload["lines"], **amounts, "currency": "JPY"}
     assert (created.book_id, created.quantity, created.total_amount) == ("book-123", 2, 2200)

@@ -12,10 +12,14 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("username")
+        parser.add_argument("--replace", action="store_true", help="delete the user's other tokens")
 
     def handle(self, *args: Any, **options: Any) -> None:
         user = get_user_model().objects.filter(username=options["username"], is_active=True).first()
         if user is None:
             raise CommandError(f"There is no active user {options['username']!r}.")
-        _, token = get_token_model().objects.create(user=user)
+        tokens = get_token_model().objects
+        if options["replace"]:
+            tokens.filter(user=user).delete()
+        _, token = tokens.create(user=user)
         self.stdout.write(token)
