@@ -8,6 +8,7 @@ from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, User
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 from knox.admin import AuthTokenAdmin
 from knox.models import AuthToken
 from unfold.admin import ModelAdmin
@@ -15,6 +16,7 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 
 from cloudmart.models import IdempotencyKey
 from cloudmart.pages.base import LargeTableAdmin, ReadOnlyAdmin
+from cloudmart.pages.permission_names import NamesPermissions
 
 MOST_MEMBERS = 1000
 """Users that the filter by group shows."""
@@ -31,7 +33,7 @@ class IdempotencyKeyAdmin(ReadOnlyAdmin):
 class GroupFilter(admin.SimpleListFilter):
     """The members of a group, which are few: customers are in none."""
 
-    title = parameter_name = "group"
+    title, parameter_name = _("role"), "group"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [(str(group.pk), group.name) for group in Group.objects.order_by("name")]
@@ -46,14 +48,14 @@ class GroupFilter(admin.SimpleListFilter):
 
 
 @admin.register(User)
-class UserAdmin(LargeTableAdmin, DjangoUserAdmin):  # type: ignore[misc]
+class UserAdmin(NamesPermissions, LargeTableAdmin, DjangoUserAdmin):  # type: ignore[misc]
     form, add_form, change_password_form = UserChangeForm, UserCreationForm, AdminPasswordChangeForm
     list_filter = [GroupFilter, "is_staff", "is_superuser", "is_active"]
     search_fields = ["^username"]
 
 
 @admin.register(Group)
-class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
+class GroupAdmin(NamesPermissions, DjangoGroupAdmin, ModelAdmin):
     """Roles and their permissions."""
 
 

@@ -7,6 +7,7 @@ from typing import Any, NoReturn, Self
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext
 
 from cloudmart.database.clock import NOW, DatabaseNow
 from cloudmart.database.fields import DOT_SEGMENTS, CharField, CodeField, IsNot, is_code
@@ -78,7 +79,11 @@ class InventoryRecord(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.book_id}: {self.on_hand} on hand, {self.reserved} reserved"
+        return gettext("%(book)s: %(on_hand)s on hand, %(reserved)s reserved") % {
+            "book": self.book_id,
+            "on_hand": self.on_hand,
+            "reserved": self.reserved,
+        }
 
     @property
     def stock(self) -> Stock:
@@ -150,7 +155,11 @@ class Reservation(HasMoves):
         ]
 
     def __str__(self) -> str:
-        return f"{self.quantity} × {self.book_id} for {shown(self.order_id)}"
+        return gettext("%(quantity)s × %(book)s for %(order)s") % {
+            "quantity": self.quantity,
+            "book": self.book_id,
+            "order": shown(self.order_id),
+        }
 
     @property
     def book_id(self) -> str:

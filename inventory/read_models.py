@@ -1,6 +1,7 @@
 """The read models of the stock, which follow the ledger. Only the projector writes them."""
 
 from django.db import models
+from django.utils.translation import gettext
 
 
 class InventoryView(models.Model):
@@ -20,7 +21,7 @@ class InventoryView(models.Model):
         indexes = [models.Index(fields=["available", "book"], name="books_by_availability")]
 
     def __str__(self) -> str:
-        return f"{self.book_id} as of {self.version}"
+        return gettext("%(book)s as of %(version)s") % {"book": self.book_id, "version": self.version}
 
 
 class StockMovement(models.Model):
@@ -44,4 +45,4 @@ class StockMovement(models.Model):
         indexes = [models.Index(fields=["book", "day"], name="movements_of_book")]
 
     def __str__(self) -> str:
-        return f"{self.book_id} on {self.day}"
+        return gettext("%(book)s on %(day)s") % {"book": self.book_id, "day": self.day}

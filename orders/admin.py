@@ -108,13 +108,13 @@ class OrderAdmin(ReadOnlyAdmin):
 class OrderNoteAdmin(ReadOnlyAdmin):
     """Notes are added on the page of their order."""
 
-    list_display = ["at", "order_id", "author", "text"]
+    list_display = ["at", order_column, "author", "text"]
     search_fields = ["order"]
 
 
 @admin.register(OrderItem)
 class OrderItemAdmin(ReadOnlyAdmin):
-    list_display = ["order_id", "book_id", "title", "quantity", "unit_price"]
+    list_display = [order_column, "book_id", "title", "quantity", "unit_price"]
     search_fields = ["order"]
     money = ("unit_price",)
 
@@ -201,21 +201,23 @@ class MailAdmin(ReadOnlyAdmin):
     def next_attempt(self, mail: Mail) -> datetime | None:
         return mail.due_at if mail.status == MailStatus.PENDING else None
 
+    @admin.display(description=_("text"))
     def text(self, mail: Mail) -> str:
         text = text_of(mail)
         return format_html('<pre class="desk-text">{}\n\n{}</pre>', text.subject, text.body)
 
-    @admin.action(description="Resend: send these mails once more", permissions=["resend"])
+    @admin.action(description=_("Resend: send these mails once more"), permissions=["resend"])
     def resend(self, request: HttpRequest, selected: QuerySet[Mail]) -> None:
         mails = list(selected[: MOST_AT_ONCE + 1])
         if len(mails) > MOST_AT_ONCE:
-            self.message_user(request, f"Select at most {MOST_AT_ONCE} at once.", messages.ERROR)
+            too_many = gettext("Select at most %(most)s at once.") % {"most": MOST_AT_ONCE}
+            self.message_user(request, too_many, messages.ERROR)
             return
         for mail in mails:
             try:
                 queue.resend(mail.pk)
             except IllegalMove:
-                self.message_user(request, f"{mail} already.", messages.WARNING)
+                self.message_user(request, gettext("%(mail)s already.") % {"mail": mail}, messages.WARNING)
             else:
                 self.log_change(request, mail, "Resent.")
-                self.message_user(request, f"{mail}: it is sent again.", messages.SUCCESS)
+                self.message_user(request, gettext("%(mail)s: it is sent again.") % {"mail": mail}, messages.SUCCESS)

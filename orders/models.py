@@ -7,6 +7,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import F, Q
 from django.utils.functional import cached_property
+from django.utils.translation import gettext
 
 from cloudmart.database.clock import DatabaseNow
 from cloudmart.database.fields import DOT_SEGMENTS, CharField, CodeField, EmailField, IsNot, is_code
@@ -227,4 +228,8 @@ class Mail(HasMoves):
         indexes = [models.Index(fields=["status", "due_at"], name="mails_due")]
 
     def __str__(self) -> str:
-        return f"{self.outcome} of {shown(self.order_id)}: {self.status}"
+        return gettext("%(outcome)s of %(order)s: %(status)s") % {
+            "outcome": gettext(self.outcome),
+            "order": shown(self.order_id),
+            "status": gettext(self.status),
+        }

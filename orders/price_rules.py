@@ -146,7 +146,7 @@ class CouponUse(models.Model):
         db_table = "coupon_uses"
 
     def __str__(self) -> str:
-        return f"{self.coupon_id} for {shown(self.order_id)}"
+        return gettext("%(coupon)s for %(order)s") % {"coupon": self.coupon_id, "order": shown(self.order_id)}
 
 
 class Rounding(TranslatedChoices):

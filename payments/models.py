@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext
 
 from cloudmart.database.fields import CharField, CodeField, DatabaseTimeField
 from cloudmart.database.states import HasMoves
@@ -66,7 +67,11 @@ class Payment(ProviderRecord):
         ]
 
     def __str__(self) -> str:
-        return f"{formatted(self.amount)} for {shown(self.order_id)}: {self.status}"
+        return gettext("%(amount)s for %(order)s: %(status)s") % {
+            "amount": formatted(self.amount),
+            "order": shown(self.order_id),
+            "status": gettext(self.status),
+        }
 
     @property
     def is_settled(self) -> bool:
@@ -109,4 +114,4 @@ class Refund(HasMoves):
         ]
 
     def __str__(self) -> str:
-        return f"{formatted(self.amount)}: {self.status}"
+        return f"{formatted(self.amount)}: {gettext(self.status)}"

@@ -6,6 +6,7 @@ from typing import Any, Self
 
 from django.db import models
 from django.utils.functional import cached_property
+from django.utils.translation import gettext
 
 from cloudmart.database.clock import DatabaseNow
 from cloudmart.database.fields import CharField
@@ -127,7 +128,11 @@ class SagaInstance(HasMoves):
         ]
 
     def __str__(self) -> str:
-        return f"{self.saga_type} of {shown(self.order_id)}: {self.status}"
+        return gettext("%(style)s of %(order)s: %(state)s") % {
+            "style": gettext(self.saga_type),
+            "order": shown(self.order_id),
+            "state": self.status,
+        }
 
     def __copy__(self) -> Self:
         """Copies the attributes only. Django's own copies are made as if by pickling, which takes longer."""
@@ -194,7 +199,7 @@ class SagaAction(models.Model):
         ordering = ["saga", "id"]
 
     def __str__(self) -> str:
-        return f"{self.actor}: {self.command}"
+        return f"{self.actor}: {gettext(self.command)}"
 
 
 class Direction(TranslatedChoices):
@@ -234,7 +239,7 @@ class SagaStepLog(models.Model):
         ordering = ["saga", "seq"]
 
     def __str__(self) -> str:
-        return f"{self.seq} {self.direction} {self.step}: {self.status}"
+        return f"{self.seq} {gettext(self.direction)} {self.step}: {gettext(self.status)}"
 
 
 class Event(models.Model):
@@ -272,4 +277,4 @@ class EventReceipt(models.Model):
         constraints = [models.UniqueConstraint(fields=["event", "consumer"], name="one_receipt_per_consumer")]
 
     def __str__(self) -> str:
-        return f"{self.consumer} processed {self.event_id}"
+        return gettext("%(consumer)s processed %(event)s") % {"consumer": self.consumer, "event": self.event_id}

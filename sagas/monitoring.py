@@ -1,6 +1,7 @@
 """Tables that tell operators how the shop is: orders counted by hour, the workers that run, and runs of the audit."""
 
 from django.db import models
+from django.utils.translation import gettext
 
 from cloudmart.database.clock import DatabaseNow
 from cloudmart.database.fields import CharField
@@ -53,4 +54,4 @@ class AuditRun(models.Model):
         permissions = [("run_audit", "Can have the audit run")]
 
     def __str__(self) -> str:
-        return f"{self.pk} of {self.requested_by}"
+        return gettext("%(number)s of %(requester)s") % {"number": self.pk, "requester": self.requested_by}

@@ -1,6 +1,7 @@
 """Parcels. Each is stored with its idempotency key before the carrier is asked."""
 
 from django.db import models
+from django.utils.translation import gettext
 
 from cloudmart.database.fields import CharField
 from cloudmart.kernel.choices import TranslatedChoices
@@ -76,4 +77,8 @@ class Shipment(ProviderRecord):
         return Address(self.postal_code, self.address, self.country)
 
     def __str__(self) -> str:
-        return f"{self.tracking_number or 'no tracking number'} for {shown(self.order_id)}: {self.status}"
+        return gettext("%(tracking_number)s for %(order)s: %(status)s") % {
+            "tracking_number": self.tracking_number or gettext("no tracking number"),
+            "order": shown(self.order_id),
+            "status": gettext(self.status),
+        }

@@ -7,6 +7,7 @@ from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.functional import cached_property
+from django.utils.translation import gettext
 from unfold.views import ChangeList
 
 from cloudmart.database.indexes import scan
@@ -87,6 +88,9 @@ class IndexedChangeList(ChangeList):
         super().get_results(request)
         self.result_list = self.result_list[: self.list_per_page] if self.result_count else self.queryset.none()
         if self.is_part:
-            self.result_count = RowCount(self.result_count, f"{self.result_count} of the first {MOST_COUNTED}")
+            words = gettext("%(number)s of the first %(most)s")
         elif self.paginator.has_more:
-            self.result_count = RowCount(self.result_count, f"more than {self.result_count}")
+            words = gettext("more than %(number)s")
+        else:
+            return
+        self.result_count = RowCount(self.result_count, words % {"number": self.result_count, "most": MOST_COUNTED})

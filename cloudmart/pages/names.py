@@ -24,9 +24,10 @@ def translate_names() -> None:
 
 
 def translatable_names() -> set[str]:
-    """Returns the names in English, with the labels of choices and the names of permissions, for the translators."""
+    """Returns the names in English, with choices and permissions, for the translators."""
     models = [model for config in _configs() for model in config.get_models()]
-    labels = {str(member._label_) for each in TranslatedChoices.__subclasses__() for member in each}
+    choices = [member for each in TranslatedChoices.__subclasses__() for member in each]
+    labels = {str(member._label_) for member in choices} | {member.value for member in choices if member.islower()}
     permissions = {name for model in models for _, name in model._meta.permissions}
     return {name for *_, name in _names()} | labels | permissions
 

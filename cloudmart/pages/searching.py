@@ -9,6 +9,8 @@ from django.contrib.admin.utils import get_fields_from_path
 from django.core.exceptions import ValidationError
 from django.db.models import Model, UUIDField
 from django.db.models.constants import LOOKUP_SEP
+from django.utils.text import get_text_list
+from django.utils.translation import gettext
 
 MOST_RELATED = 100
 """Related rows that a key may find."""
@@ -71,14 +73,18 @@ def _of_related(column: Any, lookup: Lookup | None) -> Lookup | None:
 def described(model: type[Model], paths: Iterable[str]) -> str:
     """Returns what a search takes, for people."""
     exact = _listed([_label(model, path) for path in paths if not path.startswith("^")])
-    beginnings = _listed([_label(model, path[1:]) for path in paths if path.startswith("^")])
-    parts = [f"an exact {exact}"] * bool(exact) + [f"the beginning of a {beginnings}"] * bool(beginnings)
-    return f"Search by {', or by '.join(parts)}." if parts else ""
+    beginning = _listed([_label(model, path[1:]) for path in paths if path.startswith("^")])
+    if exact and beginning:
+        text = gettext("Search by an exact %(exact)s, or by the beginning of a %(beginning)s.")
+    elif exact:
+        text = gettext("Search by an exact %(exact)s.")
+    else:
+        text = gettext("Search by the beginning of a %(beginning)s.") if beginning else ""
+    return text % {"exact": exact, "beginning": beginning}
 
 
 def _listed(labels: list[str]) -> str:
-    *others, last = labels or [""]
-    return f"{', '.join(others)} or {last}" if others else last
+    return get_text_list(labels, gettext("or"))
 
 
 def _label(model: type[Model], path: str) -> str:

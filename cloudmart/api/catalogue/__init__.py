@@ -14,7 +14,8 @@ CATALOGUE = {**domain.PROBLEMS, **http.PROBLEMS}
 
 def sentences() -> set[str]:
     """Returns what problems say, for the translators."""
-    return {sentence for code, kind in CATALOGUE.items() for sentence in (meaning_of(code), kind.advice)}
+    meanings = {kind.meaning for kind in CATALOGUE.values()} | {each.meaning() for each in DomainError.subclasses()}
+    return {kind.advice for kind in CATALOGUE.values()} | meanings - {""}
 
 
 @cache
