@@ -27,8 +27,9 @@ class Page(NamedTuple):
 
 
 def desk_pages() -> Iterator[Page]:
-    """Yields the pages that read many tables: home, an order in each style, a book, and the search."""
+    """Yields the pages that read many tables: home, an order in each style, both compared, a book, and the search."""
     yield Page(SagaInstance, "home", reverse("admin:index"))
+    yield Page(SagaInstance, "compare styles", reverse("admin:compare_orders"))
     completed = SagaInstance.objects.filter(status=State.COMPLETED)
     orders = {style: completed.filter(saga_type=style).latest("pk").order_id for style in SagaStyle.values}
     for style, order_id in orders.items():

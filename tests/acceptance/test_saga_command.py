@@ -70,7 +70,7 @@ def test_show_has_the_timeline_with_the_attempts_and_what_is_next(waiting):
     SagaInstance.objects.update(wake_at=in_hours, deadline_at=in_hours)
     printed = saga("show", shown(UUID(waiting)))
     assert "Pay: attempt 4, next in 1 h 59 min, deadline in 1 h 59 min" in printed.replace("2 h 0 min", "1 h 59 min")
-    for part in (waiting, "Create order", "Reserve stock", "█", "attempt 3: OutcomeUnknown: no [response]"):
+    for part in (waiting, "Create order", "Reserve stock", "█", "attempts 1 to 3: OutcomeUnknown: no [response]"):
         assert part in printed
     shown_as_json = json.loads(saga("show", waiting, "--json"))
     charge = next(bar for bar in shown_as_json["bars"] if bar["step"] == "process_payment")

@@ -320,6 +320,13 @@ def test_each_bar_of_the_svg_leads_to_its_row_and_texts_are_escaped():
     assert "Pay: failed, 1 attempt, from 0 ms, took 5 ms. <b>no</b>" in {title.text for title in root.iter("title")}
 
 
+def test_hundreds_of_attempts_are_drawn_without_texts_above_each_other():
+    log = [failed("process_payment", 300_000 * number, 300_000 * number + 2) for number in range(300)]
+    root = ElementTree.fromstring(drawn(timeline_of_log(saga(**WAITING), log, [])))  # noqa: S314
+    texts = [text for text in root.iter("text") if text.get("class") in {"tl-gap", "tl-number"}]
+    assert texts == [] and len(list(root.iter("rect"))) == 300 + 299
+
+
 @pytest.mark.parametrize(
     ("milliseconds", "expected"),
     [

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict
+from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -44,7 +46,7 @@ def shown_timeline(timeline: Timeline) -> RenderableType:
         pad_edge=False,
     )
     for item in timeline.items:
-        table.add_row(*(_mark(item, axis) if isinstance(item, Mark) else _bar(item, axis)))
+        table.add_row(*(_mark(item, axis) if isinstance(item, Mark) else _bar(item, timeline, axis)))
     return Group(*_heading(timeline), table)
 
 
@@ -57,22 +59,22 @@ def _heading(timeline: Timeline) -> Iterator[Text]:
         yield Text(text, style="yellow")
 
 
-def _bar(bar: Bar, axis: Axis) -> tuple[Text, Text, Text, Text, Text]:
+def _bar(bar: Bar, timeline: Timeline, axis: Axis) -> tuple[Text, Text, Text, Text, Text]:
     colour = "magenta" if bar.is_undo and bar.status == BarStatus.DONE else COLOURS.get(bar.status, "dim")
     name = f"↩ {name_of(bar)}" if bar.is_undo else name_of(bar)
     return (
         Text(name),
         Text(shown(bar.started)),
         Text(shown(bar.duration)),
-        _drawn(bar, axis, colour),
+        _drawn(bar, timeline.end_of(bar), axis, colour),
         _result(bar, colour),
     )
 
 
-def _drawn(bar: Bar, axis: Axis, colour: str) -> Text:
+def _drawn(bar: Bar, end: float, axis: Axis, colour: str) -> Text:
     """Returns the bar as characters: each attempt a block, the waits between them dots."""
     cells = [" "] * WIDTH
-    first, last = round(axis.position(bar.started)), round(axis.position(bar.finished))
+    first, last = round(axis.position(bar.started)), round(axis.position(end))
     cells[first : last + 1] = ["·"] * (last - first + 1)
     styles = [colour] * WIDTH
     for attempt in bar.attempts:
@@ -85,13 +87,19 @@ def _drawn(bar: Bar, axis: Axis, colour: str) -> Text:
 def _result(bar: Bar, colour: str) -> Text:
     """Returns the result of the step with the provider's reference; below it each failed attempt, and the reaction."""
     lines = [Text.assemble((str(STATUSES[bar.status]), colour), (f"  {bar.reference}".rstrip(), "dim"))]
-    lines += [
-        Text(_("attempt %(number)s: %(error)s") % {"number": each.number, "error": each.error}, style="red")
-        for each in bar.attempts
-        if each.error
-    ]
+    lines += [Text(text, style="red") for text in _errors(bar)]
     lines += [Text(text, style="dim") for text in [path_of(bar)] if text]
     return Text("\n").join(lines)
+
+
+def _errors(bar: Bar) -> Iterator[str]:
+    """Yields the error of each attempt that failed; once, if several attempts in a row have the same."""
+    for error, alike in groupby(bar.attempts, key=attrgetter("error")):
+        first, *others = [attempt.number for attempt in alike]
+        if error and others:
+            yield _("attempts %(first)s to %(last)s: %(error)s") % {"first": first, "last": others[-1], "error": error}
+        elif error:
+            yield _("attempt %(number)s: %(error)s") % {"number": first, "error": error}
 
 
 def _mark(mark: Mark, axis: Axis) -> tuple[Text, Text, Text, Text, Text]:

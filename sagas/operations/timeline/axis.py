@@ -11,9 +11,8 @@ Span = tuple[float, float]
 SHORTEST_BREAK = 50.0
 """Milliseconds. A shorter time in which nothing happens is drawn to scale."""
 
-BREAK_WIDTH = 64.0
-LEAST_WIDTH = 24.0
-"""Of a stretch of the axis that is drawn to scale."""
+BREAK_WIDTH, LEAST_WIDTH = 0.08, 0.03
+"""Of a break, and of a stretch that is drawn to scale; shares of the whole axis."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +85,9 @@ def _longest_to_scale(spans: list[Span]) -> float:
 def _laid_out(spans: list[Span], left: float, right: float) -> Iterable[Stretch]:
     """Yields the spans, with a break between each two. What is to scale has the same scale, above a least width."""
     room = right - left
-    gap = min(BREAK_WIDTH, room / 2 / len(spans))
+    gap = min(room * BREAK_WIDTH, room / 2 / len(spans))
     free = room - gap * (len(spans) - 1)
-    least = min(LEAST_WIDTH, free / len(spans))
+    least = min(room * LEAST_WIDTH, free / len(spans))
     total = sum(end - start for start, end in spans)
     spare = free - least * len(spans)
     at = left

@@ -158,6 +158,11 @@ class Timeline:
         """The compensation."""
         return [bar for bar in self.bars if bar.is_undo]
 
+    def end_of(self, bar: Bar) -> float:
+        """Returns when the bar ends: now, if it waits."""
+        is_open = bar.status in {BarStatus.WAITING, BarStatus.ABANDONED}
+        return self.duration if is_open else bar.finished
+
     @property
     def items(self) -> list[Bar | Mark]:
         """The bars and marks by their start."""

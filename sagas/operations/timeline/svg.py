@@ -7,7 +7,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from sagas.operations.timeline.axis import Axis, axis_for
+from sagas.operations.timeline.axis import Axis, Stretch, axis_for
 from sagas.operations.timeline.bars import Attempt, Bar, BarStatus, Mark, Timeline
 from sagas.operations.timeline.durations import shown
 from sagas.operations.timeline.names import STATUSES, name_of
@@ -19,7 +19,7 @@ BAR = 16
 LEAST_BAR = 5.0
 """Even an attempt of no time can be seen, and clicked."""
 MARK = 6
-ROOM_FOR_NUMBER = 16.0
+ROOM_FOR_NUMBER, ROOM_FOR_BREAK = 16.0, 50.0
 TICKS_APART = 70.0
 
 
@@ -96,15 +96,12 @@ def _label(text: str, top: int) -> SafeString:
 
 
 def _bar(bar: Bar, top: int, axis: Axis, timeline: Timeline) -> SafeString:
-    end = axis.position(timeline.duration) if bar.status in {BarStatus.WAITING, BarStatus.ABANDONED} else None
-    waits = [(axis.position(start), axis.position(finish)) for start, finish in bar.waits]
-    if end is not None:
-        waits.append((axis.position(bar.finished), end))
+    waits = [*bar.waits, (bar.finished, timeline.end_of(bar))]
     return format_html(
         '<a href="#{anchor}" aria-label="{summary}"><title>{summary}</title>{waits}{attempts}</a>',
         anchor=anchor(timeline, bar),
         summary=summary_of(bar),
-        waits=_joined(_wait(left, right, top, bar.status) for left, right in waits),
+        waits=_joined(_wait(axis.position(start), axis.position(end), top, bar.status) for start, end in waits),
         attempts=_joined(_attempt(bar, attempt, top, axis) for attempt in bar.attempts),
     )
 
@@ -175,20 +172,23 @@ def _mark(mark: Mark, top: int, axis: Axis, timeline: Timeline) -> SafeString:
 
 
 def _axis(axis: Axis, height: int) -> SafeString:
-    breaks = _joined(
-        format_html(
-            '<rect class="tl-break" x="{}" y="20" width="{}" height="{}"/>'
-            '<text class="tl-gap" x="{}" y="34">{}</text>',
-            _number(gap.left),
-            _number(gap.right - gap.left),
-            height - 20,
-            _number((gap.left + gap.right) / 2),
-            shown(gap.end - gap.start),
-        )
-        for gap in axis.breaks
-    )
+    breaks = _joined(_break(gap, height) for gap in axis.breaks)
     line = format_html('<line class="tl-axis" x1="{}" y1="20" x2="{}" y2="20"/>', _number(LEFT), _number(RIGHT))
     return breaks + line + _joined(_tick(position, text) for position, text in _ticks(axis))
+
+
+def _break(gap: Stretch, height: int) -> SafeString:
+    """Returns a band that says how long nothing has happened; if there is no room, as a tooltip only."""
+    text, width = shown(gap.end - gap.start), gap.right - gap.left
+    label = format_html('<text class="tl-gap" x="{}" y="34">{}</text>', _number(gap.left + width / 2), text)
+    return format_html(
+        '<rect class="tl-break" x="{}" y="20" width="{}" height="{}"><title>{}</title></rect>{}',
+        _number(gap.left),
+        _number(width),
+        height - 20,
+        text,
+        label if width >= ROOM_FOR_BREAK else "",
+    )
 
 
 def _ticks(axis: Axis) -> list[tuple[float, str]]:
