@@ -8,11 +8,10 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from cloudmart.kernel.ids import new_id
+from cloudmart.kernel.ids import first_id, new_id
 from inventory.projector import catch_up
 from orders.models import Order
 from sagas.models import SagaInstance, State
-from sagas.operations.finding import first_id_at
 from tests.committed import expire_reservations, let_reservations_expire, reserve_stock
 from tests.conftest import order_snapshot, signed_in
 from tests.factories import BookFactory, CustomerFactory
@@ -134,7 +133,7 @@ def sagas():
     ]
     return [
         SagaInstance.objects.create(
-            id=UUID(int=first_id_at(NOON + timedelta(minutes=number)).int + 1),
+            id=UUID(int=first_id(NOON + timedelta(minutes=number)).int + 1),
             **{"order_id": new_id(), "saga_type": "orchestration", "payload": {}, **kind},
         )
         for number, kind in enumerate(kinds)

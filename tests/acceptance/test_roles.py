@@ -30,7 +30,7 @@ from sagas.operations.roles import (
     permissions_added_by,
     permissions_of,
 )
-from tests.acceptance.test_matrix import ACTIONS, BUTTONS, NEEDED, PAGES, named
+from tests.acceptance.test_matrix import ACTIONS, BATCHES, BUTTONS, NEEDED, PAGES, named
 from tests.conftest import signed_in
 from tests.factories import CustomerFactory, UserFactory
 
@@ -122,6 +122,9 @@ def test_the_admin_offers_a_role_its_commands_and_no_other(transactional_db, rf,
         row = rows[permission.split("_")[1]]
         statuses[permission] = client.post(f"/admin/orders/{page.format(pk=row.pk)}", {}).status_code
     assert statuses == {permission: 200 if permission in allowed else 403 for permission in PAGES}
+    for command, permission in BATCHES.items():
+        status = client.post(reverse("admin:new_batch", args=[command])).status_code
+        assert status == (302 if permission in allowed else 403), command
     for permission, button in BUTTONS.items():
         assert client.post(reverse(button)).status_code == (302 if permission in allowed else 403)
     for page in ("auth/user", "auth/group", "knox/authtoken"):

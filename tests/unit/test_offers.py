@@ -31,10 +31,10 @@ def records(saga=None, order="pending", payment=None, parcel=None, held=None, ma
     return OrderRecords(
         order=record,
         saga=SagaInstance(order_id=ORDER_ID, **saga) if saga else None,
-        payment=Payment(status=payment, amount=3850, refunded_amount=0) if payment else None,
-        parcel=Shipment(status=parcel) if parcel else None,
-        reservations=(Reservation(shelf_id="book-123", quantity=1, status=held),) if held else (),
-        mails=(Mail(status=mail),) if mail else (),
+        payment=Payment(order_id=ORDER_ID, status=payment, amount=3850, refunded_amount=0) if payment else None,
+        parcel=Shipment(order_id=ORDER_ID, status=parcel) if parcel else None,
+        reservations=(Reservation(order_id=ORDER_ID, shelf_id="book-123", quantity=1, status=held),) if held else (),
+        mails=(Mail(order_id=ORDER_ID, status=mail),) if mail else (),
         now=NOW,
     )
 
