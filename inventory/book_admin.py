@@ -6,10 +6,11 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext_lazy as _
 
-from cloudmart.pages.base import LargeTableAdmin, RecordsValues
+from cloudmart.pages.base import LargeTableAdmin, RecordsValues, nobody
 from inventory.book_page import stock_page
 from inventory.cells import LOW, level, state
 from inventory.locks import lock_book
@@ -38,6 +39,8 @@ class StockFilter(admin.SimpleListFilter):
 
 
 class BookAdmin(ChangesStock, RecordsValues, LargeTableAdmin):
+    """Books are archived, not deleted: orders and histories name them."""
+
     list_display = [
         "id",
         "title",
@@ -57,6 +60,8 @@ class BookAdmin(ChangesStock, RecordsValues, LargeTableAdmin):
     change_form_outer_before_template = "admin/inventory/book/stock.html"
     change_form_outer_after_template = "admin/inventory/book/movements.html"
 
+    has_delete_permission = nobody
+
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         shown = super().get_readonly_fields(request, obj)
         return ["id", *shown] if obj else shown
@@ -75,6 +80,10 @@ class BookAdmin(ChangesStock, RecordsValues, LargeTableAdmin):
         """The stock is read by the templates: not when a form is sent and stored."""
         context = {
             "stock_page": SimpleLazyObject(partial(stock_page, object_id, request)),
-            "stock_commands": [each for each in COMMANDS if request.user.has_perm(each.permission)],
+            "stock_commands": [
+                {"title": each.title, "url": reverse(f"admin:inventory_book_{each.name}", args=[object_id])}
+                for each in COMMANDS
+                if request.user.has_perm(each.permission)
+            ],
         }
         return super().change_view(request, object_id, form_url, {**context, **(extra_context or {})})

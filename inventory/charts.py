@@ -38,11 +38,13 @@ class Scale:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """The lines and marks of a picture, and the sentence that describes it."""
+    """The lines and marks of a picture, and the sentence that describes it. `first` and `last` are in milliseconds."""
 
     lines: list[dict[str, Any]]
     copies: list[dict[str, Any]]
     times: list[str]
+    first: int
+    last: int
     chosen: float | None
     description: str
 
@@ -59,6 +61,8 @@ def stock_chart(events: Sequence[StockEvent], now: datetime, moment: datetime | 
         ],
         copies=[{"y": scale.y(copies), "text": f"{copies:,}"} for copies in sorted({0, most // 2, most})],
         times=_times(scale),
+        first=_milliseconds(scale.first),
+        last=_milliseconds(scale.last),
         chosen=scale.x(moment) if moment else None,
         description=_described(events, scale),
     )
@@ -81,6 +85,10 @@ def _times(scale: Scale) -> list[str]:
     form = "%Y-%m-%d" if span > timedelta(days=4) else "%m-%d %H:%M" if span > timedelta(minutes=10) else "%H:%M:%S"
     moments = [scale.first + span * step / MARKS for step in range(MARKS + 1)]
     return [f"{moment.astimezone(settings.SHOP_TIME_ZONE):{form}}" for moment in moments]
+
+
+def _milliseconds(moment: datetime) -> int:
+    return int(moment.timestamp() * 1000)
 
 
 def _described(events: Sequence[StockEvent], scale: Scale) -> str:
