@@ -92,7 +92,7 @@ def test_a_cancelled_order_says_who_cancelled_it_and_why(api, desk, place, shelv
     desk.post(f"/orders/{theirs}/notes", {"text": "The bank has called."})
     assert "Cancelled by the customer. A change of mind." in read(mine)
     text = read(theirs)
-    assert "Cancelled by the operator operator. A fraud." in text
+    assert "Cancelled by an operator, operator. A fraud." in text
     assert "Cancel by operator A fraud." in text and "→ FAILED" in text
     assert "The bank has called." in text
 

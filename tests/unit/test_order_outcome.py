@@ -54,7 +54,7 @@ def waiting(**columns):
         (failed("saga_timed_out"), "timed_out", "Timed out: the order was not finished by its deadline."),
         (failed("order_returned"), "returned", "Returned: the parcel was delivered, and has come back."),
         ({**failed("order_cancelled"), "cancelled_by": "customer-001"}, "cancelled", "Cancelled by the customer."),
-        ({**failed("order_cancelled"), "cancelled_by": "anna"}, "cancelled", "Cancelled by the operator anna."),
+        ({**failed("order_cancelled"), "cancelled_by": "anna"}, "cancelled", "Cancelled by an operator, anna."),
         (waiting(), "waiting", "Waiting: attempt 1 is due in 41 s."),
         (waiting(wake_at=AGO, attempts=2), "waiting", "Waiting: attempt 3 is due now."),
         (

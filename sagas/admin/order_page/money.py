@@ -9,6 +9,8 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from cloudmart.pages.cells import Badge
+from payments.admin import BADGES, REFUND_BADGES
 from payments.models import TAKEN, Payment, Refund, RefundStatus, Status
 from payments.services import BY_THE_SAGA
 
@@ -22,12 +24,6 @@ CHARGES = {
     Status.CANCELLED: gettext_lazy("No charge, and none will be made"),
     **dict.fromkeys(TAKEN, gettext_lazy("Charge")),
 }
-CHARGE_BADGES = {
-    Status.DECLINED: "bad",
-    Status.CANCELLED: "mute",
-    **dict.fromkeys(OPEN, "wait"),
-    **dict.fromkeys(TAKEN, "good"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +33,7 @@ class Movement:
     label: str
     amount: int
     requested: int
-    status: str
-    tone: str
+    badge: Badge
     reference: str
     """The provider's name for it."""
     key: str
@@ -85,8 +80,7 @@ def _charge(payment: Payment) -> Movement:
         label=str(CHARGES[Status(payment.status)]),
         amount=payment.amount if payment.status in TAKEN else 0,
         requested=payment.amount,
-        status=Status.CAPTURED if payment.status in TAKEN else payment.status,
-        tone=CHARGE_BADGES[Status(payment.status)],
+        badge=BADGES[Status.CAPTURED if payment.status in TAKEN else Status(payment.status)],
         reference=payment.transaction_id,
         key=payment.idempotency_key,
         at=payment.created_at,
@@ -101,8 +95,7 @@ def _refund(refund: Refund) -> Movement:
         label=_why(refund.reference),
         amount=-refund.amount if is_made else 0,
         requested=refund.amount,
-        status=refund.status,
-        tone="good" if is_made else "wait",
+        badge=REFUND_BADGES[RefundStatus(refund.status)],
         reference=refund.transaction_id,
         key=refund.idempotency_key,
         at=refund.created_at,

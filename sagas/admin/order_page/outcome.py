@@ -161,7 +161,7 @@ def _cancelled(state: OrderState) -> Outcome:
     elif actor == SAGA:
         sentence = _("Cancelled.")
     else:
-        sentence = _("Cancelled by the operator %(actor)s.") % {"actor": actor}
+        sentence = _("Cancelled by an operator, %(actor)s.") % {"actor": actor}
     return Outcome(Standing.CANCELLED, sentence, state.order.cancel_reason)
 
 

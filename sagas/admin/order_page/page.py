@@ -6,6 +6,8 @@ from django.utils.translation import gettext as _
 
 from cloudmart.kernel.order_numbers import shown
 from inventory.models import Status as HoldStatus
+from orders.admin import MAIL_BADGES
+from orders.models import MailStatus
 from sagas.admin.order_page.money import money_of
 from sagas.admin.order_page.outcome import Holds, OrderState, Tries, outcome_of
 from sagas.admin.order_page.raw import raw_json
@@ -18,6 +20,8 @@ from sagas.operations.records import OrderRecords
 from sagas.operations.standing import Standing, standing_of
 from sagas.operations.timeline.bars import BarStatus, Timeline
 from sagas.orchestration.events import REMOTE_STEPS
+from shipping.admin import BADGES as PARCEL_BADGES
+from shipping.models import Status as ParcelStatus
 
 REFRESH_SECONDS = 2
 """How often the page of an order that is moving reads itself again."""
@@ -48,6 +52,8 @@ def page_of(history: History, user: Any) -> dict[str, Any]:
         "not_possible": [offer for offer in offered if not offer.is_enabled],
         "money": money,
         "copies": copies,
+        "parcel_badge": PARCEL_BADGES[ParcelStatus(records.parcel.status)] if records.parcel else None,
+        "mails": [(mail, MAIL_BADGES[MailStatus(mail.status)]) for mail in records.mails],
         "minus_discount": -order.discount,
         "raw": raw_json(history),
         "refresh_seconds": REFRESH_SECONDS if standing.is_moving else None,
