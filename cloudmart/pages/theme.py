@@ -142,6 +142,7 @@ THEME = {
     "SITE_TITLE": "CloudMart",
     "SITE_HEADER": "CloudMart",
     "SITE_SYMBOL": "shopping_cart",
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("cloudmart/icon.svg")}],
     "SHOW_VIEW_ON_SITE": True,
     "SHOW_HISTORY": True,
     "BORDER_RADIUS": "6px",
