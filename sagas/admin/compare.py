@@ -1,5 +1,6 @@
 """The page that shows two orders on one axis: the same story in both styles, unless other orders are chosen."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -15,12 +16,13 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from cloudmart.database.clock import database_now
 from cloudmart.kernel.order_numbers import shown
 from cloudmart.pages.order_numbers import order_link
-from orders.models import SagaStyle
-from sagas.models import State
+from orders.models import Order, SagaStyle
+from sagas.models import SagaInstance
 from sagas.operations.finding import orders_named
-from sagas.operations.timeline.axis import Axis
+from sagas.operations.standing import Standing, standing_of
 from sagas.operations.timeline.bars import Timeline
 from sagas.operations.timeline.comparing import Story, compared_steps, recent_stories, shared_axis
 from sagas.operations.timeline.reading import timeline_of_order
@@ -68,6 +70,7 @@ class Side:
 
     timeline: Timeline
     drawing: SafeString
+    standing: Standing
 
     @property
     def link(self) -> SafeString | str:
@@ -80,10 +83,6 @@ class Side:
     @property
     def title(self) -> str:
         return capfirst(self.timeline.style) or _("Draft")
-
-    @property
-    def badge(self) -> str:
-        return {State.COMPLETED: "desk-good", State.FAILED: "desk-bad"}.get(self.timeline.status, "desk-busy")  # type: ignore[call-overload]
 
 
 def compare(request: HttpRequest) -> TemplateResponse:
@@ -117,12 +116,16 @@ def _pair_context(pair: tuple[UUID, UUID] | None) -> dict[str, Any]:
     if pair is None:
         return {}
     left, right = map(timeline_of_order, pair)
-    axis = shared_axis(left, right)
-    return {"sides": [_side(left, axis), _side(right, axis)], "steps": compared_steps(left, right)}
+    axis, standings = shared_axis(left, right), _standings(pair)
+    sides = [Side(each, drawn(each, axis), standings[each.order_id]) for each in (left, right)]
+    return {"sides": sides, "steps": compared_steps(left, right)}
 
 
-def _side(timeline: Timeline, axis: Axis) -> Side:
-    return Side(timeline, drawn(timeline, axis))
+def _standings(order_ids: Collection[UUID]) -> dict[UUID, Standing]:
+    orders = Order.objects.in_bulk(order_ids)
+    sagas = SagaInstance.objects.defer("payload").in_bulk(list(order_ids), field_name="order_id")
+    now = database_now()
+    return {order.pk: standing_of(order.status, sagas.get(order.pk), now) for order in orders.values()}
 
 
 def _story_name(story: Story) -> str:

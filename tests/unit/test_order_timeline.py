@@ -331,6 +331,7 @@ def test_hundreds_of_attempts_are_drawn_without_texts_above_each_other():
     ("milliseconds", "expected"),
     [
         (0, "0 ms"),
+        (0.04, "< 0.1 ms"),
         (0.4, "0.4 ms"),
         (277, "277 ms"),
         (999.7, "1.0 s"),

@@ -9,6 +9,8 @@ SECOND, MINUTE, HOUR, DAY = 1000, 60_000, 3_600_000, 86_400_000
 def shown(milliseconds: float) -> str:
     """Returns such as `277 ms`, `4.2 s`, `41 s`, `3 min 54 s`, `5 h 12 min`, `2 d 3 h`."""
     rounded = max(0, round(milliseconds))
+    if 0 < milliseconds < 0.05:
+        return _("< 0.1 ms")
     if milliseconds < 10 and rounded != milliseconds:
         return _("%(number)s ms") % {"number": number_format(max(0.0, milliseconds), 1)}
     if rounded < SECOND:
