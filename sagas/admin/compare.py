@@ -12,10 +12,10 @@ from django.http import HttpRequest
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.safestring import SafeString
-from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from cloudmart.api.catalogue import CATALOGUE, meaning_of
 from cloudmart.database.clock import database_now
 from cloudmart.kernel.order_numbers import shown
 from cloudmart.pages.order_numbers import order_link
@@ -82,7 +82,7 @@ class Side:
 
     @property
     def title(self) -> str:
-        return capfirst(self.timeline.style) or _("Draft")
+        return str(SagaStyle(self.timeline.style).label) if self.timeline.style else _("Draft")
 
 
 def compare(request: HttpRequest) -> TemplateResponse:
@@ -129,7 +129,10 @@ def _standings(order_ids: Collection[UUID]) -> dict[UUID, Standing]:
 
 
 def _story_name(story: Story) -> str:
-    return capfirst(story.code.replace("_", " ")) or _("Completed")
+    """Returns what the code of the failure means, in the language of the page."""
+    if not story.code:
+        return _("The order is completed")
+    return meaning_of(story.code).rstrip(".。") if story.code in CATALOGUE else story.code
 
 
 def _url(story: Story) -> str:
