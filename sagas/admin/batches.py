@@ -150,6 +150,7 @@ def new_batch(request: HttpRequest, command: str) -> HttpResponse:
 
 
 def _preview(request: HttpRequest, selection: Selection, form: ChosenOrdersForm) -> HttpResponse:
+    form.fields["reason"].help_text = selection.reason_readers
     context = {
         **admin.site.each_context(request),
         "title": title_of(selection),

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils.translation import gettext
+
 from sagas.operations.consequences import TAKES_REASON, consequences, reason_readers
 from sagas.operations.desk_commands import BEFORE_IT_IS_PLACED, DeskCommand, permission_for
 from sagas.operations.records import OrderRecords
@@ -25,6 +27,13 @@ class Offer:
     @property
     def label(self) -> str:
         return str(self.command.label)
+
+    @property
+    def confirmation(self) -> str:
+        """The label of the button that runs it. "Cancel" alone would read as the way back."""
+        if self.command == DeskCommand.CANCEL:
+            return gettext("Cancel the order")
+        return gettext("Add the note") if self.command == DeskCommand.NOTE else self.label
 
     @property
     def is_enabled(self) -> bool:

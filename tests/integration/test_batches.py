@@ -89,7 +89,7 @@ def test_a_preview_names_the_sums_and_what_is_left_out_and_does_nothing(site, pl
     preview = choose(site, "cancel", model)
     page = preview.content.decode()
     assert "Refunds ¥2,200 in all." in page and "1 order is left out" in page
-    assert "The order was already undone." in page
+    assert "The order was already undone." in page and "The customer reads the reason in the mail" in page
     assert {each.order_id for each in preview.context["selection"].included} == {first, second}
     assert preview.context["selection"].left_out[0].order_id == failed
     assert not Batch.objects.exists() and not SagaAction.objects.exists()
@@ -115,7 +115,7 @@ def test_an_abandoned_order_is_touched_by_no_batch(site, waiting, monkeypatch):
         assert {each.order_id for each in selection.left_out} == {waiting[0]}
     confirm(site, choose(site, "retry"))
     run_command("abandon", waiting[1], "operator", "Paid in the shop")
-    run_worker()
+    work.run_due()
     assert results() == {waiting[1]: "nothing", waiting[2]: "done"}
     saga = SagaInstance.objects.get(order_id=waiting[0])
     assert saga.abandoned_at and saga.attention == "Bank transfer made by hand"

@@ -4,10 +4,10 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext, ngettext_lazy
 
 from payments.models import Status as PaymentStatus
-from sagas.operations.consequences import consequences, money, refunded_by_undoing
+from sagas.operations.consequences import consequences, money, reason_readers, refunded_by_undoing
 from sagas.operations.desk_commands import DeskCommand
 from sagas.operations.records import OrderRecords, records_of_all
 from sagas.operations.why_not import why_not
@@ -49,6 +49,12 @@ class Selection:
     left_out: tuple[Chosen, ...]
 
     @property
+    def reason_readers(self) -> str:
+        """Returns whether the customers read the reason, as the page of one of the orders would say."""
+        texts = (reason_readers(self.command, each.records) for each in self.included)
+        return " ".join(dict.fromkeys(texts))
+
+    @property
     def sums(self) -> list[str]:
         """Returns what the command refunds and charges in all."""
         records = [each.records for each in self.included]
@@ -80,10 +86,18 @@ def why_left_out(command: DeskCommand, records: OrderRecords) -> str:
     return why_not(command, records)
 
 
+TITLES = {
+    DeskCommand.CANCEL: ngettext_lazy("Cancel %(number)s order", "Cancel %(number)s orders", "number"),
+    DeskCommand.RETRY: ngettext_lazy("Retry %(number)s order", "Retry %(number)s orders", "number"),
+    DeskCommand.COMPENSATE: ngettext_lazy("Compensate %(number)s order", "Compensate %(number)s orders", "number"),
+    DeskCommand.ABANDON: ngettext_lazy("Abandon %(number)s order", "Abandon %(number)s orders", "number"),
+    DeskCommand.RETURN: ngettext_lazy("Return %(number)s order", "Return %(number)s orders", "number"),
+}
+
+
 def title_of(selection: Selection) -> str:
-    number = len(selection.included)
-    text = ngettext("%(command)s: %(number)s order", "%(command)s: %(number)s orders", number)
-    return text % {"command": selection.command.label, "number": number}
+    """Returns the command with the number of orders that are included."""
+    return str(TITLES[selection.command] % {"number": len(selection.included)})
 
 
 def _chosen(command: DeskCommand, records: OrderRecords) -> Chosen:
