@@ -1,5 +1,6 @@
 """The roles, and role × command × surface: who is allowed what over the API, and what the admin offers to whom."""
 
+import re
 from datetime import timedelta
 from importlib import import_module
 from types import SimpleNamespace
@@ -140,6 +141,9 @@ def test_an_orders_page_offers_a_role_its_commands_and_no_other(api, shelve, rol
     client.force_login(user)
     permitted = {command for command, permission in PERMISSIONS.items() if permission in allowed}
     assert {offer.command for offer in offers(records_of(UUID(order_id)), user)} == permitted
+    page = client.get(reverse("admin:orders_order_change", args=[order_id])).content.decode()
+    linked = set(re.findall(rf'href="/admin/order/{order_id}/([a-z_-]+)/', page))
+    assert linked <= permitted and bool(linked) == bool(permitted)
     pages = {command: reverse("admin:order_command", args=[order_id, command]) for command in DeskCommand}
     for command, page in pages.items():
         statuses = [client.get(page).status_code, *([] if command in permitted else [client.post(page).status_code])]
