@@ -20,6 +20,7 @@ from sagas.engine.causes import label_of
 from sagas.models import AuditRun, WorkerHeartbeat
 from sagas.operations.backlog import CONDITIONS, by_style
 from sagas.operations.figures.now import (
+    MOST_MAILS,
     UnsentMails,
     held_stock,
     money_in_flight,
@@ -60,7 +61,7 @@ INTENTS = {
 class Concern:
     """Something that needs a person, and the page that shows it."""
 
-    number: int
+    number: int | str
     text: str
     age: str
     url: str
@@ -105,7 +106,7 @@ def figures() -> dict[str, Any]:
         "styles": SagaStyle.values,
         "stock": held_stock(),
         "money": _amounts(),
-        "mails": mails,
+        "mails": {"pending": _at_most(mails.pending), "failed": _at_most(mails.failed)},
         "workers": [(worker, is_dead(worker, now), age_of(worker.seen_at, now)) for worker in workers],
         "audit": audit,
     }
@@ -147,10 +148,17 @@ def _mails(mails: UnsentMails, now: datetime) -> Iterator[Concern]:
     url = reverse("admin:orders_mail_changelist")
     if mails.failed:
         text = ngettext("Mail has failed", "Mails have failed", mails.failed)
-        yield Concern(mails.failed, text, "", f"{url}?status__exact=failed", "wait")
+        yield Concern(_at_most(mails.failed), text, "", f"{url}?status__exact=failed", "wait")
     if mails.is_late(now) and mails.due_since:
         text = ngettext("Mail is late", "Mails are late", mails.pending)
-        yield Concern(mails.pending, text, _oldest(mails.due_since, now), f"{url}?status__exact=pending", "wait")
+        yield Concern(
+            _at_most(mails.pending), text, _oldest(mails.due_since, now), f"{url}?status__exact=pending", "wait"
+        )
+
+
+def _at_most(mails: int) -> int | str:
+    """Returns the number of mails; "1000+" if more are not counted."""
+    return f"{MOST_MAILS}+" if mails >= MOST_MAILS else mails
 
 
 def _amounts() -> dict[str, str]:
