@@ -13,6 +13,7 @@ from knox.admin import AuthTokenAdmin
 from knox.models import AuthToken
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from cloudmart.models import IdempotencyKey
 from cloudmart.pages.base import LargeTableAdmin, ReadOnlyAdmin
@@ -47,15 +48,26 @@ class GroupFilter(admin.SimpleListFilter):
         return queryset.filter(pk__in=list(members.values_list("user_id", flat=True)[:MOST_MEMBERS]))
 
 
+class ChoosesByCheckboxes:
+    """A mixin: a checkbox for each role or permission that a user may have. Django's two lists are wider than a phone."""
+
+    filter_horizontal = ()
+
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        return super().formfield_for_manytomany(  # type: ignore[misc]
+            db_field, request, widget=UnfoldAdminCheckboxSelectMultipleWidget, **kwargs
+        )
+
+
 @admin.register(User)
-class UserAdmin(NamesPermissions, LargeTableAdmin, DjangoUserAdmin):  # type: ignore[misc]
+class UserAdmin(ChoosesByCheckboxes, NamesPermissions, LargeTableAdmin, DjangoUserAdmin):  # type: ignore[misc]
     form, add_form, change_password_form = UserChangeForm, UserCreationForm, AdminPasswordChangeForm
     list_filter = [GroupFilter, "is_staff", "is_superuser", "is_active"]
     search_fields = ["^username"]
 
 
 @admin.register(Group)
-class GroupAdmin(NamesPermissions, DjangoGroupAdmin, ModelAdmin):
+class GroupAdmin(ChoosesByCheckboxes, NamesPermissions, DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc]
     """Roles and their permissions."""
 
 
