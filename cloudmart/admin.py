@@ -49,7 +49,7 @@ class GroupFilter(admin.SimpleListFilter):
 
 
 class ChoosesByCheckboxes:
-    """A mixin: a checkbox for each role or permission that a user may have. Django's two lists are wider than a phone."""
+    """A mixin: a checkbox for each role or permission. Django's two lists beside each other are wider than a phone."""
 
     filter_horizontal = ()
 

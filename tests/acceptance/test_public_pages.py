@@ -2,6 +2,7 @@
 
 import pytest
 from django.contrib.admin import site
+from django.templatetags.static import static
 from django.urls import reverse
 
 from cloudmart.api.catalogue import CATALOGUE
@@ -33,3 +34,8 @@ def test_every_problem_code_is_explained_on_a_page_and_not_in_the_description_of
     description = document().decode().partition('"paths"')[0]
     assert "/docs/errors" in description
     assert "out_of_stock" not in description
+
+
+@pytest.mark.parametrize("path", ["/", "/docs", "/docs/errors", "/admin/login/"])
+def test_every_page_names_its_icon(db, client, path):
+    assert f'href="{static("cloudmart/icon.svg")}"' in client.get(path).content.decode()

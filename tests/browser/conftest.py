@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -112,7 +113,7 @@ def customer(transactional_db: None) -> Customer:
 @pytest.fixture
 def place(api: Any, outside: RunningSandbox, settings: Any) -> Callable[..., str]:
     """Places an order for one copy of book-123, and returns its id."""
-    settings.ATTENTION_AFTER = 2
+    settings.ATTENTION_AFTER, settings.SAGA_BACKOFF = 2, timedelta(minutes=5)
 
     def place(**more: Any) -> str:
         body = {"book_id": "book-123", "quantity": 1, "payment_method": "credit_card", **more}

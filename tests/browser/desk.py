@@ -37,6 +37,12 @@ class Desk:
             self.page.get_by_label("Reason").fill(reason)
         self.page.locator(".command-card").get_by_role("button", name=name, exact=True).click()
 
+    def command_all(self, name: str) -> None:
+        """Chooses every row of the list, and a command for them."""
+        self.page.locator("#action-toggle").check()
+        self.page.locator("#changelist-actions select").select_option(label=name)
+        self.page.get_by_role("button", name="Run", exact=True).click()
+
     @property
     def offers(self) -> Locator:
         """The commands of the order on the page."""
@@ -46,6 +52,11 @@ class Desk:
     def outcome(self) -> Locator:
         """What has become of the order on the page."""
         return self.page.locator(".order-outcome")
+
+    @property
+    def progress(self) -> Locator:
+        """How far the batch on the page is."""
+        return self.page.locator("#batch-progress")
 
     def card(self, title: str) -> Locator:
         """The part of the page with this heading."""

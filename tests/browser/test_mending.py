@@ -3,12 +3,16 @@
 import re
 
 import pytest
+from django.core.management import call_command
+from django.urls import reverse
 from playwright.sync_api import expect
 
 from inventory.models import InventoryRecord
 from tests.browser.conftest import run_worker
 from tests.conftest import available
 
+ONE_FAILS = 4
+"""Requests without a response that make one charge wait: three attempts and a question for its outcome."""
 UNKNOWN = "Payment gateway: it is not known whether the charge was made"
 
 
@@ -82,3 +86,21 @@ def test_the_page_of_a_waiting_order_shows_by_itself_that_a_worker_has_completed
     outside.turn("payments")
     run_worker()
     expect(desk.outcome).to_contain_text("Completed")
+
+
+def test_many_orders_are_retried_by_the_worker_and_one_that_fails_stops_no_other(desk, place, shelve, outside):
+    shelve("book-123", copies=5, price=3500)
+    outside.turn("payments", drop_before=1000)
+    for _ in range(3):
+        place()
+    run_worker()
+    outside.turn("payments")
+    desk.page.goto(reverse("admin:orders_order_changelist") + "?q=customer-001")
+    desk.command_all("Retry: resume now")
+    desk.page.locator("form").get_by_role("button", name="Retry").click()
+    expect(desk.progress).to_contain_text("0 of 3")
+    outside.turn("payments", drop_before=ONE_FAILS)
+    call_command("run_worker", once=True)
+    expect(desk.progress).to_contain_text("3 of 3")
+    expect(desk.progress.get_by_role("cell", name="done", exact=True)).to_have_count(2)
+    expect(desk.progress.get_by_role("cell", name="waits", exact=True)).to_have_count(1)
