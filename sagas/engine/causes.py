@@ -48,7 +48,8 @@ DELAYED = _("The order is delayed. The shop is looking into it.")
 
 def cause_of_response(call: Call, response: ProviderResponse) -> str:
     """Returns the code of a provider's response that does not settle the call."""
-    outcome, subject = response.outcome, SUBJECTS[call.operation.command]
+    outcome, command = response.outcome, call.operation.command
+    subject = SUBJECTS.get(command, command.lower())
     if not isinstance(outcome, Refused):
         return f"{subject}_unknown"
     return f"{subject}_{'unreachable' if isinstance(outcome.error, call.operation.unavailable) else 'refused'}"
