@@ -86,8 +86,11 @@ def actions():
     return list(SagaAction.objects.order_by("pk").values_list("command", "actor", "reason", "outcome"))
 
 
-def test_a_cancellation_names_its_consequences_and_then_what_was_refunded(site, give, completed):
-    page = shown(site, "cancel", completed)
+def test_a_cancellation_names_its_consequences_and_then_what_was_refunded(
+    site, give, completed, django_assert_max_num_queries
+):
+    with django_assert_max_num_queries(20):
+        page = shown(site, "cancel", completed)
     for sentence in ("Refunds ¥1,100.", "back into stock.", "Calls the parcel off.", "The customer reads the reason"):
         assert sentence in page
     assert end_of(completed)[0] == "completed", "the page does nothing yet"

@@ -11,8 +11,6 @@ from tests.acceptance.conftest import BERLIN
 from tests.conftest import available, signed_in
 from tests.factories import CustomerFactory
 
-pytestmark = pytest.mark.any_database
-
 ITEMS = [{"book_id": book_id, "quantity": 2} for book_id in ("book-123", "book-456", "book-789")]
 
 
@@ -57,6 +55,7 @@ def test_what_cannot_be_had_now_is_left_out_and_named(api, placed, operator):
     assert draft["customer_id"] == "customer-001"
 
 
+@pytest.mark.any_database
 def test_without_any_book_there_is_no_draft(api, placed):
     Book.objects.update(archived=True)
     refused = api.post(f"/orders/{placed}/order-again")
@@ -64,6 +63,7 @@ def test_without_any_book_there_is_no_draft(api, placed):
     assert Order.objects.count() == 1
 
 
+@pytest.mark.any_database
 def test_a_draft_is_not_ordered_again_and_neither_is_the_order_of_another_customer(api, placed):
     draft = api.post("/orders", {}).json()["order_id"]
     assert api.post(f"/orders/{draft}/order-again").json()["code"] == "order_is_draft"
@@ -77,6 +77,7 @@ def test_a_repeated_request_with_a_key_opens_one_draft(api, placed):
     assert first["order_id"] == second["order_id"] and Order.objects.filter(status="draft").count() == 1
 
 
+@pytest.mark.any_database
 def test_only_operators_read_the_notes_about_an_order(api, placed, operator):
     desk, path = signed_in(operator), f"/orders/{placed}/notes"
     for text in ("Called: leave it with the neighbour.", "Sent a replacement."):
@@ -91,6 +92,7 @@ def test_only_operators_read_the_notes_about_an_order(api, placed, operator):
         assert "neighbour" not in api.get(shown).content.decode()
 
 
+@pytest.mark.any_database
 def test_a_note_has_a_text_of_at_most_a_thousand_characters(placed, operator):
     desk = signed_in(operator)
     for text in ("", "x" * 1001, "two\nlines"):

@@ -84,9 +84,12 @@ def let_leases_expire():
 
 
 @pytest.mark.parametrize("model", [SagaInstance, Order])
-def test_a_preview_names_the_sums_and_what_is_left_out_and_does_nothing(site, place, operator, model):
+def test_a_preview_names_the_sums_and_what_is_left_out_and_does_nothing(
+    site, place, operator, model, django_assert_max_num_queries
+):
     first, second, failed = place(2) + place(1, payment_method="credit_card", payment_token="tok_insufficient_funds")
-    preview = choose(site, "cancel", model)
+    with django_assert_max_num_queries(20):
+        preview = choose(site, "cancel", model)
     page = preview.content.decode()
     assert "Refunds ¥2,200 in all." in page and "1 order is left out" in page
     assert "The order was already undone." in page and "The customer reads the reason in the mail" in page
@@ -95,11 +98,15 @@ def test_a_preview_names_the_sums_and_what_is_left_out_and_does_nothing(site, pl
     assert not Batch.objects.exists() and not SagaAction.objects.exists()
 
 
-def test_a_worker_runs_a_batch_and_its_page_says_what_became_of_each_order(site, place, operator):
+def test_a_worker_runs_a_batch_and_its_page_says_what_became_of_each_order(
+    site, place, operator, django_assert_max_num_queries
+):
     first, second = place(2)
     page = confirm(site, choose(site, "cancel"), reason="Recalled.")
     assert "0 of 2 orders" in page.content.decode() and 'hx-trigger="every 2s"' in page.content.decode()
     run_worker()
+    with django_assert_max_num_queries(20):
+        site.get(page.request["PATH_INFO"])
     progress = site.get(page.request["PATH_INFO"], headers={"HX-Request": "true"}).content.decode()
     assert "2 of 2 orders" in progress and "hx-get" not in progress and "<html" not in progress
     assert progress.count("Cancelled: everything is undone, and ¥1,100 is refunded.") == 2
