@@ -84,7 +84,6 @@ FIRST = {
         "axes.view_accessattempt",
         "axes.view_accessfailurelog",
         "axes.view_accesslog",
-        "inventory.delete_book",
         "knox.add_authtoken",
         "knox.change_authtoken",
         "knox.delete_authtoken",

@@ -52,7 +52,6 @@ COMMANDS = {
             for verb in ("change", "delete", "view")
         ),
         *(f"knox.{verb}_authtoken" for verb in ("add", "change", "delete", "view")),
-        "inventory.delete_book",
         "orders.delete_customer",
     },
 }

@@ -16,6 +16,7 @@ from django.urls import reverse
 
 from cloudmart.database.clock import database_now
 from cloudmart.kernel.ids import new_id
+from inventory.stock_changes import COMMANDS as STOCK_COMMANDS
 from orders.price_rules import Discount, TaxRate
 from sagas.operations.desk_commands import PERMISSIONS, DeskCommand
 from sagas.operations.granting import grant, make_roles
@@ -148,6 +149,23 @@ def test_an_orders_page_offers_a_role_its_commands_and_no_other(api, shelve, rol
     for command, page in pages.items():
         statuses = [client.get(page).status_code, *([] if command in permitted else [client.post(page).status_code])]
         assert set(statuses) == {200 if command in permitted else 403}, command
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_books_page_offers_a_role_its_commands_and_no_other(transactional_db, shelve, role):
+    shelve("book-123", 3)
+    allowed, client = CELLS.get(role, COMMANDS), Client()
+    client.force_login(member_of(role))
+    book, new = reverse("admin:inventory_book_change", args=["book-123"]), reverse("admin:inventory_book_add")
+    page = client.get(book).content.decode()
+    for command in STOCK_COMMANDS:
+        url, is_allowed = (
+            reverse(f"admin:inventory_book_{command.name}", args=["book-123"]),
+            command.permission in allowed,
+        )
+        assert (url in page) == is_allowed and client.get(url).status_code == (200 if is_allowed else 403), command
+    for url, needed in ((book, "inventory.change_book"), (new, "inventory.add_book")):
+        assert client.post(url, {}).status_code == (200 if needed in allowed else 403), needed
 
 
 def migrate(operation):
