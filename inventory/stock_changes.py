@@ -21,6 +21,7 @@ from cloudmart.database.transactions import durable
 from cloudmart.kernel.errors import DomainError
 from cloudmart.kernel.ids import new_id
 from cloudmart.kernel.viewers import actor_of
+from inventory.errors import StockIsReserved
 from inventory.locks import lock_stock
 from inventory.models import Book, InventoryRecord
 from inventory.serializers import MOST_AT_ONCE
@@ -102,6 +103,17 @@ def described(before: Stock, after: Stock) -> str:
     }
 
 
+def refused(refusal: DomainError) -> str:
+    """Returns why a change is refused; of a removal also how many copies can be removed."""
+    if not isinstance(refusal, StockIsReserved):
+        return operator_message(refusal)
+    on_hand, reserved = refusal.details["on_hand"], refusal.details["reserved"]
+    text = gettext(
+        "At most %(copies)s copies can be removed: %(on_hand)s are on hand, of which %(reserved)s are reserved."
+    )
+    return text % {"copies": f"{on_hand - reserved:,}", "on_hand": f"{on_hand:,}", "reserved": f"{reserved:,}"}
+
+
 class ChangesStock(ModelAdmin):
     """Adds a page for each command to the page of a book."""
 
@@ -130,7 +142,7 @@ class ChangesStock(ModelAdmin):
             try:
                 stocks = outcome(command, book.pk, form.cleaned_data, actor_of(request.user), keep=is_confirmed)
             except DomainError as refusal:
-                form.add_error(None, operator_message(refusal))
+                form.add_error(None, refused(refusal))
         if stocks and is_confirmed:
             self._say(request, *stocks)
             return HttpResponseRedirect(reverse("admin:inventory_book_change", args=[book.pk]))
