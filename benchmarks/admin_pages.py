@@ -10,9 +10,14 @@ from django.db.models import Model
 from django.test import Client
 from django.urls import reverse
 
+from cloudmart.kernel.ids import new_id
 from inventory.models import Book
 from orders.models import Order, SagaStyle
+from sagas.batches import Batch
 from sagas.models import OperatorCommand, SagaInstance, State
+from sagas.operations.batches.choosing import MOST_AT_ONCE
+from sagas.operations.batches.queue import store
+from sagas.operations.desk_commands import DeskCommand
 
 APPS = ("cloudmart", "orders", "inventory", "payments", "shipping", "sagas")
 OTHERS = ("auth.User", "knox.AuthToken")
@@ -38,6 +43,9 @@ def desk_pages() -> Iterator[Page]:
     pair = dict(zip(("left", "right"), orders.values(), strict=True))
     yield Page(Order, "compare", f"{reverse('admin:compare_orders')}?{urlencode(pair)}")
     yield Page(Order, "compare, none chosen", reverse("admin:compare_orders"))
+    batch_id, chosen = new_id(), Order.objects.values_list("pk", flat=True)[:MOST_AT_ONCE]
+    store(batch_id, DeskCommand.RETRY, list(chosen), actor="boss", reason="")
+    yield Page(Batch, f"batch of {MOST_AT_ONCE}", reverse("admin:batch", args=[batch_id]))
     order = Order.objects.get(pk=orders[SagaStyle.ORCHESTRATION])
     book_id = order.items.get().book_id
     yield Page(Book, "book", reverse("admin:inventory_book_change", args=[book_id]))

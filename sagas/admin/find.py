@@ -73,7 +73,7 @@ def find(request: HttpRequest) -> HttpResponse:
 
 
 def found(request: HttpRequest, term: str) -> Iterator[Hits]:
-    """Yields what the term finds among the tables that the user may view."""
+    """Yields what the term finds among the tables that the user may view; nothing more if it names one order."""
     for model in SEARCHED:
         page: Any = admin.site._registry[model]
         if not page.has_view_permission(request):
@@ -81,7 +81,10 @@ def found(request: HttpRequest, term: str) -> Iterator[Hits]:
         matching, _has_duplicates = page.get_search_results(request, page.get_queryset(request), term)
         rows = list(matching.order_by(*page.get_ordering(request))[: MOST_FOUND + 1])
         if rows:
-            yield hits_of(model, rows, term)
+            group = hits_of(model, rows, term)
+            yield group
+            if len(rows) == 1 and group.hits[0].is_order_with(term):
+                return
         if model is Customer:
             yield from orders_of(request, rows)
 

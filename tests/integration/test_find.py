@@ -1,6 +1,8 @@
 """The admin's search finds orders, people, payments, parcels and books by what an operator is told."""
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from cloudmart.kernel.order_numbers import shown
 from orders.models import Customer, Order
@@ -29,7 +31,10 @@ def find(site, term):
 
 @pytest.mark.parametrize("written", [shown, str, lambda pk: f"#{shown(pk).lower()}", lambda pk: shown(pk)[:6]])
 def test_an_order_is_found_by_its_number_its_id_and_their_beginning(site, order, written):
-    assert find(site, written(order.pk))["Location"] == f"/admin/orders/order/{order.pk}/change/"
+    with CaptureQueriesContext(connection) as queries:
+        response = find(site, written(order.pk))
+    assert response["Location"] == f"/admin/orders/order/{order.pk}/change/"
+    assert len(queries) <= 5, "no other table is searched"
 
 
 def test_an_order_is_found_by_the_beginning_of_its_id(site, order):
