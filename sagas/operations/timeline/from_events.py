@@ -6,45 +6,18 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sagas.choreography.reactions import REACTIONS
 from sagas.events import EventType
-from sagas.models import Direction, Event, EventReceipt
+from sagas.models import Event, EventReceipt
 from sagas.operations.timeline.bars import Attempt, Bar, BarStatus, Mark, Open
+from sagas.operations.timeline.event_steps import (
+    CALLED_OR_SKIPPED,
+    REFUSALS,
+    Pending,
+    Step,
+    participant_of,
+    step_of,
+)
 from sagas.operations.timeline.from_log import Since, interrupted, reference_in
-from sagas.orchestration.workflow import ORDER_WORKFLOW, Remote
-
-Step = tuple[str, Direction]
-
-STEPS: dict[str, Step] = {
-    EventType.ORDER_CREATED: ("create_order", Direction.DO),
-    EventType.STOCK_RESERVED: ("reserve_stock", Direction.DO),
-    EventType.PAYMENT_COMPLETED: ("process_payment", Direction.DO),
-    EventType.PAYMENT_FAILED: ("process_payment", Direction.DO),
-    EventType.SHIPPING_ARRANGED: ("arrange_shipping", Direction.DO),
-    EventType.SHIPPING_FAILED: ("arrange_shipping", Direction.DO),
-    EventType.STOCK_CONFIRMED: ("complete_order", Direction.DO),
-    EventType.ORDER_COMPLETED: ("complete_order", Direction.DO),
-    EventType.SHIPPING_CANCELLED: ("arrange_shipping", Direction.UNDO),
-    EventType.SHIPPING_RETURNED: ("arrange_shipping", Direction.UNDO),
-    EventType.PAYMENT_REFUNDED: ("process_payment", Direction.UNDO),
-    EventType.PAYMENT_CANCELLED: ("process_payment", Direction.UNDO),
-    EventType.STOCK_RELEASED: ("reserve_stock", Direction.UNDO),
-    EventType.ORDER_CANCELLED: ("create_order", Direction.UNDO),
-    EventType.ORDER_RETURNED: ("create_order", Direction.UNDO),
-}
-"""The step whose outcome an event is. StockUnavailable is that of one of two steps."""
-
-COMMANDS: dict[str, Step] = {
-    step.command(direction): (step.name, direction)
-    for step in ORDER_WORKFLOW
-    if isinstance(step, Remote)
-    for direction in (Direction.DO, Direction.UNDO)
-}
-"""The step to which a provider's command belongs."""
-
-REFUSALS = {EventType.STOCK_UNAVAILABLE, EventType.PAYMENT_FAILED, EventType.SHIPPING_FAILED}
-CALLED_OR_SKIPPED = {EventType.PAYMENT_REFUNDED, EventType.PAYMENT_CANCELLED, EventType.SHIPPING_CANCELLED}
-"""Outcomes of a provider's call; without attempts there was nothing to call for."""
 
 MARKS = {
     EventType.ITEM_ADDED,
@@ -56,27 +29,6 @@ MARKS = {
     EventType.ORDER_RETURN_REQUESTED,
     EventType.ORDER_TIMED_OUT,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Pending:
-    """A provider's call that a reaction needs before it can process its event."""
-
-    step: str
-    direction: Direction
-    reaction: str
-    event: Event
-
-
-def pending_call(events: Iterable[Event], receipts: Iterable[EventReceipt]) -> Pending | None:
-    """Returns the call that a choreographed saga waits for, if it waits for one: it makes one call at a time."""
-    processed = {(receipt.event_id, receipt.consumer) for receipt in receipts}
-    for event in events:
-        for reaction in () if event.delivered_at else REACTIONS.values():
-            is_waiting = event.event_type in {each.event_type for each in reaction.events}
-            if reaction.calls and is_waiting and (event.pk, reaction.name) not in processed:
-                return Pending(*COMMANDS[reaction.calls.command], reaction.name, event)
-    return None
 
 
 def bars_of_events(
@@ -106,17 +58,6 @@ def marks_of(events: Iterable[Event], since: Since, *, has_saga: bool) -> list[M
         for event in events
         if event.event_type in types
     ]
-
-
-def step_of(event: Event, by_id: Mapping[UUID, Event]) -> Step | None:
-    """Returns the step to which an event belongs, if any."""
-    if event.event_type == EventType.ATTEMPT_FAILED:
-        return COMMANDS.get(event.payload.get("command", ""))
-    if event.event_type == EventType.STOCK_UNAVAILABLE:
-        cause = by_id.get(event.causation_id) if event.causation_id else None
-        is_late = cause is not None and cause.event_type == EventType.SHIPPING_ARRANGED
-        return ("complete_order" if is_late else "reserve_stock"), Direction.DO
-    return STEPS.get(event.event_type)
 
 
 def _text_of(payload: Mapping[str, Any]) -> str:
@@ -203,7 +144,7 @@ class _Group:
         if cause is None or outcome is None:
             return ""
         consumers = [consumer for event_id, consumer in self.received if event_id == cause.pk]
-        return next((consumer for consumer in consumers if consumer.startswith(_participant(outcome))), "")
+        return next((consumer for consumer in consumers if consumer.startswith(participant_of(outcome))), "")
 
     def _processed_at(self, reaction: str) -> float | None:
         moment = self.received.get((self._cause.pk, reaction)) if self._cause else None
@@ -258,14 +199,3 @@ class _Group:
     def _attempt(before: list[Attempt], started: float, finished: float, error: str) -> Attempt:
         started = max(started, before[-1].finished if before else 0.0)
         return Attempt(len(before) + 1, started, max(started, finished), error)
-
-
-def _participant(event: Event) -> str:
-    """Returns how the reactions begin whose participant publishes such events."""
-    for prefix, participant in PARTICIPANTS.items():
-        if event.event_type.startswith(prefix):
-            return participant
-    return ""
-
-
-PARTICIPANTS = {"Stock": "inventory.", "Payment": "payments.", "Shipping": "shipping.", "Order": "orders."}

@@ -14,7 +14,8 @@ from sagas.engine.lease import is_driven
 from sagas.events import events_of
 from sagas.models import Direction, Event, EventReceipt, SagaInstance, SagaStepLog
 from sagas.operations.timeline.bars import Abandoned, Bar, BarStatus, InFlight, Open, Timeline
-from sagas.operations.timeline.from_events import Step, bars_of_events, marks_of, pending_call
+from sagas.operations.timeline.event_steps import Step, pending_call
+from sagas.operations.timeline.from_events import bars_of_events, marks_of
 from sagas.operations.timeline.from_log import Since, bars_of_log
 from sagas.orchestration.events import events_in
 
