@@ -25,6 +25,7 @@ class InventoryRecordAdmin(ReadOnlyAdmin):
     search_fields = ["book"]
     ordering = ["pk"]
 
+    @admin.display(description=_("history"))
     def history(self, record: InventoryRecord) -> str:
         return linked("inventory_book_change", record.pk, _("history"))
 

@@ -123,12 +123,16 @@ class OrderItemAdmin(ReadOnlyAdmin):
 class DiscountAdmin(RecordsValues, LargeTableAdmin):
     """Discounts and coupons. They are ended, not deleted: orders name their codes."""
 
-    list_display = ["name", "code", "off", "from_quantity", "valid_from", "valid_until", "uses", "max_uses"]
+    list_display = ["name", "code", "discount", "from_quantity", "valid_from", "valid_until", "uses", "max_uses"]
     money = ("amount_off",)
     search_fields = ["code"]
     ordering = ["pk"]
 
     has_delete_permission = nobody
+
+    @admin.display(description=_("discount"))
+    def discount(self, discount: Discount) -> str:
+        return discount.off
 
     def get_readonly_fields(self, request: HttpRequest, obj: Discount | None = None) -> list[Any]:
         shown = super().get_readonly_fields(request, obj)

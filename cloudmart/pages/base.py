@@ -37,11 +37,11 @@ def nobody(self: Any, request: HttpRequest, obj: Any = None) -> bool:
     return False
 
 
-def fixed_choices(column: str, values: Iterable[str]) -> type[admin.SimpleListFilter]:
+def fixed_choices(column: str, values: Iterable[str], name: Any = "") -> type[admin.SimpleListFilter]:
     """Returns a filter that offers these values, and does not ask the table which it has."""
 
     class FixedChoices(admin.SimpleListFilter):
-        title = gettext_lazy(column.replace("_", " "))
+        title = name or gettext_lazy(column.replace("_", " "))
         parameter_name = column
 
         def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:

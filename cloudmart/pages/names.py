@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy
 
 from cloudmart.kernel.choices import TranslatedChoices
 
-APPS = {"cloudmart", "orders", "inventory", "payments", "shipping", "sagas", "knox"}
+APPS = {"cloudmart", "orders", "inventory", "payments", "shipping", "sagas", "knox", "axes"}
 """The apps whose names are in English only."""
 
 NAMES = ("verbose_name", "verbose_name_plural", "help_text")

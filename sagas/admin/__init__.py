@@ -6,8 +6,10 @@ from uuid import UUID
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from cloudmart.kernel.order_numbers import shown
 from cloudmart.pages.base import ReadOnlyAdmin, ReadOnlyInline, fixed_choices, permission_to
 from cloudmart.pages.cells import column, order
 from cloudmart.pages.order_numbers import order_link, order_number
@@ -49,7 +51,7 @@ class AttentionFilter(admin.SimpleListFilter):
     None of them is finished, so the index by status finds them.
     """
 
-    title = parameter_name = "attention"
+    title, parameter_name = _("attention"), "attention"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
         return [
@@ -76,7 +78,7 @@ class SagaInstanceAdmin(ActsOnMany):
     list_display = [
         order,
         standing_of_saga,
-        "saga_type",
+        "style",
         "status",
         "current_step",
         "attention",
@@ -86,13 +88,17 @@ class SagaInstanceAdmin(ActsOnMany):
     ]
     list_display_links = ["status"]
     readonly_fields = [order]
-    list_filter = [AttentionFilter, "status", fixed_choices("saga_type", SagaStyle)]
+    list_filter = [AttentionFilter, "status", fixed_choices("saga_type", SagaStyle, _("style"))]
     search_fields = ["order_id", "id"]
     inlines = [ActionInline]
     change_form_outer_before_template = "admin/sagas/sagainstance/timeline.html"
     exclude = ["payload"]
     list_defer = ("payload",)
     actions = BATCH_ACTIONS
+
+    @admin.display(description=_("style"))
+    def style(self, saga: SagaInstance) -> str:
+        return gettext(saga.saga_type)
 
 
 @admin.register(SagaAction)
@@ -142,17 +148,18 @@ class ParcelAdmin(ShipmentAdmin):
     has_ship_permission = permission_to("shipping.ship_shipment")
     has_deliver_permission = permission_to("shipping.deliver_shipment")
 
-    @admin.action(description="Mark as shipped: the carrier has the parcels", permissions=["ship"])
+    @admin.action(description=_("Mark as shipped: the carrier has the parcels"), permissions=["ship"])
     def mark_as_shipped(self, request: HttpRequest, selected: QuerySet[Shipment]) -> None:
         self._mark(Progress.SHIPPED, request, selected)
 
-    @admin.action(description="Mark as delivered: the customers have the parcels", permissions=["deliver"])
+    @admin.action(description=_("Mark as delivered: the customers have the parcels"), permissions=["deliver"])
     def mark_as_delivered(self, request: HttpRequest, selected: QuerySet[Shipment]) -> None:
         self._mark(Progress.DELIVERED, request, selected)
 
     def _mark(self, progress: Progress, request: HttpRequest, selected: QuerySet[Shipment]) -> None:
         def run(order_id: UUID) -> Message:
             MARKS[progress](order_id)
-            return messages.SUCCESS, f"{order_id} is marked as {progress}."
+            done = gettext("%(order)s is marked as %(progress)s.")
+            return messages.SUCCESS, done % {"order": shown(order_id), "progress": gettext(progress)}
 
         run_each(run, selected.values_list("order_id", flat=True), self, request)

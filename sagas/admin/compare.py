@@ -132,7 +132,7 @@ def _story_name(story: Story) -> str:
     """Returns what the code of the failure means, in the language of the page."""
     if not story.code:
         return _("The order is completed")
-    return meaning_of(story.code).rstrip(".。") if story.code in CATALOGUE else story.code
+    return _(meaning_of(story.code)).rstrip(".。") if story.code in CATALOGUE else story.code
 
 
 def _url(story: Story) -> str:

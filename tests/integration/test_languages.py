@@ -1,13 +1,21 @@
 """The admin and the API in two languages, and the admin's times in the time zone of the shop."""
 
+import re
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
 from django.test import Client
+from django.urls import reverse
 
-from orders.models import Order
+from benchmarks.admin_pages import admins
+from benchmarks.shop import add_keys_and_actions, make_sample
+from orders.models import Order, SagaStyle
 from orders.price_rules import TaxRate
+from sagas.models import SagaAction, SagaInstance, State
+from sagas.operations.desk_commands import DeskCommand
+from tests.factories import UserFactory
+from tests.visible_text import english_words, visible_texts
 
 pytestmark = pytest.mark.any_database
 
@@ -95,3 +103,58 @@ def test_the_language_of_a_request_ends_with_it(api):
 
 def test_the_description_of_the_api_is_in_english(client):
     assert client.get("/schema", headers=JAPANESE).json() == client.get("/schema").json()
+
+
+# --- Every page in Japanese -----------------------------------------------------------------------
+
+NAMES = {"CloudMart", "Saga", "JSON", "CSV", "English", "Asia", "Tokyo", "Control", "Mac", "Command", "esc", "mock", "http"}
+ROLES = {"Viewer", "Support", "Manager", "Admin"}
+STORED = re.compile(
+    "A sample|A customer|A change of mind|ProviderUnavailable: attempt .|"
+    "The account has not enough funds.|The carrier does not go there."
+)
+"""What is in the database, or comes from a provider."""
+
+
+@pytest.fixture
+def japanese(transactional_db, settings):
+    settings.PROVIDER_TEXTS = "plain"
+    make_sample()
+    add_keys_and_actions()
+    SagaAction.objects.update(actor="山田")
+    client = Client(headers=JAPANESE)
+    client.force_login(UserFactory(username="山田", is_staff=True, is_superuser=True))
+    return client
+
+
+def urls_of_tables():
+    """Yields the list of each table, its form for a new row, and the pages of its oldest row."""
+    for page in admins():
+        options = page.model._meta
+        name = f"admin:{options.app_label}_{options.model_name}"
+        yield reverse(f"{name}_changelist")
+        yield reverse(f"{name}_add")
+        if row := page.model._default_manager.order_by("pk").first():
+            yield from (reverse(f"{name}_{view}", args=[row.pk]) for view in ("change", "history", "delete"))
+
+
+def urls_of_orders():
+    """Yields the page of an order for each style and outcome, and of every command on one."""
+    sagas = {(saga.saga_type, saga.status): saga.order_id for saga in SagaInstance.objects.order_by("pk")}
+    yield from (reverse("admin:orders_order_change", args=[order_id]) for order_id in sagas.values())
+    order_id = sagas[SagaStyle.ORCHESTRATION, State.COMPLETED]
+    yield from (reverse("admin:order_command", args=[order_id, command]) for command in DeskCommand)
+
+
+def test_no_page_has_an_english_word_in_japanese(japanese):
+    pages = ["/", "/admin/", "/admin/find/?q=nothing", "/admin/find/?q=customer", "/admin/compare/"]
+    left, seen = set(), 0
+    for url in (*pages, "/admin/password_change/", *urls_of_tables(), *urls_of_orders()):
+        response = japanese.get(url)
+        assert response.status_code in (200, 302, 403), url
+        if response.status_code == 200:
+            seen += 1
+            texts = [STORED.sub("", text) for text in visible_texts(response.content.decode())]
+            left |= {f"{url}: {word} in {text!r}" for word, text in english_words(texts, NAMES | ROLES)}
+    assert not left, "\n".join(sorted(left))
+    assert seen > 100

@@ -62,7 +62,7 @@ def summary_of(item: Bar | Mark) -> str:
         "start": shown(item.started),
         "duration": shown(item.duration),
     }
-    return f"{sentence} {item.error}".strip()
+    return f"{sentence} {_(item.error)}".strip()
 
 
 def anchor(timeline: Timeline, item: Bar | Mark) -> str:
@@ -137,7 +137,7 @@ def attempt_text(attempt: Attempt) -> str:
         "start": shown(attempt.started),
         "duration": shown(attempt.duration),
     }
-    return f"{sentence} {attempt.error}".strip()
+    return f"{sentence} {_(attempt.error)}".strip()
 
 
 def _kind(bar: Bar) -> str:
