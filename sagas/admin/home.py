@@ -167,7 +167,7 @@ def _amounts() -> dict[str, str]:
 
 
 def _meaning(code: str) -> str:
-    return meaning_of(code) if code in CATALOGUE else ""
+    return _(meaning_of(code)) if code in CATALOGUE else ""
 
 
 def _list(model: str, query: str = "") -> str:

@@ -107,11 +107,27 @@ def test_the_description_of_the_api_is_in_english(client):
 
 # --- Every page in Japanese -----------------------------------------------------------------------
 
-NAMES = {"CloudMart", "Saga", "JSON", "CSV", "English", "Asia", "Tokyo", "Control", "Mac", "Command", "esc", "mock", "http"}
+NAMES = {
+    "CloudMart",
+    "Saga",
+    "JSON",
+    "CSV",
+    "English",
+    "Asia",
+    "Tokyo",
+    "Control",
+    "Mac",
+    "Command",
+    "esc",
+    "mock",
+    "http",
+}
 ROLES = {"Viewer", "Support", "Manager", "Admin"}
 STORED = re.compile(
-    "A sample|A customer|A change of mind|ProviderUnavailable: attempt .|"
-    "The account has not enough funds.|The carrier does not go there."
+    r"\b(sample|A sample|customer|A customer|A change of mind|first stock|A welcome|For readers"
+    r"|From ten copies of a book|saga|seed|cancel|orchestration|(ProviderUnavailable|OutcomeUnknown): attempt \d"
+    r"|The account has not enough funds|The carrier does not go there)\b",
+    re.IGNORECASE,
 )
 """What is in the database, or comes from a provider."""
 
@@ -147,7 +163,7 @@ def urls_of_orders():
 
 
 def test_no_page_has_an_english_word_in_japanese(japanese):
-    pages = ["/", "/admin/", "/admin/find/?q=nothing", "/admin/find/?q=customer", "/admin/compare/"]
+    pages = ["/", "/admin/", "/admin/find/?q=0000", "/admin/find/?q=customer", "/admin/compare/"]
     left, seen = set(), 0
     for url in (*pages, "/admin/password_change/", *urls_of_tables(), *urls_of_orders()):
         response = japanese.get(url)
