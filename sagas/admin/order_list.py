@@ -21,14 +21,14 @@ from sagas.operations.standing import TIMED_OUT, Standing, standing_of
 Orders = QuerySet[Order]
 Sagas = QuerySet[SagaInstance]
 
-FAILURES = (
-    "payment_declined",
-    "payment_unavailable",
-    "shipping_failed",
-    "out_of_stock",
-    "reservation_expired",
-    TIMED_OUT,
-)
+FAILURES = {
+    "payment_declined": _("payment declined"),
+    "payment_unavailable": _("payment gateway unreachable"),
+    "shipping_failed": _("carrier refused or unreachable"),
+    "out_of_stock": _("out of stock"),
+    "reservation_expired": _("reservation expired"),
+    TIMED_OUT: _("timed out"),
+}
 """The codes with which most orders fail."""
 
 
@@ -81,8 +81,8 @@ class FailureFilter(admin.SimpleListFilter):
     title = _("failure")
     parameter_name = "failure"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(code, code) for code in FAILURES]
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return list(FAILURES.items())
 
     def queryset(self, request: HttpRequest, queryset: Orders) -> Orders | None:
         return _failed_with(queryset, {self.value()}) if self.value() else None

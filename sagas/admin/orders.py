@@ -32,6 +32,9 @@ class OrderPageAdmin(ActsOnMany, OrderAdmin):
     order_id_column = "pk"
     actions = BATCH_ACTIONS
 
+    class Media:
+        css = {"all": ["sagas/order_page.css"]}
+
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[OrderList]:
         return OrderList
 
