@@ -22,7 +22,7 @@ BADGES = {
 }
 
 status = badge_in("status", _("status"), BADGES)
-tracking_number = shortened_in("tracking_number", _("tracking number"))
+tracking_number = shortened_in("tracking_number", _("tracking number"), whole_up_to=24)
 
 
 class ShipmentAdmin(ReadOnlyAdmin):

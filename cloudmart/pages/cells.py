@@ -38,9 +38,9 @@ def copyable(text: Any, instead: str = "") -> str:
     return format_html('<span class="desk-number" title="{}">{}{}</span>', text, instead or text, copy_button(text))
 
 
-def shortened(text: Any) -> str:
+def shortened(text: Any, whole_up_to: int) -> str:
     """Returns the end of a long name such as a UUID, with a button that copies the whole."""
-    return copyable(text, _end_of(text))
+    return copyable(text, _end_of(text, whole_up_to))
 
 
 def id_in(model: type[Model], name: str, is_link: bool = False) -> Any:
@@ -77,8 +77,8 @@ def _titled(key: UUID, is_order: bool) -> str:
     return format_html('<span class="desk-number" title="{}">{}</span>', key, shown(key) if is_order else _end_of(key))
 
 
-def _end_of(text: Any) -> str:
-    return f"…{str(text)[-COPIED:]}" if len(str(text)) > 3 * COPIED else str(text)
+def _end_of(text: Any, whole_up_to: int = 2 * COPIED) -> str:
+    return f"…{str(text)[-COPIED:]}" if len(str(text)) > whole_up_to else str(text)
 
 
 def column(description: Any, content: Callable[[Any], Any], name: str = "cell") -> Any:
@@ -96,9 +96,9 @@ def badge_in(name: str, description: Any, badges: Mapping[Any, Badge]) -> Any:
     return column(description, lambda row: str(badges[getattr(row, name)]), name)
 
 
-def shortened_in(name: str, description: Any) -> Any:
+def shortened_in(name: str, description: Any, whole_up_to: int = 2 * COPIED) -> Any:
     """Returns a column that shows the end of a long name, with a button that copies the whole."""
-    return column(description, lambda row: (text := getattr(row, name)) and shortened(text), name)
+    return column(description, lambda row: (text := getattr(row, name)) and shortened(text, whole_up_to), name)
 
 
 order: Any = order_number()
