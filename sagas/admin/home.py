@@ -96,7 +96,7 @@ def figures() -> dict[str, Any]:
         "abandoned": sum(counts["abandoned"] for counts in unfinished.values()),
         "charts": charts_of(SagaStyle.values, hours),
         "outcomes": STACK,
-        "counted_at": hours[-1].counted_at,
+        "counted_at": max((hour.counted_at for hour in hours if hour.counted_at), default=None),
         "failures": [(code, _meaning(code), number) for code, number in failures(hours)[:FAILURES]],
         "unfinished": [
             (name, [unfinished.get(style, {}).get(condition, 0) for style in SagaStyle.values])

@@ -115,6 +115,14 @@ def test_counts_follow_a_change_of_status_once_they_are_too_old(transactional_db
     assert outcomes() == [{"completed"}, {"completed"}]
 
 
+def test_the_page_says_as_of_when_the_orders_are_counted_also_in_an_hour_that_has_just_begun(site):
+    assert figures(site)["counted_at"] is None
+    count_due_hours()
+    last = OrderHour.objects.latest("hour")
+    last.delete()
+    assert figures(site)["counted_at"] == last.counted_at
+
+
 def test_old_counts_and_runs_of_the_audit_are_deleted(transactional_db):
     now = database_now()
     for age in KEPT_FOR, KEPT_FOR - timedelta(days=1):
