@@ -13,7 +13,7 @@ from sagas.desk.actions import recorded
 from sagas.desk.engine import engine
 from sagas.engine.lease import acquire_for_operator, release, request_cancellation
 from sagas.engine.style import First
-from sagas.errors import SagaRunning
+from sagas.errors import SagaAbandoned, SagaRunning
 from sagas.locks import lock_saga
 from sagas.models import OperatorCommand, SagaInstance
 from sagas.selectors import find_saga
@@ -99,6 +99,13 @@ def return_order(order_id: UUID, reason: str, actor: str, should_stop: ShouldSto
     return engine.resume_for_operator(saga, should_stop)
 
 
+def cancel_unless_abandoned(order_id: UUID, reason: str, actor: str, should_stop: ShouldStop = never) -> SagaInstance:
+    """Cancels an order as `Engine.cancel` does. Raises SagaAbandoned for an abandoned saga."""
+    if _request_unless_abandoned(order_id, reason, actor):
+        return find_saga(order_id)
+    return engine.cancel(order_id, reason, actor, should_stop)
+
+
 HANDLERS: dict[str, Handler] = {
     OperatorCommand.CANCEL: engine.cancel,
     OperatorCommand.RETRY: retry_saga,
@@ -111,10 +118,20 @@ HANDLERS: dict[str, Handler] = {
 
 SPARING_ABANDONED: dict[str, Handler] = {
     **HANDLERS,
+    OperatorCommand.CANCEL: cancel_unless_abandoned,
     OperatorCommand.COMPENSATE: partial(compensate_saga, abandoned=False),
     OperatorCommand.ABANDON: partial(abandon_saga, abandoned=False),
 }
 """As HANDLERS, but an abandoned saga is refused: for commands on many orders."""
+
+
+@durable
+def _request_unless_abandoned(order_id: UUID, reason: str, actor: str) -> bool:
+    """Requests the cancellation of a saga that goes forward. Returns False for any other. Raises SagaAbandoned."""
+    saga = lock_saga(order_id)
+    if saga.abandoned_at:
+        raise SagaAbandoned(order_id=str(order_id), reason=saga.attention)
+    return request_cancellation(order_id, reason, actor, wake_at=DatabaseNow())
 
 
 @durable

@@ -129,6 +129,21 @@ def test_an_abandoned_order_is_touched_by_no_batch(site, waiting, monkeypatch):
     assert list(SagaInstance.objects.filter(status="COMPLETED").values_list("order_id", flat=True)) == [waiting[2]]
 
 
+@pytest.mark.parametrize("command", ["cancel", "retry", "compensate", "abandon"])
+def test_an_order_that_is_abandoned_after_the_check_is_not_touched(site, waiting, monkeypatch, command):
+    confirm(site, choose(site, command), "Recalled.")
+
+    def abandon_first(given, order_id, *args, **options):
+        run_command("abandon", order_id, "operator", "Paid in the shop")
+        return run_command(given, order_id, *args, **options)
+
+    monkeypatch.setattr("sagas.operations.running.run_command", abandon_first)
+    work.run_due()
+    assert set(results().values()) == {"refused"}
+    sagas = SagaInstance.objects.values_list("status", "attention", "cancel_reason", "lease_until").distinct()
+    assert list(sagas) == [("STOCK_RESERVED", "Paid in the shop", None, None)]
+
+
 def test_no_list_offers_to_resume_abandoned_orders(site, waiting):
     page = site.get(reverse("admin:sagas_sagainstance_changelist")).content.decode()
     assert 'value="retry"' in page and 'value="resume"' not in page
