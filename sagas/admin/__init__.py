@@ -1,15 +1,14 @@
 """Sagas, their logs and their events in the admin; and parcels, whose sagas say when they may be marked."""
 
 from typing import Any
-from uuid import UUID
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from cloudmart.kernel.order_numbers import shown
+from cloudmart.kernel.viewers import actor_of
 from cloudmart.pages.base import ReadOnlyAdmin, ReadOnlyInline, fixed_choices, permission_to
 from cloudmart.pages.cells import column, order
 from cloudmart.pages.order_numbers import order_link, order_number
@@ -18,7 +17,7 @@ from sagas.admin import monitoring as monitoring
 from sagas.admin import orders as orders
 from sagas.admin import urls
 from sagas.admin.batches import BATCH_ACTIONS, ActsOnMany
-from sagas.admin.marking import Message, run_each
+from sagas.admin.marking import marking, run_each
 from sagas.admin.order_list import standing_of_saga
 from sagas.choreography.reactions import REACTIONS
 from sagas.choreography.signals import EVENTS
@@ -26,7 +25,6 @@ from sagas.engine.causes import Cause
 from sagas.engine.lease import is_waiting
 from sagas.models import UNFINISHED, Event, EventReceipt, SagaAction, SagaInstance, SagaStepLog
 from sagas.operations.finding import IS_ABANDONED, NEEDS_ATTENTION
-from sagas.operations.parcels import MARKS
 from sagas.orchestration.workflow import ORDER_WORKFLOW
 from shipping.admin import ShipmentAdmin
 from shipping.carriers.reports import Progress
@@ -157,9 +155,4 @@ class ParcelAdmin(ShipmentAdmin):
         self._mark(Progress.DELIVERED, request, selected)
 
     def _mark(self, progress: Progress, request: HttpRequest, selected: QuerySet[Shipment]) -> None:
-        def run(order_id: UUID) -> Message:
-            MARKS[progress](order_id)
-            done = gettext("%(order)s is marked as %(progress)s.")
-            return messages.SUCCESS, done % {"order": shown(order_id), "progress": gettext(progress)}
-
-        run_each(run, selected.values_list("order_id", flat=True), self, request)
+        run_each(marking(progress, actor_of(request.user)), selected.values_list("order_id", flat=True), self, request)

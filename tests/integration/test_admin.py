@@ -1,6 +1,7 @@
 """Every model has its page in the admin, and history cannot be changed there."""
 
 import re
+from uuid import UUID
 
 import pytest
 from django.contrib import admin
@@ -11,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 
 from cloudmart.database.clock import DatabaseNow
 from cloudmart.kernel.ids import new_id
+from cloudmart.kernel.order_numbers import shown
 from inventory.models import InventoryRecord
 from orders.models import Order
 from payments.models import Payment
@@ -101,6 +103,8 @@ def mark_all_as_shipped(site):
 def test_an_operator_marks_parcels_as_shipped(site):
     mark_all_as_shipped(site)
     assert set(Shipment.objects.values_list("status", flat=True)) == {"shipped"}
+    again = mark_all_as_shipped(site)
+    assert len(again) == 2 and all("Nothing to do: The parcel is already shipped." in each for each in again)
 
 
 def test_a_parcel_without_a_saga_can_be_marked_as_shipped(site, operator):
@@ -122,8 +126,7 @@ def test_a_parcel_cannot_be_marked_as_shipped_before_its_order_is_sold(site, api
     order_id = str(SagaInstance.objects.get(status="SHIPPING_ARRANGED").order_id)
     messages = mark_all_as_shipped(site)
     assert sorted("is marked as shipped" in each for each in messages) == [False, True, True]
-    (refused,) = [each for each in messages if order_id in each]
-    assert "The saga of the order is not finished: SHIPPING_ARRANGED." in refused
+    assert f"{shown(UUID(order_id))}: Nothing to do: The order is not finished." in messages
     signed_in(operator).post("/inventory/release", {"order_id": order_id})
     SagaInstance.objects.update(lease_until=DatabaseNow())
     call_command("run_worker", once=True)
