@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from cloudmart.api.catalogue import meaning_of
 from cloudmart.pages import changelists
 from cloudmart.pages.cells import Badge, column, linked
 from orders.models import Order, Status
@@ -21,14 +22,14 @@ from sagas.operations.standing import TIMED_OUT, Standing, standing_of
 Orders = QuerySet[Order]
 Sagas = QuerySet[SagaInstance]
 
-FAILURES = {
-    "payment_declined": _("payment declined"),
-    "payment_unavailable": _("payment gateway unreachable"),
-    "shipping_failed": _("carrier refused or unreachable"),
-    "out_of_stock": _("out of stock"),
-    "reservation_expired": _("reservation expired"),
-    TIMED_OUT: _("timed out"),
-}
+FAILURES = (
+    "payment_declined",
+    "payment_unavailable",
+    "shipping_failed",
+    "out_of_stock",
+    "reservation_expired",
+    TIMED_OUT,
+)
 """The codes with which most orders fail."""
 
 
@@ -82,7 +83,7 @@ class FailureFilter(admin.SimpleListFilter):
     parameter_name = "failure"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return list(FAILURES.items())
+        return [(code, _(meaning_of(code))) for code in FAILURES]
 
     def queryset(self, request: HttpRequest, queryset: Orders) -> Orders | None:
         return _failed_with(queryset, {self.value()}) if self.value() else None
