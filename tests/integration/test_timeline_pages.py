@@ -38,6 +38,7 @@ def test_the_newest_orders_of_both_styles_that_ended_alike_are_compared(site, pl
     url = stories["The delivery could not be arranged"]
     chosen = site.get(url)
     assert str(failed) in url
+    assert '<span class="desk-badge desk-good">' in response.content.decode()
     steps = {step.name: (step.left, step.right) for step in chosen.context["steps"]}
     assert [bar.status for bar in steps["Ship"]] == ["failed", "failed"]
     assert [len(bar.attempts) for bar in steps["Ship"]] == [3, 3]
