@@ -115,6 +115,7 @@ class OrderNoteAdmin(ReadOnlyAdmin):
 @admin.register(OrderItem)
 class OrderItemAdmin(ReadOnlyAdmin):
     list_display = [order_column, "book_id", "title", "quantity", "unit_price"]
+    list_display_links = ["book_id"]
     search_fields = ["order"]
     money = ("unit_price",)
 

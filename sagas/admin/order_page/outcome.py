@@ -206,7 +206,7 @@ def _deadline(saga: SagaInstance, now: datetime) -> str:
 def _attention(state: OrderState) -> Outcome:
     saga = _saga_of(state)
     values = {"wait": _until(saga.wake_at, state.now)}
-    number = saga.attempts
+    number = state.attempt - 1 if state.attempt else saga.attempts
     sentence = ngettext(
         "Needs attention: %(number)s attempt has failed, the next is %(wait)s.",
         "Needs attention: %(number)s attempts have failed, the next is %(wait)s.",
