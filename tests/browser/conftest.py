@@ -10,7 +10,7 @@ import pytest
 from django.core.management import call_command
 from django.test import Client
 from knox.models import get_token_model
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Response, expect, sync_playwright
 
 from cloudmart.database.clock import DatabaseNow
 from orders.models import Customer
@@ -27,6 +27,12 @@ os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 
 expect.set_options(timeout=15_000)
 
+CHROMIUM: dict[str, Any] = {
+    "executable_path": shutil.which("chromium"),
+    "args": ["--no-sandbox"] if os.geteuid() == 0 else [],
+}
+"""How it is started. It refuses to sandbox its own processes for root."""
+
 DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
 
 
@@ -39,11 +45,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
-    """Debian's Chromium. It refuses to sandbox its own processes for root."""
-    found = shutil.which("chromium") or pytest.fail("There is no chromium: run bin/browser-test, which installs it.")
-    options = ["--no-sandbox"] if os.geteuid() == 0 else []
+    """Debian's Chromium."""
     with sync_playwright() as playwright:
-        yield playwright.chromium.launch(executable_path=found, args=options)
+        yield playwright.chromium.launch(**CHROMIUM)
 
 
 @pytest.fixture(scope="session")
@@ -138,3 +142,12 @@ def run_worker() -> None:
 def signed_token(user: Any) -> str:
     """Returns a new API token of the user."""
     return str(get_token_model().objects.create(user=user)[1])
+
+
+def open_drawn(page: Page, path: str) -> Response | None:
+    """Opens the page, and waits until Alpine has drawn it and Swagger UI has listed the operations."""
+    response = page.goto(path)
+    expect(page.locator("[x-cloak]")).to_have_count(0)
+    if page.locator("#swagger-ui").count():
+        page.locator(".opblock").first.wait_for()
+    return response

@@ -6,6 +6,8 @@ from typing import Any
 from django.contrib import admin
 from django.urls import reverse
 
+from inventory.models import Book
+from inventory.stock_changes import COMMANDS
 from orders.models import Order
 from sagas.batches import Batch
 from sagas.models import SagaInstance
@@ -30,6 +32,8 @@ def pages_of_the_admin() -> Iterator[str]:
     yield from (reverse("admin:order_command", args=[newest.pk, command]) for command in DeskCommand)
     yield from (reverse("admin:batch", args=[batch.pk]) for batch in Batch.objects.all())
     yield from (reverse(f"admin:inventory_{name}_report") for name in ("reservation", "stockmovement"))
+    book = Book.objects.first()
+    yield from (reverse(f"admin:inventory_book_{command.name}", args=[book.pk]) for command in COMMANDS)
 
 
 def pages_of(model: Any) -> Iterator[str]:

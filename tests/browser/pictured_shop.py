@@ -9,8 +9,10 @@ from unittest.mock import patch
 
 from django.core.management import call_command
 from django.utils import timezone
+from uuid_utils.compat import uuid7
 
 from cloudmart.database.clock import DatabaseNow
+from cloudmart.kernel import ids
 from cloudmart.kernel.errors import DomainError
 from cloudmart.kernel.order import Address
 from cloudmart.providers.outcomes import OutcomeUnknown, Unknown
@@ -28,10 +30,10 @@ ORDERS_AN_HOUR = (2, 1, 1, 2, 3, 4, 5, 7, 6, 5, 8, 7, 6, 5, 4, 6, 7, 9, 8, 6, 5,
 """From the oldest hour to the last one that is over."""
 NOWHERE = Address("999-9999", "沖縄県どこにもない町1-1")
 FAULTS: dict[int, dict[str, Any]] = {
-    5: {"payment_token": "tok_insufficient_funds"},
-    11: {"address": NOWHERE},
-    17: {"payment_token": "tok_unavailable_2"},
-    23: {"payment_token": "tok_expired_card"},
+    13: {"payment_token": "tok_insufficient_funds"},
+    17: {"address": NOWHERE},
+    7: {"payment_token": "tok_unavailable_1"},
+    37: {"payment_token": "tok_expired_card"},
 }
 """Which orders of how many have one."""
 NO_RESPONSE = "ReadTimeout: no response in 5 s"
@@ -39,26 +41,28 @@ NO_RESPONSE = "ReadTimeout: no response in 5 s"
 
 def fill() -> None:
     """Fills the empty shop."""
-    call_command("seed", demo_users=True, stdout=StringIO())
-    for book in Book.objects.exclude(pk="book-456"):
-        add_stock(book.pk, 500)
+    with clocks(timedelta(hours=-len(ORDERS_AN_HOUR) - 1)):
+        call_command("seed", demo_users=True, stdout=StringIO())
+        for book in Book.objects.exclude(pk="book-456"):
+            add_stock(book.pk, 150)
     number = 0
     for ago, orders in zip(range(len(ORDERS_AN_HOUR), 0, -1), ORDERS_AN_HOUR, strict=True):
         for each in range(orders):
             number += 1
             with clocks(timedelta(hours=-ago, minutes=60 * each // orders)):
                 order(number)
-    with clocks(timedelta(minutes=-9)), gateway_down():
+                call_command("send_mails", stdout=StringIO())
+    with clocks(timedelta(minutes=-6)), gateway_down():
         for style in SagaStyle:
             order(1, saga_style=style)
-    for minutes in (8, 7, 5, 4):
+    for minutes in (5, 4, 3, 2):
         with clocks(timedelta(minutes=-minutes)), gateway_down():
             SagaInstance.objects.exclude(wake_at=None).update(wake_at=DatabaseNow())
             call_command("resume_sagas", stdout=StringIO())
     for style in SagaStyle:
         order(1, saga_style=style, payment_token="tok_unavailable_2")
         order(1, saga_style=style, address=NOWHERE)
-    SagaInstance.objects.exclude(wake_at=None).update(wake_at=DatabaseNow() + timedelta(minutes=4))
+    SagaInstance.objects.exclude(wake_at=None).update(wake_at=DatabaseNow() + timedelta(minutes=2))
     call_command("project_inventory", stdout=StringIO())
     count_due_hours()
 
@@ -67,12 +71,12 @@ def order(number: int, **more: Any) -> None:
     """Places the order with this number, which decides everything about it. Many of them fail."""
     fault = next((FAULTS[often] for often in FAULTS if number % often == 0), {})
     book = ("book-123", "book-789", "book-123", "product_001")[number % 4]
-    customer = Customer.objects.get(pk=("customer-001", "customer-002")[number % 2])
+    customer = Customer.objects.get(pk=("customer-001", "customer-002")[number // 2 % 2])
     request = {
         "customer": customer,
         "items": (RequestedLine(book, 1 + number % 3 // 2),),
         "payment_method": "credit_card",
-        "saga_style": list(SagaStyle)[number % 3 % 2],
+        "saga_style": list(SagaStyle)[number % 2],
         "placed_by": customer.pk,
         **fault,
         **more,
@@ -83,13 +87,17 @@ def order(number: int, **more: Any) -> None:
 
 @contextmanager
 def clocks(skew: timedelta) -> Iterator[None]:
-    """Sets the clocks of this process and of its connection by so much."""
-    with application_clock(skew), database_clock(lambda: _now() + skew):
+    """Shifts the clocks of this process, of its ids and of its connection by so much."""
+    with (
+        application_clock(skew),
+        database_clock(lambda: right_time() + skew),
+        patch.object(ids, "uuid7", lambda: uuid7(nanoseconds=int((right_time() + skew).timestamp() * 1e9))),
+    ):
         yield
 
 
-_now = timezone.now
-"""The right time, which application_clock does not shift."""
+right_time = timezone.now
+"""The time that application_clock does not shift."""
 
 
 @contextmanager

@@ -2,13 +2,12 @@
 
 import pytest
 
-from tests.browser.conftest import DESKTOP, PHONE, run_worker
+from cloudmart.kernel.ids import new_id
+from sagas.operations.batches import queue
+from sagas.operations.desk_commands import DeskCommand
+from tests.browser.conftest import DESKTOP, PHONE, open_drawn, run_worker
 from tests.browser.faults import Console, barriers, too_wide
 from tests.browser.pages import PUBLIC, pages_of_the_admin
-
-DRAWN = """!document.querySelector("[x-cloak]") &&
-    (!document.querySelector("#swagger-ui") || document.querySelector(".opblock"))"""
-"""Alpine has removed its mark from the page; Swagger UI has listed the operations."""
 
 
 @pytest.fixture
@@ -21,15 +20,16 @@ def busy_shop(place, shelve, outside, api):
         place(saga=style, shipping_address="999-9999")
         api.post(f"/orders/{completed}/cancel", {"reason": "Ordered twice"})
         outside.turn("payments", drop_before=1000)
-        place(saga=style)
+        waiting = place(saga=style)
         run_worker()
+        queue.store(new_id(), DeskCommand.RETRY, [waiting], "operator", "The bank is back")
         run_worker()
         outside.turn("payments")
     api.post("/orders", {})
 
 
 def paths():
-    return [*PUBLIC, *pages_of_the_admin()]
+    return [*PUBLIC, *dict.fromkeys(pages_of_the_admin())]
 
 
 def test_no_page_has_errors_or_is_wider_than_the_window_or_a_phone(busy_shop, open_window, operator):
@@ -40,7 +40,7 @@ def test_no_page_has_errors_or_is_wider_than_the_window_or_a_phone(busy_shop, op
         faults = []
         for window in (DESKTOP, PHONE):
             page.set_viewport_size(window)
-            response = go(page, path)
+            response = open_drawn(page, path)
             faults += too_wide(page) + console.take()
             faults += [f"status {response.status}"] if response.status != 200 else []
         if faults:
@@ -53,20 +53,13 @@ def test_no_page_has_barriers_in_light_or_dark_colours(busy_shop, open_window, o
     page = open_window(operator, bypass_csp=True)
     for path in paths():
         page.emulate_media(color_scheme="light")
-        go(page, path)
+        open_drawn(page, path)
         faults = list(barriers(page))
         page.emulate_media(color_scheme="dark")
-        go(page, path)
+        open_drawn(page, path)
         if faults := [*faults, *barriers(page, only="color-contrast")]:
             found[path] = faults
     assert not found, report(found)
-
-
-def go(page, path):
-    """Opens the page and waits until its scripts have drawn it."""
-    response = page.goto(path)
-    page.wait_for_function(DRAWN)
-    return response
 
 
 def report(found):

@@ -38,6 +38,7 @@ def test_the_desk_speaks_japanese_once_it_is_chosen(desk, place, shelve):
     expect(desk.page.locator("html")).to_have_attribute("lang", "ja")
     desk.open_order(order_id)
     expect(desk.outcome).to_contain_text("失敗")
+    expect(desk.page.locator(".order-facts dt").first).to_have_text("注文")
 
 
 def test_the_desk_follows_the_language_of_the_browser(open_window, operator):
