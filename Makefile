@@ -1,6 +1,6 @@
 # Every target sets up what it needs; the work is in bin/.
 
-.PHONY: help run demo test browser-test crash-test fuzz lint format messages lock report notebook check-notebook locust coverage bench bench-growth bench-stock bench-audit bench-admin
+.PHONY: help run demo test browser-test screenshots crash-test fuzz lint format messages lock report notebook check-notebook locust coverage bench bench-growth bench-stock bench-audit bench-admin
 .NOTPARALLEL:
 
 help: ## List the targets
@@ -17,6 +17,9 @@ test: ## Run the tests on SQLite and on a throwaway MariaDB or MySQL (ARGS="-k s
 
 browser-test: ## Use the admin, / and /docs in Chromium: stories, accessibility, phones, both languages (ARGS="-k phone")
 	@bin/browser-test $(ARGS)
+
+screenshots: ## Take the pictures of the documentation, in docs/pictures/
+	@bin/screenshots
 
 crash-test: ## Kill orders at every commit and provider call, and processes 200 times, on SQLite and on a throwaway server
 	@CRASH_SAMPLE=all bin/test tests/crash $(ARGS)

@@ -1,13 +1,18 @@
 """README.ja.md is the translation of README.md: whoever changes one must change the other.
 
-Section by section both have the same commands, code, links, tables, numbers and settings. Only the words differ.
+Section by section both have the same commands, code, links, tables, numbers and settings. Only the words and the
+language of the pictures differ. And what it tells the reader to try does what it says.
 """
 
+import json
 import re
 from dataclasses import dataclass, field
 
 import pytest
+from django.contrib.auth import get_user_model
+from django.core.management import call_command
 
+from tests.conftest import available, signed_in
 from tests.processes import ROOT
 
 pytestmark = pytest.mark.any_database
@@ -18,6 +23,12 @@ COMMENT = re.compile(r"(^| +)# .*")
 CODE = re.compile(r"(`+)(.+?)\1")
 LINK = re.compile(r"\]\(([^)]+)\)")
 FIXED = re.compile(r"\d[\d,.]*\d|\d|[A-Z]+(?:_[A-Z]+)+")
+REQUEST = re.compile(r"-d '(\{.*\})'")
+TRIAL = re.compile(r"^\| (?P<request>.*) \| (?P<status>\d{3}): ", re.MULTILINE)
+"""A row of the table of what to add to a request, and the status of the response."""
+MEMBERS = re.compile(r'`("[^`]*)`')
+HEADER = re.compile(r'-H "([\w-]+): (\w+)"')
+MOST_BYTES = 200_000
 OTHER_LANGUAGE = {"README.md": "[日本語](README.ja.md)", "README.ja.md": "[English](README.md)"}
 
 
@@ -42,7 +53,7 @@ class Section:
         is_table = lines[0].startswith("|")
         self.rows += [line.count("|") - line.count("\\|") for line in lines] if is_table else []
         self.paragraphs += not is_table
-        self.links += sorted(LINK.findall(text))
+        self.links += sorted(link.replace("-ja.png", ".png") for link in LINK.findall(text))
         text = LINK.sub("]", text)
         self.code += sorted(code for _, code in CODE.findall(text))
         self.fixed += sorted(FIXED.findall(CODE.sub("", text)))
@@ -79,6 +90,7 @@ def test_the_japanese_readme_has_the_same_sections_commands_links_and_tables():
 @pytest.mark.parametrize(
     ("english", "japanese"),
     [
+        ("![a](docs/a.png)", "![あ](docs/b-ja.png)"),
         ("a `make run`", "`make test`"),
         ("[a](docs/a.md)", "[あ](docs/b.md)"),
         ("in 15 seconds", "20秒以内に"),
@@ -97,3 +109,32 @@ def test_words_and_comments_may_differ():
     english = "## Run\n\nIt takes 15 seconds, `make run` does.\n\n```\nmake run  # runs it\n```"
     japanese = "## 実行\n\n`make run` の所要時間は15秒です。\n\n```\nmake run  # 実行\n```"
     assert sections(english) == sections(japanese)
+
+
+@pytest.fixture
+def tanaka(transactional_db):
+    """The client of `make run`'s customer."""
+    call_command("seed", demo_users=True, verbosity=0)
+    return signed_in(get_user_model().objects.get(username="tanaka"))
+
+
+@pytest.mark.parametrize("style", ["orchestration", "choreography"])
+def test_the_shop_has_enough_books_for_everything_that_the_readme_tries(tanaka, style):
+    text = read("README.md")
+    order = json.loads(REQUEST.search(text)[1])
+    assert tanaka.post("/orders", order).status_code == 201
+    members, trials = "", TRIAL.findall(text)
+    assert len(trials) == 6
+    for request, status in trials:
+        members = members if request.startswith("that, and") else MEMBERS.search(request)[1]
+        headers = dict(HEADER.findall(request))
+        body = {**order, "saga": style, **json.loads(f"{{{members}}}")}
+        assert tanaka.post("/orders", body, headers=headers).status_code == int(status), request
+    assert available("book-123") >= 2, "one for the other style, and one for the server that is killed"
+
+
+@pytest.mark.parametrize("name", OTHER_LANGUAGE)
+def test_the_pictures_are_there_and_small(name):
+    pictures = [ROOT / link for link in LINK.findall(read(name)) if link.endswith(".png")]
+    assert len(set(pictures)) == 2
+    assert all(0 < picture.stat().st_size < MOST_BYTES for picture in pictures)
