@@ -76,3 +76,10 @@ def test_every_page_outside_of_the_admin_is_an_api_view():
     views = [pattern.callback for pattern in patterns_in(get_resolver()) if pattern.name != "set_language"]
     assert len(views) > 20
     assert all(issubclass(getattr(view, "cls", object), APIView) for view in views)
+
+
+def test_signing_in_without_a_page_to_return_to_leads_home(client, operator):
+    operator.set_password("a long password")
+    operator.save()
+    response = client.post("/admin/login/", {"username": operator.username, "password": "a long password"})
+    assert response["Location"] == "/admin/"
