@@ -10,8 +10,8 @@ from django.utils.cache import patch_vary_headers
 
 from cloudmart.api.browsers import ADMIN
 
-WITH_TEXT = ("text/html", "application/problem+json")
-"""The media types whose content depends on the language."""
+WITH_TEXT = ("text/html", "application/json", "application/problem+json")
+"""The media types whose content may depend on the language."""
 
 
 def language_and_time_zone(

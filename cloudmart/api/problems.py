@@ -89,7 +89,7 @@ def database_problem(error: BaseException | None) -> dict[str, Any] | None:
 def operator_message(error: Exception) -> str:
     """Returns the text that the admin shows an operator. It names the log entry of an unexpected error."""
     body = problem_response(error).data
-    return f"{body['detail']} In the log: {body['error_id']}." if "error_id" in body else str(body["detail"])
+    return gettext("%(detail)s In the log: %(error_id)s.") % body if "error_id" in body else str(body["detail"])
 
 
 def order_in_doubt_response(order_id: UUID, response: Response) -> Response:

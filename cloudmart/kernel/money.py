@@ -3,6 +3,7 @@
 from decimal import ROUND_HALF_UP, Decimal
 
 from django.conf import settings
+from django.utils.translation import get_language
 from iso4217 import Currency
 
 HIGHEST_PRICE = 10**10
@@ -51,8 +52,12 @@ def in_major_units(amount: int) -> Decimal:
     return Decimal(amount).scaleb(-minor_digits(settings.CURRENCY))
 
 
-def formatted(amount: int, language: str = "en") -> str:
-    """Returns an amount of the shop's currency as people write it: ¥3,850 (in Japanese 3,850円), €38.50, KWD 3.850."""
+def formatted(amount: int, language: str = "") -> str:
+    """Returns an amount of the shop's currency as people write it: ¥3,850 (in Japanese 3,850円), €38.50, KWD 3.850.
+
+    Without a language it is that of the page.
+    """
+    language = language or (get_language() or "en")[:2]
     currency = settings.CURRENCY
     sign = "-" if amount < 0 else ""
     number = f"{abs(in_major_units(amount)):,f}"

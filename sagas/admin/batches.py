@@ -17,6 +17,7 @@ from django.views.decorators.http import require_POST, require_safe
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from cloudmart.kernel.ids import new_id
+from cloudmart.kernel.money import formatted
 from cloudmart.kernel.text import LONGEST_REASON
 from cloudmart.kernel.viewers import actor_of
 from cloudmart.pages.base import ReadOnlyAdmin, permission_to
@@ -25,7 +26,6 @@ from sagas.admin.order_command import DANGEROUS, OneLine
 from sagas.batches import Batch, BatchItem
 from sagas.operations.batches import queue
 from sagas.operations.batches.choosing import COMMANDS, MOST_AT_ONCE, Chosen, Selection, select, title_of
-from sagas.operations.consequences import money
 from sagas.operations.desk_commands import PERMISSIONS, DeskCommand
 from sagas.operations.reports import Result
 
@@ -125,7 +125,7 @@ def row_of(chosen: Chosen, text: str) -> dict[str, Any]:
     return {
         "link": order_link(order.pk),
         "customer": order.customer.name,
-        "amount": money(order.total),
+        "amount": formatted(order.total),
         "text": text,
     }
 

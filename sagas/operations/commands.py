@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from uuid import UUID
 
+from django.utils.translation import gettext_noop
+
 from cloudmart.database.clock import DatabaseNow
 from cloudmart.database.transactions import durable
 from cloudmart.kernel.stopping import ShouldStop, never
@@ -153,7 +155,7 @@ def _take_back_late(saga: SagaInstance) -> bool:
     locked = lock_saga(saga.order_id)
     shipping.take_back(saga.order)
     if not locked.is_compensating:
-        raise SagaRunning("The order was completed meanwhile.", order_id=str(saga.order_id))
+        raise SagaRunning(gettext_noop("The order was completed meanwhile."), order_id=str(saga.order_id))
     if not locked.is_finished:
         acquire_for_operator(saga)
     return not locked.is_finished

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from django.utils.translation import get_language, gettext, ngettext
+from django.utils.translation import gettext, ngettext
 
 from cloudmart.kernel.money import formatted
 from inventory.models import Status as ReservationStatus
@@ -51,10 +51,6 @@ def refunded_by_undoing(records: OrderRecords) -> int:
     return payment.refundable if payment and payment.status == PaymentStatus.CAPTURED else 0
 
 
-def money(amount: int) -> str:
-    return formatted(amount, (get_language() or "en")[:2])
-
-
 def _undo(records: OrderRecords) -> Sentences:
     sentences = [_refund(records), _stock(records), _parcel(records)]
     return sentences if any(sentences) else [gettext("Nothing is charged, reserved or sent yet: only the order ends.")]
@@ -63,10 +59,10 @@ def _undo(records: OrderRecords) -> Sentences:
 def _refund(records: OrderRecords) -> str:
     payment = records.payment
     if amount := refunded_by_undoing(records):
-        return gettext("Refunds %(amount)s.") % {"amount": money(amount)}
+        return gettext("Refunds %(amount)s.") % {"amount": formatted(amount)}
     if payment and payment.status == PaymentStatus.PENDING:
         return gettext("Voids the charge of %(amount)s, whose outcome is not known.") % {
-            "amount": money(payment.amount)
+            "amount": formatted(payment.amount)
         }
     if payment and payment.status == PaymentStatus.REFUNDING:
         return gettext("Repeats the refund that is not confirmed yet.")
@@ -109,7 +105,7 @@ def _parcel(records: OrderRecords) -> str:
 def _forward(records: OrderRecords) -> Sentences:
     charged = records.payment is not None and records.payment.status == PaymentStatus.CAPTURED
     arranged = records.parcel is not None and records.parcel.status == ParcelStatus.ARRANGED
-    total = money(records.order.total)
+    total = formatted(records.order.total)
     return [
         "" if charged else gettext("Charges %(amount)s, unless it is charged already.") % {"amount": total},
         "" if arranged else gettext("Arranges the delivery."),
@@ -142,7 +138,7 @@ def _abandon(records: OrderRecords) -> Sentences:
     charged = payment.amount if payment and payment.status in {PaymentStatus.CAPTURED, PaymentStatus.REFUNDING} else 0
     return [
         gettext("No worker continues the order until it is resumed or compensated. Nothing is undone."),
-        gettext("%(amount)s stays charged.") % {"amount": money(charged)} if charged else "",
+        gettext("%(amount)s stays charged.") % {"amount": formatted(charged)} if charged else "",
         gettext("The reserved copies stay reserved until the reservation expires.") if held else "",
     ]
 

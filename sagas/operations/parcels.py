@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import close_old_connections
+from django.utils.translation import gettext
 
 from cloudmart.database.transactions import durable
 from cloudmart.kernel.errors import DomainError
@@ -91,4 +92,5 @@ def _lock_waiting_saga(order_id: UUID) -> SagaInstance | None:
 def check_waits(saga: SagaInstance, now: datetime) -> None:
     """Raises SagaRunning unless the saga is finished, or compensates and waits at this time."""
     if not (saga.is_finished or (saga.status == State.COMPENSATION_STARTED and not is_driven(saga, now))):
-        raise SagaRunning(f"The saga of the order is not finished: {saga.status}.", order_id=str(saga.order_id))
+        detail = gettext("The saga of the order is not finished: %(state)s.") % {"state": saga.status}
+        raise SagaRunning(detail, order_id=str(saga.order_id))

@@ -7,10 +7,10 @@ from django.db.models import TextChoices
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
+from cloudmart.kernel.money import formatted
 from sagas.engine.lease import is_driven
 from sagas.events import EventType
 from sagas.models import CANCELLED, RETURNED, Event, SagaInstance, SagaStepLog, State, StepStatus
-from sagas.operations.consequences import money
 from sagas.operations.desk_commands import DeskCommand
 from sagas.operations.records import OrderRecords
 
@@ -75,10 +75,12 @@ def _undone(saga: SagaInstance, before: OrderRecords, after: OrderRecords) -> tu
     refunded = _refunded(after) - _refunded(before)
     failure = saga.failure or {}
     if before.goes_forward and failure.get("code") not in {CANCELLED, RETURNED}:
-        why = str(failure.get("detail", ""))
+        why = gettext(str(failure.get("detail", "")))
         return Result.UNDONE, gettext("the order has failed, and everything is undone. %(why)s") % {"why": why}
     if refunded:
-        return Result.DONE, gettext("everything is undone, and %(amount)s is refunded.") % {"amount": money(refunded)}
+        return Result.DONE, gettext("everything is undone, and %(amount)s is refunded.") % {
+            "amount": formatted(refunded)
+        }
     return Result.DONE, gettext("everything is undone.")
 
 

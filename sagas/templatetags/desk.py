@@ -1,7 +1,6 @@
 """Amounts in the templates of the desk."""
 
 from django import template
-from django.utils.translation import get_language
 
 from cloudmart.kernel.money import formatted
 
@@ -11,4 +10,4 @@ register = template.Library()
 @register.filter
 def money(amount: int) -> str:
     """Returns an amount of the shop's currency in the language of the page."""
-    return formatted(amount, (get_language() or "en")[:2])
+    return formatted(amount)

@@ -6,8 +6,9 @@ from uuid import UUID
 
 from django.utils.translation import gettext, ngettext_lazy
 
+from cloudmart.kernel.money import formatted
 from payments.models import Status as PaymentStatus
-from sagas.operations.consequences import consequences, money, reason_readers, refunded_by_undoing
+from sagas.operations.consequences import consequences, reason_readers, refunded_by_undoing
 from sagas.operations.desk_commands import DeskCommand
 from sagas.operations.records import OrderRecords, records_of_all
 from sagas.operations.why_not import why_not
@@ -61,9 +62,9 @@ class Selection:
         undone = [each for each in records if self.command in UNDOING or not each.goes_forward]
         refunds = 0 if self.command == DeskCommand.ABANDON else sum(map(refunded_by_undoing, undone))
         charges = sum(map(_charged_by_continuing, records)) if self.command == DeskCommand.RETRY else 0
-        sentences = [gettext("Refunds %(amount)s in all.") % {"amount": money(refunds)}] if refunds else []
+        sentences = [gettext("Refunds %(amount)s in all.") % {"amount": formatted(refunds)}] if refunds else []
         return sentences + (
-            [gettext("Charges up to %(amount)s in all.") % {"amount": money(charges)}] if charges else []
+            [gettext("Charges up to %(amount)s in all.") % {"amount": formatted(charges)}] if charges else []
         )
 
 
