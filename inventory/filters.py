@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.db.models import QuerySet
+from django.utils.translation import gettext_lazy as _
 from django_filters import ChoiceFilter
 from django_filters.rest_framework import FilterSet
 
@@ -53,9 +54,9 @@ MovementFilter = type(
     "MovementFilter",
     (FilterSet,),
     {
-        "from": DayFilter(field_name="day", lookup_expr="gte", label="The first day"),
-        "to": DayFilter(field_name="day", lookup_expr="lte", label="The last day"),
-        "book_id": CodeFilter(field_name="book", label="A book"),
+        "from": DayFilter(field_name="day", lookup_expr="gte", label=_("The first day")),
+        "to": DayFilter(field_name="day", lookup_expr="lte", label=_("The last day")),
+        "book_id": CodeFilter(field_name="book", label=_("A book")),
     },
 )
 """Filters movements by a period. A class statement cannot name a filter `from`."""

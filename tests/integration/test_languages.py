@@ -159,7 +159,9 @@ def urls_of_orders():
 def test_no_page_has_an_english_word_in_japanese(japanese):
     pages = ["/", "/admin/", "/admin/find/?q=0000", "/admin/find/?q=customer", "/admin/compare/"]
     left, seen = set(), 0
-    for url in (*pages, "/admin/password_change/", *urls_of_tables(), *urls_of_orders()):
+    reports = [reverse(f"admin:inventory_{name}_report") for name in ("reservation", "stockmovement")]
+    stock = [reverse(f"admin:inventory_book_{name}", args=["sample"]) for name in ("add_stock", "adjust_stock")]
+    for url in (*pages, "/admin/password_change/", *reports, *stock, *urls_of_tables(), *urls_of_orders()):
         response = japanese.get(url)
         assert response.status_code in (200, 302, 403), url
         if response.status_code == 200:
