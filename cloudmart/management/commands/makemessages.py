@@ -44,7 +44,8 @@ class Command(makemessages.Command):
     def write_po_file(self, potfile: str, locale: str) -> None:
         """Adds new texts to the file of the language, and marks those as obsolete that are gone. Guesses nothing."""
         path = Path(potfile).parent / locale / "LC_MESSAGES" / f"{self.domain}.po"
-        messages, template, elsewhere = polib.pofile(path), polib.pofile(potfile), translated_by_apps(locale)
+        messages, template = polib.pofile(path, wrapwidth=0), polib.pofile(potfile)
+        elsewhere = translated_by_apps(locale)
         translated = {key_of(entry) for entry in messages.translated_entries()}
         template[:] = [each for each in template if key_of(each) in translated or key_of(each) not in elsewhere]
         if self.check_only:
@@ -79,6 +80,6 @@ def write_generated_files() -> None:
     for config in apps.get_app_configs():
         if config.name.partition(".")[0] == "unfold":
             uninstalled = shutil.ignore_patterns("contrib", "static", "locale")
-            shutil.copytree(config.path, GENERATED / config.label, ignore=uninstalled)
+            shutil.copytree(config.path, GENERATED / config.label, ignore=uninstalled, dirs_exist_ok=True)
     texts = sorted(translatable_names() | catalogue.sentences())
     Path(GENERATED, "names.py").write_text("".join(f"_({text!r})\n" for text in texts))
