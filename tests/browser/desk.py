@@ -35,7 +35,7 @@ class Desk:
         self.offers.get_by_role("link", name=name, exact=True).click()
         if reason:
             self.page.get_by_label("Reason").fill(reason)
-        self.page.locator(".command-card").get_by_role("button", name=name, exact=True).click()
+        self.page.locator(".command-card").get_by_role("button").click()
 
     def command_all(self, name: str) -> None:
         """Chooses every row of the list, and a command for them."""
