@@ -39,9 +39,9 @@ def run(
     If `spares_abandoned`, it drives no saga that was abandoned since the records were read. Raises nothing: the report
     says what was refused, or has failed.
     """
-    if obstacle := why_not(command, records):
-        return nothing_done(obstacle)
     try:
+        if obstacle := why_not(command, records):
+            return nothing_done(obstacle)
         handlers = SPARING_ABANDONED if spares_abandoned else HANDLERS
         return _run(command, records, actor, reason or DEFAULT_REASONS.get(command, ""), should_stop, handlers)
     except DomainError as refusal:

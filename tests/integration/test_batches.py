@@ -1,6 +1,7 @@
 """A command on many orders: the preview, the batch that workers run, and the page with its progress."""
 
 from datetime import timedelta
+from importlib import import_module
 from threading import Barrier, Thread
 from uuid import UUID
 
@@ -175,6 +176,24 @@ def test_a_failing_order_stops_no_other(site, place, monkeypatch):
     texts = BatchItem.objects.values_list("result", "text")
     assert all("In the log:" in text for result, text in texts if result == "failed")
     assert all("failed again" in text for result, text in texts if result == "waits")
+
+
+@pytest.mark.any_database
+@pytest.mark.parametrize("check", ["sagas.operations.batches.work.why_left_out", "sagas.operations.running.why_not"])
+def test_an_order_whose_check_fails_stops_no_other(site, place, monkeypatch, check):
+    broken, *others = place(3)
+    confirm(site, choose(site, "cancel"))
+    module, name = check.rsplit(".", 1)
+    original = getattr(import_module(module), name)
+
+    def failing(command, records):
+        if records.order.pk == broken:
+            raise RuntimeError("broken")
+        return original(command, records)
+
+    monkeypatch.setattr(check, failing)
+    assert work.run_due() == 3
+    assert results() == {broken: "failed", **dict.fromkeys(others, "done")}
 
 
 def test_a_batch_that_is_sent_twice_is_run_once(site, place):

@@ -55,11 +55,12 @@ def report_of(item: BatchItem, should_stop: ShouldStop) -> Report:
     batch = item.batch
     try:
         command, records = DeskCommand(batch.command), records_of(item.order_id)
+        why = why_left_out(command, records)
     except DomainError as refusal:
         return refused(refusal)
     except Exception as error:
         return failed(error)
-    if why := why_left_out(command, records):
+    if why:
         return nothing_done(why)
     return run(command, records, batch.actor, batch.reason, should_stop, spares_abandoned=True)
 
