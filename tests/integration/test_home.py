@@ -12,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 
 from cloudmart.database.clock import DatabaseNow, database_now
 from cloudmart.kernel.ids import first_id, new_id
+from cloudmart.kernel.redaction import register_secret
 from cloudmart.periodic import PeriodicTask
 from cloudmart.providers.outcomes import OutcomeUnknown, Unknown
 from inventory.models import InventoryRecord
@@ -262,6 +263,17 @@ def test_a_heartbeat_names_the_tasks_whose_last_run_has_failed(site):
         heartbeat.beat()
         assert WorkerHeartbeat.objects.get().errors == ({"mails": "RuntimeError: gone"} if error else {})
         assert ("RuntimeError: gone" in site.get(HOME).content.decode()) is bool(error)
+
+
+def test_a_heartbeat_contains_no_secrets(transactional_db):
+    def charging(should_stop):
+        register_secret("tok_secret_99")
+        raise RuntimeError("charging tok_secret_99")
+
+    heartbeat = Heartbeat()
+    PeriodicTask("sagas", charging, 1, heartbeat.note).run()
+    heartbeat.beat()
+    assert WorkerHeartbeat.objects.get().errors == {"sagas": "RuntimeError: charging ***"}
 
 
 # --- The audit ------------------------------------------------------------------------------------

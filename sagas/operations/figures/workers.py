@@ -12,6 +12,7 @@ from django.db import DatabaseError, InterfaceError
 from cloudmart.database.clock import DatabaseNow
 from cloudmart.database.transactions import durable
 from cloudmart.kernel.errors import DatabaseBusy
+from cloudmart.kernel.redaction import redacted
 from cloudmart.kernel.stopping import ShouldStop, never
 from cloudmart.kernel.text import LONGEST_ERROR, storable
 from sagas.engine.lease import HOST
@@ -44,7 +45,7 @@ class Heartbeat:
             if error is None:
                 self._errors.pop(task, None)
             else:
-                self._errors[task] = storable(f"{type(error).__name__}: {error}", LONGEST_ERROR)
+                self._errors[task] = storable(redacted(f"{type(error).__name__}: {error}"), LONGEST_ERROR)
 
     def beat(self, should_stop: ShouldStop = never) -> int:
         """Writes the row, and deletes those of workers that died long ago. Returns 0: the next one is not due yet."""
