@@ -99,6 +99,8 @@ def test_a_retry_that_fails_again_says_so(waiting, monkeypatch):
 def test_an_order_is_abandoned_resumed_and_cancelled(waiting):
     with pytest.raises(CommandError, match="--reason"):
         saga("abandon", waiting)
+    with pytest.raises(CommandError, match="Say why"):
+        saga("abandon", waiting, "--reason", " ")
     assert "Abandoned" in saga("abandon", waiting, "--reason", "Paid by hand", "--actor", "maria")
     assert SagaAction.objects.get().actor == "maria"
     with pytest.raises(CommandError, match="abandoned: resume or compensate it"):

@@ -96,6 +96,8 @@ class Command(BaseCommand):
             self._console.print(showing.shown_timeline(timeline))
 
     def _run(self, command: DeskCommand, order_id: UUID, actor: str, reason: str) -> None:
+        if command == DeskCommand.ABANDON and not reason.strip():
+            raise CommandError("Say why the order is abandoned.")
         report = run(command, records_of(order_id), actor, reason)
         text = f"{shown(order_id)}: {report.text}"
         if report.result in NOT_DONE:
