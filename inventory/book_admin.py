@@ -4,6 +4,7 @@ from functools import partial
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.utils import unquote
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
@@ -79,7 +80,7 @@ class BookAdmin(ChangesStock, RecordsValues, LargeTableAdmin):
     def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None) -> Any:
         """The stock is read by the templates: not when a form is sent and stored."""
         context = {
-            "stock_page": SimpleLazyObject(partial(stock_page, object_id, request)),
+            "stock_page": SimpleLazyObject(partial(stock_page, unquote(object_id), request)),
             "stock_commands": [
                 {"title": each.title, "url": reverse(f"admin:inventory_book_{each.name}", args=[object_id])}
                 for each in COMMANDS

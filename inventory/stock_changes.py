@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
+from django.contrib.admin.utils import quote, unquote
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -132,7 +133,7 @@ class ChangesStock(ModelAdmin):
         """Asks for the copies and a reason, says the consequence, and makes the change. Raises PermissionDenied."""
         if not request.user.has_perm(command.permission):
             raise PermissionDenied
-        book = Book.objects.filter(pk=object_id).first()
+        book = Book.objects.filter(pk=unquote(object_id)).first()
         if book is None:
             raise Http404
         form = command.form(request.POST or None, initial={"reference": str(new_id())})
@@ -145,7 +146,7 @@ class ChangesStock(ModelAdmin):
                 form.add_error(None, refused(refusal))
         if stocks and is_confirmed:
             self._say(request, *stocks)
-            return HttpResponseRedirect(reverse("admin:inventory_book_change", args=[book.pk]))
+            return HttpResponseRedirect(reverse("admin:inventory_book_change", args=[quote(book.pk)]))
         return self._page(request, book, command, form, stocks)
 
     def _say(self, request: HttpRequest, before: Stock, after: Stock) -> None:

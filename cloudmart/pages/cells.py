@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.contrib import admin
+from django.contrib.admin.utils import quote
 from django.core.exceptions import FieldDoesNotExist
 from django.db.models import Model, UUIDField
 from django.urls import reverse
@@ -30,7 +31,8 @@ class Badge(NamedTuple):
 
 def linked(view: str, key: Any, text: Any = "") -> str:
     """Returns a link to the admin's page `view` of this key; the text is the key itself if none is given."""
-    return format_html('<a class="desk-link" href="{}">{}</a>', reverse(f"admin:{view}", args=[key]), text or key)
+    url = reverse(f"admin:{view}", args=[quote(key)])
+    return format_html('<a class="desk-link" href="{}">{}</a>', url, text or key)
 
 
 def copyable(text: Any, instead: str = "") -> str:

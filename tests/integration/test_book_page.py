@@ -176,3 +176,18 @@ def test_books_with_little_stock_are_found(site, shelve, held):
     assert found("stock=out") == ["book-none"]
     page = site.get("/admin/inventory/book/").content.decode()
     assert "out of stock" in page and "low" in page
+
+
+def test_a_book_whose_code_has_an_underscore_has_its_stock_and_commands(site, shelve):
+    """The admin writes some characters in an address as an underscore with two digits, and reads them so."""
+    shelve("vol_22", 5)
+    for address in (site.get("/admin/inventory/book/", {"q": "vol_22"}), site.get("/admin/inventory/stockevent/")):
+        url = re.search(r'href="(/admin/inventory/book/vol[^"]*/change/)', address.content.decode())[1]
+        page = site.get(url)
+        assert page.status_code == 200 and levels_of(page) == [5, 0, 5]
+    (add, _adjust) = (command["url"] for command in page.context["stock_commands"])
+    asked = site.post(add, {"copies": 2, "reason": "arrived", "reference": str(new_id())})
+    assert url in asked.content.decode()
+    sent = {**asked.context["form"].cleaned_data, "confirmed": "1"}
+    assert site.post(add, sent)["Location"] == url
+    assert levels_of(site.get(url)) == [7, 0, 7]
