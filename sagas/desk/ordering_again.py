@@ -7,7 +7,7 @@ from cloudmart.kernel.errors import DomainError
 from cloudmart.kernel.order import Address
 from inventory.errors import BookArchived, HeldTooLong, OutOfStock, UnknownBook
 from orders.drafts import DraftChanges, open_draft
-from orders.errors import CouponNotValid, OrderIsDraft, UnknownCoupon
+from orders.errors import CouponNotValid, OrderIsDraft, OrderIsEmpty, UnknownCoupon
 from orders.models import Order, Status
 from sagas.desk.drafts import add_item
 from sagas.desk.requests import RequestedLine
@@ -33,19 +33,21 @@ class OrderedAgain:
     left_out: tuple[LeftOut, ...]
 
 
-def check_placed(order: Order) -> None:
-    """Raises OrderIsDraft."""
+def check_orderable_again(order: Order) -> None:
+    """Raises OrderIsDraft, and OrderIsEmpty for a draft that was cancelled without books."""
     if order.status == Status.DRAFT:
         raise OrderIsDraft("The order is a draft: confirm it instead.", order_id=str(order.pk))
+    if not order.lines:
+        raise OrderIsEmpty(order_id=str(order.pk))
 
 
 def order_again(order: Order, actor: str) -> OrderedAgain:
     """Opens a draft like the order, in the caller's transaction, and reserves its books.
 
     A book that cannot be sold now is left out, and so is a coupon that is no longer valid. Raises OrderIsDraft,
-    TooManyDrafts and NoTaxRate, and the refusal of the last book if none can be sold.
+    OrderIsEmpty, TooManyDrafts and NoTaxRate, and the refusal of the last book if none can be sold.
     """
-    check_placed(order)
+    check_orderable_again(order)
     draft, left_out = _open_draft(order)
     for line in sorted(order.lines, key=lambda line: line.book_id):
         try:

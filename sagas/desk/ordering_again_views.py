@@ -15,7 +15,7 @@ from cloudmart.api.idempotency import idempotent_transaction
 from cloudmart.api.schema import refuses
 from cloudmart.kernel.viewers import actor_of
 from inventory.errors import BookArchived, HeldTooLong, OutOfStock, UnknownBook
-from orders.errors import NoTaxRate, OrderIsDraft, OrderNotFound, TooManyDrafts
+from orders.errors import NoTaxRate, OrderIsDraft, OrderIsEmpty, OrderNotFound, TooManyDrafts
 from orders.selectors import find_order
 from sagas.desk.draft_serializers import OrderDetailOutput
 from sagas.desk.draft_view import DraftView, draft_view
@@ -46,7 +46,17 @@ class OrderAgain(APIView):
     permission_classes = [OwnerOrStaff.with_permission(FOR_OTHERS)]
 
     @extend_schema(summary="Order the books of an order again", request=NoInput, responses={201: OrderedAgainOutput})
-    @refuses(OrderNotFound, OrderIsDraft, TooManyDrafts, NoTaxRate, UnknownBook, BookArchived, OutOfStock, HeldTooLong)
+    @refuses(
+        OrderNotFound,
+        OrderIsDraft,
+        OrderIsEmpty,
+        TooManyDrafts,
+        NoTaxRate,
+        UnknownBook,
+        BookArchived,
+        OutOfStock,
+        HeldTooLong,
+    )
     @idempotent_transaction
     def post(self, request: Request, order_id: UUID) -> Response:
         """Opens a draft for the same customer, with the same books, address, payment method and coupon, at the prices

@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from cloudmart.kernel.errors import DomainError
 from orders.models import MailStatus
-from sagas.desk.ordering_again import check_placed
+from sagas.desk.ordering_again import check_orderable_again
 from sagas.engine.lease import lease_refusal
 from sagas.models import State
 from sagas.operations.desk_commands import DeskCommand
@@ -92,7 +92,7 @@ def _return(records: OrderRecords) -> str:
 
 
 def _order_again(records: OrderRecords) -> str:
-    return refused(check_placed, records.order)
+    return refused(check_orderable_again, records.order)
 
 
 def _ship(records: OrderRecords) -> str:

@@ -64,6 +64,18 @@ def test_without_any_book_there_is_no_draft(api, placed):
 
 
 @pytest.mark.any_database
+def test_a_draft_that_was_cancelled_without_books_is_not_ordered_again(api, client, operator):
+    draft = api.post("/orders", {}).json()["order_id"]
+    assert api.post(f"/orders/{draft}/cancel").status_code == 200
+    refused = api.post(f"/orders/{draft}/order-again")
+    assert (refused.status_code, refused.json()["code"]) == (409, "order_is_empty")
+    client.force_login(operator)
+    page = client.post(f"/admin/order/{draft}/order_again/", follow=True)
+    assert page.status_code == 200 and "The order has no books." in page.content.decode()
+    assert Order.objects.count() == 1
+
+
+@pytest.mark.any_database
 def test_a_draft_is_not_ordered_again_and_neither_is_the_order_of_another_customer(api, placed):
     draft = api.post("/orders", {}).json()["order_id"]
     assert api.post(f"/orders/{draft}/order-again").json()["code"] == "order_is_draft"
