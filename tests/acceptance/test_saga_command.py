@@ -79,6 +79,16 @@ def test_show_has_the_timeline_with_the_attempts_and_what_is_next(waiting):
     assert (charge["status"], shown_as_json["in_flight"]["attempt"]) == ("waiting", 4)
 
 
+def test_show_can_be_read_in_a_terminal_of_80_columns(place, shelve, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    shelve("book-123", 5)
+    order_id = place(("book-123", 1), saga="choreography").json()["order_id"]
+    printed = saga("show", order_id)
+    assert max(map(len, printed.splitlines())) <= 80
+    for name in ("OrderCreated", "StockReserved", "PaymentCompleted", "OrderCompleted"):
+        assert name in printed, "a name is not broken"
+
+
 def test_retry_completes_a_waiting_order_and_refuses_a_completed_one(waiting, monkeypatch):
     monkeypatch.setattr("getpass.getuser", lambda: "maria")
     number = shown(UUID(waiting))

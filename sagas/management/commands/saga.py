@@ -93,7 +93,7 @@ class Command(BaseCommand):
         if is_json:
             self._write_json(showing.as_json(timeline))
         else:
-            self._console.print(showing.shown_timeline(timeline))
+            self._console.print(showing.shown_timeline(timeline, self._console.width))
 
     def _run(self, command: DeskCommand, order_id: UUID, actor: str, reason: str) -> None:
         if command == DeskCommand.ABANDON and not reason.strip():

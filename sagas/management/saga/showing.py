@@ -18,8 +18,11 @@ from sagas.operations.timeline.durations import shown
 from sagas.operations.timeline.names import STATUSES, name_of
 from sagas.operations.timeline.rows import in_flight_text, path_of
 
-WIDTH = 40
+WIDEST, NARROWEST = 40, 16
 """Characters of the axis."""
+
+BESIDE_THE_AXIS = 80
+"""Columns of a terminal that the other columns need to be readable."""
 
 COLOURS = {
     BarStatus.DONE: "green",
@@ -33,20 +36,22 @@ def as_json(timeline: Timeline) -> dict[str, Any]:
     return {"number": shown_number(timeline.order_id), **asdict(timeline)}
 
 
-def shown_timeline(timeline: Timeline) -> RenderableType:
-    """Returns what to print: a heading, and a line for each step and each mark."""
-    axis = axis_for(timeline.busy, timeline.duration, 0, WIDTH - 1)
+def shown_timeline(timeline: Timeline, columns: int) -> RenderableType:
+    """Returns what to print on a terminal of so many columns: a heading, and a line for each step and each mark."""
+    width = min(WIDEST, max(NARROWEST, columns - BESIDE_THE_AXIS))
+    axis = axis_for(timeline.busy, timeline.duration, 0, width - 1)
     table = Table(
         Column(_("Step"), no_wrap=True),
         Column(_("Start"), justify="right", no_wrap=True),
         Column(_("Duration"), justify="right", no_wrap=True),
-        Column(f"{shown(0)} … {shown(timeline.duration)}", no_wrap=True, min_width=WIDTH),
+        Column(f"{shown(0)} … {shown(timeline.duration)}", no_wrap=True, min_width=width),
         Column(_("Result"), overflow="fold"),
         box=None,
         pad_edge=False,
     )
     for item in timeline.items:
-        table.add_row(*(_mark(item, axis) if isinstance(item, Mark) else _bar(item, timeline, axis)))
+        cells = _mark(item, axis) if isinstance(item, Mark) else _bar(item, timeline, axis, width)
+        table.add_row(*cells)
     return Group(*_heading(timeline), table)
 
 
@@ -59,24 +64,24 @@ def _heading(timeline: Timeline) -> Iterator[Text]:
         yield Text(text, style="yellow")
 
 
-def _bar(bar: Bar, timeline: Timeline, axis: Axis) -> tuple[Text, Text, Text, Text, Text]:
+def _bar(bar: Bar, timeline: Timeline, axis: Axis, width: int) -> tuple[Text, Text, Text, Text, Text]:
     colour = "magenta" if bar.is_undo and bar.status == BarStatus.DONE else COLOURS.get(bar.status, "dim")
     name = f"↩ {name_of(bar)}" if bar.is_undo else name_of(bar)
     return (
         Text(name),
         Text(shown(bar.started)),
         Text(shown(bar.duration)),
-        _drawn(bar, timeline.end_of(bar), axis, colour),
+        _drawn(bar, timeline.end_of(bar), axis, width, colour),
         _result(bar, colour),
     )
 
 
-def _drawn(bar: Bar, end: float, axis: Axis, colour: str) -> Text:
+def _drawn(bar: Bar, end: float, axis: Axis, width: int, colour: str) -> Text:
     """Returns the bar as characters: each attempt a block, the waits between them dots."""
-    cells = [" "] * WIDTH
+    cells = [" "] * width
     first, last = round(axis.position(bar.started)), round(axis.position(end))
     cells[first : last + 1] = ["·"] * (last - first + 1)
-    styles = [colour] * WIDTH
+    styles = [colour] * width
     for attempt in bar.attempts:
         for cell in range(round(axis.position(attempt.started)), round(axis.position(attempt.finished)) + 1):
             cells[cell] = "█"
