@@ -135,5 +135,7 @@ def test_an_order_is_named_by_its_id_or_number_and_by_nothing_else(waiting, plac
     for name in ("nothing", "0000-0000", "ab", "01a21725-0000-0000-0000-000000000000"):
         with pytest.raises(CommandError, match="There is no order"):
             saga("show", name)
-    with pytest.raises(CommandError, match="not a time"):
-        saga("list", "--since", "yesterday")
+    for since in ("yesterday", "999999d"):
+        with pytest.raises(CommandError, match="not a time"):
+            saga("list", "--since", since)
+    assert saga("list", "--json", "--since", "0001-01-02")

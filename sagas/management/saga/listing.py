@@ -32,11 +32,11 @@ COLUMNS = (
 
 def moment(text: str) -> datetime:
     """Returns the moment that an option names: so long ago (`90s`, `30m`, `2h`, `1d`), or a date, or a time."""
-    if ago := AGO.fullmatch(text):
-        return timezone.now() - timedelta(**{UNITS[ago[2]]: int(ago[1])})
     try:
+        if ago := AGO.fullmatch(text):
+            return timezone.now() - timedelta(**{UNITS[ago[2]]: int(ago[1])})
         named = datetime.fromisoformat(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise argparse.ArgumentTypeError(f"not a time, nor such as 30m: {text}") from None
     return named if timezone.is_aware(named) else timezone.make_aware(named)
 
