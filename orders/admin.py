@@ -83,7 +83,7 @@ class OrderAdmin(ReadOnlyAdmin):
     """Registered in sagas/admin, whose list and page show what the other contexts have stored for an order."""
 
     list_prefetch_related = ("customer",)
-    search_fields = ["^number", "id", "customer"]
+    search_fields = ["customer", "^number", "id"]
     money = ("subtotal", "discount", "tax", "total")
     csv_columns = (
         "created_at",

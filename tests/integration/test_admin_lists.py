@@ -201,6 +201,13 @@ def test_an_order_is_found_by_its_id_and_its_customer(site, orders):
     assert rows_of(site, Order, "q=customer-1&status__exact=pending") == orders[-2::-2]
 
 
+def test_a_customer_whose_code_begins_a_number_is_found_before_that_order(site, orders):
+    number = orders[0].number
+    own = Order.objects.create(customer=CustomerFactory(id=number[:4].lower()))
+    assert rows_of(site, Order, f"q={own.customer_id}") == [own]
+    assert rows_of(site, Order, f"q={number}") == [orders[0]]
+
+
 @pytest.mark.parametrize(
     "term",
     ["customer", "nothing", "%", "_", "0", "99999999999999999999", "00000000-0000-4000-8000-000000000000", "x" * 500],
