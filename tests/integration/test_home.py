@@ -124,6 +124,12 @@ def test_the_page_says_as_of_when_the_orders_are_counted_also_in_an_hour_that_ha
     assert figures(site)["counted_at"] == last.counted_at
 
 
+def test_the_page_does_not_claim_before_the_count_that_no_order_has_failed(site):
+    assert b"No order has failed." not in site.get(HOME).content
+    count_due_hours()
+    assert b"No order has failed." in site.get(HOME).content
+
+
 def test_old_counts_and_runs_of_the_audit_are_deleted(transactional_db):
     now = database_now()
     for age in KEPT_FOR, KEPT_FOR - timedelta(days=1):
