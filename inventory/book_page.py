@@ -145,7 +145,9 @@ def _holds(record: InventoryRecord) -> list[Hold]:
 
 
 def _holds_then(then: dict[str, Any]) -> list[Hold]:
-    return [Hold(order_link(each["order_id"]), each["quantity"], each["held_since"]) for each in then["reservations"]]
+    """Returns the oldest reservations of that moment: one more than the page lists, if there are more."""
+    oldest = then["reservations"][: MOST_HOLDS + 1]
+    return [Hold(order_link(each["order_id"]), each["quantity"], each["held_since"]) for each in oldest]
 
 
 def _movements(book_id: str, newest: int, shown: int, page: str | None) -> dict[str, Any]:
