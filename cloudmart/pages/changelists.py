@@ -84,13 +84,17 @@ class IndexedChangeList(ChangeList):
         return f"csv/{self.get_query_string(remove=[PAGE_VAR])}" if self.model_admin.csv_columns else ""
 
     def get_results(self, request: HttpRequest) -> None:
-        """Also limits a list of one page, so that the database knows how few rows are read."""
+        """Also limits a list of one page, so that the database knows how few rows are read.
+
+        A list without a search and filters is all that there is: its heading offers no link to show all.
+        """
         super().get_results(request)
         self.result_list = self.result_list[: self.list_per_page] if self.result_count else self.queryset.none()
+        words = gettext("more than %(number)s") if self.paginator.has_more else ""
         if self.is_part:
             words = gettext("%(number)s of the first %(most)s")
-        elif self.paginator.has_more:
-            words = gettext("more than %(number)s")
-        else:
-            return
-        self.result_count = RowCount(self.result_count, words % {"number": self.result_count, "most": MOST_COUNTED})
+        if words:
+            values = {"number": self.result_count, "most": MOST_COUNTED}
+            self.result_count = RowCount(self.result_count, words % values)
+        if not self.query and not self.has_active_filters:
+            self.full_result_count = self.result_count

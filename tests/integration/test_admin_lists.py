@@ -264,3 +264,9 @@ def test_a_page_says_what_its_search_takes(site, transactional_db):
 def test_a_query_is_read_by_the_index_that_finds_most(model, condition, order, others):
     plan = scan(model._default_manager.filter(condition))
     assert (plan.order, plan.others) == (order, others)
+
+
+def test_only_a_filtered_list_offers_to_show_all(transactional_db, site):
+    url = reverse("admin:orders_customer_changelist")
+    assert '(<a href="?">' not in site.get(url).content.decode()
+    assert '(<a href="?">' in site.get(url, {"q": "nobody"}).content.decode()
