@@ -83,11 +83,11 @@ def figures() -> dict[str, Any]:
     hours = last_hours(HOURS, now)
     workers = list(WorkerHeartbeat.objects.order_by("worker"))
     mails, unfinished = unsent_mails(), by_style()
-    audit = AuditRun.objects.defer("findings").order_by("-pk").first()
+    audits = list(AuditRun.objects.defer("findings").order_by("-pk")[:2])  # at most one is not finished
     return {
         "now": now,
         "concerns": [
-            *_audit(audit),
+            *_audits(audits),
             *_missing_workers(workers, now),
             *_orders(now),
             *_intents(),
@@ -108,14 +108,18 @@ def figures() -> dict[str, Any]:
         "money": _amounts(),
         "mails": {"pending": _at_most(mails.pending), "failed": _at_most(mails.failed)},
         "workers": [(worker, is_dead(worker, now), age_of(worker.seen_at, now)) for worker in workers],
-        "audit": audit,
+        "audit": audits[0] if audits else None,
     }
 
 
-def _audit(run: AuditRun | None) -> Iterator[Concern]:
-    if run and run.holds is False:
-        url = reverse("admin:sagas_auditrun_change", args=[run.pk])
-        yield Concern(0, _("The last audit has found invariants that do not hold"), "", url)
+def _audits(runs: list[AuditRun]) -> Iterator[Concern]:
+    """Yields what is wrong with the newest finished run."""
+    finished = next((run for run in runs if run.finished_at), None)
+    if finished and not finished.holds:
+        url = reverse("admin:sagas_auditrun_change", args=[finished.pk])
+        ended = _("The last audit was ended by an error")
+        found = _("The last audit has found invariants that do not hold")
+        yield Concern(0, ended if finished.holds is None else found, "", url)
 
 
 def _orders(now: datetime) -> Iterator[Concern]:

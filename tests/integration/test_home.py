@@ -307,6 +307,21 @@ def test_the_audit_runs_in_a_worker_when_an_operator_requests_it(site, shelve):
     assert "shelf_adds_up" in page and "does not hold" in page and "book-123" in page
 
 
+def test_an_error_ends_the_audit_and_is_shown(site, monkeypatch):
+    def fail(most):
+        raise RuntimeError("the ledger does not respond")
+        yield
+
+    request_audit(site)
+    monkeypatch.setattr(audit_runs, "audit", fail)
+    with pytest.raises(RuntimeError):
+        audit_runs.run_requested()
+    request_audit(site)
+    concern = concerns(site)["The last audit was ended by an error"]
+    assert "RuntimeError: the ledger does not respond" in site.get(concern.url).content.decode()
+    assert AuditRun.objects.filter(finished_at=None).count() == 1
+
+
 def test_the_audit_of_a_dead_worker_is_run_by_another_and_that_of_a_live_one_is_not(transactional_db):
     now = database_now()
     run = AuditRun.objects.create(

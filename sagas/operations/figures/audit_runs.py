@@ -8,8 +8,10 @@ from typing import Any
 from django.db.models import F, Q, QuerySet
 
 from cloudmart.database.clock import DatabaseNow, from_now
+from cloudmart.database.invariants import Finding
 from cloudmart.database.options import unlimited_statement_time
 from cloudmart.database.transactions import durable
+from cloudmart.kernel.redaction import redacted
 from cloudmart.kernel.stopping import ShouldStop, never
 from sagas.models import AuditRun
 from sagas.operations.audit.audit import audit
@@ -37,9 +39,21 @@ def request_run(actor: str) -> tuple[AuditRun, bool]:
 
 
 def run_requested(should_stop: ShouldStop = never) -> int:
-    """Runs the audit if a run is requested and no other worker has it. Returns how many runs it has finished."""
+    """Runs the audit if a run is requested and no other worker has it. Returns how many runs it has finished.
+
+    An error finishes the run, with `holds` null and the error as its last finding, and is raised again.
+    """
     run = _free().order_by("pk").first()
-    return int(run is not None and _acquire(run) and _run(run, should_stop))
+    if run is None or not _acquire(run):
+        return 0
+    try:
+        return int(_run(run, should_stop))
+    except Exception as error:
+        text = redacted(f"{type(error).__name__}: {error}")
+        broken = asdict(Finding("error", "The audit could not be completed.", 0, (text,), False, 0))
+        findings = AuditRun.objects.values_list("findings", flat=True).get(pk=run.pk)
+        _store(run, findings=[*findings, broken], finished_at=DatabaseNow(), lease_until=None)
+        raise
 
 
 @durable
