@@ -66,9 +66,9 @@ class ChosenOrdersForm(forms.Form):
 
     def clean_order_ids(self) -> list[UUID]:
         """Raises ValidationError unless they are the ids of at most MOST_AT_ONCE orders."""
-        texts = set(self.cleaned_data["order_ids"].split(","))
+        texts = self.cleaned_data["order_ids"].split(",")
         try:
-            found = sorted(map(UUID, texts))
+            found = sorted(set(map(UUID, texts)))
         except ValueError:
             raise forms.ValidationError(_("These are no orders.")) from None
         if len(found) > MOST_AT_ONCE:

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import admin
+from django.contrib.admin.utils import quote
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -110,7 +111,7 @@ def orders_of(request: HttpRequest, customers: list[Customer]) -> Iterator[Hits]
 
 def hit_of(row: Any) -> Hit:
     meta = row._meta
-    url = reverse(f"admin:{meta.app_label}_{meta.model_name}_change", args=[row.pk])
+    url = reverse(f"admin:{meta.app_label}_{meta.model_name}_change", args=[quote(row.pk)])
     match row:
         case Order():
             detail = f"{row.get_status_display()} · {formatted(row.total)} · {row.customer_id}"

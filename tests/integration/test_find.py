@@ -63,6 +63,11 @@ def test_a_book_is_found_by_its_code(site, order):
     assert find(site, "book-123")["Location"] == "/admin/inventory/book/book-123/change/"
 
 
+def test_the_page_of_a_code_with_an_underscore_is_found(site, shelve):
+    shelve("vol_22", 1)
+    assert site.get(find(site, "vol_22")["Location"]).status_code == 200
+
+
 @pytest.mark.parametrize("term", ["nothing", "%", "x" * 500, "00000000-0000-4000-8000-000000000000", "' OR 1=1 --"])
 def test_an_unknown_term_is_said_to_find_nothing(site, order, term):
     assert "Nothing was found." in find(site, term).content.decode()

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from django.contrib.admin.utils import quote
 from django.urls import reverse
 
 from inventory.movements import MOVED_BY
@@ -26,7 +27,7 @@ class BookOfOrder:
 
     @property
     def url(self) -> str:
-        return reverse("admin:inventory_book_change", args=[self.book_id])
+        return reverse("admin:inventory_book_change", args=[quote(self.book_id)])
 
     @property
     def held(self) -> int:
