@@ -80,6 +80,7 @@ def test_an_order_whose_parcel_the_carrier_never_takes(place, shelve, read):
     assert "Failed Failed: the carrier could not be reached. 3 tries in " in text
     assert "Charged ¥1,100, refunded ¥1,100. 1 copy is back on the shelf. Nothing is owed." in text
     assert "Place the order again when the carrier responds." in text
+    assert text.index("Order again") < text.index("Resend mail"), "the command that the advice names comes first"
     assert "Refund, because the order was undone" in text and ":saga" not in text.partition("Raw data")[0]
     assert refund.transaction_id in text and refund.idempotency_key in text and "-¥1,100" in text and "Net ¥0" in text
 

@@ -83,6 +83,11 @@ def test_a_failed_order_looks_different_from_a_cancelled_one():
     assert declined.advice == "Ask the customer for another means of payment, and place the order again."
 
 
+def test_a_known_reason_of_a_declined_payment_is_said_once():
+    assert outcome(failed("payment_declined", reason="expired_card")).detail == ""
+    assert outcome(failed("payment_declined", reason="odd")).detail == "Words of somebody."
+
+
 def test_a_failure_names_the_tries_and_the_shortages():
     assert outcome(failed("shipping_failed"), tries=Tries(3, 240.0)).sentence.endswith("reached. 3 tries in 240 ms.")
     shortages = [{"book_id": "book-1", "requested": 2, "available": 0}]

@@ -126,11 +126,12 @@ def _failed(state: OrderState) -> Outcome:
     advice: Any = ADVICE.get(code, TRY_AGAIN)
     unknown = _("Failed: %(code)s.") % {"code": code}
     sentence: Any = FAILED_BECAUSE.get(code, unknown)
-    if code == "payment_declined":
-        sentence = DECLINED_BECAUSE.get(failure.get("reason", ""), sentence)
+    says_why = code in UNREACHABLE and not is_refused
+    if code == "payment_declined" and failure.get("reason") in DECLINED_BECAUSE:
+        sentence, says_why = DECLINED_BECAUSE[failure["reason"]], True
     if code == "shipping_failed" and is_refused:
         sentence, advice = NOT_SERVED, CHECK_ADDRESS
-    detail = "" if code in UNREACHABLE and not is_refused else _detail_of(failure)
+    detail = "" if says_why else _detail_of(failure)
     return Outcome(Standing.FAILED, f"{sentence} {_tries(state.tries)}".strip(), detail, str(advice))
 
 

@@ -1,5 +1,7 @@
 """What the page of an order shows, made of its history."""
 
+from itertools import filterfalse
+from operator import attrgetter
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -15,6 +17,7 @@ from sagas.admin.order_page.records import History
 from sagas.admin.order_page.settlement import settlement
 from sagas.admin.order_page.stock import copies_of
 from sagas.events import EventType
+from sagas.operations.desk_commands import DeskCommand
 from sagas.operations.offers import offers
 from sagas.operations.records import OrderRecords
 from sagas.operations.standing import Standing, standing_of
@@ -23,8 +26,20 @@ from sagas.orchestration.events import REMOTE_STEPS
 from shipping.admin import BADGES as PARCEL_BADGES
 from shipping.models import Status as ParcelStatus
 
+MENDS = {
+    Standing.ATTENTION: DeskCommand.RETRY,
+    Standing.WAITING: DeskCommand.RETRY,
+    Standing.ABANDONED: DeskCommand.RESUME,
+    Standing.FAILED: DeskCommand.ORDER_AGAIN,
+    Standing.TIMED_OUT: DeskCommand.ORDER_AGAIN,
+}
+"""The command that an order in this standing most likely needs: its button comes first and stands out."""
+
 REFRESH_SECONDS = 2
 """How often the page of an order that is moving reads itself again."""
+
+
+is_enabled = attrgetter("is_enabled")
 
 
 def page_of(history: History, user: Any) -> dict[str, Any]:
@@ -48,8 +63,9 @@ def page_of(history: History, user: Any) -> dict[str, Any]:
         "outcome": outcome_of(_state(history, standing, timeline)),
         "timeline": timeline,
         "settlement": settlement(standing, order.total, ordered, money, copies),
-        "possible": [offer for offer in offered if offer.is_enabled],
-        "not_possible": [offer for offer in offered if not offer.is_enabled],
+        "possible": sorted(filter(is_enabled, offered), key=lambda offer: offer.command != MENDS.get(standing)),
+        "mends": MENDS.get(standing),
+        "not_possible": list(filterfalse(is_enabled, offered)),
         "money": money,
         "copies": copies,
         "parcel_badge": PARCEL_BADGES[ParcelStatus(records.parcel.status)] if records.parcel else None,
