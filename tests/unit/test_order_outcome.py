@@ -85,7 +85,7 @@ def test_a_failed_order_looks_different_from_a_cancelled_one():
 
 def test_a_known_reason_of_a_declined_payment_is_said_once():
     assert outcome(failed("payment_declined", reason="expired_card")).detail == ""
-    assert outcome(failed("payment_declined", reason="odd")).detail == "Words of somebody."
+    assert outcome(failed("payment_declined", reason="odd")).detail == "Details."
 
 
 def test_a_failure_names_the_tries_and_the_shortages():
