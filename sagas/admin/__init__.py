@@ -21,7 +21,7 @@ from sagas.admin.marking import marking, run_each
 from sagas.admin.order_list import standing_of_saga
 from sagas.choreography.reactions import REACTIONS
 from sagas.choreography.signals import EVENTS
-from sagas.engine.causes import Cause
+from sagas.engine.causes import Cause, for_operators
 from sagas.engine.lease import is_waiting
 from sagas.models import UNFINISHED, Event, EventReceipt, SagaAction, SagaInstance, SagaStepLog
 from sagas.operations.finding import IS_ABANDONED, NEEDS_ATTENTION
@@ -73,17 +73,7 @@ class AttentionFilter(admin.SimpleListFilter):
 
 @admin.register(SagaInstance)
 class SagaInstanceAdmin(ActsOnMany):
-    list_display = [
-        order,
-        standing_of_saga,
-        "style",
-        "status",
-        "current_step",
-        "attention",
-        "wake_at",
-        "created_at",
-        "finished_at",
-    ]
+    list_display = [order, standing_of_saga, "status", "cause", "style", "created_at", "finished_at"]
     list_display_links = ["status"]
     readonly_fields = [order]
     list_filter = [AttentionFilter, "status", fixed_choices("saga_type", SagaStyle, _("style"))]
@@ -93,6 +83,10 @@ class SagaInstanceAdmin(ActsOnMany):
     exclude = ["payload"]
     list_defer = ("payload",)
     actions = BATCH_ACTIONS
+
+    @admin.display(description=_("attention"), empty_value="-")
+    def cause(self, saga: SagaInstance) -> str | None:
+        return for_operators(saga.attention_code, saga.attention) if saga.attention else None
 
     @admin.display(description=_("style"))
     def style(self, saga: SagaInstance) -> str:
