@@ -35,12 +35,12 @@ def insert(table: str, columns: str, rows: int = 1) -> str:
 SAGA = insert(
     "saga_instances",
     "id, saga_type, order_id, status, current_step, payload, idempotency_scope, attempts, owner, fence, "
-    "created_at, updated_at",
+    "attention_code, created_at, updated_at",
 )
 ORDER = insert(
     "orders",
-    "id, customer_id, status, subtotal, discount, tax, total, region, coupon, payment_method, postal_code, address, "
-    "cancel_reason, saga_style, created_at, updated_at",
+    "id, number, customer_id, status, subtotal, discount, tax, total, region, coupon, payment_method, postal_code, "
+    "address, cancel_reason, saga_style, created_at, updated_at",
 )
 ITEM = insert("order_items", "order_id, book_id, title, unit_price, quantity")
 LOCK_SHELF = "SELECT on_hand, reserved, version FROM inventory WHERE book_id = %s FOR UPDATE"
@@ -105,11 +105,25 @@ class BareOrder:
         self._run(
             SAGA,
             *(self._saga, "orchestration", self._order, "STOCK_RESERVED", "process_payment", self._payload()),
-            *("", 0, "", 0, now, now),
+            *("", 0, "", 0, "", now, now),
         )
         self._run(
             ORDER,
-            *(self._order, CUSTOMER, "pending", PRICE, 0, TAX, TOTAL, "JP", "", "credit_card", POSTAL_CODE, ADDRESS),
+            *(
+                self._order,
+                self._order[-8:].upper(),
+                CUSTOMER,
+                "pending",
+                PRICE,
+                0,
+                TAX,
+                TOTAL,
+                "JP",
+                "",
+                "credit_card",
+                POSTAL_CODE,
+                ADDRESS,
+            ),
             *("", "orchestration", now, now),
         )
         self._run(ITEM, self._order, self._book_id, "Made-up book", PRICE, 1)
