@@ -22,9 +22,6 @@ from tests.factories import UserFactory
 from tests.processes import database_url, free_port, serving
 from tests.sandbox import RunningSandbox
 
-os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
-"""Playwright runs an event loop in the thread of the tests, which Django would take for asynchronous code."""
-
 expect.set_options(timeout=15_000)
 
 CHROMIUM: dict[str, Any] = {
@@ -45,8 +42,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
-    """Debian's Chromium."""
-    with sync_playwright() as playwright:
+    """Debian's Chromium.
+
+    Playwright runs an event loop in the thread of the tests, which Django would take for asynchronous code.
+    """
+    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
         yield playwright.chromium.launch(**CHROMIUM)
 
 
