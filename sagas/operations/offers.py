@@ -64,7 +64,7 @@ def may(user: Any, command: DeskCommand, records: OrderRecords) -> bool:
 
 
 def offer_of(command: DeskCommand, records: OrderRecords) -> Offer:
-    """Returns the command as it would be refused or run now, whoever gives it."""
+    """Returns what the command would do now, or why it is not possible. Does not check permissions."""
     obstacle = why_not(command, records)
     return Offer(
         command=command,
