@@ -6,6 +6,7 @@ from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
 
 from orders.models import Status
+from sagas.engine.lease import is_driven
 from sagas.models import CANCELLED, RETURNED, SagaInstance, State
 
 TIMED_OUT = "saga_timed_out"
@@ -71,6 +72,6 @@ def _standing_of_unfinished(saga: SagaInstance, now: datetime) -> Standing:
         return Standing.ABANDONED
     if saga.attention:
         return Standing.ATTENTION
-    if saga.lease_until is None or saga.lease_until <= now:
+    if not is_driven(saga, now):
         return Standing.WAITING
     return Standing.UNDOING if saga.is_compensating else Standing.RUNNING

@@ -86,7 +86,7 @@ def _return(records: OrderRecords) -> str:
         return _finished_or_undone(records)
     if not_back := refused(check_returnable, parcel, records.order.pk):
         return not_back
-    if saga.status == State.COMPLETED or saga.is_finished:
+    if saga.is_finished:
         return ""
     return _lease(records) if saga.is_compensating else str(REFUSED["saga_running"])
 
