@@ -230,7 +230,7 @@ def test_an_order_whose_worker_dies_is_run_by_another_and_refunded_once(site, pl
     place(1)
     confirm(site, choose(site, "cancel"))
     with monkeypatch.context() as killed:
-        what = "report_of" if dies == "before the command" else "conclude"
+        what = "run_item" if dies == "before the command" else "conclude"
         killed.setattr(work, what, lambda *args: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             work.run_due()
@@ -244,16 +244,16 @@ def test_an_order_whose_worker_dies_is_run_by_another_and_refunded_once(site, pl
 def test_a_worker_whose_lease_has_expired_stores_no_result(site, place, monkeypatch):
     place(1)
     confirm(site, choose(site, "cancel"))
-    report_of = work.report_of
+    run_item = work.run_item
 
-    def overtaken(item, should_stop):
-        report = report_of(item, should_stop)
+    def lose_lease(item, should_stop):
+        report = run_item(item, should_stop)
         let_leases_expire()
         (other,) = due(1)
         assert acquire(other)
         return report
 
-    monkeypatch.setattr(work, "report_of", overtaken)
+    monkeypatch.setattr(work, "run_item", lose_lease)
     work.run_due()
     assert set(results().values()) == {""}
     monkeypatch.undo()

@@ -42,7 +42,7 @@ def _run_if_free(item: BatchItem, should_stop: ShouldStop) -> bool:
         return False
     with bound_contextvars(request_id=str(new_id()), batch_id=str(item.batch_id), order_id=str(item.order_id)):
         with translation.override(item.batch.language or None):
-            report = report_of(item, _within_budget(should_stop))
+            report = run_item(item, _within_budget(should_stop))
         count_item(item.batch.command, str(report.result))
         logger.info("batch item", command=item.batch.command, result=str(report.result))
         if not conclude(item, report):
@@ -50,7 +50,7 @@ def _run_if_free(item: BatchItem, should_stop: ShouldStop) -> bool:
     return True
 
 
-def report_of(item: BatchItem, should_stop: ShouldStop) -> Report:
+def run_item(item: BatchItem, should_stop: ShouldStop) -> Report:
     """Runs the batch's command on the item's order. Raises nothing."""
     batch = item.batch
     try:
