@@ -225,19 +225,31 @@ def test_two_workers_run_each_order_once(site, place):
     assert set(BatchItem.objects.values_list("fence", flat=True)) == {1}
 
 
-@pytest.mark.parametrize("dies", ["before the command", "after the command"])
-def test_an_order_whose_worker_dies_is_run_by_another_and_refunded_once(site, place, monkeypatch, dies):
+@pytest.mark.parametrize(
+    ("dies_in", "result"),
+    [
+        ("run_item", ("done", "Cancelled: everything is undone, and ¥1,100 is refunded.")),
+        (
+            "conclude",
+            (
+                "nothing",
+                "Nothing to do: The order was already undone. "
+                "Another worker has begun the command before, and may have done it.",
+            ),
+        ),
+    ],
+)
+def test_an_order_whose_worker_dies_is_run_by_another_and_refunded_once(site, place, monkeypatch, dies_in, result):
     place(1)
     confirm(site, choose(site, "cancel"))
     with monkeypatch.context() as killed:
-        what = "run_item" if dies == "before the command" else "conclude"
-        killed.setattr(work, what, lambda *args: (_ for _ in ()).throw(KeyboardInterrupt))
+        killed.setattr(work, dies_in, lambda *args: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             work.run_due()
     assert set(results().values()) == {""} and work.run_due() == 0, "its lease has not expired"
     let_leases_expire()
     assert work.run_due() == 1
-    assert set(results().values()) == {"done" if dies == "before the command" else "nothing"}
+    assert BatchItem.objects.values_list("result", "text").get() == result
     assert Refund.objects.count() == 1 and Order.objects.get().status == "cancelled"
 
 

@@ -7,6 +7,7 @@ from time import monotonic
 
 from django.conf import settings
 from django.utils import translation
+from django.utils.translation import gettext
 from structlog import get_logger
 from structlog.contextvars import bound_contextvars
 
@@ -60,6 +61,9 @@ def run_item(item: BatchItem, should_stop: ShouldStop) -> Report:
         return refused(refusal)
     except Exception as error:
         return failed(error)
+    if why and item.fence > 1:
+        again = gettext("Another worker has begun the command before, and may have done it.")
+        return nothing_done(f"{why} {again}")
     if why:
         return nothing_done(why)
     return run(command, records, batch.actor, batch.reason, should_stop, spares_abandoned=True)
