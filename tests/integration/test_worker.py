@@ -14,7 +14,7 @@ from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 
 from cloudmart.database import transactions
-from cloudmart.database.clock import DatabaseNow
+from cloudmart.database.clock import DatabaseNow, from_now
 from cloudmart.kernel.backoff import backoff
 from cloudmart.kernel.ids import new_id
 from cloudmart.kernel.stopping import never
@@ -25,6 +25,7 @@ from inventory.models import InventoryView, Reservation
 from orders.models import Order, SagaStyle
 from payments.gateways.mock import MockGateway
 from payments.gateways.port import gateway
+from sagas.batches import BatchItem
 from sagas.desk.cancelling import cancel_order
 from sagas.desk.engine import engine
 from sagas.engine.engine import Engine
@@ -32,6 +33,9 @@ from sagas.engine.recovery import due
 from sagas.management.commands import run_worker
 from sagas.models import Event, SagaInstance, SagaStepLog
 from sagas.operations.audit.audit import INVARIANTS
+from sagas.operations.batches import queue
+from sagas.operations.batches.work import run_due
+from sagas.operations.desk_commands import DeskCommand
 from tests.committed import reserve_stock
 from tests.conftest import HTTP_CARRIER, HTTP_GATEWAY, order_snapshot
 from tests.integration.test_leases import Killed, die, expire_leases, make_due, start, state, work
@@ -306,6 +310,22 @@ def test_another_worker_finishes_what_a_worker_killed_in_a_call_has_left(style, 
     assert statuses() == {"completed"}
     assert entries_of(outside, order_id) == ["charge", "parcel"]
     assert findings() == []
+
+
+@pytest.mark.any_database
+def test_an_order_of_a_batch_whose_worker_is_killed_in_a_charge_is_charged_once(worker, outside):
+    order_ids = [interrupt(style) for style in SagaStyle]
+    SagaInstance.objects.update(owner="", lease_until=None, wake_at=from_now(timedelta(hours=1)))
+    queue.store(new_id(), DeskCommand.RETRY, order_ids, "operator", "")
+    with worker("--once", payment_gateway="tests.gateways.KillingAfter") as killed:
+        assert killed.wait(timeout=TIMEOUT) == -signal.SIGKILL
+    assert statuses() == {"pending"} and run_due() == 1, "the lease of the first order has not expired"
+    expire_leases()
+    BatchItem.objects.filter(result=queue.PENDING).update(due_at=DatabaseNow())
+    assert run_due() == 1
+    assert list(BatchItem.objects.order_by("pk").values_list("result", "fence")) == [("done", 2), ("done", 1)]
+    assert [entries_of(outside, order_id) for order_id in order_ids] == [["charge", "parcel"]] * 2
+    assert statuses() == {"completed"} and findings() == []
 
 
 @STYLES
