@@ -26,8 +26,7 @@ from orders.customer_form import CustomerForm
 from orders.locks import lock_customer, lock_discount
 from orders.mails import queue
 from orders.mails.rendering import text_of
-from orders.models import Customer, Mail, MailStatus, OrderItem, Outcome
-from orders.order_notes import OrderNote
+from orders.models import Customer, Mail, MailStatus, OrderItem, OrderNote, Outcome
 from orders.price_rules import CouponUse, Discount, TaxRate
 from orders.selectors import regions_with_a_rate
 

@@ -18,8 +18,9 @@ from cloudmart.kernel.ids import new_id
 from cloudmart.kernel.order import PaymentMethod
 from cloudmart.kernel.order_numbers import LENGTH, beginning_of, number_of, shown
 from cloudmart.kernel.text import LONGEST_ERROR, LONGEST_REASON
-from orders.order_notes import OrderNote  # noqa: F401, another model of this app
 from orders.price_rules import CouponUse, Discount, TaxRate  # noqa: F401, the other models of this app
+
+LONGEST_NOTE = 1000
 
 
 class Language(TranslatedChoices):
@@ -171,6 +172,22 @@ class OrderItem(models.Model):
     @property
     def line_total(self) -> int:
         return self.unit_price * self.quantity
+
+
+class OrderNote(models.Model):
+    """A note about an order, for operators only. Notes are only added."""
+
+    order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="notes")
+    author = CharField(max_length=150)
+    text = CharField(max_length=LONGEST_NOTE)
+    at = models.DateTimeField(default=DatabaseNow, editable=False)
+
+    class Meta:
+        db_table = "order_notes"
+        permissions = [("note_order", "Can add a note to an order")]
+
+    def __str__(self) -> str:
+        return f"{self.author}: {self.text}"
 
 
 class Outcome(TranslatedChoices):

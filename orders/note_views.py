@@ -15,9 +15,9 @@ from cloudmart.api.permissions import StaffMayRead
 from cloudmart.api.schema import refuses
 from cloudmart.kernel.viewers import actor_of
 from orders.errors import OrderNotFound
-from orders.notes import add_note, notes_of
-from orders.order_notes import LONGEST_NOTE, OrderNote
-from orders.selectors import find_order
+from orders.models import LONGEST_NOTE, OrderNote
+from orders.selectors import find_order, notes_of
+from orders.services import add_note
 
 NOTE = "The customer has called: the parcel may be left with the neighbour."
 

@@ -11,7 +11,7 @@ from cloudmart.database.clock import NOW, READ_AT
 from cloudmart.database.prepared import Select
 from cloudmart.kernel.viewers import customer_id_of, sees_everything
 from orders.errors import CouponNotValid, NoTaxRate, OrderNotFound, UnknownCoupon, UnknownCustomer
-from orders.models import Customer, Order
+from orders.models import Customer, Order, OrderNote
 from orders.price_rules import ANY_REGION, Discount, TaxRate
 from orders.pricing import Discount as Strategy
 from orders.pricing import Tax
@@ -40,6 +40,11 @@ def find_order(order_id: UUID, viewer: Any) -> Order:
         return orders_visible_to(viewer).get(pk=order_id)
     except Order.DoesNotExist:
         raise OrderNotFound(order_id=str(order_id)) from None
+
+
+def notes_of(order_id: UUID) -> QuerySet[OrderNote]:
+    """Returns the notes about an order, oldest first."""
+    return OrderNote.objects.filter(order=order_id).order_by("pk")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,18 @@
 """Commands on orders. Each runs in its caller's transaction."""
 
 from typing import Any
+from uuid import UUID
 
 from cloudmart.database.prepared import Insert
 from cloudmart.database.states import move_all
+from cloudmart.database.transactions import joining
 from cloudmart.kernel.errors import IllegalMove
 from cloudmart.kernel.order import Basket, OrderSnapshot, fields_of
 from cloudmart.kernel.text import LONGEST_REASON, storable
 from orders.coupons import give_back_coupon
-from orders.models import Order, OrderItem, Status
+from orders.errors import OrderNotFound
+from orders.locks import lock_order
+from orders.models import LONGEST_NOTE, Order, OrderItem, OrderNote, Status
 
 INSERT = Insert(Order)
 INSERT_ITEMS = Insert(OrderItem)
@@ -56,6 +60,16 @@ def cancel_order(order: Basket, reason: str) -> None:
 def return_order(order: Basket, reason: str) -> None:
     """Everything of it has come back. A second call changes nothing, not even the reason."""
     _move_once(order, Status.RETURNED, cancel_reason=storable(reason, LONGEST_REASON))
+
+
+@joining
+def add_note(order_id: UUID, author: str, text: str) -> OrderNote:
+    """Adds a note to an order or a draft. Raises OrderNotFound."""
+    if lock_order(order_id) is None:
+        raise OrderNotFound(order_id=str(order_id))
+    note = OrderNote.objects.create(order_id=order_id, author=author, text=storable(text, LONGEST_NOTE))
+    note.refresh_from_db(fields=["at"])
+    return note
 
 
 def _move_once(order: Basket, status: Status, **changes: str) -> None:

@@ -19,8 +19,7 @@ from cloudmart.kernel.order_numbers import shown
 from cloudmart.kernel.text import LONGEST_REASON
 from cloudmart.kernel.viewers import actor_of
 from orders.errors import OrderNotFound
-from orders.models import Mail, MailStatus
-from orders.order_notes import LONGEST_NOTE
+from orders.models import LONGEST_NOTE, Mail, MailStatus
 from sagas.operations import other_commands
 from sagas.operations.desk_commands import DeskCommand
 from sagas.operations.offers import Offer, may, offer_of

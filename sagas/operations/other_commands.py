@@ -8,7 +8,7 @@ from django.utils.translation import gettext
 from cloudmart.database.transactions import durable
 from cloudmart.kernel.errors import IllegalMove
 from cloudmart.kernel.order_numbers import shown
-from orders import notes
+from orders import services
 from orders.mails import queue
 from orders.models import Mail
 from sagas.desk.ordering_again import LeftOut
@@ -28,7 +28,7 @@ class NewDraft:
 
 
 def add_note(records: OrderRecords, author: str, text: str) -> Report:
-    durable(notes.add_note)(records.order.pk, author, text)
+    durable(services.add_note)(records.order.pk, author, text)
     return Report(Result.DONE, gettext("The note is added. Only operators see it."))
 
 

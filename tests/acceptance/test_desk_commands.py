@@ -9,8 +9,7 @@ from django.urls import reverse
 from cloudmart.kernel.ids import new_id
 from cloudmart.providers.outcomes import OutcomeUnknown, ProviderUnavailable, Unknown
 from inventory.models import StockEvent
-from orders.models import Mail, MailStatus, Order, SagaStyle
-from orders.order_notes import OrderNote
+from orders.models import Mail, MailStatus, Order, OrderNote, SagaStyle
 from payments.gateways.mock import MockGateway
 from payments.models import Refund
 from sagas.models import SagaAction

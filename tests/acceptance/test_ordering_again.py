@@ -4,8 +4,7 @@ import pytest
 from django.utils import timezone
 
 from inventory.models import Book
-from orders.models import Order
-from orders.order_notes import OrderNote
+from orders.models import Order, OrderNote
 from orders.price_rules import Discount
 from tests.acceptance.conftest import BERLIN
 from tests.conftest import available, signed_in

@@ -8,9 +8,8 @@ from uuid import UUID
 from django.db.models import Model, QuerySet, Sum
 
 from inventory.models import StockEvent
-from orders.models import SagaStyle
-from orders.notes import notes_of
-from orders.order_notes import OrderNote
+from orders.models import OrderNote, SagaStyle
+from orders.selectors import notes_of
 from payments.models import Refund
 from sagas.admin.order_page.stock import Change
 from sagas.events import upcast
