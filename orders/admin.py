@@ -12,6 +12,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from cloudmart.kernel.errors import IllegalMove
+from cloudmart.kernel.order_numbers import shown
 from cloudmart.pages.base import (
     LargeTableAdmin,
     ReadOnlyAdmin,
@@ -221,7 +222,8 @@ class MailAdmin(ReadOnlyAdmin):
             try:
                 queue.resend(mail.pk)
             except IllegalMove:
-                self.message_user(request, gettext("%(mail)s already.") % {"mail": mail}, messages.WARNING)
+                result, level = gettext("The mail is waiting to be sent."), messages.WARNING
             else:
                 self.log_change(request, mail, "Resent.")
-                self.message_user(request, gettext("%(mail)s: it is sent again.") % {"mail": mail}, messages.SUCCESS)
+                result, level = gettext("A worker sends the mail once more."), messages.SUCCESS
+            self.message_user(request, f"{shown(mail.order_id)}: {result}", level)

@@ -7,6 +7,7 @@ from django.contrib.admin.models import LogEntry
 from prometheus_client import REGISTRY
 
 from cloudmart.database.clock import DatabaseNow
+from cloudmart.kernel.order_numbers import shown
 from cloudmart.kernel.stopping import never
 from cloudmart.providers.calling import begin_operation, nothing, settle_operation
 from cloudmart.providers.outcomes import Accepted, OutcomeUnknown, Unknown
@@ -126,8 +127,8 @@ def test_an_operator_sees_the_text_and_has_it_sent_again(place, site, mailoutbox
     assert "ご注文を承りました" in page and order_id in page and "style=" not in page
     order_page = site.get(f"/admin/orders/order/{order_id}/change/").content.decode()
     assert f"/admin/orders/mail/{mail.pk}/change/" in order_page
-    assert "it is sent again" in resend(site, mail)
-    assert "pending already" in resend(site, mail)
+    assert f"{shown(mail.order_id)}: A worker sends the mail once more." in resend(site, mail)
+    assert f"{shown(mail.order_id)}: The mail is waiting to be sent." in resend(site, mail)
     send_due()
     assert len(mailoutbox) == 2 and LogEntry.objects.get().change_message == "Resent."
 
