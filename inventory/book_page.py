@@ -100,6 +100,7 @@ def stock_page(book_id: str, request: HttpRequest) -> dict[str, Any]:
         "state": badge_of(record.book, record.stock.available),
         "form": form,
         "chosen": _local(moment) if moment else None,
+        "as_of": moment.isoformat() if moment else None,
         "zone": settings.SHOP_TIME_ZONE.key,
         "levels": _levels(then, record),
         "sold": None if then else _sold(book_id),

@@ -1,6 +1,7 @@
 """The page of a book: its stock now and then, its holds and movements; and adding and correcting its stock."""
 
 import re
+from html import unescape
 
 import pytest
 from django.db import connection
@@ -95,9 +96,14 @@ def test_a_long_history_has_pages_and_its_chart_is_a_sample(site, shelve, monkey
     def versions(query):
         return [row.event.version for row in site.get(path, query).context["stock_page"]["movements"]["rows"]]
 
+    def as_of_by_the_links_to_other_pages(query):
+        queries = re.findall(r'href="(\?page=[^"]*)#movements"', site.get(path, query).content.decode())
+        return [site.get(path + unescape(each)).context["stock_page"]["version"] for each in queries]
+
     assert versions({}) == [12, 11, 10, 9, 8] and versions({"page": 3}) == [2, 1]
     sixth = StockEvent.objects.get(shelf="book-long", version=6).happened_at
     assert versions({"as_of": sixth.isoformat()}) == [7, 6, 5, 4, 3], "the page of the moment"
+    assert as_of_by_the_links_to_other_pages({"as_of": sixth.isoformat()}) == [6, 6]
     assert "The chart shows 5 of the movements" in site.get(path).content.decode()
 
 
