@@ -24,7 +24,7 @@ from cloudmart.kernel.ids import new_id
 from cloudmart.kernel.viewers import actor_of
 from inventory.errors import StockIsReserved
 from inventory.locks import lock_stock
-from inventory.models import Book, InventoryRecord
+from inventory.models import InventoryRecord
 from inventory.serializers import MOST_AT_ONCE
 from inventory.services import add_stock, adjust_stock
 from inventory.stock import Stock
@@ -133,21 +133,21 @@ class ChangesStock(ModelAdmin):
         """Asks for the copies and a reason, says the consequence, and makes the change. Raises PermissionDenied."""
         if not request.user.has_perm(command.permission):
             raise PermissionDenied
-        book = Book.objects.filter(pk=unquote(object_id)).first()
-        if book is None:
+        record = InventoryRecord.objects.select_related("book").filter(pk=unquote(object_id)).first()
+        if record is None:
             raise Http404
         form = command.form(request.POST or None, initial={"reference": str(new_id())})
         is_confirmed = CONFIRMED in request.POST
         stocks: list[Stock] = []
         if form.is_valid():
             try:
-                stocks = outcome(command, book.pk, form.cleaned_data, actor_of(request.user), keep=is_confirmed)
+                stocks = outcome(command, record.pk, form.cleaned_data, actor_of(request.user), keep=is_confirmed)
             except DomainError as refusal:
                 form.add_error(None, refused(refusal))
         if stocks and is_confirmed:
             self._say(request, *stocks)
-            return HttpResponseRedirect(reverse("admin:inventory_book_change", args=[quote(book.pk)]))
-        return self._page(request, book, command, form, stocks)
+            return HttpResponseRedirect(reverse("admin:inventory_book_change", args=[quote(record.pk)]))
+        return self._page(request, record, command, form, stocks)
 
     def _say(self, request: HttpRequest, before: Stock, after: Stock) -> None:
         if before == after:
@@ -156,15 +156,14 @@ class ChangesStock(ModelAdmin):
             self.message_user(request, described(before, after), messages.SUCCESS)
 
     def _page(
-        self, request: HttpRequest, book: Book, command: StockCommand, form: AddForm, stocks: list[Stock]
+        self, request: HttpRequest, record: InventoryRecord, command: StockCommand, form: AddForm, stocks: list[Stock]
     ) -> TemplateResponse:
         context = {
             **self.admin_site.each_context(request),
             "title": command.title,
-            "subtitle": str(book),
+            "subtitle": str(record.book),
             "opts": self.opts,
-            "book": book,
-            "record": InventoryRecord.objects.get(pk=book.pk),
+            "record": record,
             "command": command,
             "form": form,
             "consequence": described(*stocks) if stocks else "",

@@ -17,6 +17,7 @@ from inventory.selectors import sample_of
 from tests.acceptance.test_matrix import named, staff_with
 from tests.committed import add_stock, let_reservations_expire, reserve_stock
 from tests.conftest import order_snapshot
+from tests.factories import BookFactory
 
 PAGE = "/admin/inventory/book/book-123/change/"
 ADD, ADJUST = (f"/admin/inventory/book/book-123/{command}-stock/" for command in ("add", "adjust"))
@@ -164,7 +165,13 @@ def test_each_change_of_stock_needs_its_permission(held):
     assert f'href="{ADD}"' in page and "adjust-stock/" not in page
     assert adder.get(ADD).status_code == 200
     assert adder.get(ADJUST).status_code == adder.post(ADJUST, body(1, confirmed="1")).status_code == 403
-    assert adder.get("/admin/inventory/book/none/add-stock/").status_code == 404
+
+
+def test_a_book_without_stock_has_a_page_and_no_change_of_stock(site):
+    for book in ("none", BookFactory(id="bare").pk):
+        assert site.get(f"/admin/inventory/book/{book}/add-stock/").status_code == 404
+        assert site.post(f"/admin/inventory/book/{book}/add-stock/", body(1, confirmed="1")).status_code == 404
+    assert site.get("/admin/inventory/book/bare/change/").status_code == 200
 
 
 # --- The list -------------------------------------------------------------------------------------
