@@ -106,13 +106,13 @@ class RecordsValues(ShowsMoney, ModelAdmin):
         else:
             super().save_model(request, obj, form, change)
 
-    @translation.override("en")
     def construct_change_message(self, request: HttpRequest, form: Any, formsets: Any, add: bool = False) -> Any:
         """Returns the message in English: others read it in their own language."""
-        if add:
-            return [{"added": {"name": str(self.opts.verbose_name), "object": str(form.instance)}}]
-        changes = "; ".join(filter(None, (self._change_of(form, name) for name in form.changed_data)))
-        return changes or super().construct_change_message(request, form, formsets)
+        with translation.override("en"):
+            if add:
+                return [{"added": {"name": str(self.opts.verbose_name), "object": str(form.instance)}}]
+            changes = "; ".join(filter(None, (self._change_of(form, name) for name in form.changed_data)))
+            return changes or super().construct_change_message(request, form, formsets)
 
     def _change_of(self, form: Any, name: str) -> str:
         """Returns the old and the new value; "" if they are the same: a form can lack its hidden initial values."""

@@ -1,9 +1,12 @@
 """Operators edit customers in the admin: checked as the API checks, with a history of old and new values."""
 
 import pytest
+from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.test import Client
+from django.utils import translation
 
+from orders.models import Customer
 from tests.acceptance.test_matrix import named, staff_with
 from tests.factories import CustomerFactory
 
@@ -60,3 +63,29 @@ def test_only_those_who_may_change_users_say_who_orders_as_a_customer(clerk, cus
     assert site.post(PAGE, form(customer, user=operator.pk)).status_code == 302
     customer.refresh_from_db()
     assert customer.user == operator
+
+
+class WrittenMeanwhile:
+    """A changed form; while its history is written, `other` happens, as in another thread."""
+
+    initial, cleaned_data = {"email": "old@example.com"}, {"email": "new@example.com"}
+
+    def __init__(self, other=lambda: None):
+        self.other = other
+
+    @property
+    def changed_data(self):
+        self.other()
+        return ["email"]
+
+
+def test_a_history_that_is_written_meanwhile_leaves_the_language_of_the_page():
+    page = admin.site._registry[Customer]
+
+    def write(form):
+        return page.construct_change_message(None, form, [])
+
+    with translation.override("ja"):
+        message = write(WrittenMeanwhile(other=lambda: write(WrittenMeanwhile())))
+        assert translation.get_language() == "ja"
+    assert message == "email: old@example.com → new@example.com"
