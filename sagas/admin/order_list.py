@@ -1,7 +1,7 @@
 """The list of orders: how each stands, and filters by that, by the failure, and by the day."""
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from cloudmart.api.catalogue import meaning_of
 from cloudmart.pages import changelists
 from cloudmart.pages.cells import Badge, column, linked
+from inventory.movements import day_of
 from orders.models import Order, Status
 from sagas.engine.lease import is_waiting
 from sagas.models import CANCELLED, RETURNED, UNFINISHED, SagaInstance, State
@@ -172,7 +173,7 @@ class DayFilter(admin.ListFilter):
 
 
 def _usual_days() -> Iterator[tuple[Any, dict[str, str]]]:
-    today = datetime.now(UTC).astimezone(settings.SHOP_TIME_ZONE).date()
+    today = day_of(timezone.now())
     yesterday = str(today - timedelta(days=1))
     yield _("Today"), {"since": str(today)}
     yield _("Yesterday"), {"since": yesterday, "until": yesterday}
@@ -181,11 +182,12 @@ def _usual_days() -> Iterator[tuple[Any, dict[str, str]]]:
 
 
 def _day(text: str) -> date | None:
-    """Returns the day; None if it is none."""
+    """Returns the day; None if it is none, or has no day before or after it."""
     try:
-        return date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError:
         return None
+    return day if date.min < day < date.max else None
 
 
 def _start_of(day: date) -> datetime:

@@ -69,6 +69,8 @@ def test_orders_are_filtered_by_the_days_of_the_shop(listed, orders, settings):
     assert [str(row.pk) for row in listed(ORDERS, since=yesterday, until=yesterday)[0]] == [orders["failed"]]
     assert len(listed(ORDERS, since=str(today))[0]) == len(orders) - 1
     assert len(listed(ORDERS, since=yesterday)[0]) == len(listed(ORDERS, since="no day")[0]) == len(orders)
+    assert len(listed(ORDERS, since="0001-01-01", until="9999-12-31")[0]) == len(orders)
+    assert len(listed(ORDERS, since="0001-01-02", until="9999-12-30")[0]) == len(orders)
     rows, page = listed(ORDERS, standing="completed", since=str(today))
     assert [str(row.pk) for row in rows] == [orders["completed"]]
     assert '<input type="hidden" name="standing" value="completed">' in page and f'value="{today}"' in page
