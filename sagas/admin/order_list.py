@@ -6,7 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -105,6 +105,16 @@ def _newest_failures() -> list[tuple[Any, str | None]]:
     return list(failed.values_list("order_id", "failure__code")[: changelists.MOST_COUNTED])
 
 
+def _cancelled(orders: Orders) -> Orders:
+    """Returns the placed orders that were cancelled, and the drafts."""
+    placed = [order_id for order_id, code in _newest_failures() if code == CANCELLED]
+    saga = SagaInstance.objects.filter(order_id=OuterRef("pk"))
+    newest = Order.objects.filter(status=Status.CANCELLED).order_by("-created_at", "-pk")
+    found = newest.values_list("pk", Exists(saga))[: changelists.MOST_COUNTED]
+    drafts = [order_id for order_id, has_saga in found if not has_saga]
+    return orders.filter(pk__in=[*placed, *drafts])
+
+
 def _unfinished(orders: Orders, sagas: Sagas) -> Orders:
     found = sagas.filter(status__in=UNFINISHED).values_list("order_id", flat=True)[: changelists.MOST_COUNTED]
     return orders.filter(pk__in=list(found))
@@ -125,7 +135,7 @@ FOUND_BY: dict[str, Callable[[Orders], Orders]] = {
     Standing.COMPLETED: lambda orders: orders.filter(status=Status.COMPLETED),
     Standing.FAILED: _failed_otherwise,
     Standing.TIMED_OUT: lambda orders: _failed_with(orders, {TIMED_OUT}),
-    Standing.CANCELLED: lambda orders: _failed_with(orders, {CANCELLED}),
+    Standing.CANCELLED: _cancelled,
     Standing.RETURNED: lambda orders: orders.filter(status=Status.RETURNED),
 }
 

@@ -53,6 +53,17 @@ def test_orders_are_listed_and_filtered_by_how_they_stand(listed, orders):
         assert badge in page and f'href="/admin/orders/order/{order_id}/change/"' in page
         assert [str(row.pk) for row in listed(ORDERS, standing=standing)[0]] == [order_id]
     assert listed(ORDERS, standing="running")[0] == listed(ORDERS, standing="returned")[0] == []
+    lease_until = timezone.now() + timedelta(minutes=1)
+    SagaInstance.objects.filter(order_id=orders["waiting"]).update(lease_until=lease_until)
+    assert [str(row.pk) for row in listed(ORDERS, standing="running")[0]] == [orders["waiting"]]
+    assert listed(ORDERS, standing="waiting")[0] == []
+
+
+def test_a_cancelled_draft_is_listed_as_cancelled(api, listed, style):
+    draft, other = (api.post("/orders", {"saga": style}).json()["order_id"] for _ in range(2))
+    api.post(f"/orders/{draft}/cancel", {})
+    assert [str(row.pk) for row in listed(ORDERS, standing="cancelled")[0]] == [draft]
+    assert [str(row.pk) for row in listed(ORDERS, standing="draft")[0]] == [other]
 
 
 def test_orders_are_filtered_by_their_failure(listed, orders):
