@@ -18,7 +18,7 @@ from orders.models import SagaStyle
 from sagas.admin.order_chart import STACK, charts_of
 from sagas.engine.causes import label_of
 from sagas.models import AuditRun, WorkerHeartbeat
-from sagas.operations.backlog import CONDITIONS, by_style
+from sagas.operations.backlog import by_style
 from sagas.operations.figures.now import (
     MOST_MAILS,
     UnsentMails,
@@ -43,6 +43,7 @@ CONDITION_NAMES = {
     "waiting": gettext_lazy("waiting for the next attempt"),
     "abandoned": gettext_lazy("abandoned"),
 }
+"""The conditions of unfinished sagas, which `by_style` counts."""
 INTENTS = {
     "charge": (gettext_lazy("Charges without an outcome"), "payments_payment", "status__exact=pending"),
     "void": (gettext_lazy("Voids without an outcome"), "payments_payment", "status__exact=cancelling"),
@@ -85,7 +86,6 @@ def figures() -> dict[str, Any]:
     mails, unfinished = unsent_mails(), by_style()
     audits = list(AuditRun.objects.defer("findings").order_by("-pk")[:2])  # at most one is not finished
     return {
-        "now": now,
         "concerns": [
             *_audits(audits),
             *_missing_workers(workers, now),
@@ -101,7 +101,6 @@ def figures() -> dict[str, Any]:
         "unfinished": [
             (name, [unfinished.get(style, {}).get(condition, 0) for style in SagaStyle.values])
             for condition, name in CONDITION_NAMES.items()
-            if condition in CONDITIONS
         ],
         "styles": SagaStyle.values,
         "stock": held_stock(),
