@@ -84,6 +84,9 @@ class SagaInstanceAdmin(ActsOnMany):
     list_defer = ("payload",)
     actions = BATCH_ACTIONS
 
+    class Media:
+        css = {"all": ["sagas/timeline.css"]}
+
     @admin.display(description=_("attention"), empty_value="-")
     def cause(self, saga: SagaInstance) -> str | None:
         return for_operators(saga.attention_code, saga.attention) if saga.attention else None

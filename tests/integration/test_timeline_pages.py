@@ -50,7 +50,7 @@ def test_any_two_orders_are_compared_on_one_scale(site, place):
     response = site.get(PAGE, {"left": shown(UUID(left)), "right": right})
     page = response.content.decode()
     assert [str(side.timeline.order_id) for side in response.context["sides"]] == [left, right]
-    assert page.count('<svg class="tl"') == 2
+    assert page.count('<svg class="tl"') == 2 and page.count("sagas/timeline.css") == 1
     ids = [part.split('"')[0] for part in page.split(' id="step-')[1:]]
     assert len(ids) == len(set(ids)) == 10, "each bar has a row of its own"
 
@@ -59,7 +59,7 @@ def test_any_two_orders_are_compared_on_one_scale(site, place):
 def test_the_page_of_a_saga_has_its_timeline_with_started_and_done_in_one_bar(site, place, style):
     saga = SagaInstance.objects.get(order_id=place(style, shipping_address="999-9999"))
     page = site.get(f"/admin/sagas/sagainstance/{saga.pk}/change/").content.decode()
-    assert page.count('<svg class="tl"') == 1
+    assert page.count('<svg class="tl"') == page.count("sagas/timeline.css") == 1
     assert "Ship: failed, 3 attempts" in page and " ms, took " in page
 
 
