@@ -178,7 +178,7 @@ def _waiting(state: OrderState) -> Outcome:
         sentence = _("Being undone, and waiting: attempt %(attempt)s is %(wait)s.") % values
     else:
         sentence = _("Waiting: attempt %(attempt)s is %(wait)s.") % values
-    return Outcome(state.standing, sentence, saga.attention or "", _deadline(saga, state.now))
+    return Outcome(state.standing, sentence, advice=_deadline(saga, state.now))
 
 
 def _until(time: datetime | None, now: datetime) -> str:
