@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from cloudmart.kernel.money import formatted
 from sagas.admin.order_page.money import Money
 from sagas.admin.order_page.stock import Copies
 from sagas.operations.standing import Standing
-from sagas.templatetags.desk import money as shown
 
 
 def settlement(standing: Standing, total: int, ordered: int, money: Money, copies: Copies) -> list[str]:
@@ -17,9 +17,9 @@ def settlement(standing: Standing, total: int, ordered: int, money: Money, copie
 
 
 def _money(money: Money) -> str:
-    values = {"charged": shown(money.charged), "refunded": shown(money.refunded)}
+    values = {"charged": formatted(money.charged), "refunded": formatted(money.refunded)}
     if money.open_charge:
-        return _("It is not known yet whether %(amount)s was charged.") % {"amount": shown(money.open_charge)}
+        return _("It is not known yet whether %(amount)s was charged.") % {"amount": formatted(money.open_charge)}
     if money.refunded:
         return _("Charged %(charged)s, refunded %(refunded)s.") % values
     if money.charged:
@@ -52,7 +52,7 @@ def _owed(standing: Standing, total: int, ordered: int, money: Money, copies: Co
 
 def _owed_by_completed(total: int, ordered: int, money: Money, copies: Copies) -> Iterator[str]:
     if money.charged < total:
-        yield _("%(amount)s is not charged.") % {"amount": shown(total - money.charged)}
+        yield _("%(amount)s is not charged.") % {"amount": formatted(total - money.charged)}
     if number := ordered - copies.sold:
         yield ngettext(
             "%(number)s copy is not sold as ordered.", "%(number)s copies are not sold as ordered.", abs(number)
@@ -62,7 +62,7 @@ def _owed_by_completed(total: int, ordered: int, money: Money, copies: Copies) -
 
 def _owed_by_undone(money: Money, copies: Copies) -> Iterator[str]:
     if money.net > money.open_refunds:
-        amount = shown(money.net - money.open_refunds)
+        amount = formatted(money.net - money.open_refunds)
         yield _("%(amount)s is owed to the customer.") % {"amount": amount}
     if money.open_charge:
         yield _("A charge is open.")
@@ -75,4 +75,4 @@ def _owed_by_undone(money: Money, copies: Copies) -> Iterator[str]:
 
 def _open_refunds(money: Money) -> Iterator[str]:
     if money.open_refunds:
-        yield _("The refund of %(amount)s is requested.") % {"amount": shown(money.open_refunds)}
+        yield _("The refund of %(amount)s is requested.") % {"amount": formatted(money.open_refunds)}
