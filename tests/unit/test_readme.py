@@ -2,6 +2,8 @@
 
 Section by section both have the same commands, code, links, tables, numbers and settings. Only the words and the
 language of the pictures differ. And what it tells the reader to try does what it says.
+
+The decisions in docs/adr are numbered without gaps, and links to them resolve.
 """
 
 import json
@@ -17,6 +19,8 @@ from tests.processes import ROOT
 
 pytestmark = pytest.mark.any_database
 
+DECISIONS = ROOT / "docs" / "adr"
+DECISION = re.compile(r"\b\d{4}-[a-z-]+\.md\b")
 HEADING = re.compile(r"#{1,6} ")
 COMMENT = re.compile(r"(^| +)# .*")
 """Of a shell command; it is translated."""
@@ -138,3 +142,12 @@ def test_the_pictures_are_there_and_small(name):
     pictures = [ROOT / link for link in LINK.findall(read(name)) if link.endswith(".png")]
     assert len(set(pictures)) == 2
     assert all(0 < picture.stat().st_size < MOST_BYTES for picture in pictures)
+
+
+def test_decisions_are_numbered_without_gaps_and_links_to_them_resolve():
+    decisions = sorted(DECISIONS.iterdir())
+    for number, file in enumerate(decisions, 1):
+        assert file.name.startswith(f"{number:04}-") and file.read_text().startswith(f"# {number}. "), file.name
+    texts = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "cloudmart").rglob("*.py")]
+    linked = {name for text in texts for name in DECISION.findall(text.read_text())}
+    assert linked and linked <= {file.name for file in decisions}
