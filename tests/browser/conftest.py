@@ -3,18 +3,16 @@
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.core.management import call_command
 from django.test import Client
 from knox.models import get_token_model
 from playwright.sync_api import Browser, BrowserContext, Page, Response, expect, sync_playwright
 
-from cloudmart.database.clock import DatabaseNow
 from orders.models import Customer
-from sagas.models import SagaInstance
 from tests.browser.desk import Desk
 from tests.browser.faults import Console
 from tests.conftest import HTTP_CARRIER, HTTP_GATEWAY
@@ -40,15 +38,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.browser)
 
 
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    """Debian's Chromium.
+@contextmanager
+def running_chromium() -> Iterator[Browser]:
+    """Runs Debian's Chromium.
 
-    Playwright runs an event loop in the thread of the tests, which Django would take for asynchronous code.
+    Playwright runs an event loop in this thread, which Django would take for asynchronous code. So Django does not
+    check that until the block ends, and neither does a server that is started in it.
     """
     with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
         patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
         yield playwright.chromium.launch(**CHROMIUM)
+
+
+@pytest.fixture(scope="session")
+def chromium(site: str) -> Iterator[Browser]:
+    """The browser, which starts after the server."""
+    with running_chromium() as browser:
+        yield browser
 
 
 @pytest.fixture(scope="session")
@@ -132,12 +138,6 @@ def session_of(user: Any) -> str:
     client = Client()
     client.force_login(user)
     return str(client.cookies["sessionid"].value)
-
-
-def run_worker() -> None:
-    """Runs a worker once, when every waiting saga is due."""
-    SagaInstance.objects.exclude(wake_at=None).update(wake_at=DatabaseNow())
-    call_command("run_worker", once=True)
 
 
 def signed_token(user: Any) -> str:

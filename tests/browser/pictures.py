@@ -11,17 +11,15 @@ from typing import NamedTuple
 
 import django
 
-os.environ["DJANGO_SETTINGS_MODULE"] = "cloudmart.settings"
-os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 django.setup()
 
 from django.contrib.auth import get_user_model  # noqa: E402
 from django.urls import reverse  # noqa: E402
-from playwright.sync_api import Browser, Page, sync_playwright  # noqa: E402
+from playwright.sync_api import Browser, Page  # noqa: E402
 
 from orders.models import SagaStyle  # noqa: E402
 from sagas.models import SagaInstance, State  # noqa: E402
-from tests.browser.conftest import CHROMIUM, DESKTOP, PHONE, open_drawn, session_of  # noqa: E402
+from tests.browser.conftest import DESKTOP, PHONE, open_drawn, running_chromium, session_of  # noqa: E402
 from tests.browser.pictured_shop import fill  # noqa: E402
 from tests.processes import ROOT, database_url, free_port, running_command, serving  # noqa: E402
 
@@ -42,8 +40,7 @@ class Picture(NamedTuple):
 def main() -> None:
     fill()
     FOLDER.mkdir(exist_ok=True)
-    with running_site() as site, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(**CHROMIUM)
+    with running_site() as site, running_chromium() as browser:
         for picture in pictures():
             take(picture, browser, site)
 

@@ -5,9 +5,10 @@ import pytest
 from cloudmart.kernel.ids import new_id
 from sagas.operations.batches import queue
 from sagas.operations.desk_commands import DeskCommand
-from tests.browser.conftest import DESKTOP, PHONE, open_drawn, run_worker
+from tests.browser.conftest import DESKTOP, PHONE, open_drawn
 from tests.browser.faults import Console, barriers, too_wide
 from tests.browser.pages import PUBLIC, pages_of_the_admin
+from tests.committed import run_worker
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from django.urls import reverse
 from playwright.sync_api import expect
 
 from inventory.models import InventoryRecord
-from tests.browser.conftest import run_worker
+from tests.committed import run_worker
 from tests.conftest import available
 
 ONE_FAILS = 4
