@@ -17,10 +17,8 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from cloudmart.models import IdempotencyKey
 from cloudmart.pages.base import LargeTableAdmin, ReadOnlyAdmin
+from cloudmart.pages.changelists import FilterByKeys
 from cloudmart.pages.permission_names import NamesPermissions
-
-MOST_MEMBERS = 1000
-"""Users that the filter by group shows."""
 
 admin.site.unregister([User, Group, AuthToken])
 
@@ -31,7 +29,7 @@ class IdempotencyKeyAdmin(ReadOnlyAdmin):
     search_fields = ["scope"]
 
 
-class GroupFilter(admin.SimpleListFilter):
+class GroupFilter(FilterByKeys):
     """The members of a group, which are few: customers are in none."""
 
     title, parameter_name = _("role"), "group"
@@ -39,13 +37,11 @@ class GroupFilter(admin.SimpleListFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [(str(group.pk), group.name) for group in Group.objects.order_by("name")]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        if not (group := self.value()):
-            return queryset
-        if not group.isdecimal():
-            return queryset.none()
-        members = User.groups.through._default_manager.filter(group_id=int(group))
-        return queryset.filter(pk__in=list(members.values_list("user_id", flat=True)[:MOST_MEMBERS]))
+    def keys(self) -> QuerySet[Any]:
+        group = self.value() or ""
+        members = User.groups.through._default_manager
+        found = members.filter(group_id=int(group)) if group.isdecimal() else members.none()
+        return found.values_list("user_id", flat=True)
 
 
 class ChoosesByCheckboxes:

@@ -3,7 +3,6 @@
 from functools import partial
 from typing import Any
 
-from django.contrib import admin
 from django.contrib.admin.utils import unquote
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -12,17 +11,18 @@ from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext_lazy as _
 
 from cloudmart.pages.base import LargeTableAdmin, RecordsValues, nobody
+from cloudmart.pages.changelists import FilterByKeys
 from inventory.book_page import stock_page
 from inventory.cells import LOW, level, state
 from inventory.locks import lock_book
 from inventory.models import Book, InventoryRecord, InventoryView
 from inventory.stock_changes import COMMANDS, ChangesStock
 
-MOST_LOW = 1000
-"""Books that the filter by stock shows."""
+COPIES = {"out": (0, 0), "low": (1, LOW)}
+"""The least and the most available copies, by the value of the filter."""
 
 
-class StockFilter(admin.SimpleListFilter):
+class StockFilter(FilterByKeys):
     """Books with few or no available copies, from the read model, which may lag."""
 
     title = _("stock")
@@ -31,12 +31,10 @@ class StockFilter(admin.SimpleListFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
         return [("out", _("Out of stock")), ("low", _("Low: at most %(copies)s") % {"copies": LOW})]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Book]) -> QuerySet[Book]:
-        if self.value() not in {"out", "low"}:
-            return queryset
-        least, most = (0, 0) if self.value() == "out" else (1, LOW)
-        few = InventoryView.objects.filter(available__range=(least, most)).order_by("available", "pk")
-        return queryset.filter(pk__in=list(few.values_list("pk", flat=True)[:MOST_LOW]))
+    def keys(self) -> QuerySet[Any]:
+        copies = COPIES.get(self.value() or "")
+        few = InventoryView.objects.filter(available__range=copies) if copies else InventoryView.objects.none()
+        return few.order_by("available", "pk").values_list("pk", flat=True)
 
 
 class BookAdmin(ChangesStock, RecordsValues, LargeTableAdmin):

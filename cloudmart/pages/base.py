@@ -17,6 +17,7 @@ from django.utils.translation import gettext, gettext_lazy
 from unfold.admin import ModelAdmin, TabularInline
 
 from cloudmart.kernel.money import formatted
+from cloudmart.pages import changelists
 from cloudmart.pages.cells import id_in
 from cloudmart.pages.changelists import BoundedPaginator, IndexedChangeList
 from cloudmart.pages.exports import MOST_EXPORTED, download, table
@@ -176,12 +177,14 @@ class LargeTableAdmin(ShowsMoney, ModelAdmin):
         if not self.has_view_permission(request):
             raise PermissionDenied
         try:
-            found, is_part = self.get_changelist_instance(request).found_among(MOST_EXPORTED, request)
+            changelist = self.get_changelist_instance(request)
+            found, is_part = changelist.found_among(MOST_EXPORTED, request)
         except IncorrectLookupParameters:
             return HttpResponseRedirect("../")
-        keys = list(found.values_list("pk", flat=True)[: MOST_EXPORTED + 1])
-        cut = f"-first-{MOST_EXPORTED}" if is_part or len(keys) > MOST_EXPORTED else ""
-        rows = table(self.model, keys[:MOST_EXPORTED], self.csv_columns, self.money)
+        most = changelists.MOST_COUNTED if changelist.is_cut else MOST_EXPORTED
+        keys = list(found.values_list("pk", flat=True)[: most + 1])
+        cut = f"-first-{most}" if is_part or changelist.is_cut or len(keys) > most else ""
+        rows = table(self.model, keys[:most], self.csv_columns, self.money)
         return download(rows, f"{self.opts.model_name}{cut}")
 
     def list_links(self, request: HttpRequest) -> list[ListLink]:

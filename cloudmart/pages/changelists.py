@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.contrib import admin
 from django.contrib.admin.views.main import PAGE_VAR
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
@@ -43,6 +44,23 @@ class BoundedPaginator(Paginator):
         return min(counted, MOST_COUNTED)
 
 
+class FilterByKeys(admin.SimpleListFilter):
+    """A filter by rows of another table, which are looked up first. The list says so if there are more of them."""
+
+    is_cut = False
+
+    def keys(self) -> QuerySet[Any]:
+        """Returns the primary keys of the rows that the chosen value finds."""
+        raise NotImplementedError
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if not self.value():
+            return queryset
+        keys = list(self.keys()[: MOST_COUNTED + 1])
+        self.is_cut = len(keys) > MOST_COUNTED
+        return queryset.filter(pk__in=keys)
+
+
 class IndexedChangeList(ChangeList):
     """A list by the index that finds the search and the filters, in the order of that index.
 
@@ -77,6 +95,11 @@ class IndexedChangeList(ChangeList):
         (order,) = self.get_ordering(request, rows)
         plan = scan(rows, order)
         return plan.first(most) if plan.others else (plan.ordered(), False)
+
+    @property
+    def is_cut(self) -> bool:
+        """Returns True if a filter has found more rows than a list counts."""
+        return any(isinstance(each, FilterByKeys) and each.is_cut for each in self.filter_specs)
 
     @property
     def csv_url(self) -> str:

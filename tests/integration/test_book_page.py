@@ -191,6 +191,19 @@ def test_books_with_little_stock_are_found(site, shelve, held):
     assert "out of stock" in page and "low" in page
 
 
+def test_books_without_stock_that_are_not_all_listed_are_said_to_be_more(site, shelve, monkeypatch):
+    for number in range(4):
+        shelve(f"book-{number}", 0)
+    catch_up()
+    assert "first" not in site.get("/admin/inventory/book/csv/?stock=out")["Content-Disposition"]
+    monkeypatch.setattr("cloudmart.pages.changelists.MOST_COUNTED", 3)
+    assert "more than 3 books" in " ".join(site.get("/admin/inventory/book/?stock=out").content.decode().split())
+    for query in ("stock=out", "stock=out&archived__exact=0"):
+        file = site.get(f"/admin/inventory/book/csv/?{query}")
+        assert 'filename="book-first-3.csv"' in file["Content-Disposition"]
+        assert len(file.getvalue().decode().splitlines()) == 1 + 3
+
+
 def test_a_book_whose_code_has_an_underscore_has_its_stock_and_commands(site, shelve):
     """The admin writes some characters in an address as an underscore with two digits, and reads them so."""
     shelve("vol_22", 5)
