@@ -15,7 +15,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from cloudmart.api.filtering import MomentField
 from cloudmart.database.clock import READ_AT
-from cloudmart.pages.order_numbers import order_link
+from cloudmart.pages.cells import order_link
 from inventory.cells import EVENTS, Badge, badge_of, with_change
 from inventory.charts import stock_chart
 from inventory.models import InventoryRecord, Reservation, Status, StockEvent, StockMovement

@@ -5,8 +5,7 @@ from django.utils.translation import gettext_lazy as _
 
 from cloudmart.kernel.money import formatted
 from cloudmart.pages.base import ReadOnlyAdmin, ReadOnlyInline
-from cloudmart.pages.cells import Badge, badge_in, column, customer, linked, order, shortened_in
-from cloudmart.pages.order_numbers import order_link
+from cloudmart.pages.cells import Badge, badge_in, column, customer, linked, order, order_link, shortened_in
 from payments.models import TAKEN, Payment, Refund, RefundStatus, Status
 
 BADGES = {

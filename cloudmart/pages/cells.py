@@ -8,15 +8,15 @@ from django.contrib import admin
 from django.contrib.admin.utils import quote
 from django.core.exceptions import FieldDoesNotExist
 from django.db.models import Model, UUIDField
+from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from cloudmart.kernel.order_numbers import shown
-from cloudmart.pages.order_numbers import copy_button, order_number
 
-COPIED = 8
-"""The characters of a long name that are shown: the last ones, in which two UUIDs of the same minute differ."""
+LAST = 8
+"""The last characters of a long name, which are shown: in them two UUIDs of the same minute differ."""
 
 
 class Badge(NamedTuple):
@@ -35,6 +35,11 @@ def linked(view: str, key: Any, text: Any = "") -> str:
     return format_html('<a class="desk-link" href="{}">{}</a>', url, text or key)
 
 
+def copy_button(value: Any) -> str:
+    """Returns a button that copies the value."""
+    return render_to_string("cloudmart/copy_button.html", {"copied": value})
+
+
 def copyable(text: Any, instead: str = "") -> str:
     """Returns the text, or what is shown for it, with a button that copies it."""
     return format_html('<span class="desk-number" title="{}">{}{}</span>', text, instead or text, copy_button(text))
@@ -43,6 +48,14 @@ def copyable(text: Any, instead: str = "") -> str:
 def shortened(text: Any, whole_up_to: int) -> str:
     """Returns the end of a long name such as a UUID, with a button that copies the whole."""
     return copyable(text, _end_of(text, whole_up_to))
+
+
+def order_link(order_id: UUID | None) -> str:
+    """Returns the short number of an order as a link, with a button that copies the id; "-" without an order."""
+    if order_id is None:
+        return "-"
+    link = linked("orders_order_change", order_id, shown(order_id))
+    return format_html('<span class="desk-number">{}{}</span>', link, copy_button(order_id))
 
 
 def id_in(model: type[Model], name: str, is_link: bool = False) -> Any:
@@ -79,8 +92,8 @@ def _titled(key: UUID, is_order: bool) -> str:
     return format_html('<span class="desk-number" title="{}">{}</span>', key, shown(key) if is_order else _end_of(key))
 
 
-def _end_of(text: Any, whole_up_to: int = 2 * COPIED) -> str:
-    return f"…{str(text)[-COPIED:]}" if len(str(text)) > whole_up_to else str(text)
+def _end_of(text: Any, whole_up_to: int = 2 * LAST) -> str:
+    return f"…{str(text)[-LAST:]}" if len(str(text)) > whole_up_to else str(text)
 
 
 def column(description: Any, content: Callable[[Any], Any], name: str = "cell") -> Any:
@@ -98,12 +111,17 @@ def badge_in(name: str, description: Any, badges: Mapping[Any, Badge]) -> Any:
     return column(description, lambda row: str(badges[getattr(row, name)]), name)
 
 
-def shortened_in(name: str, description: Any, whole_up_to: int = 2 * COPIED) -> Any:
+def shortened_in(name: str, description: Any, whole_up_to: int = 2 * LAST) -> Any:
     """Returns a column that shows the end of a long name, with a button that copies the whole."""
     return column(description, lambda row: (text := getattr(row, name)) and shortened(text, whole_up_to), name)
 
 
-order: Any = order_number()
+def order_in(name: str) -> Any:
+    """Returns a column that shows the order whose id is in `name`, as a link."""
+    return column(_("order"), lambda row: order_link(getattr(row, name)), "order")
+
+
+order = order_in("order_id")
 customer = column(
     _("customer"), lambda row: row.customer_id and linked("orders_customer_change", row.customer_id), "customer"
 )

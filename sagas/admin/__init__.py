@@ -10,8 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from cloudmart.kernel.viewers import actor_of
 from cloudmart.pages.base import ReadOnlyAdmin, ReadOnlyInline, fixed_choices, permission_to
-from cloudmart.pages.cells import column, order
-from cloudmart.pages.order_numbers import order_link, order_number
+from cloudmart.pages.cells import column, order, order_in, order_link
 from orders.models import SagaStyle
 from sagas.admin import monitoring as monitoring
 from sagas.admin import orders as orders
@@ -31,7 +30,7 @@ from shipping.carriers.reports import Progress
 from shipping.models import Shipment
 
 order_of_saga = column(_("order"), lambda row: order_link(row.saga.order_id), "order")
-order_of_event: Any = order_number("aggregate_id")
+order_of_event = order_in("aggregate_id")
 order_of_receipt = column(_("order"), lambda receipt: order_link(receipt.event.aggregate_id), "order")
 
 admin.site.extra_urls = urls.pages  # type: ignore[attr-defined]

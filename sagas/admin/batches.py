@@ -21,7 +21,7 @@ from cloudmart.kernel.money import formatted
 from cloudmart.kernel.text import LONGEST_REASON
 from cloudmart.kernel.viewers import actor_of
 from cloudmart.pages.base import ReadOnlyAdmin, permission_to
-from cloudmart.pages.order_numbers import order_link
+from cloudmart.pages.cells import order_link
 from sagas.admin.order_command import DANGEROUS, OneLine
 from sagas.batches import Batch, BatchItem
 from sagas.operations.batches import queue

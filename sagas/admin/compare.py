@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy
 from cloudmart.api.catalogue import CATALOGUE, meaning_of
 from cloudmart.database.clock import database_now
 from cloudmart.kernel.order_numbers import shown
-from cloudmart.pages.order_numbers import order_link
+from cloudmart.pages.cells import order_link
 from orders.models import Order, SagaStyle
 from sagas.models import SagaInstance
 from sagas.operations.finding import orders_named

@@ -10,7 +10,7 @@ from django.template.response import TemplateResponse
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_safe
 
-from cloudmart.pages.order_numbers import order_number
+from cloudmart.pages.cells import order_in
 from orders.admin import OrderAdmin, RegionFilter
 from orders.errors import OrderNotFound
 from orders.models import Order
@@ -26,7 +26,7 @@ PAGE, BODY = "admin/orders/order/page.html", "admin/orders/order/body.html"
 class OrderPageAdmin(ActsOnMany, OrderAdmin):
     """The page of an order is read-only: its buttons lead to commands, which are confirmed on pages of their own."""
 
-    list_display = [order_number("pk"), customer, standing, "total", "saga_style", "created_at"]
+    list_display = [order_in("pk"), customer, standing, "total", "saga_style", "created_at"]
     list_display_links = None
     list_filter = [StandingFilter, FailureFilter, DayFilter, "saga_style", "payment_method", RegionFilter]
     order_id_column = "pk"

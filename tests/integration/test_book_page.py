@@ -9,7 +9,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from cloudmart.kernel.ids import new_id
-from cloudmart.pages.order_numbers import order_link
+from cloudmart.pages.cells import order_link
 from inventory.charts import LINES
 from inventory.models import InventoryRecord, StockEvent
 from inventory.projector import catch_up
