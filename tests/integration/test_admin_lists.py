@@ -9,15 +9,16 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from benchmarks.admin_pages import admins, pages
+from benchmarks.admin_pages import admins, desk_pages, pages
 from benchmarks.shop import add_keys_and_actions, add_users, make_sample, multiply
 from cloudmart.database.indexes import indexes_of, scan
 from cloudmart.kernel.ids import new_id
 from cloudmart.pages import changelists
 from inventory.models import StockEvent
-from orders.models import Order
+from orders.models import Customer, Order
 from payments.models import Payment
 from sagas.models import EventReceipt, SagaInstance
+from tests.browser.pages import pages_of_the_admin
 from tests.factories import CustomerFactory
 
 COPIES = 60
@@ -69,6 +70,20 @@ def test_every_page_reads_few_rows_by_an_index(site, many_orders, monkeypatch):
         seen += 1
     assert not faults, "\n".join(map(str, faults))
     assert seen > 150
+
+
+def test_every_other_page_takes_few_queries(site, operator):
+    """Home, find, compare, orders in each style and as a draft, confirmations, batches, books and the rest."""
+    make_sample()
+    add_keys_and_actions()
+    Order.objects.create(id=new_id(), customer=Customer.objects.get(), status="draft")
+    counts = {}
+    for path in (*(page.url for page in desk_pages()), *pages_of_the_admin()):
+        with CaptureQueriesContext(connection) as queries:
+            assert site.get(path).status_code in (200, 302), path
+        counts[path] = len(queries)
+    assert {path: count for path, count in counts.items() if count > 20} == {}
+    assert len(counts) > 120
 
 
 def text_of(response):
