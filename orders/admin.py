@@ -63,7 +63,7 @@ class CustomerAdmin(RecordsValues, LargeTableAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Customer | None = None) -> list[Any]:
         """The user who may order as this customer is chosen by those who may change users."""
-        shown = [*super().get_readonly_fields(request, obj), *["id"] * bool(obj)]
+        shown = [*super().get_readonly_fields(request, obj), *["id", "orders"] * bool(obj)]
         return shown if request.user.has_perm("auth.change_user") else [*shown, "user"]
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Customer | None:

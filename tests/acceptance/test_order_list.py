@@ -11,6 +11,11 @@ from sagas.models import SagaInstance
 from sagas.operations.standing import Standing
 
 ORDERS, SAGAS = "/admin/orders/order/", "/admin/sagas/sagainstance/"
+RECORDS = [
+    *("orders/orderitem", "orders/ordernote", "orders/mail", "inventory/reservation", "inventory/stockevent"),
+    *("payments/payment", "payments/refund", "shipping/shipment", "sagas/sagainstance", "sagas/sagaaction"),
+]
+"""The tables with rows of a cancelled order."""
 
 
 @pytest.fixture
@@ -102,9 +107,12 @@ def test_abandoned_sagas_are_neither_waiting_nor_in_need_of_attention(listed, or
     assert '<span class="desk-badge desk-wait">Abandoned</span>' in page
 
 
-def test_pages_of_sagas_events_and_commands_lead_back_to_the_order(listed, site, orders):
-    back = f'href="/admin/orders/order/{orders["abandoned"]}/change/"'
-    for path in (SAGAS, "/admin/sagas/event/", "/admin/sagas/sagasteplog/", "/admin/sagas/sagaaction/"):
-        rows, page = listed(path, q=orders["abandoned"])
-        if rows:
-            assert back in page and back in site.get(f"{path}{rows[0].pk}/change/").content.decode(), path
+def test_every_record_of_an_order_leads_back_to_it(listed, site, desk, orders, style):
+    order_id = orders["cancelled"]
+    desk.post(f"/orders/{order_id}/notes", {"text": "The bank has called."})
+    recorded = {"orchestration": ["sagas/sagasteplog"], "choreography": ["sagas/event", "sagas/eventreceipt"]}[style]
+    for table in (*RECORDS, *recorded):
+        rows, page = listed(f"/admin/{table}/", q=order_id)
+        back = f'href="/admin/orders/order/{order_id}/change/"'
+        assert rows and back in page, table
+        assert back in site.get(f"/admin/{table}/{rows[0].pk}/change/").content.decode(), table

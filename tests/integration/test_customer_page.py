@@ -32,6 +32,11 @@ def form(customer, **changes):
     return {**{name: getattr(customer, name) for name in names}, **changes}
 
 
+def test_the_page_leads_to_the_orders_of_the_customer(clerk, customer):
+    assert 'href="/admin/orders/order/?q=c-1"' in clerk.get(PAGE).content.decode()
+    assert "?q=" not in clerk.get("/admin/orders/customer/add/").content.decode()
+
+
 def test_a_change_is_recorded_with_old_and_new_value(clerk, customer):
     assert clerk.post(PAGE, form(customer, email="new@example.com", address="")).status_code == 302
     entry = LogEntry.objects.get(object_id="c-1")
