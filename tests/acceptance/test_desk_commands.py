@@ -43,6 +43,37 @@ def completed(place, shelve):
 
 
 @pytest.fixture
+def abandoned(give, waiting):
+    give("abandon", waiting, reason="Paid by bank transfer.")
+    return waiting
+
+
+@pytest.fixture
+def delivered(give, completed):
+    give("ship", completed)
+    give("deliver", completed)
+    return completed
+
+
+@pytest.fixture
+def draft(api, shelve):
+    """The id of a draft with a book."""
+    shelve("book-123", 3)
+    draft = api.post("/orders", {}).json()["order_id"]
+    api.post(f"/orders/{draft}/items", {"book_id": "book-123", "quantity": 2})
+    return draft
+
+
+@pytest.fixture
+def unrefunded(place, shelve, monkeypatch):
+    """The id of an order that is being undone, and waits for its refund. The gateway is up again."""
+    shelve("book-123", 3)
+    with monkeypatch.context() as down:
+        down.setattr(MockGateway, "refund", fails_with(ProviderUnavailable("down")))
+        return place(("book-123", 1), shipping_address="999-9999").json()["order_id"]
+
+
+@pytest.fixture
 def gateway_is_down(monkeypatch):
     monkeypatch.setattr(MockGateway, "charge", fails_with(OutcomeUnknown("no response")))
     monkeypatch.setattr(MockGateway, "lookup", lambda self, key: Unknown("no response"))
@@ -97,6 +128,43 @@ def test_a_cancellation_names_its_consequences_and_then_what_was_refunded(
     assert answer == ("success", "Cancelled: everything is undone, and ¥1,100 is refunded.")
     assert end_of(completed) == UNDONE and Order.objects.get().cancel_reason == "Out of print."
     assert actions() == [("cancel", "operator", "Out of print.", "FAILED")]
+
+
+@pytest.mark.parametrize(
+    ("command", "order", "sentence", "readable"),
+    [
+        ("cancel", "completed", "The customer reads the reason in the mail and in the order.", {"order", "mail"}),
+        ("compensate", "waiting", "The customer reads the reason in the mail and in the order.", {"order", "mail"}),
+        ("compensate", "unrefunded", "Only operators read the reason.", set()),
+        ("cancel", "draft", "The customer can read the reason in the order. There is no mail.", {"order"}),
+        ("retry", "waiting", "Only operators read the reason.", set()),
+        (
+            "abandon",
+            "waiting",
+            "The customer can read the reason in the status of the order. There is no mail.",
+            set(),
+        ),
+        ("resume", "abandoned", "Only operators read the reason.", set()),
+        (
+            "return",
+            "delivered",
+            "The customer can read the reason in the order. The mail does not contain it.",
+            {"order"},
+        ),
+    ],
+)
+def test_a_confirmation_says_who_reads_the_reason_and_so_it_is(
+    site, give, api, request, command, order, sentence, readable
+):
+    order_id, reason = request.getfixturevalue(order), "The bank is closed."
+    page = shown(site, command, order_id)
+    assert re.findall(r"(?:Only operators|The customer (?:can )?reads?) [^<]*?(?= *<)", page) == [sentence]
+    give(command, order_id, reason=reason)
+    assert actions()[-1:] == [] or actions()[-1][2] == reason
+    texts = {"order": api.get(f"/orders/{order_id}").json(), "mail": list(Mail.objects.values_list("data", flat=True))}
+    assert {where for where, text in texts.items() if reason in str(text)} == readable
+    status = str(api.get(f"/saga/{order_id}/status").json())
+    assert (reason in status) == (order != "draft" and sentence.startswith("The customer"))
 
 
 @pytest.mark.parametrize("style", SagaStyle)
@@ -198,10 +266,7 @@ def test_a_mail_is_sent_again_and_a_note_is_added(site, give, completed):
     assert OrderNote.objects.values_list("author", "text").get() == ("operator", "Called twice. No answer.")
 
 
-def test_a_draft_is_cancelled_and_its_books_released(site, give, api, shelve):
-    shelve("book-123", 3)
-    draft = api.post("/orders", {}).json()["order_id"]
-    api.post(f"/orders/{draft}/items", {"book_id": "book-123", "quantity": 2})
+def test_a_draft_is_cancelled_and_its_books_released(site, give, draft):
     assert "Releases 2 reserved copies" in shown(site, "cancel", draft)
     assert give("cancel", draft) == ("success", "Cancelled: the books of the draft are released.")
     assert end_of(draft) == UNDONE

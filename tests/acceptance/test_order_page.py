@@ -9,6 +9,7 @@ from django.test import Client
 
 from cloudmart.kernel.ids import new_id
 from cloudmart.kernel.order_numbers import shown
+from orders.models import SagaStyle
 from payments.models import Payment, Refund
 from sagas.admin.order_page import records
 from sagas.models import Event, SagaInstance, SagaStepLog
@@ -83,6 +84,29 @@ def test_an_order_whose_parcel_the_carrier_never_takes(place, shelve, read):
     assert text.index("Order again") < text.index("Resend mail"), "the command that the advice names comes first"
     assert "Refund, because the order was undone" in text and ":saga" not in text.partition("Raw data")[0]
     assert refund.transaction_id in text and refund.idempotency_key in text and "-¥1,100" in text and "Net ¥0" in text
+
+
+REACTIONS = {
+    "Reserve stock": "OrderCreated → inventory.reserve_when_order_created → StockReserved",
+    "Ship": "StockReserved → shipping.arrange_when_reserved_and_paid → ShippingFailed",
+    "Refund": "ShippingFailed → payments.refund_when_nothing_is_shipped → PaymentRefunded",
+}
+"""What led to a step in the choreography, and what came of it."""
+
+
+def test_the_timeline_of_either_style_can_be_read(place, shelve, site, read, style, settings):
+    settings.PROVIDER_TEXTS = "plain"
+    shelve("book-123", 3)
+    order_id = place(("book-123", 1), shipping_address="999-9999").json()["order_id"]
+    assert site.get(path_of(order_id)).content.decode().count('<svg class="tl"') == 1
+    drawing, _, table = read(order_id).partition(" Timeline ")[2].partition("Every attempt, with its times")
+    for bar in ("Create order: done", "Pay: done", "Ship: failed, 3 attempts", "Undo", "Refund: done"):
+        assert bar in drawing
+    for number in (1, 2, 3):
+        assert re.search(rf"Ship {number} failed [\d.,]+ m?s [\d.,]+ m?s ProviderUnavailable", table)
+    assert {name for name, path in REACTIONS.items() if path in table} == (
+        set(REACTIONS) if style == SagaStyle.CHOREOGRAPHY else set()
+    )
 
 
 def test_a_cancelled_order_says_who_cancelled_it_and_why(api, desk, place, shelve, read):
