@@ -1,4 +1,4 @@
-"""What an operator is offered for an order, why something is not possible, and what it would do."""
+"""What an operator is offered for an order, why something is not possible, what it would do, and what it has done."""
 
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -11,9 +11,11 @@ from inventory.models import Reservation
 from orders.models import Customer, Mail, Order, OrderItem
 from payments.models import Payment
 from sagas.models import SagaInstance
+from sagas.operations.batches.choosing import Chosen, Selection
 from sagas.operations.desk_commands import PERMISSIONS, DeskCommand
 from sagas.operations.offers import offer_of, offers
 from sagas.operations.records import OrderRecords
+from sagas.operations.reports import Report, Result, report_of
 from shipping.models import Shipment
 
 pytestmark = pytest.mark.any_database
@@ -121,6 +123,11 @@ def test_an_offer_says_why_it_is_not_possible(command, order, why):
             waiting("COMPENSATION_STARTED"),
             "Voids the charge of ¥3,850, whose outcome is not known. Releases 1 reserved copy of “クラウド”.",
         ),
+        (
+            "retry",
+            records({"status": "COMPENSATION_STARTED"}, payment="refunding"),
+            "Repeats the refund that is not confirmed yet.",
+        ),
         ("cancel", DRAFT, "Releases 1 reserved copy of “クラウド”. The draft stays on record as a cancelled order."),
         ("resend", completed(), "Sends the mail once more, to tanaka@example.com."),
     ],
@@ -134,6 +141,47 @@ def test_a_late_or_cancelled_saga_is_undone_by_a_retry_and_another_is_continued(
     for order, charges in [(waiting(), True), (late, False), (waiting(cancel_reason="Changed my mind."), False)]:
         sentence = offer_of(DeskCommand.RETRY, order).consequence
         assert ("Charges ¥3,850" in sentence) is charges and ("Voids the charge" in sentence) is not charges
+
+
+@pytest.mark.parametrize(
+    ("command", "after", "result", "text"),
+    [
+        (
+            "cancel",
+            waiting(attempts=1, wake_at=NOW, cancel_reason="Recalled."),
+            "continues",
+            "Cancelled: a worker goes on undoing the order.",
+        ),
+        (
+            "retry",
+            records({"status": "FAILED", "failure": {"code": "payment_declined", "detail": "Declined."}}),
+            "undone",
+            "Retried: the order has failed, and everything is undone. Declined.",
+        ),
+        (
+            "compensate",
+            records({"status": "FAILED", "failure": {"code": "order_cancelled", "detail": "Recalled."}}),
+            "done",
+            "Compensated: everything is undone.",
+        ),
+    ],
+)
+def test_a_report_says_what_has_become_of_a_waiting_order(command, after, result, text):
+    assert report_of(DeskCommand(command), waiting(), after) == Report(Result(result), text)
+
+
+@pytest.mark.parametrize(
+    ("command", "sums"),
+    [
+        ("retry", ["Refunds ¥3,850 in all.", "Charges up to ¥3,850 in all."]),
+        ("compensate", ["Refunds ¥3,850 in all."]),
+        ("abandon", []),
+    ],
+)
+def test_the_sums_of_a_batch_are_what_its_command_refunds_and_charges(command, sums):
+    undoing = records({"status": "COMPENSATION_STARTED"}, payment="captured")
+    included = tuple(Chosen(each, "", "") for each in (waiting(), undoing))
+    assert Selection(DeskCommand(command), included, ()).sums == sums
 
 
 def test_what_a_user_lacks_the_permission_for_is_not_offered():
