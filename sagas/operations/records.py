@@ -59,7 +59,7 @@ def records_of(order_id: UUID) -> OrderRecords:
 
 def records_of_all(order_ids: Collection[UUID]) -> dict[UUID, OrderRecords]:
     """Returns the records of those of these orders that exist, in the order of their ids. Each table is read once."""
-    orders = Order.objects.filter(pk__in=order_ids).select_related("customer")
+    orders = Order.objects.filter(pk__in=order_ids).select_related("customer").order_by("pk")
     orders = orders.prefetch_related("items", Prefetch("mails", Mail.objects.defer("data")))
     sagas = SagaInstance.objects.in_bulk(list(order_ids), field_name="order_id")
     payments = Payment.objects.in_bulk(list(order_ids), field_name="order_id")
