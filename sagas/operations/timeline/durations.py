@@ -3,7 +3,10 @@
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
-SECOND, MINUTE, HOUR, DAY = 1000, 60_000, 3_600_000, 86_400_000
+SECOND = 1000
+"""In milliseconds."""
+MINUTE, HOUR, DAY = 60, 3600, 86_400
+"""In seconds."""
 
 
 def shown(milliseconds: float) -> str:
@@ -11,20 +14,20 @@ def shown(milliseconds: float) -> str:
     rounded = max(0, round(milliseconds))
     if 0 < milliseconds < 0.05:
         return _("< 0.1 ms")
-    if milliseconds < 10 and rounded != milliseconds:
-        return _("%(number)s ms") % {"number": number_format(max(0.0, milliseconds), 1)}
+    if 0 < milliseconds < 9.95 and rounded != milliseconds:
+        return _("%(number)s ms") % {"number": number_format(round(milliseconds, 1), 1)}
     if rounded < SECOND:
         return _("%(number)s ms") % {"number": rounded}
-    if rounded < 10 * SECOND:
-        return _("%(number)s s") % {"number": number_format(rounded / SECOND, 1)}
+    if rounded < 9.95 * SECOND:
+        return _("%(number)s s") % {"number": number_format(round(rounded / SECOND, 1), 1)}
     seconds = round(rounded / SECOND)
-    if seconds < 60:
+    if seconds < MINUTE:
         return _("%(number)s s") % {"number": seconds}
-    if rounded < HOUR:
-        minutes, left = divmod(seconds, 60)
+    if seconds < HOUR:
+        minutes, left = divmod(seconds, MINUTE)
         return _("%(minutes)s min %(seconds)s s") % {"minutes": minutes, "seconds": left}
-    if rounded < DAY:
-        hours, left = divmod(rounded, HOUR)
+    if seconds < DAY:
+        hours, left = divmod(seconds, HOUR)
         return _("%(hours)s h %(minutes)s min") % {"hours": hours, "minutes": left // MINUTE}
-    days, left = divmod(rounded, DAY)
+    days, left = divmod(seconds, DAY)
     return _("%(days)s d %(hours)s h") % {"days": days, "hours": left // HOUR}
