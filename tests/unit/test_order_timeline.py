@@ -320,6 +320,12 @@ def test_each_bar_of_the_svg_leads_to_its_row_and_texts_are_escaped():
     assert "Pay: failed, 1 attempt, from 0 ms, took 5 ms. <b>no</b>" in {title.text for title in root.iter("title")}
 
 
+def test_no_two_rows_have_the_same_id():
+    added = [event(seq, "ItemAdded", 0, book_id="book-1", quantity=2) for seq in (1, 2)]
+    anchors = [row.anchor for row in rows_of(timeline_of_draft(new_id(), added))]
+    assert len(set(anchors)) == 2
+
+
 def test_hundreds_of_attempts_are_drawn_without_texts_above_each_other():
     log = [failed("process_payment", 300_000 * number, 300_000 * number + 2) for number in range(300)]
     root = ElementTree.fromstring(drawn(timeline_of_log(saga(**WAITING), log, [])))  # noqa: S314

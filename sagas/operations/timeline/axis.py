@@ -4,6 +4,7 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
+from operator import attrgetter
 
 Span = tuple[float, float]
 """Start and end."""
@@ -36,8 +37,8 @@ class Axis:
 
     def position(self, moment: float) -> float:
         """Returns where a moment is drawn; never outside the axis."""
-        starts = [stretch.start for stretch in self.stretches]
-        return self.stretches[max(0, bisect_right(starts, moment) - 1)].position(moment)
+        following = bisect_right(self.stretches, moment, key=attrgetter("start"))
+        return self.stretches[max(0, following - 1)].position(moment)
 
     @property
     def end(self) -> float:

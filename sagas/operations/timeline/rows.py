@@ -32,7 +32,9 @@ class Row:
 
 def rows_of(timeline: Timeline) -> list[Row]:
     """Returns a row for each mark and each attempt, by the start of its step."""
-    return [row for item in timeline.items for row in _rows_of(item, anchor(timeline, item))]
+    return [
+        row for number, item in enumerate(timeline.items, start=1) for row in _rows_of(item, anchor(timeline, number))
+    ]
 
 
 def in_flight_text(timeline: Timeline) -> str:

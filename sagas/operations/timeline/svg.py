@@ -1,6 +1,6 @@
 """Draws a timeline as inline SVG: no script, and its colours are classes of `sagas/timeline.css`. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -30,6 +30,7 @@ def drawn(timeline: Timeline, axis: Axis | None = None) -> SafeString:
     """
     axis = axis or axis_for(timeline.busy, timeline.duration, LEFT, RIGHT)
     rows = _rows(timeline)
+    anchors = {item: anchor(timeline, number) for number, item in enumerate(timeline.items, start=1)}
     height = TOP + ROW * len(rows) + 8
     return format_html(
         '<svg class="tl" viewBox="0 0 {width} {height}" role="group" aria-label="{label}">'
@@ -39,7 +40,7 @@ def drawn(timeline: Timeline, axis: Axis | None = None) -> SafeString:
         label=_("Timeline of the order"),
         description=described(timeline),
         axis=_axis(axis, height),
-        rows=_joined(_row(row, TOP + ROW * number, axis, timeline) for number, row in enumerate(rows)),
+        rows=_joined(_row(row, TOP + ROW * number, axis, timeline, anchors) for number, row in enumerate(rows)),
     )
 
 
@@ -65,9 +66,9 @@ def summary_of(item: Bar | Mark) -> str:
     return f"{sentence} {_(item.error)}".strip()
 
 
-def anchor(timeline: Timeline, item: Bar | Mark) -> str:
-    """Returns the id of the item's row in the table below, which no other order has."""
-    return f"step-{timeline.order_id.hex[-8:]}-{timeline.items.index(item) + 1}"
+def anchor(timeline: Timeline, number: int) -> str:
+    """Returns the id of the row of the item with this number in the table below, which no other order has."""
+    return f"step-{timeline.order_id.hex[-8:]}-{number}"
 
 
 # --- Rows ---------------------------------------------------------------------------------------------------------
@@ -76,6 +77,8 @@ def anchor(timeline: Timeline, item: Bar | Mark) -> str:
 Row = str | Bar | list[Mark]
 """A heading, one step, or all marks."""
 
+Anchors = Mapping[Bar | Mark, str]
+
 
 def _rows(timeline: Timeline) -> list[Row]:
     rows: list[Row] = [list(timeline.marks)] if timeline.marks else []
@@ -83,23 +86,23 @@ def _rows(timeline: Timeline) -> list[Row]:
     return [*rows, _("Undo"), *timeline.undone] if timeline.undone else rows
 
 
-def _row(row: Row, top: int, axis: Axis, timeline: Timeline) -> SafeString:
+def _row(row: Row, top: int, axis: Axis, timeline: Timeline, anchors: Anchors) -> SafeString:
     if isinstance(row, str):
         return format_html('<text class="tl-heading" x="0" y="{}">{}</text>', top + 20, row)
     if isinstance(row, Bar):
-        return _label(name_of(row), top) + _bar(row, top, axis, timeline)
-    return _label(_("Events"), top) + _joined(_mark(mark, top, axis, timeline) for mark in row)
+        return _label(name_of(row), top) + _bar(row, top, axis, timeline, anchors)
+    return _label(_("Events"), top) + _joined(_mark(mark, top, axis, anchors[mark]) for mark in row)
 
 
 def _label(text: str, top: int) -> SafeString:
     return format_html('<text class="tl-label" x="0" y="{}">{}</text>', top + 20, text)
 
 
-def _bar(bar: Bar, top: int, axis: Axis, timeline: Timeline) -> SafeString:
+def _bar(bar: Bar, top: int, axis: Axis, timeline: Timeline, anchors: Anchors) -> SafeString:
     waits = [*bar.waits, (bar.finished, timeline.end_of(bar))]
     return format_html(
         '<a href="#{anchor}" aria-label="{summary}"><title>{summary}</title>{waits}{attempts}</a>',
-        anchor=anchor(timeline, bar),
+        anchor=anchors[bar],
         summary=summary_of(bar),
         waits=_joined(_wait(axis.position(start), axis.position(end), top, bar.status) for start, end in waits),
         attempts=_joined(_attempt(bar, attempt, top, axis) for attempt in bar.attempts),
@@ -156,13 +159,13 @@ def _wait(left: float, right: float, top: int, status: BarStatus) -> SafeString:
     )
 
 
-def _mark(mark: Mark, top: int, axis: Axis, timeline: Timeline) -> SafeString:
+def _mark(mark: Mark, top: int, axis: Axis, anchor: str) -> SafeString:
     x, y = min(RIGHT, axis.position(mark.at)), top + 15
     points = f"{x - MARK:.1f},{y} {x:.1f},{y - MARK} {x + MARK:.1f},{y} {x:.1f},{y + MARK}"
     return format_html(
         '<a href="#{anchor}" aria-label="{summary}"><title>{summary}</title>'
         '<polygon class="tl-mark" points="{points}"/></a>',
-        anchor=anchor(timeline, mark),
+        anchor=anchor,
         summary=f"{summary_of(mark)} {mark.text}".strip(),
         points=points,
     )
