@@ -65,6 +65,14 @@ def test_list_filters_by_state_style_attention_abandoned_and_age(waiting, place)
     assert shown(UUID(waiting)) in printed and "Abandoned: Paid by hand" in printed
 
 
+def test_a_list_that_is_not_written_to_a_terminal_is_not_cut(waiting, monkeypatch):
+    monkeypatch.delenv("COLUMNS")
+    reason = "The refund was made by bank transfer. " * 5
+    saga("abandon", waiting, "--reason", reason)
+    _titles, row = saga("list").splitlines()
+    assert shown(UUID(waiting)) in row and reason.strip() in row
+
+
 def test_show_has_the_timeline_with_the_attempts_and_what_is_next(waiting):
     in_hours = DatabaseNow() + timedelta(hours=2)
     SagaInstance.objects.update(wake_at=in_hours, deadline_at=in_hours)

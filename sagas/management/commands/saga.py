@@ -2,6 +2,7 @@
 
 import getpass
 import json
+import os
 from typing import Any
 from uuid import UUID
 
@@ -31,6 +32,9 @@ COMMANDS = {
 """What can be done without having seen the parcel."""
 
 NOT_DONE = {Result.NOTHING_DONE, Result.REFUSED, Result.FAILED}
+
+WIDTH_OF_FILES = 1000
+"""Columns of what is not written to a terminal: each saga is on one line, with all of its text."""
 
 NAME_OF_ORDER = "the id of the order, or its short number or the beginning of it"
 
@@ -106,7 +110,10 @@ class Command(BaseCommand):
 
     @property
     def _console(self) -> Console:
-        return Console(file=self.stdout, highlight=False)  # type: ignore[arg-type]
+        console = Console(file=self.stdout, highlight=False)  # type: ignore[arg-type]
+        if not console.is_terminal and "COLUMNS" not in os.environ:
+            console.width = WIDTH_OF_FILES
+        return console
 
     def _write_json(self, value: dict[str, Any]) -> None:
         self.stdout.write(json.dumps(value, cls=DjangoJSONEncoder, ensure_ascii=False))
