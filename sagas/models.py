@@ -91,7 +91,10 @@ class SagaInstance(HasMoves):
         blank=True,
         help_text="Who requested the cancellation or the return; shown to operators only",
     )
-    attempts = models.PositiveIntegerField(default=0, help_text="Failed attempts at the step in flight")
+    attempts = models.PositiveIntegerField(
+        default=0,
+        help_text="Failed runs at the step in flight: a run calls the provider up to PROVIDER_TRIES times",
+    )
     wake_at = models.DateTimeField(null=True, blank=True, help_text="When a waiting saga is due again")
     deadline_at = models.DateTimeField(
         null=True, blank=True, help_text="A saga resumed after this time is compensated unless it is finished"

@@ -66,7 +66,7 @@ def label_of(code: str) -> str:
 
 
 def for_operators(code: str, attention: str) -> str:
-    """Returns why an operator must look, in the reader's language. An error is told as it is stored."""
+    """Returns why an operator must look, in the reader's language; of an error, what is stored."""
     return label_of(code) if code in Cause and code != Cause.ERROR else attention
 
 

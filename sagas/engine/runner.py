@@ -29,7 +29,7 @@ from sagas.models import Direction, SagaInstance
 logger = logging.getLogger(__name__)
 
 ONCE = 1
-"""Value of `attention_after` for a saga that an operator drives: its first failed attempt requires attention."""
+"""Value of `attention_after` for a saga that an operator drives: its first failed run requires attention."""
 
 
 def run(saga: SagaInstance, style: Style, call: Call | None, should_stop: ShouldStop) -> None:
@@ -61,7 +61,7 @@ def _wait_for_provider(saga: SagaInstance, style: Style, call: Call, response: P
 def wait(
     saga: SagaInstance, cause: str, why: str, *, at_once_if: Q | None = None, attention_after: int | None = None
 ) -> None:
-    """Releases the lease until the next attempt, and requests attention after ATTENTION_AFTER failed ones.
+    """Releases the lease until the next run, and requests attention after ATTENTION_AFTER failed ones.
 
     A saga that is finished meanwhile stays as it is. Raises LeaseLost.
     """

@@ -23,8 +23,8 @@ def next_attempt(attempts: int, *, at_once_if: Q | None = None) -> Case:
     return Case(*at_once, When(deadline_at__gt=DatabaseNow(), then=Least(then, "deadline_at")), default=then)
 
 
-def request_attention(saga: SagaInstance, cause: str, why: str, attempts: int) -> None:
-    """Marks the saga for an operator. `cause` is the code of a cause, and `why` what has happened."""
-    times = "once" if attempts == 1 else f"{attempts} times"
-    attention = storable(f"Failed {times}. {why}", LONGEST_REASON)
+def request_attention(saga: SagaInstance, cause: str, why: str, runs: int) -> None:
+    """Marks the saga for an operator. `cause` is the code of a cause, and `why` what has happened in the last run."""
+    failed = "1 run has" if runs == 1 else f"{runs} runs have"
+    attention = storable(f"{failed} failed. {why}", LONGEST_REASON)
     SagaInstance.objects.filter(pk=saga.pk).update(attention=attention, attention_code=cause)

@@ -214,8 +214,8 @@ def test_after_an_unforeseen_error_in_a_command_the_saga_waits_and_says_why(send
             misused.setattr(MockGateway, method, fails_with(ProviderMisused("422 key_reused")), raising=False)
         response = send(command, doubtful)
     assert response.status_code == 202, response.json()
-    times = "once" if command == "compensate" else "2 times"
-    assert response.json()["attention"] == f"Failed {times}. ProviderMisused: see the log"
+    failed = "1 run has failed" if command == "compensate" else "2 runs have failed"
+    assert response.json()["attention"] == f"{failed}. ProviderMisused: see the log"
     saga = SagaInstance.objects.get()
     assert saga.wake_at and saga.lease_until is None and saga.abandoned_at is None
     run_worker()
@@ -232,7 +232,7 @@ def test_after_an_unforeseen_error_in_undoing_a_completed_order_the_saga_waits(
         misused.setattr(MockGateway, "refund", fails_with(ProviderMisused("422 key_reused")))
         response = send(command, order_id)
     assert (response.status_code, response.json()["status"]) == (202, "COMPENSATION_STARTED")
-    assert response.json()["attention"] == "Failed once. ProviderMisused: see the log"
+    assert response.json()["attention"] == "1 run has failed. ProviderMisused: see the log"
     run_worker()
     assert end_of(order_id) == UNDONE
 

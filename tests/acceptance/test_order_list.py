@@ -33,7 +33,7 @@ def orders(api, desk, style, place, place_undecided, shelve):
     api.post(f"/orders/{found['cancelled']}/cancel", {})
     api.post(f"/orders/{found['timed_out']}/cancel", {})
     desk.post(f"/saga/{found['abandoned']}/abandon", {"reason": "By hand."})
-    SagaInstance.objects.filter(order_id=found["attention"]).update(attention="Failed 5 times.")
+    SagaInstance.objects.filter(order_id=found["attention"]).update(attention="5 runs have failed.")
     SagaInstance.objects.filter(order_id=found["timed_out"]).update(failure={"code": "saga_timed_out"})
     return found
 

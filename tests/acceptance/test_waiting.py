@@ -167,6 +167,6 @@ def test_customers_read_nothing_internal_of_an_order_that_waits(
     order_id = place(("book-123", 1), shipping_address="000-0000").json()["order_id"]
     attention = {client: client.get(f"/saga/{order_id}/status").json()["attention"] for client in (api, desk)}
     assert attention[api] == for_customers
-    assert attention[desk].startswith("Failed once. Payment gateway: it ")
+    assert attention[desk].startswith("1 run has failed. Payment gateway: it ")
     desk.post(f"/saga/{order_id}/abandon", {"reason": "We call you."})
     assert api.get(f"/saga/{order_id}/status").json()["attention"] == "We call you."

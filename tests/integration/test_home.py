@@ -161,10 +161,10 @@ def test_the_bars_of_the_chart_are_stacked_up_to_the_highest(transactional_db):
 
 def test_orders_that_need_a_person_are_grouped_by_cause(site):
     for hours_ago in 1, 2:
-        saga("STOCK_RESERVED", hours_ago=hours_ago, attention="Failed 5 times.", attention_code="charge_unknown")
-    saga("COMPENSATION_STARTED", attention="Failed 5 times.", attention_code="already_shipped")
+        saga("STOCK_RESERVED", hours_ago=hours_ago, attention="5 runs have failed.", attention_code="charge_unknown")
+    saga("COMPENSATION_STARTED", attention="5 runs have failed.", attention_code="already_shipped")
     saga("COMPENSATION_STARTED", attention="By hand.", attention_code="charge_unknown", abandoned_at=database_now())
-    saga("COMPLETED", attention="Failed once.", attention_code="charge_unknown")
+    saga("COMPLETED", attention="1 run has failed.", attention_code="charge_unknown")
     with CaptureQueriesContext(connection) as queries:
         shown = figures(site)
     assert len(queries) <= 20
@@ -204,11 +204,9 @@ def test_every_provider_call_of_a_saga_has_a_cause():
 
 
 def test_operators_read_the_sentence_of_a_cause_and_an_error_as_it_is_stored():
-    assert for_operators("refund_refused", "Failed once.") == "Payment gateway: it refuses the refund"
+    assert for_operators("refund_refused", "1 run has failed.") == "Payment gateway: it refuses the refund"
     for code in "error", "already_shipped", "":
-        assert (
-            for_operators(code, "Failed once. RuntimeError: see the log") == "Failed once. RuntimeError: see the log"
-        )
+        assert for_operators(code, "1 run has failed. Odd: see the log") == "1 run has failed. Odd: see the log"
 
 
 def test_failed_and_late_mails_and_stale_charges_need_a_person(site):

@@ -116,7 +116,7 @@ def test_attention_is_requested_after_failed_attempts_and_the_attempts_continue(
         attentions.append(saga.attention)
     first = saga.attempts - 3
     assert [bool(attention) for attention in attentions] == [first + number >= 3 for number in range(4)]
-    assert attentions[-1].startswith(f"Failed {saga.attempts} times. RuntimeError")
+    assert attentions[-1].startswith(f"{saga.attempts} runs have failed. RuntimeError")
     assert "poison" not in attentions[-1], "clients see it too"
     assert findings() == [], "a waiting saga is no finding"
     poison.undo()

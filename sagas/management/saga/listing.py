@@ -53,7 +53,7 @@ def as_json(saga: SagaInstance) -> dict[str, Any]:
 
 
 def table_of(sagas: Iterable[SagaInstance]) -> Table:
-    titles = (_("Order"), _("Style"), _("State"), _("Step"), _("Attempts"), _("Age"), _("Why"))
+    titles = (_("Order"), _("Style"), _("State"), _("Step"), _("Failed runs"), _("Age"), _("Why"))
     table = Table(*titles, box=None, pad_edge=False)
     for saga in sagas:
         age = shown((timezone.now() - saga.created_at).total_seconds() * 1000)
