@@ -1,4 +1,4 @@
-"""Tables that tell operators how the shop is: orders counted by hour, the workers that run, and runs of the audit."""
+"""Tables that show operators how the shop is: orders counted by hour, the workers that run, and runs of the audit."""
 
 from django.db import models
 from django.utils.translation import gettext

@@ -40,7 +40,7 @@ class Heartbeat:
         self._lock, self._errors = Lock(), dict[str, str]()
 
     def note(self, task: str, error: Exception | None) -> None:
-        """Takes down how the last run of a task has ended."""
+        """Records how the last run of a task has ended."""
         with self._lock:
             if error is None:
                 self._errors.pop(task, None)
