@@ -13,6 +13,7 @@ SCRIPTS = r"<script(?![^>]*(?:\ssrc=|application/json))|\son[a-z]+=|href=.javasc
 INLINE_SCRIPT, INLINE = re.compile(SCRIPTS), re.compile(rf"{SCRIPTS}|<style|\sstyle=")
 """Inline scripts, which no policy allows; and those and inline styles, which only the admin's allows."""
 
+PUBLIC = ["/", "/docs", "/docs/errors"]
 ORDER = {"book_id": "book-123", "quantity": 1, "payment_method": "e_money"}
 
 
@@ -39,7 +40,7 @@ def pages_of(model):
         yield from (reverse(f"{name}_{view}", args=[row.pk]) for view in ("change", "history", "delete"))
 
 
-@pytest.mark.parametrize("path", ["/docs", "/orders", "/nothing", "/healthz"])
+@pytest.mark.parametrize("path", [*PUBLIC, "/orders", "/nothing", "/healthz"])
 def test_the_content_security_policy_allows_only_own_files(db, client, path):
     policy = directives(client.get(path))
     assert policy["default-src"] == policy["frame-ancestors"] == policy["base-uri"] == "'none'"
@@ -67,8 +68,9 @@ def test_responses_to_a_token_have_the_same_headers(api, client, path):
     assert [with_token[name] for name in names] == [without[name] for name in names]
 
 
-def test_no_public_page_has_inline_scripts_or_styles(client):
-    assert not INLINE.search(client.get("/docs").content.decode())
+@pytest.mark.parametrize("path", PUBLIC)
+def test_no_public_page_has_inline_scripts_or_styles(db, client, path):
+    assert not INLINE.search(client.get(path).content.decode())
 
 
 def test_no_admin_page_has_inline_scripts(admin_browser):
