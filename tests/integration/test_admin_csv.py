@@ -3,7 +3,6 @@
 import csv
 from io import StringIO
 
-import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -15,13 +14,6 @@ from orders.models import Customer
 from payments.models import Payment
 from tests.acceptance.test_matrix import named, staff_with
 from tests.factories import CustomerFactory
-
-
-@pytest.fixture
-def site(operator):
-    client = Client()
-    client.force_login(operator)
-    return client
 
 
 def table(response):

@@ -24,13 +24,6 @@ ADD, ADJUST = (f"/admin/inventory/book/book-123/{command}-stock/" for command in
 
 
 @pytest.fixture
-def site(operator):
-    client = Client()
-    client.force_login(operator)
-    return client
-
-
-@pytest.fixture
 def held(shelve):
     """An order that holds two of five copies."""
     shelve("book-123", 5)

@@ -12,12 +12,6 @@ from tests.acceptance.test_matrix import named, staff_with
 
 
 @pytest.fixture
-def site(client, operator):
-    client.force_login(operator)
-    return client
-
-
-@pytest.fixture
 def order(api, shelve):
     shelve("book-123", 5)
     Customer.objects.update(name="田中太郎", email="tanaka@example.com")

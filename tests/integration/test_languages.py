@@ -25,13 +25,6 @@ IN_TOKYO = "2026-11-22 00:32:07"
 JAPANESE = {"Accept-Language": "ja"}
 
 
-@pytest.fixture
-def site(operator):
-    client = Client()
-    client.force_login(operator)
-    return client
-
-
 def page(site, url, **headers):
     response = site.get(url, headers=headers)
     assert response.status_code == 200
