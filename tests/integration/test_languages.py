@@ -10,6 +10,7 @@ from django.urls import reverse
 
 from benchmarks.admin_pages import admins
 from benchmarks.shop import add_keys_and_actions, make_sample
+from cloudmart.api import document
 from orders.models import Order, SagaStyle
 from orders.price_rules import TaxRate
 from sagas.models import SagaAction, SagaInstance, State
@@ -88,8 +89,10 @@ def test_the_language_of_a_request_ends_with_it(api):
     assert api.get("/books/none").json()["title"] == "There is no such book."
 
 
-def test_the_description_of_the_api_is_in_english(client):
-    assert client.get("/schema", headers=JAPANESE).json() == client.get("/schema").json()
+def test_the_description_of_the_api_is_in_english_whoever_asks_first(client):
+    english = client.get("/schema").json()
+    document._built.cache_clear()
+    assert client.get("/schema", headers=JAPANESE).json() == english
 
 
 # --- Every page in Japanese -----------------------------------------------------------------------
