@@ -1,4 +1,4 @@
-"""The admin's search finds orders, people, payments, parcels and books by what an operator is told."""
+"""The admin's search finds orders, customers, payments, parcels and books by their numbers, names and references."""
 
 import pytest
 from django.db import connection
