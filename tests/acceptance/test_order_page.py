@@ -3,12 +3,15 @@
 import html
 import json
 import re
+from datetime import timedelta
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from cloudmart.kernel.ids import new_id
 from cloudmart.kernel.order_numbers import shown
+from inventory.models import Reservation
 from orders.models import SagaStyle
 from payments.models import Payment, Refund
 from sagas.admin.order_page import records
@@ -134,7 +137,9 @@ def test_a_waiting_order_refreshes_itself_and_says_when_it_is_tried_again(site, 
 def test_an_abandoned_order_is_no_waiting_one(site, waiting, desk, read):
     desk.post(f"/saga/{waiting}/abandon", {"reason": "Paid by hand."})
     assert "Abandoned by operator at " in read(waiting) and "Paid by hand." in read(waiting)
-    assert REFRESHING not in site.get(path_of(waiting)).content.decode()
+    response = site.get(path_of(waiting))
+    assert REFRESHING not in response.content.decode()
+    assert response.context["possible"][0].command == "resume", "what mends it comes first"
 
 
 def test_a_draft(api, style, shelve, read):
@@ -143,6 +148,8 @@ def test_a_draft(api, style, shelve, read):
     assert "Draft: it has no books." in read(draft)
     api.post(f"/orders/{draft}/items", {"book_id": "book-123", "quantity": 2})
     assert "Draft: its books are held until" in read(draft)
+    Reservation.objects.update(expires_at=timezone.now() - timedelta(minutes=1))
+    assert "Draft: its reservations expired at" in read(draft)
     api.post(f"/orders/{draft}/cancel", {"reason": "Not now."})
     assert "Cancelled by the customer. Not now." in read(draft)
 

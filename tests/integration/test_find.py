@@ -71,6 +71,8 @@ def test_only_what_the_user_may_view_is_found(client, order):
     client.force_login(staff_with(named("inventory.view_book")))
     assert "Nothing was found." in find(client, shown(order.pk)).content.decode()
     assert find(client, "book-123").status_code == 302
+    client.force_login(staff_with(named("orders.view_customer")))
+    assert find(client, "customer-001").status_code == 302, "without the orders"
 
 
 def test_the_search_needs_few_queries(site, order, django_assert_max_num_queries):
