@@ -128,7 +128,7 @@ RELEASED, PUT_BACK = ("book-1", "ReservationCancelled", 0, -1), ("book-1", "Stoc
 
 def payment(status, *refunds):
     """The money of an order of 3850 with a payment in this status, and these (amount, status) refunds."""
-    charge = Payment(id=new_id(), amount=3850, status=status)
+    charge = Payment(id=new_id(), amount=3850, status=status, refunded_amount=sum(amount for amount, _ in refunds))
     return money_of(charge, [Refund(id=new_id(), amount=amount, status=to) for amount, to in refunds])
 
 
@@ -177,3 +177,9 @@ def payment(status, *refunds):
 )
 def test_the_settlement_adds_up_money_and_stock(standing, money, changes, sentences):
     assert " ".join(settlement(Standing(standing), 3850, 1, money, copies_of(changes, {}))) == sentences
+
+
+def test_refunds_that_the_page_does_not_show_count_too():
+    charge = Payment(id=new_id(), amount=3850, status="refunded", refunded_amount=3850)
+    money = money_of(charge, [Refund(id=new_id(), amount=50, status="refunded")])
+    assert (money.charged, money.refunded, money.net) == (3850, 3850, 0)

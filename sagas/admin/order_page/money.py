@@ -49,14 +49,12 @@ class Money:
     open_charge: int = 0
     """The amount of a charge whose outcome is not known."""
     open_refunds: int = 0
+    refunded: int = 0
+    """Also by refunds that are not among the movements."""
 
     @property
     def charged(self) -> int:
         return sum(each.amount for each in self.movements if each.amount > 0)
-
-    @property
-    def refunded(self) -> int:
-        return -sum(each.amount for each in self.movements if each.amount < 0)
 
     @property
     def net(self) -> int:
@@ -64,14 +62,16 @@ class Money:
 
 
 def money_of(payment: Payment | None, refunds: Iterable[Refund]) -> Money:
-    """Returns the money of an order with this payment and these refunds."""
+    """Returns the money of an order with this payment, and with the newest of its refunds."""
     if payment is None:
         return Money()
     refunds = list(refunds)
+    open_refunds = sum(refund.amount for refund in refunds if refund.status == RefundStatus.PENDING)
     return Money(
         (_charge(payment), *map(_refund, refunds)),
         open_charge=payment.amount if payment.status in OPEN else 0,
-        open_refunds=sum(refund.amount for refund in refunds if refund.status == RefundStatus.PENDING),
+        open_refunds=open_refunds,
+        refunded=payment.refunded_amount - open_refunds,
     )
 
 
