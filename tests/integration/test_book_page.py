@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from cloudmart.kernel.ids import new_id
 from cloudmart.pages.cells import order_link
 from inventory.charts import LINES
-from inventory.models import InventoryRecord, StockEvent
+from inventory.models import InventoryRecord, StockEvent, StockMovement
 from inventory.projector import catch_up
 from inventory.selectors import sample_of
 from tests.acceptance.test_matrix import named, staff_with
@@ -48,6 +48,19 @@ def test_the_page_shows_levels_holds_and_movements_with_their_orders(site, held)
     assert "5 (+5)" in text and "2 (+2)" in text and held.actor in text
     let_reservations_expire()
     assert "past expiry" in site.get(PAGE).content.decode()
+
+
+def test_the_page_counts_sold_copies_without_those_returned_and_links_to_the_holds_it_leaves_out(
+    site, held, monkeypatch
+):
+    all_holds = "All active reservations of this book"
+    reserve_stock(order_snapshot(("book-123", 1)))
+    StockMovement.objects.create(book_id="book-123", day="2026-01-01", sold=3, returned=1)
+    page = site.get(PAGE)
+    assert page.context["stock_page"]["sold"] == 2 and all_holds not in page.content.decode()
+    monkeypatch.setattr("inventory.book_page.MOST_HOLDS", 1)
+    page = site.get(PAGE)
+    assert len(page.context["stock_page"]["holds"]) == 1 and all_holds in page.content.decode()
 
 
 def test_a_moment_shows_the_stock_and_the_holds_of_then(site, held):
@@ -181,7 +194,7 @@ def test_books_with_little_stock_are_found(site, shelve, held):
     assert found("stock=low") == ["book-123"]
     assert found("stock=out") == ["book-none"]
     page = site.get("/admin/inventory/book/").content.decode()
-    assert "out of stock" in page and "low" in page
+    assert ">out of stock</span>" in page and ">low</span>" in page
 
 
 def test_books_without_stock_that_are_not_all_listed_are_said_to_be_more(site, shelve, monkeypatch):

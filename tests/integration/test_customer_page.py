@@ -1,9 +1,13 @@
 """Operators edit customers in the admin: checked as the API checks, with a history of old and new values."""
 
+import re
+
 import pytest
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import translation
 
 from orders.models import Customer
@@ -38,7 +42,10 @@ def test_the_page_leads_to_the_orders_of_the_customer(clerk, customer):
 
 
 def test_a_change_is_recorded_with_old_and_new_value(clerk, customer):
-    assert clerk.post(PAGE, form(customer, email="new@example.com", address="")).status_code == 302
+    with CaptureQueriesContext(connection) as queries:
+        assert clerk.post(PAGE, form(customer, email="new@example.com", address="")).status_code == 302
+    (update,) = (query["sql"] for query in queries if re.match("UPDATE .customers. ", query["sql"]))
+    assert "new@example.com" in update and "Tanaka" not in update, "only what was changed"
     entry = LogEntry.objects.get(object_id="c-1")
     assert entry.get_change_message() == "email: old@example.com → new@example.com; address: Tokyo → none"
 
