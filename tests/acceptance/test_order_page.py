@@ -106,7 +106,7 @@ def test_the_timeline_of_either_style_can_be_read(place, shelve, site, read, sty
     for bar in ("Create order: done", "Pay: done", "Ship: failed, 3 attempts", "Undo", "Refund: done"):
         assert bar in drawing
     for number in (1, 2, 3):
-        assert re.search(rf"Ship {number} failed [\d.,]+ m?s [\d.,]+ m?s ProviderUnavailable", table)
+        assert re.search(rf"Ship {number} failed [\d.,]+ m?s (< )?[\d.,]+ m?s ProviderUnavailable", table)
     assert {name for name, path in REACTIONS.items() if path in table} == (
         set(REACTIONS) if style == SagaStyle.CHOREOGRAPHY else set()
     )
