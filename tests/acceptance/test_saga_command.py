@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 from django.core.management import CommandError, call_command
+from rich.cells import cell_len
 
 from cloudmart.database.clock import DatabaseNow
 from cloudmart.kernel.order_numbers import shown
@@ -92,7 +93,7 @@ def test_show_can_be_read_in_a_terminal_of_80_columns(place, shelve, monkeypatch
     shelve("book-123", 5)
     order_id = place(("book-123", 1), saga="choreography").json()["order_id"]
     printed = saga("show", order_id)
-    assert max(map(len, printed.splitlines())) <= 80
+    assert max(map(cell_len, printed.splitlines())) <= 80
     for name in ("OrderCreated", "StockReserved", "PaymentCompleted", "OrderCompleted"):
         assert name in printed, "a name is not broken"
 
