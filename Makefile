@@ -38,9 +38,9 @@ format: ## Format the code, and fix what the linter can fix
 messages: ## Update locale/ja from the code and the templates, and compile it
 	@bin/messages
 
-lock: ## Update requirements.lock after a change of requirements.txt (ARGS=--upgrade: all versions)
+lock: ## Update requirements.lock after a change of requirements.txt or requirements-scale.txt (ARGS=--upgrade: all versions)
 	@bin/setup dev
-	@.venv/bin/uv pip compile requirements.txt --universal --python-version 3.11 --generate-hashes --no-annotate \
+	@.venv/bin/uv pip compile requirements.txt requirements-scale.txt --universal --python-version 3.11 --generate-hashes --no-annotate \
 	  --custom-compile-command "make lock" --output-file requirements.lock --quiet $(ARGS)
 
 report: ## Measure 50 users under failures, and fail if a promised figure is missed (ARGS="--seconds 10 --rounds 1")

@@ -5,8 +5,8 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import environ
-from csp import constants as csp
 
+from cloudmart.api.content_security import POLICY
 from cloudmart.api.openapi import OPENAPI
 from cloudmart.database.options import database_from
 from cloudmart.logs import logging_config
@@ -15,7 +15,7 @@ from cloudmart.profiles import current_profile
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-env = environ.Env()
+env = environ.FileAwareEnv()
 env.read_env(env.str("ENV_FILE", default=str(BASE_DIR / ".env")))
 profile = current_profile()
 
@@ -35,15 +35,7 @@ SECURE_REDIRECT_EXEMPT = [r"^healthz\Z", r"^readyz\Z", r"^metrics\Z"]
 SECURE_HSTS_SECONDS = env.int("HSTS_SECONDS", default=365 * 24 * 60 * 60) if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = env.bool("HSTS_WHOLE_DOMAIN", default=True)
 
-CONTENT_SECURITY_POLICY = {
-    "DIRECTIVES": {
-        "default-src": [csp.NONE],
-        **{key: [csp.SELF] for key in ("script-src", "style-src", "font-src", "connect-src", "form-action")},
-        "img-src": [csp.SELF, "data:"],
-        "frame-ancestors": [csp.NONE],
-        "base-uri": [csp.NONE],
-    }
-}
+CONTENT_SECURITY_POLICY = POLICY
 
 # --- The shop -----------------------------------------------------------------------------------
 

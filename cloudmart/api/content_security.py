@@ -8,6 +8,16 @@ from csp.utils import build_policy
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
+POLICY = {
+    "DIRECTIVES": {
+        "default-src": [constants.NONE],
+        **{key: [constants.SELF] for key in ("script-src", "style-src", "font-src", "connect-src", "form-action")},
+        "img-src": [constants.SELF, "data:"],
+        "frame-ancestors": [constants.NONE],
+        "base-uri": [constants.NONE],
+    }
+}
+
 FOR_ADMIN = {
     "script-src": [constants.SELF, constants.UNSAFE_EVAL],
     "style-src": [constants.SELF, constants.UNSAFE_INLINE],

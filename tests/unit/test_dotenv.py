@@ -1,7 +1,8 @@
-"""The settings of the scripts in bin/."""
+"""Where settings are read from: by the scripts in bin/, and by Django."""
 
 import os
 import subprocess
+import sys
 
 import pytest
 
@@ -36,3 +37,11 @@ def test_env_file_names_another_file(setting):
     assert setting("PORT", "8000", ENV_FILE="other") == "2"
     assert setting("WEB_WORKERS", "8", ENV_FILE="other") == "8"
     assert setting("PORT", "8000", ENV_FILE=os.devnull) == "8000"
+
+
+def test_a_secret_may_be_in_a_file(tmp_path):
+    secret = tmp_path / "secret_key"
+    secret.write_text("from a file")
+    env = {"PATH": os.environ["PATH"], "ENV_FILE": os.devnull, "SECRET_KEY_FILE": str(secret)}
+    command = [sys.executable, "-c", "from cloudmart import settings; print(settings.SECRET_KEY)"]
+    assert subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True).stdout == "from a file\n"

@@ -11,7 +11,11 @@ from tests.processes import ROOT
 
 pytestmark = pytest.mark.any_database
 
-REQUIREMENTS = re.findall(r"^[^#\s]+", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
+REQUIREMENTS = [
+    line
+    for name in ("requirements.txt", "requirements-scale.txt")
+    for line in re.findall(r"^[^#\s]+", (ROOT / name).read_text(), re.MULTILINE)
+]
 LOCK = (ROOT / "requirements.lock").read_text().replace("\\\n", "")
 PINNED = re.findall(r"^([\w.-]+)==([^\s;]+)(.*)$", LOCK, re.MULTILINE)
 """Name, version and rest of the line. A name may have several versions, for several versions of Python."""
