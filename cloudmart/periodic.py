@@ -5,12 +5,14 @@ import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Event, Thread
+from time import monotonic
 
 from django.db import DatabaseError, InterfaceError, close_old_connections, connections
 
 from cloudmart.kernel.errors import DatabaseBusy
 from cloudmart.kernel.redaction import forget_secrets
 from cloudmart.kernel.stopping import ShouldStop, never
+from cloudmart.worker_metrics import count_run
 
 logger = logging.getLogger(__name__)
 
@@ -34,16 +36,17 @@ class PeriodicTask:
     """Called with the task's name, and with the error if the run has failed."""
 
     def run(self, should_stop: ShouldStop = never) -> int | None:
-        """Runs the work once. Logs an error and returns None: the next run may succeed."""
+        """Runs the work once, and counts the run. Logs an error and returns None: the next run may succeed."""
         close_old_connections()
         forget_secrets()
+        began, processed, error = monotonic(), None, None
         try:
             processed = self.work(should_stop)
-        except Exception as error:
+        except Exception as failure:
+            error = failure
             self._log(error)
-            self.after_run(self.name, error)
-            return None
-        self.after_run(self.name, None)
+        count_run(self.name, processed, monotonic() - began)
+        self.after_run(self.name, error)
         return processed
 
     def _log(self, error: Exception) -> None:

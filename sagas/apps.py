@@ -14,4 +14,5 @@ class SagasConfig(AppConfig):
         """Connects the participants of the choreography and the gauges."""
         for participant in PARTICIPANTS:
             import_module(f"sagas.choreography.{participant}")
-        import_module("sagas.operations.backlog")
+        for gauges in ("sagas.operations.backlog", "sagas.operations.figures.metrics"):
+            import_module(gauges)

@@ -4,11 +4,10 @@ from collections.abc import Iterable
 
 from django.db.models import Count, F
 from prometheus_client import Counter, Metric
-from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from cloudmart.database.clock import DatabaseNow
-from cloudmart.kernel.metrics import READ_AT_SCRAPE, harmless
+from cloudmart.kernel.metrics import READ_AT_SCRAPE, gauge_read_at_scrape, harmless
 from orders.mails.queue import due_mails
 from orders.models import Mail, MailStatus, Outcome
 
@@ -28,7 +27,7 @@ def count_attempt(outcome: str, status: str) -> None:
 
 class UnsentMails(Collector):
     def collect(self) -> Iterable[Metric]:
-        unsent = GaugeMetricFamily(
+        unsent = gauge_read_at_scrape(
             "cloudmart_unsent_mails",
             "Mails that are pending or have failed.",
             labels=["outcome", "status"],
@@ -38,7 +37,7 @@ class UnsentMails(Collector):
         for outcome in Outcome.values:
             for status in UNSENT:
                 unsent.add_metric([outcome, status], found.get((outcome, status), 0))
-        lag = GaugeMetricFamily(
+        lag = gauge_read_at_scrape(
             "cloudmart_mail_lag_seconds", "How long the mail has been due that has been due longest.", lag_seconds()
         )
         return unsent, lag

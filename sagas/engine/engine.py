@@ -16,6 +16,7 @@ from orders.errors import OrderCancelled, OrderReturned
 from orders.models import SagaStyle
 from sagas.choreography.delivery import Choreography
 from sagas.engine.lease import acquire, new_saga, request_cancellation
+from sagas.engine.metrics import count_acquisition
 from sagas.engine.runner import ONCE, driving, run, wait_after_error
 from sagas.engine.style import First, OnFinished, Style
 from sagas.models import SagaInstance, State
@@ -68,7 +69,9 @@ class Engine:
 
         After an unforeseen error the saga waits.
         """
-        if not acquire(saga):
+        is_acquired = acquire(saga)
+        count_acquisition(acquired=is_acquired)
+        if not is_acquired:
             return False
         with bound_contextvars(request_id=str(new_id())):  # no request has caused this drive
             try:

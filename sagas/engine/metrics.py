@@ -50,6 +50,11 @@ COMPENSATIONS = Counter("cloudmart_compensations", "Steps that were undone.", ["
 
 OUT_OF_STOCK = "out_of_stock"
 """The error code that STOCK_SHORTAGES counts."""
+LEASE_ACQUISITIONS = Counter(
+    "cloudmart_lease_acquisitions",
+    "Attempts to acquire the lease of a due saga: acquired, or lost to a driver that was faster.",
+    ["outcome"],
+)
 
 
 @contextmanager
@@ -102,6 +107,12 @@ def outcome_of(status: str, code: str) -> str:
     if status == State.COMPLETED:
         return "completed"
     return {CANCELLED: "cancelled", RETURNED: "returned"}.get(code, "failed")
+
+
+@harmless
+def count_acquisition(*, acquired: bool) -> None:
+    """Counts an attempt to acquire the lease of a due saga."""
+    LEASE_ACQUISITIONS.labels("acquired" if acquired else "lost").inc()
 
 
 class LoggedAttempt(Protocol):

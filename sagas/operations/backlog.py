@@ -5,11 +5,10 @@ from typing import Any
 
 from django.db.models import Count, Max, Q
 from prometheus_client import Metric
-from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from cloudmart.database.clock import DatabaseNow
-from cloudmart.kernel.metrics import READ_AT_SCRAPE
+from cloudmart.kernel.metrics import READ_AT_SCRAPE, gauge_read_at_scrape
 from orders.models import SagaStyle
 from sagas.engine.lease import DUE_SINCE, is_due, is_free, is_waiting
 from sagas.models import UNFINISHED, SagaInstance
@@ -26,12 +25,12 @@ CONDITIONS = {
 
 class Backlog(Collector):
     def collect(self) -> Iterable[Metric]:
-        sagas = GaugeMetricFamily(
+        sagas = gauge_read_at_scrape(
             "cloudmart_unfinished_sagas",
             "Unfinished sagas: driven, due, waiting for a provider, or abandoned.",
             labels=["style", "condition"],
         )
-        calling = GaugeMetricFamily(
+        calling = gauge_read_at_scrape(
             "cloudmart_sagas_calling_for_attention",
             "Unfinished sagas that an operator must look at.",
             labels=["style"],
@@ -42,7 +41,7 @@ class Backlog(Collector):
             for condition in CONDITIONS:
                 sagas.add_metric([style, condition], counts.get(condition, 0))
             calling.add_metric([style], counts.get("calling", 0))
-        lag = GaugeMetricFamily(
+        lag = gauge_read_at_scrape(
             "cloudmart_saga_lag_seconds",
             "How long the saga has been due that has been due longest.",
             value=lag_seconds(),
@@ -52,12 +51,12 @@ class Backlog(Collector):
 
 def intents() -> tuple[Metric, Metric]:
     """Returns how many charges, refunds and parcels have no outcome and no saga that drives them."""
-    unsettled = GaugeMetricFamily(
+    unsettled = gauge_read_at_scrape(
         "cloudmart_unsettled_intents",
         "Charges, refunds and parcels without an outcome that no saga drives.",
         labels=["kind"],
     )
-    forgotten = GaugeMetricFamily(
+    forgotten = gauge_read_at_scrape(
         "cloudmart_stale_intents", "Those of them that a worker should have resumed by now.", labels=["kind"]
     )
     for kind in KINDS:

@@ -13,13 +13,16 @@ from cloudmart.database.clock import DatabaseNow
 from cloudmart.database.transactions import durable
 from cloudmart.kernel import metrics as kernel_metrics
 from cloudmart.kernel.ids import new_id
+from cloudmart.kernel.metrics import READ_AT_SCRAPE, SAME_IN_EVERY_PROCESS
+from cloudmart.periodic import PeriodicTask
 from cloudmart.providers.outcomes import OutcomeUnknown
 from inventory import selectors as inventory
 from inventory.errors import OutOfStock
 from orders.models import SagaStyle
 from payments.gateways.mock import MockGateway
+from sagas.desk.engine import engine
 from sagas.engine import metrics
-from sagas.models import SagaInstance
+from sagas.models import SagaInstance, WorkerHeartbeat
 from sagas.operations.commands import return_order
 from tests.committed import mark_as_delivered, reserve_stock
 from tests.conftest import order_snapshot, signed_in
@@ -254,3 +257,40 @@ def test_unfinished_sagas_are_counted_by_condition(operator):
 
 def test_the_lag_is_zero_when_nothing_is_due(operator):
     assert scraped(operator)["cloudmart_saga_lag_seconds"] == {(): 0}
+
+
+def test_every_gauge_of_the_database_says_how_to_aggregate_it(transactional_db):
+    gauges = list(READ_AT_SCRAPE.collect())
+    assert len(gauges) >= 8
+    assert [gauge.name for gauge in gauges if not gauge.documentation.endswith(SAME_IN_EVERY_PROCESS)] == []
+
+
+def test_only_workers_with_a_recent_heartbeat_are_alive(operator):
+    for seconds in (0, 20, 40):
+        WorkerHeartbeat.objects.create(worker=f"host:{seconds}", seen_at=DatabaseNow() - timedelta(seconds=seconds))
+    assert scraped(operator)["cloudmart_workers_alive"] == {(): 2}
+
+
+# --- Workers --------------------------------------------------------------------------------------
+
+
+def test_the_runs_of_a_workers_tasks_are_counted(transactional_db, counted):
+    results = iter([3, 0, 2])
+    task = PeriodicTask("mails", lambda should_stop: next(results), 1)
+    assert [task.run() for _ in range(4)] == [3, 0, 2, None], "the last run has raised StopIteration"
+    outcomes = ("done", "idle", "failed")
+    assert [counted("worker_runs_total", task="mails", outcome=outcome) for outcome in outcomes] == [2, 1, 1]
+    assert counted("worker_processed_total", task="mails") == 5
+    assert counted("worker_run_duration_seconds_count", task="mails") == 4
+
+
+def test_acquired_and_lost_leases_are_counted(transactional_db, counted):
+    saga = SagaInstance.objects.create(
+        saga_type=SagaStyle.ORCHESTRATION,
+        order_id=new_id(),
+        payload=order_snapshot(("book-123", 1)).as_json(),
+        lease_until=DatabaseNow() - timedelta(minutes=1),
+    )
+    same = SagaInstance.objects.get(pk=saga.pk)
+    assert (engine.recover(same), engine.recover(saga)) == (True, False)
+    assert [counted("lease_acquisitions_total", outcome=outcome) for outcome in ("acquired", "lost")] == [1, 1]

@@ -394,7 +394,10 @@ def test_a_worker_serves_its_counters_and_ends_on_sigterm(worker):
     with worker("--metrics-port", str(port)) as process:
         wait_until(lambda: statuses() == {"completed"})
         counted = 'cloudmart_orders_total{outcome="completed",style="orchestration"} 1.0'
-        wait_until(lambda: counted in httpx.get(f"http://127.0.0.1:{port}/metrics").text)
+        processed = 'cloudmart_worker_processed_total{task="sagas"} 1.0'
+        acquired = 'cloudmart_lease_acquisitions_total{outcome="acquired"} 1.0'
+        for line in counted, processed, acquired:
+            wait_until(lambda line=line: line in httpx.get(f"http://127.0.0.1:{port}/metrics").text)
         with worker("--metrics-port", str(port)) as other:
             assert other.wait(timeout=TIMEOUT) == 1, "the port is taken"
         process.terminate()

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from threading import Lock
 
 from django.db import DatabaseError, InterfaceError
+from django.db.models import QuerySet
 
 from cloudmart.database.clock import DatabaseNow
 from cloudmart.database.transactions import durable
@@ -79,6 +80,11 @@ def _forget() -> None:
         durable(WorkerHeartbeat.objects.filter(pk=worker_name()).delete)()
     except (DatabaseError, InterfaceError, DatabaseBusy) as error:
         logger.warning("heartbeat: the database is unavailable: %s", error)
+
+
+def living() -> QuerySet[WorkerHeartbeat]:
+    """Returns the heartbeats of the workers that run."""
+    return WorkerHeartbeat.objects.filter(seen_at__gte=DatabaseNow() - DEAD_AFTER)
 
 
 def is_dead(heartbeat: WorkerHeartbeat, now: datetime) -> bool:
