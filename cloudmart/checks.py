@@ -5,6 +5,7 @@ import sqlite3
 from base64 import b64decode
 from collections.abc import Iterator, Sequence
 from email.utils import getaddresses
+from importlib.util import find_spec
 from typing import Any
 
 from django.conf import settings
@@ -12,6 +13,7 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import connections
 from django.utils.module_loading import import_string
 
+from cloudmart.api.caches import SHARED_CACHE
 from cloudmart.kernel.countries import COUNTRIES, home_country, postal_code_of
 from cloudmart.kernel.money import HIGHEST_PRICE, minor_digits
 from cloudmart.providers.mock import MockProvider
@@ -82,6 +84,23 @@ def check_providers(**kwargs: Any) -> list[CheckMessage]:
         for port, what in (("PAYMENT_GATEWAY", "being paid"), ("CARRIER", "being sent"))
         if issubclass(import_string(getattr(settings, port)), MockProvider)
     ]
+
+
+@register()
+def check_cache(**kwargs: Any) -> Iterator[CheckMessage]:
+    missing = [name for name in ("redis", "pybreaker") if not find_spec(name)]
+    if settings.CACHES["default"]["BACKEND"] == SHARED_CACHE and missing:
+        yield Error(
+            f"CACHE_URL names Redis, but {' and '.join(missing)} cannot be imported.",
+            hint="pip install --requirement requirements-scale.txt",
+            id="cloudmart.E026",
+        )
+
+
+@register(deploy=True)
+def check_shared_limits(**kwargs: Any) -> Iterator[CheckMessage]:
+    if settings.WEB_SERVERS > 1 and settings.CACHES["default"]["BACKEND"] != SHARED_CACHE:
+        yield Warning("CACHE_URL names no Redis: every process limits requests for itself.", id="cloudmart.W007")
 
 
 @register(deploy=True)

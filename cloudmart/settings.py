@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 import environ
 
+from cloudmart.api.caches import cache_from
 from cloudmart.api.content_security import POLICY
 from cloudmart.api.openapi import OPENAPI
 from cloudmart.database.options import database_from
@@ -65,6 +66,7 @@ MAX_BODY_SIZE = DATA_UPLOAD_MAX_MEMORY_SIZE = env.int("MAX_BODY_SIZE", default=2
 
 # --- The web server ------------------------------------------------------------------------------
 
+WEB_SERVERS = env.int("WEB_SERVERS", default=1)
 WEB_THREADS = env.int("WEB_THREADS", default=2)
 REQUEST_BODY_TIMEOUT = env.float("REQUEST_BODY_TIMEOUT", default=10)
 REQUEST_QUEUE_TIMEOUT = env.float("REQUEST_QUEUE_TIMEOUT", default=10)
@@ -172,7 +174,7 @@ DATABASES = {
 TRANSACTION_BUDGET = env.float("TRANSACTION_BUDGET", default=15)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-CACHES = {"default": env.cache_url("CACHE_URL", default="locmemcache://?max_entries=100000")}
+CACHES = {"default": cache_from(env.cache_url("CACHE_URL", default="locmemcache://?max_entries=100000"))}
 
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
 AXES_HANDLER = "cloudmart.api.lockout.LoginAttempts"

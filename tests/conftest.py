@@ -32,6 +32,7 @@ from tests.committed import add_stock
 from tests.emptying import empty, price_rules, restore, tables_to_empty
 from tests.factories import BookFactory, CustomerFactory, UserFactory
 from tests.mail_server import Mailbox, running_mail_server
+from tests.redis_server import RedisServer, running_redis
 from tests.sandbox import RunningSandbox, run_sandbox
 
 os.environ.setdefault("PROVIDER_TEXTS", ANY)
@@ -149,6 +150,12 @@ def send_mails_to(port: int, settings: Any) -> None:
     """Has this process send its mails to a mail server on this port."""
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", port
+
+
+@pytest.fixture(scope="session")
+def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    with running_redis(tmp_path_factory.mktemp("redis")) as server:
+        yield server
 
 
 @pytest.fixture

@@ -3,47 +3,51 @@
 from ipaddress import IPv6Address, ip_address
 from typing import Any
 
+from prometheus_client import Counter
 from rest_framework.exceptions import Throttled
 from rest_framework.request import Request
 from rest_framework.throttling import AnonRateThrottle, SimpleRateThrottle, UserRateThrottle
+
+from cloudmart.api.counting import CacheUnavailable, count_request
+from cloudmart.kernel.metrics import harmless
+
+THROTTLE_FAILURES = Counter(
+    "cloudmart_throttle_failures", "Requests that were allowed because the cache could not count them."
+)
 
 UNKNOWN_ADDRESS = str(IPv6Address(0))
 """The address that all clients without a readable address share."""
 
 
 class SlidingWindow(SimpleRateThrottle):
-    """Counts the requests of the present and the previous period, where DRF's own class stores the time of each.
-
-    The previous period counts by its share in the last `duration` seconds. A rejected request is not counted.
-    """
+    """Counts the requests of the present and the previous period, where DRF's own class stores the time of each."""
 
     num_requests: int
     duration: int
 
     def allow_request(self, request: Request, view: Any) -> bool:
-        """Returns True if the rate allows this request, and counts it."""
+        """Returns True if the rate allows this request, and counts it; True too if the cache cannot count it."""
         if self.rate is None or (key := self.get_cache_key(request, view)) is None:
             return True
-        period, self.elapsed = divmod(self.timer(), self.duration)
-        present, previous = (f"{key}_{number:.0f}" for number in (period, period - 1))
-        self.previous = self.cache.get(previous, 0)
-        self.cache.add(present, 0, 2 * self.duration)
-        self.present = self.cache.incr(present)
-        if self.previous * (1 - self.elapsed / self.duration) + self.present <= self.num_requests:
+        try:
+            self.window = count_request(self.cache, key, self.num_requests, self.duration, self.time_of_request())
+        except CacheUnavailable:
+            count_throttle_failure()
             return True
-        self.present = self.cache.decr(present)
-        return False
+        return self.window.is_allowed
+
+    def time_of_request(self) -> float | None:
+        """Returns the time of the request; None: by the clock of the cache."""
+        return None
 
     def wait(self) -> float:
         """Returns the seconds until the rate allows the next request, if there is none before."""
-        others = self.num_requests - 1
-        if self.present <= others:
-            return self._time_until(others - self.present, self.previous) - self.elapsed
-        return self.duration - self.elapsed + self._time_until(others, self.present)
+        return self.window.wait(self.num_requests, self.duration)
 
-    def _time_until(self, remaining: int, requests: int) -> float:
-        """Returns the seconds into a period until `remaining` of the requests of the period before count."""
-        return self.duration * (1 - remaining / max(requests, 1))
+
+@harmless
+def count_throttle_failure() -> None:
+    THROTTLE_FAILURES.inc()
 
 
 class UserThrottle(SlidingWindow, UserRateThrottle):

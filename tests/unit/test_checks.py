@@ -1,11 +1,16 @@
 """System checks report dangerous settings."""
 
+from importlib.util import find_spec
+
 import pytest
 
+from cloudmart.api.caches import SHARED_CACHE
 from cloudmart.checks import (
+    check_cache,
     check_mail_settings,
     check_metrics_token,
     check_saga_settings,
+    check_shared_limits,
     check_shop_settings,
     check_sqlite_in_production,
     check_webhook_secrets,
@@ -122,3 +127,21 @@ def test_a_webhook_secret_that_is_malformed_or_forgotten_is_an_error(settings, s
         assert list(check_webhook_secrets()) == []
     settings.CARRIER_WEBHOOK_SECRET = secrets
     assert [check.id for check in check_webhook_secrets()] == ["cloudmart.E014"]
+
+
+def test_redis_needs_its_packages(settings, monkeypatch):
+    settings.CACHES = {"default": {"BACKEND": SHARED_CACHE, "LOCATION": "redis://127.0.0.1:1/0"}}
+    assert list(check_cache()) == []
+    monkeypatch.setattr("cloudmart.checks.find_spec", lambda name: None if name == "redis" else find_spec(name))
+    (problem,) = check_cache()
+    assert problem.id == "cloudmart.E026" and "redis" in problem.msg and "pybreaker" not in problem.msg
+    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+    assert list(check_cache()) == []
+
+
+@pytest.mark.parametrize(("servers", "found"), [(1, []), (2, ["cloudmart.W007"])])
+def test_several_web_servers_without_redis_are_a_warning(settings, servers, found):
+    settings.WEB_SERVERS = servers
+    assert [check.id for check in check_shared_limits()] == found
+    settings.CACHES = {"default": {"BACKEND": SHARED_CACHE, "LOCATION": "redis://127.0.0.1:1/0"}}
+    assert list(check_shared_limits()) == []

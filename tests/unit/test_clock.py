@@ -9,6 +9,7 @@ PACKAGES = ("cloudmart", "orders", "inventory", "payments", "shipping", "sagas")
 
 MAY_READ_APPLICATION_CLOCK = {
     "cloudmart/api/authentication.py": "a token's expiry, which knox writes by the same clock",
+    "cloudmart/api/counting.py": "the period of a limit, in one process",
     "cloudmart/providers/calling.py": "how long a provider call took",
     "cloudmart/sandbox/courier.py": "when the sandbox signs a webhook",
     "cloudmart/sandbox/ledger.py": "the ledger of the sandbox, which is a separate database",

@@ -5,21 +5,28 @@ from types import SimpleNamespace
 
 import pytest
 from django.core.cache import cache
+from django.core.cache.backends.locmem import LocMemCache
 
+from cloudmart.api.counting import CacheUnavailable, count_request
 from cloudmart.api.throttling import SlidingWindow
+from tests.redis_server import cache_in
+
+pytestmark = pytest.mark.any_database
 
 KEY, START = "somebody", 600
 
 
-@pytest.fixture
-def throttle():
+@pytest.fixture(params=["local memory", "Redis"])
+def throttle(request, settings):
     """A throttle whose rate and time are set by the test."""
+    if request.param == "Redis":
+        request.getfixturevalue("shared")
 
     class Throttle(SlidingWindow):
-        rate, now = "6/min", 0.0
+        rate, at = "6/min", 0.0
 
-        def timer(self):
-            return START + self.now
+        def time_of_request(self):
+            return START + self.at
 
         def get_cache_key(self, request, view):
             return KEY
@@ -29,11 +36,17 @@ def throttle():
 
 
 @pytest.fixture
+def shared(redis, settings):
+    with cache_in(redis, settings) as cache:
+        yield cache
+
+
+@pytest.fixture
 def request_at(throttle):
     """Sends a request at this second. Returns 0, or the seconds to wait."""
 
     def request_at(now):
-        throttle.now = now
+        throttle.at = now
         present = throttle()
         return 0 if present.allow_request(SimpleNamespace(), None) else present.wait()
 
@@ -85,6 +98,7 @@ def test_a_rate_of_zero_allows_nothing(throttle, request_at):
     assert request_at(0) >= 60
 
 
+@pytest.mark.parametrize("throttle", ["local memory"], indirect=True)
 def test_two_numbers_are_stored_whatever_the_rate(throttle, allowed):
     throttle.rate = "1000000/min"
     assert allowed(300, at=0) == allowed(300, at=60) == 300
@@ -94,3 +108,17 @@ def test_two_numbers_are_stored_whatever_the_rate(throttle, allowed):
 def test_no_concurrent_request_escapes_the_count(request_at):
     with ThreadPoolExecutor(8) as threads:
         assert list(threads.map(request_at, [0] * 200)).count(0) == 6
+
+
+def test_a_count_that_expires_between_two_operations_starts_again():
+    class Forgetful(LocMemCache):
+        def add(self, *arguments):
+            added = super().add(*arguments)
+            return added if self.forgets.pop(0) else bool(self.clear())
+
+    forgetful = Forgetful("forgetful", {})
+    forgetful.forgets = [False, True]
+    assert count_request(forgetful, KEY, 6, 60)[1] == 1
+    forgetful.forgets = [False] * 3
+    with pytest.raises(CacheUnavailable):
+        count_request(forgetful, KEY, 6, 60)
