@@ -1,6 +1,6 @@
 # Every target sets up what it needs; the work is in bin/.
 
-.PHONY: help run demo test browser-test screenshots crash-test fuzz lint format messages lock report notebook check-notebook locust coverage bench bench-growth bench-stock bench-audit bench-admin
+.PHONY: help run scale demo test browser-test screenshots crash-test fuzz lint format messages lock report notebook check-notebook locust coverage bench bench-growth bench-stock bench-audit bench-admin
 .NOTPARALLEL:
 
 help: ## List the targets
@@ -8,6 +8,9 @@ help: ## List the targets
 
 run: ## Serve CloudMart with demo data on http://127.0.0.1:8000 (PORT=...)
 	@bin/run
+
+scale: ## Run nginx, web servers, Celery, workers, RabbitMQ, Redis, MariaDB and Prometheus on this machine (ARGS="--web 2")
+	@bin/scale $(ARGS)
 
 demo: ## Show orders in both saga styles, in the terminal, in a shop of their own
 	@bin/demo

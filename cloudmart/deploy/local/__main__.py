@@ -1,0 +1,63 @@
+"""The command line of bin/scale."""
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+
+from cloudmart.deploy.local.supervisor import NotReady, Stopped
+from cloudmart.deploy.local.topology import COUNTS, OPTIONAL, Topology
+
+READY = """
+  Shop        {shop}
+  Token       {customer}  (tanaka's)
+              {operator}  (the operator's)
+  Prometheus  {prometheus}
+  Everything  {folder}/topology.json, {folder}/logs/
+
+Kill a component, and see it restarted after a second:
+
+pkill -KILL --session PID     (the "pid" in topology.json; -STOP and -CONT hang it)
+"""
+
+
+def main() -> None:
+    logging.basicConfig(format="%(message)s", level=logging.INFO)
+    options = parse()
+    options.folder = options.folder.resolve()
+    options.folder.mkdir(parents=True, exist_ok=True)
+    try:
+        Topology(options).run(started=print_what_runs)
+    except Stopped:
+        pass
+    except NotReady as error:
+        sys.exit(str(error))
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="bin/scale", description="Run the topology of docker-compose.yml's profile scale on this machine."
+    )
+    parser.add_argument("--folder", type=Path, required=True, help="for data, logs and topology.json; it is kept")
+    parser.add_argument("--port", type=int, metavar="PORT", help="of nginx (default: a free one)")
+    for name, count in COUNTS.items():
+        option = "--workers" if name == "worker" else f"--{name}"
+        parser.add_argument(option, type=int, default=count, metavar="N", help=f"how many (default: {count})")
+    parser.add_argument("--without", nargs="+", choices=OPTIONAL, default=[], metavar="NAME", help=", ".join(OPTIONAL))
+    parser.add_argument("--database-url", metavar="URL", help="a database of yours instead of one in the folder")
+    return parser.parse_args()
+
+
+def print_what_runs(topology: Topology) -> None:
+    text = READY.format(
+        shop=topology.urls["shop"],
+        prometheus=topology.urls.get("prometheus", "none"),
+        customer=topology.tokens["tanaka"],
+        operator=topology.tokens["operator"],
+        folder=topology.folder,
+    )
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+main()

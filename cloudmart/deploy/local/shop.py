@@ -1,0 +1,47 @@
+"""The shop's own processes, and nginx and Prometheus beside them."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from signal import SIGQUIT
+
+from cloudmart.deploy.local.component import Component
+from cloudmart.deploy.local.database import find
+from cloudmart.deploy.local.health import METRICS, answers
+
+ROOT = Path(__file__).resolve().parents[3]
+CELERY = ROOT / "bin" / "celery-worker"
+Environment = Mapping[str, str]
+
+
+def web(number: int, port: int, environment: Environment) -> Component:
+    own = {"WEB_WORKERS": "1", "WEB_THREADS": "4"}
+    command = [str(ROOT / "bin" / "serve"), "127.0.0.1", str(port)]
+    return Component(f"web-{number}", "web", command, answers("/readyz"), port, {**environment, **own}, port)
+
+
+def celery(number: int, port: int, environment: Environment) -> Component:
+    own = {"CELERY_CONCURRENCY": "2", "CELERY_METRICS_PORT": str(port), "CELERY_METRICS_HOST": "127.0.0.1"}
+    command = [str(CELERY)]
+    return Component(f"celery-{number}", "celery", command, METRICS, port, {**environment, **own}, port)
+
+
+def worker(number: int, port: int, environment: Environment) -> Component:
+    command = [sys.executable, str(ROOT / "manage.py"), "run_worker", "--metrics-port", str(port)]
+    return Component(f"worker-{number}", "worker", command, METRICS, port, environment, port)
+
+
+def nginx(config: Path, port: int) -> Component:
+    """SIGQUIT lets the requests end; SIGTERM does not."""
+    command = [find("nginx"), "-p", str(config.parent), "-e", "stderr", "-c", str(config), "-g", "daemon off;"]
+    return Component("nginx", "nginx", command, answers("/readyz"), port, stop_signal=SIGQUIT)
+
+
+def prometheus(config: Path, port: int) -> Component:
+    command = [find("prometheus"), f"--config.file={config}", f"--web.listen-address=127.0.0.1:{port}"]
+    command += [f"--storage.tsdb.path={config.parent / 'data'}", "--log.level=warn"]
+    return Component("prometheus", "prometheus", command, answers("/-/ready"), port, metrics_port=port)
+
+
+def ports_of(components: Sequence[Component], kind: str) -> list[int]:
+    return [component.metrics_port for component in components if component.kind == kind and component.metrics_port]
