@@ -9,6 +9,7 @@ from time import monotonic
 
 from django.db import DatabaseError, InterfaceError, close_old_connections, connections
 
+from cloudmart.database.transactions import drop_connection_after
 from cloudmart.kernel.errors import DatabaseBusy
 from cloudmart.kernel.redaction import forget_secrets
 from cloudmart.kernel.stopping import ShouldStop, never
@@ -52,6 +53,7 @@ class PeriodicTask:
     def _log(self, error: Exception) -> None:
         if isinstance(error, DatabaseError | InterfaceError | DatabaseBusy):
             logger.warning("%s: the database is unavailable: %s", self.name, error)
+            drop_connection_after(error)
         else:
             logger.error("%s failed", self.name, exc_info=error)
 

@@ -9,7 +9,7 @@ import environ
 from cloudmart.api.caches import cache_from
 from cloudmart.api.content_security import POLICY
 from cloudmart.api.openapi import OPENAPI
-from cloudmart.database.options import database_from
+from cloudmart.database.options import database_from, replica_from
 from cloudmart.logs import logging_config
 from cloudmart.pages.theme import THEME
 from cloudmart.profiles import current_profile
@@ -165,12 +165,15 @@ ROOT_URLCONF = "cloudmart.urls"
 WSGI_APPLICATION = "cloudmart.wsgi.application"
 APPEND_SLASH = False
 
+CONN_MAX_AGE = env.int("CONN_MAX_AGE", default=60)
 DATABASES = {
     "default": database_from(
-        env.db_url("DATABASE_URL", default=f"sqlite:///{BASE_DIR / 'cloudmart.sqlite3'}"),
-        max_age=env.int("CONN_MAX_AGE", default=60),
+        env.db_url("DATABASE_URL", default=f"sqlite:///{BASE_DIR / 'cloudmart.sqlite3'}"), CONN_MAX_AGE
     )
 }
+if env.str("DATABASE_REPLICA_URL", default=""):
+    DATABASES["replica"] = replica_from(env.db_url("DATABASE_REPLICA_URL"), CONN_MAX_AGE)
+    DATABASE_ROUTERS = ["cloudmart.database.replica.ReplicaRouter"]
 TRANSACTION_BUDGET = env.float("TRANSACTION_BUDGET", default=15)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

@@ -2,12 +2,12 @@
 
 from django.db.models import F, QuerySet
 from drf_spectacular.utils import extend_schema, extend_schema_view
-from rest_framework import generics
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from cloudmart.api.idempotency import idempotent_transaction
+from cloudmart.api.lists import StaleList
 from cloudmart.api.pagination import NumberedPages
 from cloudmart.api.permissions import StaffOrReadOnly
 from cloudmart.api.schema import refuses
@@ -22,7 +22,7 @@ from inventory.services.catalogue import BookChanges
 
 
 @extend_schema_view(get=extend_schema(summary="List the books that the shop sells"))
-class Books(generics.ListAPIView[Book]):
+class Books(StaleList[Book]):
     """GET: codes, titles and prices; `archived=true` lists the books that the shop no longer sells."""
 
     permission_classes = [StaffOrReadOnly.with_permission("inventory.add_book")]

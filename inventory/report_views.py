@@ -15,6 +15,7 @@ from rest_framework.views import APIView
 
 from cloudmart.api.csv_renderer import MEDIA_TYPE, CSVRenderer, Lines
 from cloudmart.api.permissions import IsOperator
+from cloudmart.database.replica import reads_stale
 from inventory.filters import MovementFilter
 from inventory.models import StockMovement
 from inventory.pages import LaggingPages
@@ -39,6 +40,7 @@ class ReservationReport(APIView):
     @extend_schema(
         summary="Count the reservations by status and age", responses=as_json_or_csv(ReservationReportOutput)
     )
+    @reads_stale
     def get(self, request: Request) -> Response:
         """For operators. All reservations by age, and the active ones also by the time to their expiry."""
         report = reservation_report()
@@ -68,6 +70,7 @@ class MovementReport(generics.ListAPIView[StockMovement]):
     @extend_schema(
         summary="List the stock movements by day and book", responses=as_json_or_csv(MovementOutput(many=True))
     )
+    @reads_stale
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """For operators. Copies that were added, sold and so on, by day and book, the last day first.
 

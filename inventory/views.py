@@ -5,12 +5,12 @@ from typing import Any
 
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema, extend_schema_view
-from rest_framework import generics
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from cloudmart.api.commands import TransactionCommand, described
+from cloudmart.api.lists import StaleList
 from cloudmart.api.pagination import CursorPages
 from cloudmart.api.permissions import Staff
 from cloudmart.api.schema import refuses
@@ -36,7 +36,7 @@ from inventory.selectors import books_listed, check_for_sale, events_of, invento
 
 
 @extend_schema_view(get=extend_schema(summary="List books with their stock"))
-class InventoryList(generics.ListAPIView[InventoryView]):
+class InventoryList(StaleList[InventoryView]):
     """GET: all books with their total, reserved and available copies; `lag` says how far the list is behind."""
 
     serializer_class = stock_serializers.StockOutput
@@ -79,7 +79,7 @@ class Inventory(APIView):
         summary="List the events of a book's stock, newest first", responses=stock_serializers.OperatorStockEventOutput
     )
 )
-class StockEvents(generics.ListAPIView[StockEvent]):
+class StockEvents(StaleList[StockEvent]):
     """Each change, with the stock after it. Only operators see its order, actor and reason."""
 
     pagination_class = CursorPages

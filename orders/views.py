@@ -3,6 +3,7 @@
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import generics
 
+from cloudmart.api.lists import StaleList
 from cloudmart.api.pagination import CursorPages
 from orders.filters import OrderFilter
 from orders.models import Order
@@ -11,7 +12,7 @@ from orders.serializers import OrderOutput
 
 
 @extend_schema_view(get=extend_schema(summary="List orders, newest first"))
-class OrderList(generics.ListAPIView[Order]):
+class OrderList(StaleList[Order]):
     serializer_class = OrderOutput
     pagination_class = CursorPages
     filterset_class = OrderFilter

@@ -20,6 +20,7 @@ from cloudmart.api.renderers import in_camel_case
 from cloudmart.api.requests import request_id
 from cloudmart.api.throttling import throttle_unauthenticated
 from cloudmart.database.errors import Remedy, remedy_for
+from cloudmart.database.transactions import drop_connection_after
 from cloudmart.kernel.errors import DatabaseBusy, DomainError, OrderInDoubt
 
 logger = logging.getLogger(__name__)
@@ -83,6 +84,7 @@ def database_problem(error: BaseException | None) -> dict[str, Any] | None:
     if remedy is Remedy.REPEAT:
         return problem("busy")
     logger.error("the database is unavailable: %s", error)
+    drop_connection_after(error)
     return problem("database_unavailable")
 
 

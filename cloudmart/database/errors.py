@@ -35,6 +35,7 @@ MYSQL_REMEDIES = {
     1114: Remedy.WRITE_ELSEWHERE,  # the table, or the disk under it, is full
     1226: Remedy.WRITE_ELSEWHERE,  # the user has exhausted its statements, updates or connections
     1290: Remedy.WRITE_ELSEWHERE,  # read_only or super_read_only
+    1792: Remedy.WRITE_ELSEWHERE,  # transaction_read_only
     1836: Remedy.WRITE_ELSEWHERE,  # innodb_read_only
     3100: Remedy.WRITE_ELSEWHERE,  # group replication: the group rejected the transaction
     3101: Remedy.WRITE_ELSEWHERE,  # group replication: the group rolled back the transaction
@@ -43,12 +44,16 @@ MYSQL_REMEDIES = {
     3024: Remedy.REPEAT_UNLESS_COMMITTING,  # max_execution_time (MySQL)
     1040: Remedy.RECONNECT_UNLESS_COMMITTING,  # too many connections
     1053: Remedy.RECONNECT_UNLESS_COMMITTING,  # the server is shutting down
+    1203: Remedy.RECONNECT_UNLESS_COMMITTING,  # too many connections of this user
     1927: Remedy.RECONNECT_UNLESS_COMMITTING,  # the connection was killed
     2002: Remedy.RECONNECT_UNLESS_COMMITTING,  # no server (socket)
     2003: Remedy.RECONNECT_UNLESS_COMMITTING,  # no server
+    2005: Remedy.RECONNECT_UNLESS_COMMITTING,  # no address for the server's name
     2006: Remedy.RECONNECT_UNLESS_COMMITTING,  # the server has gone away
     2013: Remedy.RECONNECT_UNLESS_COMMITTING,  # lost the connection
+    2026: Remedy.RECONNECT_UNLESS_COMMITTING,  # TLS failed
     2055: Remedy.RECONNECT_UNLESS_COMMITTING,  # lost the connection, extended
+    3032: Remedy.RECONNECT_UNLESS_COMMITTING,  # offline_mode, as after a node has left its group
     4031: Remedy.RECONNECT_UNLESS_COMMITTING,  # the server closed an idle connection
 }
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connection
 
 MYSQL = "cloudmart.database.mysql"
 
@@ -29,6 +29,9 @@ OPTIONS: dict[str, dict[str, Any]] = {
     },
 }
 
+REPLICA_OPTIONS = {"connect_timeout": 1, "read_timeout": 5}
+"""A read that takes longer is repeated on the primary."""
+
 
 def database_from(url: dict[str, Any], max_age: int) -> dict[str, Any]:
     """Returns the entry of DATABASES for a parsed DATABASE_URL, with the options of its engine; for MySQL, our own.
@@ -47,6 +50,12 @@ def database_from(url: dict[str, Any], max_age: int) -> dict[str, Any]:
     if engine == "django.db.backends.sqlite3":
         database["TEST"] = {"NAME": f"{url['NAME']}.test"}
     return database
+
+
+def replica_from(url: dict[str, Any], max_age: int) -> dict[str, Any]:
+    """Returns the entry of DATABASES for a parsed DATABASE_REPLICA_URL. Tests use the primary in its place."""
+    options = {**REPLICA_OPTIONS, **url.get("OPTIONS", {})} if "mysql" in url["ENGINE"] else url.get("OPTIONS", {})
+    return {**database_from({**url, "OPTIONS": options}, max_age), "TEST": {"MIRROR": DEFAULT_DB_ALIAS}}
 
 
 @contextmanager

@@ -24,6 +24,13 @@ MAX_BACKOFF = 0.5
 """Seconds. The first backoff is at most 1/32 of it."""
 
 
+def drop_connection_after(error: Exception) -> None:
+    """Closes the connection of this thread if a new one may reach a server that works. In a transaction it stays."""
+    remedy = remedy_for(error) if isinstance(error, Error) else None
+    if remedy and remedy.needs_new_connection and not connection.in_atomic_block:
+        connection.close()
+
+
 def durable(function: Callable[P, R]) -> Callable[P, R]:
     """Runs `function` in an outermost transaction, and runs it again, whole, after errors that `remedy_for` knows.
 

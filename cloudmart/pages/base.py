@@ -16,6 +16,7 @@ from django.utils import translation
 from django.utils.translation import gettext, gettext_lazy
 from unfold.admin import ModelAdmin, TabularInline
 
+from cloudmart.database.replica import reads_stale
 from cloudmart.kernel.money import formatted
 from cloudmart.pages import changelists
 from cloudmart.pages.cells import id_in
@@ -177,15 +178,23 @@ class LargeTableAdmin(ShowsMoney, ModelAdmin):
         if not self.has_view_permission(request):
             raise PermissionDenied
         try:
-            changelist = self.get_changelist_instance(request)
-            found, is_part = changelist.found_among(MOST_EXPORTED, request)
+            keys, cut = self.keys_found(request)
         except IncorrectLookupParameters:
             return HttpResponseRedirect("../")
+        rows = table(self.model, keys, self.csv_columns, self.money)
+        return download(rows, f"{self.opts.model_name}{cut}")
+
+    @reads_stale
+    def keys_found(self, request: HttpRequest) -> tuple[list[Any], str]:
+        """Returns the keys of the rows that the search and the filters find, and how a file of them says if it is cut.
+
+        Raises IncorrectLookupParameters.
+        """
+        changelist = self.get_changelist_instance(request)
+        found, is_part = changelist.found_among(MOST_EXPORTED, request)
         most = changelists.MOST_COUNTED if changelist.is_cut else MOST_EXPORTED
         keys = list(found.values_list("pk", flat=True)[: most + 1])
-        cut = f"-first-{most}" if is_part or changelist.is_cut or len(keys) > most else ""
-        rows = table(self.model, keys[:most], self.csv_columns, self.money)
-        return download(rows, f"{self.opts.model_name}{cut}")
+        return keys[:most], f"-first-{most}" if is_part or changelist.is_cut or len(keys) > most else ""
 
     def list_links(self, request: HttpRequest) -> list[ListLink]:
         """Returns the links beside the search of the list."""

@@ -10,6 +10,7 @@ from django.db.models.constants import LOOKUP_SEP
 from django.http import StreamingHttpResponse
 
 from cloudmart.api.csv_renderer import MEDIA_TYPE, csv_lines
+from cloudmart.database.replica import reads_stale
 from cloudmart.kernel.money import in_major_units
 
 MOST_EXPORTED = 100_000
@@ -36,9 +37,14 @@ def table(model: type[Model], keys: Sequence[Any], columns: Sequence[str], money
     yield from csv_lines([[_title(column, money) for column in columns]])
     for start in range(0, len(keys), AT_ONCE):
         some = keys[start : start + AT_ONCE]
-        rows = model._default_manager.filter(pk__in=some).values_list("pk", *columns)
+        rows = _rows(model, some, columns)
         found = {pk: [_written(*each, money) for each in zip(columns, values, strict=True)] for pk, *values in rows}
         yield "".join(csv_lines(found[key] for key in some if key in found))
+
+
+@reads_stale
+def _rows(model: type[Model], keys: Sequence[Any], columns: Sequence[str]) -> list[tuple[Any, ...]]:
+    return list(model._default_manager.filter(pk__in=keys).values_list("pk", *columns))
 
 
 def _marked(parts: Iterable[str]) -> Iterator[str]:

@@ -4,7 +4,6 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from drf_spectacular.utils import extend_schema, extend_schema_view
-from rest_framework import generics
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
@@ -13,6 +12,7 @@ from rest_framework.views import APIView
 from cloudmart.api.commands import Command, described
 from cloudmart.api.deadlines import RespondsAsync, may_respond_async, request_deadline
 from cloudmart.api.idempotency import first_of, idempotent
+from cloudmart.api.lists import StaleList
 from cloudmart.api.pagination import CursorPages
 from cloudmart.api.permissions import IsOperator, Staff
 from cloudmart.api.schema import refuses
@@ -132,7 +132,7 @@ class ReturnOrder(SagaCommand):
 
 
 @extend_schema_view(get=extend_schema(summary="List sagas, newest first"))
-class Sagas(generics.ListAPIView[SagaInstance]):
+class Sagas(StaleList[SagaInstance]):
     """For operators. The states, steps and events of each are under `/saga/{order_id}/status`."""
 
     permission_classes = [IsOperator]

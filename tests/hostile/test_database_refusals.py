@@ -8,6 +8,7 @@ from rest_framework.test import APIClient
 
 from cloudmart.database import transactions
 from cloudmart.database.transactions import ATTEMPTS, durable
+from cloudmart.periodic import PeriodicTask
 from orders.models import Customer, Order, SagaStyle
 from payments.gateways.mock import MockGateway
 from payments.gateways.port import gateway
@@ -24,6 +25,7 @@ BODY = {"book_id": "book-123", "quantity": 1, "payment_method": "credit_card"}
 
 CANNOT_WRITE = [
     OperationalError(1290, "The MySQL server is running with the --read-only option"),
+    OperationalError(1792, "Cannot execute statement in a READ ONLY transaction."),
     OperationalError(1836, "Running in read-only mode"),
     OperationalError(1047, "WSREP has not yet prepared node for application use"),
     OperationalError(1114, "The table is full"),
@@ -41,7 +43,14 @@ INTERRUPTED = [
     OperationalError(1969, "Query execution was interrupted (max_statement_time exceeded)"),
     InternalError(3024, "Query execution was interrupted, maximum statement execution time exceeded"),
 ]
-BROKEN = [OperationalError("disk I/O error"), OperationalError("unable to open database file")]
+BROKEN = [
+    OperationalError("disk I/O error"),
+    OperationalError("unable to open database file"),
+    OperationalError(1203, "User shop already has more than 'max_user_connections' active connections"),
+    OperationalError(2005, "Unknown MySQL server host 'db' (-3)"),
+    OperationalError(2026, "TLS/SSL error: unexpected eof while reading"),
+    OperationalError(3032, "The server is currently in offline mode"),
+]
 
 
 @pytest.fixture(autouse=True)
@@ -294,12 +303,39 @@ def test_a_transaction_survives_a_short_read_only_period(database):
 
     @durable
     def write():
-        tries.append(1)
+        tries.append(connection_id())
         database.refuse_writes() if len(tries) == 1 else database.allow_writes()
         CustomerFactory(user=None)
 
     write()
-    assert len(tries) == 2 and Customer.objects.count() == 1
+    assert len(set(tries)) == 2, "on another connection"
+    assert Customer.objects.count() == 1
+
+
+@ON_A_SERVER
+def test_a_request_that_cannot_write_leaves_no_connection_to_that_server(database, client):
+    """The database may have become a replica. Its connections pass every health check, and never write again."""
+    client.raise_request_exception = False
+    before = connection_id()
+    database.refuse_writes()
+    assert client.post("/admin/login/", {"username": "boss", "password": "any"}).status_code == 503
+    database.allow_writes()
+    assert connection_id() != before
+
+
+@ON_A_SERVER
+def test_a_task_that_cannot_write_leaves_no_connection_to_that_server(database):
+    before = connection_id()
+    database.refuse_writes()
+    assert PeriodicTask("writes", lambda should_stop: Customer.objects.update(name="new"), 1).run() is None
+    database.allow_writes()
+    assert connection_id() != before
+
+
+def connection_id():
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT CONNECTION_ID()")
+        return cursor.fetchone()
 
 
 @ON_SQLITE
