@@ -14,6 +14,7 @@ from django.db import connections
 from django.utils.module_loading import import_string
 
 from cloudmart.api.caches import SHARED_CACHE
+from cloudmart.kernel import tracing
 from cloudmart.kernel.countries import COUNTRIES, home_country, postal_code_of
 from cloudmart.kernel.money import HIGHEST_PRICE, minor_digits
 from cloudmart.providers.mock import MockProvider
@@ -175,6 +176,16 @@ def is_one_address(text: str) -> bool:
     """No mail can be sent from anything else: each would fail for good, as if the customer's address were wrong."""
     found = getaddresses([text])
     return len(found) == 1 and all(found[0][1].rpartition("@"))
+
+
+@register()
+def check_traces(**kwargs: Any) -> Iterator[CheckMessage]:
+    if settings.OTEL_EXPORTER_OTLP_ENDPOINT and not tracing.is_on():
+        yield Error(
+            "OTEL_EXPORTER_OTLP_ENDPOINT is set, but OpenTelemetry is not installed.",
+            hint="Install the packages of requirements-scale.txt.",
+            id="cloudmart.E030",
+        )
 
 
 @register()

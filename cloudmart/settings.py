@@ -242,5 +242,8 @@ UNFOLD = THEME
 REST_KNOX = {"AUTH_HEADER_PREFIX": "Bearer", "TOKEN_TTL": timedelta(days=env.int("TOKEN_TTL_DAYS", default=30))}
 
 METRICS_TOKEN = env("METRICS_TOKEN", default="")
+OTEL_EXPORTER_OTLP_ENDPOINT = env("OTEL_EXPORTER_OTLP_ENDPOINT", default="")
+if OTEL_EXPORTER_OTLP_ENDPOINT:
+    MIDDLEWARE.insert(0, "cloudmart.api.server_spans.server_span")
 
 LOGGING = logging_config(level=env("LOG_LEVEL", default="INFO"), stream=env("LOG_STREAM", default="stdout"))

@@ -16,6 +16,7 @@ from cloudmart.kernel.ids import new_id
 from cloudmart.kernel.order import SAGA, OrderSnapshot
 from cloudmart.kernel.order_numbers import shown
 from cloudmart.kernel.text import LONGEST_CODE, LONGEST_ERROR, LONGEST_REASON
+from cloudmart.kernel.tracing import LONGEST_TRACEPARENT
 from sagas.batches import Batch as Batch
 from sagas.batches import BatchItem as BatchItem
 from sagas.monitoring import AuditRun as AuditRun
@@ -111,6 +112,12 @@ class SagaInstance(HasMoves):
     )
     created_at = models.DateTimeField(default=DatabaseNow, editable=False)
     finished_at = models.DateTimeField(null=True, blank=True)
+    traceparent = CharField(
+        max_length=LONGEST_TRACEPARENT,
+        null=True,
+        blank=True,
+        help_text="The span of its first driver, whose trace later drivers continue; empty if traces are off",
+    )
 
     class Meta:
         db_table = "saga_instances"

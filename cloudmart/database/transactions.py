@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import Error, connection, transaction
 
 from cloudmart.database.errors import remedy_for
+from cloudmart.kernel import tracing
 from cloudmart.kernel.errors import DatabaseBusy
 from cloudmart.kernel.metrics import count_retry
 
@@ -38,6 +39,7 @@ def durable(function: Callable[P, R]) -> Callable[P, R]:
     conflicts do not end, the error itself if no server is found that writes, and RuntimeError if a transaction is open
     already. A transaction whose connection is lost at COMMIT is not repeated: it may have been committed.
     """
+    span_name = f"transaction {function.__qualname__}"
 
     @wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -47,7 +49,7 @@ def durable(function: Callable[P, R]) -> Callable[P, R]:
                 count_retry(function.__qualname__)
             is_committing = False
             try:
-                with transaction.atomic(durable=True):
+                with tracing.span(span_name), transaction.atomic(durable=True):
                     result = function(*args, **kwargs)
                     is_committing = True
                 return result

@@ -13,7 +13,9 @@ from structlog.contextvars import bound_contextvars
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from cloudmart.database.transactions import durable
+from cloudmart.kernel import tracing
 from cloudmart.kernel.text import LONGEST_ERROR, storable
+from cloudmart.kernel.tracing import Kind, Span
 from cloudmart.providers.operation import Intent, Record, RemoteOperation, Subject
 from cloudmart.providers.outcomes import Outcome, OutcomeUnknown, Refused, RetryableError, Unknown
 
@@ -69,12 +71,36 @@ def call_provider(
     taken before. `before_retry` is called before each further attempt and before the lookup; what it raises ends the
     call.
     """
+    with tracing.span(f"call {operation.command}") as span:
+        response = _call(operation, intent, before_retry)
+        _describe(span, response)
+    return response
+
+
+def _call(
+    operation: RemoteOperation[Any, Any], intent: Intent[Any], before_retry: Callable[[], None]
+) -> ProviderResponse:
     started = timezone.now()
     try:
-        outcome = operation.call(intent)
+        outcome = _attempt(operation, intent, 1)
     except RetryableError as error:
         return _retry(operation, intent, before_retry, started, error)
     return ProviderResponse(outcome, started, timezone.now())
+
+
+def _attempt(operation: RemoteOperation[Any, Any], intent: Intent[Any], number: int) -> Outcome:
+    with tracing.span(operation.command, {"cloudmart.attempt": number}, kind=Kind.CLIENT):
+        return operation.call(intent)
+
+
+def _describe(span: Span, response: ProviderResponse) -> None:
+    """Says in the span how the call ended. A refusal is a regular end."""
+    outcome = response.outcome
+    span.set({"cloudmart.outcome": type(outcome).__name__, "cloudmart.attempts": response.attempts})
+    if isinstance(outcome, Refused):
+        span.set({"cloudmart.error_code": outcome.error.code})
+    elif isinstance(outcome, Unknown):
+        span.fail(type(outcome).__name__)
 
 
 def _retry(
@@ -100,6 +126,9 @@ def _retry(
         failed.append(Attempt(started, timezone.now(), f"{type(error).__name__}: {error}"))
         in_doubt = in_doubt or isinstance(error, OutcomeUnknown)
 
+    def call_again(intent: Intent[Any]) -> Outcome:
+        return _attempt(operation, intent, len(failed) + 1)
+
     def log_retry(state: RetryCallState) -> None:
         seconds = state.next_action.sleep if state.next_action else 0
         log_failure(operation, len(failed), failed[-1].error, f"another attempt in {seconds:.3f} s")
@@ -114,7 +143,7 @@ def _retry(
         reraise=True,
     )
     try:
-        outcome = attempts(failing_first_with(first_error, operation.call), intent)
+        outcome = attempts(failing_first_with(first_error, call_again), intent)
     except RetryableError:
         log_failure(operation, len(failed), failed[-1].error, "a lookup" if in_doubt else "none: it is unavailable")
         if in_doubt:
@@ -188,7 +217,8 @@ def settle_operation(
 
 def _look_up(operation: RemoteOperation[Any, Any], intent: Intent[Any]) -> Outcome:
     try:
-        return operation.lookup(intent)
+        with tracing.span(f"look up {operation.command}", kind=Kind.CLIENT):
+            return operation.lookup(intent)
     except RetryableError as error:
         outcome = Unknown(f"{type(error).__name__}: {error}")
         logger.warning("provider lookup failed", command=operation.command, error=outcome.reason)

@@ -11,8 +11,12 @@ from dataclasses import dataclass
 from ssl import SSLContext
 from time import monotonic
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpcore
+
+from cloudmart.kernel import tracing
+from cloudmart.kernel.tracing import Kind
 
 
 class ResponseTooLarge(httpcore.ProtocolError):
@@ -71,18 +75,24 @@ class HttpClient:
 
     def request(self, method: str, url: str, headers: Mapping[str, str], content: bytes = b"") -> Response:
         """Raises what httpcore raises: ConnectError and ConnectTimeout if nothing was sent."""
+        with tracing.span(method, kind=Kind.CLIENT) as span:
+            if tracing.is_on():
+                span.set(_description(method, url))
+            sent = {"Accept-Encoding": "identity", **_trace_context(), **headers}
+            response = self._request(method, url, sent, content)
+            span.set({"http.response.status_code": response.status})
+            if response.status >= 400:
+                span.fail(str(response.status))
+        return Response(response.status, response.content, _encoding_of(response))
+
+    def _request(self, method: str, url: str, headers: Mapping[str, str], content: bytes) -> httpcore.Response:
         token = _allowance.set(Allowance(monotonic() + self._deadline, self._max_response))
         try:
-            response = self._pool.request(
-                method,
-                url,
-                headers=[("Accept-Encoding", "identity"), *headers.items()],
-                content=content,
-                extensions={"timeout": self._timeouts},
+            return self._pool.request(
+                method, url, headers=[*headers.items()], content=content, extensions={"timeout": self._timeouts}
             )
         finally:
             _allowance.reset(token)
-        return Response(response.status, response.content, _encoding_of(response))
 
     def close(self) -> None:
         self._pool.close()
@@ -146,6 +156,19 @@ def _addresses_of(host: str, port: int) -> list[str]:
     except OSError as error:
         raise httpcore.ConnectError(str(error)) from error
     return [str(address[0]) for *_, address in found]
+
+
+def _description(method: str, url: str) -> tracing.Attributes:
+    """Returns what a span says of a request: no more of the URL, which may contain a password."""
+    parts = urlsplit(url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    return {"http.request.method": method, "server.address": parts.hostname or "", "server.port": port}
+
+
+def _trace_context() -> dict[str, str]:
+    """Returns the header by which the server can continue the trace."""
+    traceparent = tracing.current_traceparent()
+    return {"traceparent": traceparent} if traceparent else {}
 
 
 def _encoding_of(response: httpcore.Response) -> str:

@@ -75,7 +75,7 @@ class Choreography:
             trigger = order_return_requested if reason.code == RETURNED else order_cancel_requested
             history.publish(trigger, reason, actor=actor)
 
-        return self._transaction(request, deliver)
+        return self._act(request, deliver)
 
     def record_unsettled(self, call: Call, response: ProviderResponse) -> None:
         for failure in failed_attempts(call, response, str(response.outcome)):
@@ -88,14 +88,14 @@ class Choreography:
         If `may_be_refused`, raises the DomainError of a reaction, having written nothing.
         """
         try:
-            call = self._transaction(*acts, deliver)
+            call = self._act(*acts, deliver)
         except Exception as error:
             if not _concerns_a_reaction(error) or (may_be_refused and isinstance(error, DomainError)):
                 raise
             logger.warning("a reaction failed; delivering one by one", exc_info=error)
             self._history = None  # an event may have been recorded meanwhile
             for act in acts:
-                self._transaction(act)
+                self._act(act)
             call = self._deliver_one_by_one()
         if call is None and not self._saga.is_finished:
             raise SagaStuck(str(self._saga.pk))
@@ -107,7 +107,7 @@ class Choreography:
         while waiting := [pair for pair in self._unprocessed() if pair not in failed]:
             for event_id, name in waiting:
                 try:
-                    if call := self._transaction(partial(_react, event_id=event_id, name=name)):
+                    if call := self._act(partial(_react, event_id=event_id, name=name)):
                         return call
                 except Exception as error:
                     if not _concerns_a_reaction(error):
@@ -118,7 +118,7 @@ class Choreography:
         return None
 
     @durable
-    def _transaction(self, *acts: Act) -> Call | None:
+    def _act(self, *acts: Act) -> Call | None:
         """Acts on the order's history, and writes the result. Returns the call that the last act needs."""
         history = History.load(self._saga, self._order, self._history)
         call: Call | None = None

@@ -10,6 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 from django.utils import timezone
 
+from cloudmart.kernel import tracing
 from cloudmart.providers.operation import RemoteOperation
 from sagas.choreography.history import History
 from sagas.choreography.signals import FAILURES, OrderEvent, attempt_failed
@@ -46,14 +47,15 @@ class Reaction:
         """Processes the event unless it has been processed. Returns the provider call that is needed first, if any."""
         if history.is_processed(event, self.name):
             return None
-        if self.only_if(history):
-            if self.calls and (intent := self.calls.begin(history.order)):
-                return Call(self.name, self.calls, intent, self.direction, event.pk)
-            began, published_before = timezone.now(), len(history.published)
-            history.cause = event.pk
-            self.react(history, *([None] if self.calls else []))
-            self._count(history, published_before, began)
-        history.mark_processed(event, self.name)
+        with tracing.span(self.name, {"cloudmart.event": event.event_type}):
+            if self.only_if(history):
+                if self.calls and (intent := self.calls.begin(history.order)):
+                    return Call(self.name, self.calls, intent, self.direction, event.pk)
+                began, published_before = timezone.now(), len(history.published)
+                history.cause = event.pk
+                self.react(history, *([None] if self.calls else []))
+                self._count(history, published_before, began)
+            history.mark_processed(event, self.name)
         return None
 
     def settle(self, history: History, settled: Settled) -> None:
@@ -62,12 +64,13 @@ class Reaction:
         event = history.find(call.event_id)
         if history.is_processed(event, self.name):
             return
-        call.operation.settle(call.intent, response.outcome)
-        history.cause = event.pk
-        for failure in failed_attempts(call, response):
-            history.publish(attempt_failed, **failure)
-        self.react(history, settled)
-        history.mark_processed(event, self.name)
+        with tracing.span(f"settle {self.name}", {"cloudmart.event": event.event_type}):
+            call.operation.settle(call.intent, response.outcome)
+            history.cause = event.pk
+            for failure in failed_attempts(call, response):
+                history.publish(attempt_failed, **failure)
+            self.react(history, settled)
+            history.mark_processed(event, self.name)
         transaction.on_commit(partial(count_call, history.order.saga_style, call, response))
 
     def _count(self, history: History, published_before: int, began: datetime) -> None:

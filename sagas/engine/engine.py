@@ -7,6 +7,7 @@ from uuid import UUID
 from structlog.contextvars import bound_contextvars
 
 from cloudmart.database.clock import DatabaseNow
+from cloudmart.kernel import tracing
 from cloudmart.kernel.errors import DomainError
 from cloudmart.kernel.ids import new_id
 from cloudmart.kernel.order import OrderSnapshot
@@ -73,10 +74,14 @@ class Engine:
         count_acquisition(acquired=is_acquired)
         if not is_acquired:
             return False
-        with bound_contextvars(request_id=str(new_id())):  # no request has caused this drive
+        with (
+            bound_contextvars(request_id=str(new_id())),  # no request has caused this drive
+            tracing.trace("recover", traceparent=saga.traceparent) as span,
+        ):
             try:
                 self.resume(saga, should_stop)
             except Exception as error:
+                span.fail(type(error).__name__)
                 wait_after_error(saga, error)
         return True
 

@@ -13,6 +13,7 @@ from structlog.contextvars import bound_contextvars
 
 from cloudmart.database.clock import DatabaseNow
 from cloudmart.database.transactions import durable
+from cloudmart.kernel import tracing
 from cloudmart.kernel.errors import DomainError, KeyClaimed
 from cloudmart.kernel.redaction import register_secret
 from cloudmart.kernel.stopping import ShouldStop
@@ -87,17 +88,23 @@ def wait_after_error(saga: SagaInstance, error: Exception, attention_after: int 
 
 @contextmanager
 def driving(saga: SagaInstance, *, is_new: bool = False) -> Iterator[None]:
-    """Binds the log lines within to the order, and counts the outcome.
+    """Binds the log lines and the spans within to the order, and counts the outcome.
 
-    Handles LeaseLost: `saga` is refreshed, and its new driver counts.
+    The first drive begins the saga's trace, or continues that of its request, and later ones continue it. Handles
+    LeaseLost: `saga` is refreshed, and its new driver counts.
     """
     status_before, began = saga.status, perf_counter()
     register_secret(str(saga.payload.get("payment_token", "")))
-    with bound_contextvars(order_id=str(saga.order_id), saga_id=str(saga.pk)):
+    ids = {"order_id": str(saga.order_id), "saga_id": str(saga.pk)}
+    with bound_contextvars(**ids), tracing.trace(f"drive {saga.saga_type}", traceparent=saga.traceparent) as span:
+        span.set({"cloudmart.style": saga.saga_type, "cloudmart.order_id": ids["order_id"]})
+        if is_new:
+            saga.traceparent = tracing.current_traceparent()
         try:
             yield
         except LeaseLost:
             logger.info("lease lost")
+            span.set({"cloudmart.lease_lost": True})
             saga.refresh_from_db()
             return
         except (DomainError, KeyClaimed):
@@ -106,6 +113,7 @@ def driving(saga: SagaInstance, *, is_new: bool = False) -> Iterator[None]:
             count_error(saga.saga_type)
             logger.error("saga interrupted: %s", type(error).__name__)
             raise
+        span.set({"cloudmart.state": saga.status})
     if is_new:
         observe_order(saga.saga_type, perf_counter() - began)
     if is_new or saga.status != status_before:

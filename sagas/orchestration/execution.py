@@ -9,6 +9,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from cloudmart.database.prepared import Insert
+from cloudmart.kernel import tracing
 from cloudmart.kernel.errors import DomainError
 from cloudmart.kernel.order import OrderSnapshot
 from cloudmart.providers.operation import Intent
@@ -87,7 +88,8 @@ class Execution:
     def settle(self, settled: Settled) -> None:
         """Stores the outcome of the call with which this transaction begins."""
         call, outcome = settled.call, settled.response.outcome
-        call.operation.settle(call.intent, outcome)
+        with tracing.span(f"settle {call.name}"):
+            call.operation.settle(call.intent, outcome)
         if isinstance(outcome, Refused):
             self.log.add_call(call, settled.response, StepStatus.FAILED, str(outcome.error))
             self._fail(outcome.error)
@@ -107,7 +109,7 @@ class Execution:
     def take(self, moves: tuple[Move, ...]) -> Call | None:
         """Takes the moves up to the first provider call, and returns that. A refused step starts the compensation."""
         for move in moves:
-            taken = self._do(move.step) if move.direction == Direction.DO else self._undo(move.step)
+            taken = self._take(move)
             if isinstance(taken, DomainError):
                 self.compensate(move.step.name, taken)
                 return self.take(self.plan(News.REFUSED, move.step.name).moves)
@@ -115,6 +117,13 @@ class Execution:
                 return taken
         self._state = State.FAILED if self._state == State.COMPENSATION_STARTED else State.COMPLETED
         return None
+
+    def _take(self, move: Move) -> Call | DomainError | None:
+        with tracing.span(f"{move.direction} {move.step.name}") as span:
+            taken = self._do(move.step) if move.direction == Direction.DO else self._undo(move.step)
+            if isinstance(taken, DomainError):
+                span.set({"cloudmart.error_code": taken.code})
+            return taken
 
     def _do(self, step: Step) -> Call | DomainError | None:
         began = timezone.now()
