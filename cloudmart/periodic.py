@@ -24,6 +24,11 @@ def ignore(name: str, error: Exception | None) -> None:
     pass
 
 
+def alone() -> float:
+    """Returns the patience of a process that shares its tasks with no other."""
+    return 1
+
+
 @dataclass(frozen=True, slots=True)
 class PeriodicTask:
     """Work that is repeated at an interval."""
@@ -35,6 +40,8 @@ class PeriodicTask:
     """Seconds between a run that processed nothing and the next run."""
     after_run: Callable[[str, Exception | None], None] = ignore
     """Called with the task's name, and with the error if the run has failed."""
+    patience: Callable[[], float] = alone
+    """By how much to multiply the interval, for a task that several processes share."""
 
     def run(self, should_stop: ShouldStop = never) -> int | None:
         """Runs the work once, and counts the run. Logs an error and returns None: the next run may succeed."""
@@ -61,7 +68,7 @@ class PeriodicTask:
         """Repeats the work until `stop` is set. After a failed run it waits for the interval."""
         while not stop.is_set():
             if not self.run(stop.is_set):
-                stop.wait(self.interval)
+                stop.wait(self.interval * self.patience())
         connections.close_all()
 
 

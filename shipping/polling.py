@@ -1,7 +1,7 @@
 """Asking the carrier what has become of the parcels that have not arrived."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from time import monotonic, sleep
 from typing import NamedTuple
@@ -11,6 +11,7 @@ from django.conf import settings
 
 from cloudmart.database.clock import READ_AT, DatabaseNow, database_now, from_now
 from cloudmart.database.transactions import durable
+from cloudmart.kernel.sharing import ALONE, Share, alone
 from cloudmart.kernel.stopping import ShouldStop
 from cloudmart.providers.outcomes import RetryableError
 from shipping.carriers.port import Tracks, carrier
@@ -36,7 +37,7 @@ class DueParcel(NamedTuple):
     read_at: datetime
 
 
-def polled(should_stop: ShouldStop) -> Iterator[tuple[UUID, Report | None]]:
+def polled(should_stop: ShouldStop, share: Callable[[], Share] = alone) -> Iterator[tuple[UUID, Report | None]]:
     """Asks about each parcel that is due now, once, and yields its order and what the carrier says.
 
     Asks at most CARRIER_POLL_RATE times a second, and no carrier that cannot be asked. Each parcel is asked about by
@@ -46,7 +47,7 @@ def polled(should_stop: ShouldStop) -> Iterator[tuple[UUID, Report | None]]:
     if not isinstance(asked, Tracks):
         return
     began = database_now()
-    while batch := due(BATCH, began):
+    while batch := due(BATCH, began, share()):
         for parcel in batch:
             if should_stop():
                 return
@@ -55,11 +56,11 @@ def polled(should_stop: ShouldStop) -> Iterator[tuple[UUID, Report | None]]:
                 _keep_to_rate(should_stop)
 
 
-def due(limit: int, at: datetime) -> list[DueParcel]:
-    """Returns the parcels to poll that were due at this time, those first that have been due longest."""
+def due(limit: int, at: datetime, share: Share = ALONE) -> list[DueParcel]:
+    """Returns the parcels of this share that were due at this time, those first that have been due longest."""
     parcels = Shipment.objects.filter(next_poll_at__lte=at).order_by("next_poll_at").annotate(**READ_AT)
     columns = ("pk", "order_id", "idempotency_key", "created_at", *READ_AT)
-    return [DueParcel(*row) for row in parcels.values_list(*columns)[:limit]]
+    return share.of([DueParcel(*row) for row in parcels.values_list(*columns)[: share.window(limit)]], limit)
 
 
 @durable

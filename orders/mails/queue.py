@@ -15,6 +15,7 @@ from cloudmart.database.clock import DatabaseNow, from_now
 from cloudmart.database.states import move_all
 from cloudmart.database.transactions import durable
 from cloudmart.kernel.backoff import backoff
+from cloudmart.kernel.sharing import ALONE, Share, itself
 from cloudmart.kernel.text import LONGEST_ERROR, storable
 from orders.models import Mail, MailStatus
 
@@ -41,13 +42,14 @@ def not_waiting(mails: QuerySet[Mail]) -> QuerySet[Mail]:
     return mails.exclude(Exists(earlier))
 
 
-def due(limit: int) -> list[Mail]:
-    """Returns due mails with their orders and customers, those that have been due longest first.
+def due(limit: int, share: Share = ALONE) -> list[Mail]:
+    """Returns the due mails of this share with their orders and customers, those that have been due longest first.
 
     Each knows whether the next attempt `is_last`.
     """
-    found = due_mails().prefetch_related("order__customer").annotate(is_last=IS_LAST)
-    return list(found.order_by("due_at")[:limit])
+    oldest = list(due_mails().order_by("due_at").values_list("pk", flat=True)[: share.window(limit)])
+    found = Mail.objects.prefetch_related("order__customer").annotate(is_last=IS_LAST)
+    return list(found.filter(pk__in=share.of(oldest, limit, key=itself)).order_by("due_at"))
 
 
 @durable

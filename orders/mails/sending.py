@@ -5,6 +5,7 @@ acceptance and the COMMIT that stores it. Then it is sent again, with the same M
 """
 
 import random
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from smtplib import SMTPDataError, SMTPRecipientsRefused, SMTPResponseException
@@ -15,6 +16,7 @@ from structlog import get_logger
 from structlog.contextvars import bound_contextvars
 
 from cloudmart.database.clock import DatabaseNow
+from cloudmart.kernel.sharing import Share, alone
 from cloudmart.kernel.stopping import ShouldStop, never
 from orders.mails.messages import message_of
 from orders.mails.metrics import count_attempt
@@ -91,11 +93,11 @@ class Ending:
     error: str = ""
 
 
-def send_due(should_stop: ShouldStop = never) -> int:
+def send_due(should_stop: ShouldStop = never, share: Callable[[], Share] = alone) -> int:
     """Sends due mails until there are none. Returns how many were tried."""
     total, some = 0, True
     while some and not should_stop():
-        batch = due(BATCH)
+        batch = due(BATCH, share())
         random.shuffle(batch)  # so that workers do not compete for the same mail
         tried = _send_batch(batch, should_stop)
         total, some = total + tried, tried > 0

@@ -5,6 +5,7 @@ is a saga that compensates and waits: the carrier may have collected the parcel 
 """
 
 import logging
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -14,6 +15,7 @@ from django.utils.translation import gettext
 
 from cloudmart.database.transactions import durable
 from cloudmart.kernel.errors import DomainError
+from cloudmart.kernel.sharing import Share, alone
 from cloudmart.kernel.stopping import ShouldStop
 from sagas.desk.mails import record_mail_of_parcel
 from sagas.engine.lease import is_driven
@@ -52,10 +54,10 @@ def mark_as_delivered(order_id: UUID, at: datetime | None = None) -> None:
 MARKS = {Progress.SHIPPED: mark_as_shipped, Progress.DELIVERED: mark_as_delivered}
 
 
-def poll_parcels(should_stop: ShouldStop) -> int:
+def poll_parcels(should_stop: ShouldStop, share: Callable[[], Share] = alone) -> int:
     """Asks the carrier about each parcel that is due, and records what it says. Returns how many it asked about."""
     asked = 0
-    for order_id, report in polled(should_stop):
+    for order_id, report in polled(should_stop, share):
         asked += 1
         if report:
             _apply(order_id, report)

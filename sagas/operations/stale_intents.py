@@ -18,6 +18,7 @@ from cloudmart.database.clock import DatabaseNow
 from cloudmart.database.invariants import Rows
 from cloudmart.database.transactions import durable
 from cloudmart.kernel.ids import new_id
+from cloudmart.kernel.sharing import Share, alone
 from cloudmart.kernel.stopping import ShouldStop, never
 from cloudmart.providers.calling import nothing, perform
 from cloudmart.providers.unsettled import Found, Unsettled
@@ -52,9 +53,9 @@ def stale(kind: Unsettled) -> Rows:
     return neglected(kind.rows(), kind, settings.STALE_INTENT)
 
 
-def resume_stale(should_stop: ShouldStop = never) -> int:
+def resume_stale(should_stop: ShouldStop = never, share: Callable[[], Share] = alone) -> int:
     """Resumes every stale intent, one by one. Returns how many."""
-    return sum(_resume_all(kind, should_stop) for kind in KINDS)
+    return sum(_resume_all(kind, should_stop, share) for kind in KINDS)
 
 
 def resume(kind: Unsettled, found: Found) -> bool:
@@ -76,13 +77,17 @@ def resume(kind: Unsettled, found: Found) -> bool:
     return True
 
 
-def _resume_all(kind: Unsettled, should_stop: ShouldStop) -> int:
+def _resume_all(kind: Unsettled, should_stop: ShouldStop, share: Callable[[], Share]) -> int:
     total, some = 0, True
     while some and not should_stop():
-        oldest = stale(kind).order_by("updated_at").values_list("pk", kind.order_id)[:BATCH]
-        resumed = sum(resume(kind, Found(*row)) for row in list(oldest) if not should_stop())
+        resumed = sum(resume(kind, found) for found in _oldest(kind, share()) if not should_stop())
         total, some = total + resumed, resumed > 0
     return total
+
+
+def _oldest(kind: Unsettled, share: Share) -> list[Found]:
+    rows = stale(kind).order_by("updated_at").values_list("pk", kind.order_id)
+    return share.of([Found(*row) for row in rows[: share.window(BATCH)]], BATCH)
 
 
 @durable

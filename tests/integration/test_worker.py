@@ -17,6 +17,7 @@ from cloudmart.database import transactions
 from cloudmart.database.clock import DatabaseNow, from_now
 from cloudmart.kernel.backoff import backoff
 from cloudmart.kernel.ids import new_id
+from cloudmart.kernel.sharing import Share
 from cloudmart.kernel.stopping import never
 from cloudmart.models import IdempotencyKey
 from cloudmart.periodic import STOP_SIGNALS, PeriodicTask, run_until_stopped
@@ -31,11 +32,12 @@ from sagas.desk.engine import engine
 from sagas.engine.engine import Engine
 from sagas.engine.recovery import due
 from sagas.management.commands import run_worker
-from sagas.models import Event, SagaInstance, SagaStepLog
+from sagas.models import Event, SagaInstance, SagaStepLog, WorkerHeartbeat
 from sagas.operations.audit.audit import INVARIANTS
 from sagas.operations.batches import queue
 from sagas.operations.batches.work import run_due
 from sagas.operations.desk_commands import DeskCommand
+from sagas.operations.figures.workers import Heartbeat
 from tests.committed import reserve_stock
 from tests.conftest import HTTP_CARRIER, HTTP_GATEWAY, order_snapshot
 from tests.integration.test_leases import Killed, die, expire_leases, make_due, start, state, work
@@ -343,6 +345,31 @@ def test_a_worker_that_receives_sigterm_finishes_its_step_and_releases_its_lease
     work()
     assert statuses() == {"completed"}
     assert [entries_of(outside, order_id) for order_id in order_ids] == [["charge", "parcel"]] * 2
+
+
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite lets one transaction write at a time")
+def test_several_worker_processes_drive_each_saga_once_although_one_is_killed(worker, outside):
+    order_ids = [interrupt(style) for style in SagaStyle for _ in range(8)]
+    with worker("--interval", "0.05") as killed, worker("--interval", "0.05"), worker("--interval", "0.05"):
+        wait_until(lambda: Order.objects.filter(status="completed").exists())
+        killed.kill()
+        wait_until(lambda: statuses() == {"completed"})
+    assert [sorted(entries_of(outside, order_id)) for order_id in order_ids] == [["charge", "parcel"]] * 16
+    assert SagaInstance.objects.filter(fence__gt=2).count() <= 4, "only those that were driven by the killed one"
+    assert findings() == []
+
+
+def test_a_worker_learns_from_the_heartbeats_which_workers_run():
+    heartbeat = Heartbeat()
+    assert (heartbeat.share(), heartbeat.share(3, 4), heartbeat.patience()) == (Share(0, 1), Share(3, 4), 1)
+    for name, age in ("!first", 10), ("~last", 10), ("!dead", 60):
+        WorkerHeartbeat.objects.create(worker=name, seen_at=DatabaseNow() - timedelta(seconds=age))
+    heartbeat.beat()
+    assert (heartbeat.share(), heartbeat.share(3, 4)) == (Share(1, 3), Share(7, 12))
+    assert all(1.5 <= heartbeat.patience() <= 4.5 for _ in range(100))
+    WorkerHeartbeat.objects.all().delete()
+    heartbeat.beat()
+    assert (heartbeat.share(), heartbeat.patience()) == (Share(0, 1), 1)
 
 
 @known_bug("Django: worker")

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -10,6 +11,7 @@ from prometheus_client import start_http_server
 
 from cloudmart.api.claims import purge_keys
 from cloudmart.database.transactions import durable
+from cloudmart.kernel.sharing import Share, alone
 from cloudmart.kernel.stopping import ShouldStop
 from cloudmart.periodic import PeriodicTask, block_stop_signals, run_until_stopped
 from inventory.projector import catch_up
@@ -57,7 +59,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["once"]:
-            failed = [task.name for task in tasks(options["interval"]) if task.run() is None]
+            failed = [task.name for task in tasks(Heartbeat(), options["interval"]) if task.run() is None]
             if failed:
                 raise CommandError(f"failed: {', '.join(failed)}")
         else:
@@ -70,8 +72,8 @@ class Command(BaseCommand):
                 run_until_stopped(
                     PeriodicTask("heartbeat", heartbeat.beat, HEARTBEAT_INTERVAL),
                     *[
-                        replace(task, after_run=heartbeat.note)
-                        for task in tasks(options["interval"], options["threads"])
+                        replace(task, after_run=heartbeat.note, patience=heartbeat.patience)
+                        for task in tasks(heartbeat, options["interval"], options["threads"])
                     ],
                 )
 
@@ -85,16 +87,20 @@ def serve_metrics(host: str, port: int) -> None:
         raise CommandError(f"cannot serve metrics on {host}:{port}: {error}") from error
 
 
-def tasks(interval: float, threads: int = 1) -> tuple[PeriodicTask, ...]:
+def tasks(heartbeat: Heartbeat, interval: float, threads: int = 1) -> tuple[PeriodicTask, ...]:
     """Returns the worker's tasks. Sagas have several threads, because each may wait for a provider."""
+    share = heartbeat.share
     return (
-        *[PeriodicTask("sagas", recover_all, interval)] * threads,
-        PeriodicTask("stale intents", resume_stale, max(interval, 1)),
-        PeriodicTask("parcels", poll_parcels, max(interval, 1)),
+        *[
+            PeriodicTask("sagas", partial(recover_all, share=partial(share, thread, threads)), interval)
+            for thread in range(threads)
+        ],
+        PeriodicTask("stale intents", partial(resume_stale, share=share), max(interval, 1)),
+        PeriodicTask("parcels", partial(poll_parcels, share=share), max(interval, 1)),
         PeriodicTask("read model", lambda should_stop: catch_up(), interval),
         PeriodicTask("expired reservations", expire_all, max(interval, 1)),
-        PeriodicTask("mails", send_due, max(interval, 1)),
-        PeriodicTask("batches", run_due, interval),
+        PeriodicTask("mails", partial(send_due, share=share), max(interval, 1)),
+        PeriodicTask("batches", partial(run_due, share=share), interval),
         PeriodicTask("counts of orders", count_due_hours, max(interval, 5)),
         PeriodicTask("audit", run_requested, max(interval, 1)),
         PeriodicTask("idempotency keys", purge_all(purge_keys, KEYS), max(interval, 60)),
@@ -104,11 +110,11 @@ def tasks(interval: float, threads: int = 1) -> tuple[PeriodicTask, ...]:
     )
 
 
-def recover_all(should_stop: ShouldStop) -> int:
-    """Recovers due sagas until there are none. The random order keeps workers from competing for the same saga."""
+def recover_all(should_stop: ShouldStop, share: Callable[[], Share] = alone) -> int:
+    """Recovers due sagas until there are none. The random order is for drivers that do not know each other."""
     total, some = 0, True
     while some and not should_stop():
-        batch = due(BATCH)
+        batch = due(BATCH, share())
         random.shuffle(batch)
         recovered = sum(engine.recover(saga, should_stop) for saga in batch if not should_stop())
         total, some = total + recovered, recovered > 0
@@ -116,8 +122,9 @@ def recover_all(should_stop: ShouldStop) -> int:
 
 
 def expire_all(should_stop: ShouldStop) -> int:
+    """Expires reservations until there are none, or another worker has expired those that this one has found."""
     total = 0
-    while not should_stop() and (expired := durable(expire_reservations)(RESERVATIONS)) is not None:
+    while not should_stop() and (expired := durable(expire_reservations)(RESERVATIONS)):
         total += expired
     return total
 

@@ -14,6 +14,7 @@ from django.utils.translation import get_language
 
 from cloudmart.database.clock import DatabaseNow, from_now
 from cloudmart.database.transactions import durable
+from cloudmart.kernel.sharing import ALONE, Share
 from cloudmart.kernel.text import LONGEST_ERROR, storable
 from sagas.batches import Batch, BatchItem
 from sagas.operations.desk_commands import DeskCommand
@@ -41,9 +42,10 @@ def is_due() -> Q:
     return Q(result=PENDING, due_at__lte=DatabaseNow())
 
 
-def due(limit: int) -> list[BatchItem]:
-    """Returns due items with their batches, those that have been due longest first."""
-    return list(BatchItem.objects.filter(is_due()).select_related("batch").order_by("due_at", "pk")[:limit])
+def due(limit: int, share: Share = ALONE) -> list[BatchItem]:
+    """Returns the due items of this share with their batches, those that have been due longest first."""
+    items = BatchItem.objects.filter(is_due()).select_related("batch").order_by("due_at", "pk")
+    return share.of(list(items[: share.window(limit)]), limit)
 
 
 @durable

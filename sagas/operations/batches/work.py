@@ -3,6 +3,7 @@
 An order whose worker has died is run once more: a saga's command that is repeated changes nothing, or continues.
 """
 
+from collections.abc import Callable
 from time import monotonic
 
 from django.conf import settings
@@ -13,6 +14,7 @@ from structlog.contextvars import bound_contextvars
 
 from cloudmart.kernel.errors import DomainError
 from cloudmart.kernel.ids import new_id
+from cloudmart.kernel.sharing import Share, alone
 from cloudmart.kernel.stopping import ShouldStop, never
 from sagas.batches import BatchItem
 from sagas.operations.batches.choosing import why_left_out
@@ -28,11 +30,11 @@ logger = get_logger(__name__)
 READ_AT_ONCE = 20
 
 
-def run_due(should_stop: ShouldStop = never) -> int:
+def run_due(should_stop: ShouldStop = never, share: Callable[[], Share] = alone) -> int:
     """Runs due items until there are none. Returns how many were run."""
     total, some = 0, True
     while some and not should_stop():
-        done = sum(_run_if_free(item, should_stop) for item in due(READ_AT_ONCE))
+        done = sum(_run_if_free(item, should_stop) for item in due(READ_AT_ONCE, share()))
         total, some = total + done, done > 0
     return total
 

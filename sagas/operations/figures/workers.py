@@ -2,6 +2,7 @@
 
 import logging
 import os
+import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -14,6 +15,7 @@ from cloudmart.database.clock import DatabaseNow
 from cloudmart.database.transactions import durable
 from cloudmart.kernel.errors import DatabaseBusy
 from cloudmart.kernel.redaction import redacted
+from cloudmart.kernel.sharing import Share
 from cloudmart.kernel.stopping import ShouldStop, never
 from cloudmart.kernel.text import LONGEST_ERROR, storable
 from sagas.engine.lease import HOST
@@ -27,6 +29,8 @@ DEAD_AFTER = timedelta(seconds=30)
 """A worker whose last heartbeat is older has died, or does not reach the database."""
 FORGOTTEN_AFTER = timedelta(hours=1)
 """For so long a dead worker is shown."""
+MOST_PATIENT = 10
+"""However many workers run, an idle one looks for work after at most so many of its intervals."""
 
 
 def worker_name() -> str:
@@ -35,10 +39,14 @@ def worker_name() -> str:
 
 
 class Heartbeat:
-    """The heartbeat of this process, with the error of each task whose last run has failed."""
+    """The heartbeat of this process, with the error of each task whose last run has failed.
+
+    With each beat it learns which workers run. Until then the worker is alone.
+    """
 
     def __init__(self) -> None:
         self._lock, self._errors = Lock(), dict[str, str]()
+        self._worker = Share()
 
     def note(self, task: str, error: Exception | None) -> None:
         """Records how the last run of a task has ended."""
@@ -53,7 +61,22 @@ class Heartbeat:
         with self._lock:
             errors = dict(self._errors)
         _write(errors)
+        workers = sorted(living().values_list("pk", flat=True))
+        self._worker = Share(workers.index(worker_name()), len(workers))
         return 0
+
+    def share(self, thread: int = 0, threads: int = 1) -> Share:
+        """Returns the share of a thread of this worker, if each worker has so many threads for the task."""
+        worker = self._worker
+        return Share(worker.number * threads + thread, worker.drivers * threads)
+
+    def patience(self) -> float:
+        """Returns by how much longer than alone this worker waits before it looks for work again.
+
+        So several workers look as often as one, and at different times.
+        """
+        workers = min(self._worker.drivers, MOST_PATIENT)
+        return workers * random.uniform(0.5, 1.5) if workers > 1 else 1
 
 
 @durable
