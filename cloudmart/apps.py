@@ -14,7 +14,7 @@ class CloudmartConfig(AppConfig):
 
     def ready(self) -> None:
         """Registers the system checks and the path converters, translates names of models, and begins to trace."""
-        from cloudmart import checks  # noqa: F401
+        from cloudmart import checks, server_checks  # noqa: F401
         from cloudmart.api.paths import CodeConverter
         from cloudmart.pages.names import translate_names
 

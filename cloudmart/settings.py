@@ -1,5 +1,6 @@
 """Settings, all from the environment; `.env.example` names and explains each variable."""
 
+import os
 from datetime import timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -66,7 +67,9 @@ MAX_BODY_SIZE = DATA_UPLOAD_MAX_MEMORY_SIZE = env.int("MAX_BODY_SIZE", default=2
 
 # --- The web server ------------------------------------------------------------------------------
 
-WEB_SERVERS = env.int("WEB_SERVERS", default=1)
+WEB_SERVERS, WEB_WORKERS = env.int("WEB_SERVERS", default=1), env.int("WEB_WORKERS", default=os.cpu_count() or 1)
+WORKERS, CELERY_WORKERS = env.int("WORKERS", default=1), env.int("CELERY_WORKERS", default=0)
+CELERY_CONCURRENCY = env.int("CELERY_CONCURRENCY", default=4)
 WEB_THREADS = env.int("WEB_THREADS", default=2)
 REQUEST_BODY_TIMEOUT = env.float("REQUEST_BODY_TIMEOUT", default=10)
 REQUEST_QUEUE_TIMEOUT = env.float("REQUEST_QUEUE_TIMEOUT", default=10)
@@ -174,6 +177,7 @@ DATABASES = {
 if env.str("DATABASE_REPLICA_URL", default=""):
     DATABASES["replica"] = replica_from(env.db_url("DATABASE_REPLICA_URL"), CONN_MAX_AGE)
     DATABASE_ROUTERS = ["cloudmart.database.replica.ReplicaRouter"]
+DATABASE_SINGLE_WRITER = env.bool("DATABASE_SINGLE_WRITER", default=False)
 TRANSACTION_BUDGET = env.float("TRANSACTION_BUDGET", default=15)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

@@ -1,7 +1,9 @@
 """Django's cache in Redis, for the limits that several web servers share. Imported only if CACHE_URL names Redis."""
 
 import logging
+from collections.abc import Callable
 from functools import cache
+from threading import Lock
 from typing import Any
 
 from django.core.cache.backends.redis import RedisCache, RedisCacheClient
@@ -60,6 +62,22 @@ BREAKER = CircuitBreaker(fail_max=3, reset_timeout=5, listeners=[LogOpening()], 
 """After three failures in a row, one request every five seconds tries Redis; the others do not wait for it."""
 
 
+TRIAL = Lock()
+"""Held by the thread whose request tries whether Redis is back. Others would wait for it within the breaker."""
+
+
+def guarded(call: Callable[..., Any], *arguments: Any) -> Any:
+    """Calls Redis through the breaker. Raises CacheUnavailable while another thread tries whether Redis is back."""
+    if BREAKER.current_state == STATE_CLOSED:
+        return BREAKER.call(call, *arguments)
+    if not TRIAL.acquire(blocking=False):
+        raise CacheUnavailable
+    try:
+        return BREAKER.call(call, *arguments)
+    finally:
+        TRIAL.release()
+
+
 @cache
 def client_of(server: str, options: tuple[tuple[str, Any], ...]) -> RedisCacheClient:
     """Returns the client of all threads of this process. Django's own would be one for each thread."""
@@ -89,7 +107,7 @@ class SharedCache(RedisCache):
         """Counts a request if the limit allows it. Raises CacheUnavailable."""
         keys, arguments = [self.make_and_validate_key(key)], [limit, duration, "" if now is None else repr(now)]
         try:
-            previous, present, elapsed, is_allowed = BREAKER.call(self._count, keys, arguments)
+            previous, present, elapsed, is_allowed = guarded(self._count, keys, arguments)
         except (RedisError, OSError, CircuitBreakerError) as error:
             raise CacheUnavailable from error
         return Window(previous, present, float(elapsed), bool(is_allowed))

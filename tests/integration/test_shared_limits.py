@@ -188,6 +188,29 @@ def test_after_three_failures_no_request_waits_for_a_silent_redis(silent):
     assert connections() == 0
 
 
+def test_no_request_waits_for_the_one_that_tries_whether_redis_is_back(silent_for_long, monkeypatch):
+    cache, server = silent_for_long
+    BREAKER.open()
+    monkeypatch.setattr(BREAKER, "reset_timeout", 0)
+    with ThreadPoolExecutor(1) as threads:
+        trial = threads.submit(assert_unavailable, cache)
+        with server.accept()[0]:
+            assert_unavailable(cache)
+            assert not trial.done()
+        trial.result()
+
+
+@pytest.fixture
+def silent_for_long(settings):
+    """A cache whose server does not respond until its connection is closed, and that server."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"redis://127.0.0.1:{server.getsockname()[1]}/0?socket_timeout={TIMEOUT}"
+        settings.CACHES = {"default": cache_from(env.cache_url_config(url))}
+        yield caches["default"], server
+        caches["default"].disconnect()
+        BREAKER.close()
+
+
 @pytest.fixture
 def silent(settings):
     """A cache whose server never responds, and the number of new connections to it."""
