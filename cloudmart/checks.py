@@ -98,6 +98,19 @@ def check_cache(**kwargs: Any) -> Iterator[CheckMessage]:
         )
 
 
+@register()
+def check_broker(**kwargs: Any) -> Iterator[CheckMessage]:
+    urls = settings.BROKER_URL.split(";") if settings.BROKER_URL else []
+    if not all(re.match(r"amqps?://", url) for url in urls):
+        yield Error("BROKER_URL must be an amqp:// or amqps:// URL: only RabbitMQ is supported.", id="cloudmart.E028")
+    if urls and (missing := [name for name in ("celery", "pybreaker") if not find_spec(name)]):
+        yield Error(
+            f"BROKER_URL needs {' and '.join(missing)}.",
+            hint="pip install --requirement requirements-scale.txt",
+            id="cloudmart.E029",
+        )
+
+
 @register(deploy=True)
 def check_shared_limits(**kwargs: Any) -> Iterator[CheckMessage]:
     if settings.WEB_SERVERS > 1 and settings.CACHES["default"]["BACKEND"] != SHARED_CACHE:

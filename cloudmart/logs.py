@@ -49,6 +49,8 @@ def logging_config(level: str, stream: str) -> dict[str, Any]:
             "django": {"handlers": []},
             "django.request": {"level": "ERROR", "filters": ["has_traceback"]},  # RequestLog logs every request
             "django.server": {"handlers": [], "propagate": True, "level": "WARNING"},
+            "celery.worker.strategy": {"level": "WARNING"},  # the task logs what it has done
+            "celery.app.trace": {"level": "WARNING"},
             "django.db.backends": {"level": "INFO"},  # at DEBUG it logs stored values, including tokens
         },
     }

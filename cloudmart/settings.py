@@ -181,6 +181,7 @@ DATABASE_SINGLE_WRITER = env.bool("DATABASE_SINGLE_WRITER", default=False)
 TRANSACTION_BUDGET = env.float("TRANSACTION_BUDGET", default=15)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
+BROKER_URL = env("BROKER_URL", default="")
 CACHES = {"default": cache_from(env.cache_url("CACHE_URL", default="locmemcache://?max_entries=100000"))}
 
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]

@@ -1,8 +1,10 @@
 """Sagas: the only app that knows all four contexts."""
 
 from importlib import import_module
+from importlib.util import find_spec
 
 from django.apps import AppConfig
+from django.conf import settings
 
 PARTICIPANTS = ("inventory", "orders", "payments", "shipping")
 
@@ -11,8 +13,10 @@ class SagasConfig(AppConfig):
     name = "sagas"
 
     def ready(self) -> None:
-        """Connects the participants of the choreography and the gauges."""
+        """Connects the participants of the choreography and the gauges, and imports what publishes to RabbitMQ."""
         for participant in PARTICIPANTS:
             import_module(f"sagas.choreography.{participant}")
         for gauges in ("sagas.operations.backlog", "sagas.operations.figures.metrics"):
             import_module(gauges)
+        if settings.BROKER_URL and find_spec("celery"):
+            import_module("sagas.engine.wake_ups")  # takes longer than an order, so not when one needs it

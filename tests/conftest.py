@@ -32,6 +32,7 @@ from tests.committed import add_stock
 from tests.emptying import empty, price_rules, restore, tables_to_empty
 from tests.factories import BookFactory, CustomerFactory, UserFactory
 from tests.mail_server import Mailbox, running_mail_server
+from tests.rabbitmq import RabbitMQ, running_rabbitmq
 from tests.redis_server import RedisServer, running_redis
 from tests.sandbox import RunningSandbox, run_sandbox
 
@@ -156,6 +157,12 @@ def send_mails_to(port: int, settings: Any) -> None:
 def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
     with running_redis(tmp_path_factory.mktemp("redis")) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQ]:
+    with running_rabbitmq(tmp_path_factory.mktemp("rabbitmq")) as node:
+        yield node
 
 
 @pytest.fixture

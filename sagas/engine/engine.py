@@ -20,6 +20,7 @@ from sagas.engine.lease import acquire, new_saga, request_cancellation
 from sagas.engine.metrics import count_acquisition
 from sagas.engine.runner import ONCE, driving, run, wait_after_error
 from sagas.engine.style import First, OnFinished, Style
+from sagas.engine.waking import wake
 from sagas.models import SagaInstance, State
 from sagas.orchestration.orchestrator import Orchestrator
 from sagas.selectors import find_saga
@@ -105,6 +106,8 @@ class Engine:
             is_undone = self._undo(saga, OrderCancelled(reason, reason=reason), actor, should_stop)
         else:
             is_undone = request_cancellation(order_id, reason, actor, wake_at=DatabaseNow())
+            if is_undone:
+                wake(saga)
         return saga if is_undone else self.cancel(order_id, reason, actor, should_stop)
 
     def return_order(self, order_id: UUID, reason: str, actor: str, should_stop: ShouldStop = never) -> SagaInstance:

@@ -47,6 +47,23 @@ STEP_RETRIES = Counter(
     ["style", "step", "direction"],
 )
 COMPENSATIONS = Counter("cloudmart_compensations", "Steps that were undone.", ["style", "step"])
+WAKE_UPS = Counter(
+    "cloudmart_wake_ups",
+    "Messages that a saga is due: published, failed, or skipped because RabbitMQ has been away, or is too slow.",
+    ["style", "outcome"],
+)
+TASKS = Counter(
+    "cloudmart_tasks",
+    "Messages that a Celery worker has processed: recovered, lost (another driver has the saga, or it is not due),"
+    " finished (it was already), unknown (there is no such order) or failed.",
+    ["style", "outcome"],
+)
+TASK_SECONDS = Histogram(
+    "cloudmart_task_duration_seconds",
+    "From a message's arrival at a Celery process until it is processed.",
+    ["style"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+)
 
 OUT_OF_STOCK = "out_of_stock"
 """The error code that STOCK_SHORTAGES counts."""
@@ -98,6 +115,18 @@ def count_error(style: str) -> None:
 def observe_order(style: str, seconds: float) -> None:
     """Observes how long a new order was driven."""
     ORDER_SECONDS.labels(style).observe(seconds)
+
+
+@harmless
+def count_wake_up(style: str, outcome: str) -> None:
+    WAKE_UPS.labels(style, outcome).inc()
+
+
+@harmless
+def count_task(style: str, outcome: str, seconds: float) -> None:
+    """Counts a message that a Celery worker has processed."""
+    TASKS.labels(style, outcome).inc()
+    TASK_SECONDS.labels(style).observe(seconds)
 
 
 def outcome_of(status: str, code: str) -> str:

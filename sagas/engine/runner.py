@@ -23,6 +23,7 @@ from sagas.engine.lease import extend, has_work_left, release
 from sagas.engine.metrics import count_error, count_outcome, observe_order
 from sagas.engine.style import Call, Settled, Style
 from sagas.engine.waiting import CANCELLATION_REQUESTED, next_attempt, request_attention
+from sagas.engine.waking import wake
 from sagas.errors import LeaseLost
 from sagas.locks import lock_saga
 from sagas.models import Direction, SagaInstance
@@ -40,13 +41,19 @@ def run(saga: SagaInstance, style: Style, call: Call | None, should_stop: Should
     """
     while call:
         if should_stop():
-            durable(release)(saga, wake_at=DatabaseNow())
+            _leave_to_others(saga)
             return
         response = call_provider(call.operation, call.intent, before_retry=partial(extend, saga))
         if not call.operation.is_settled_by(response.outcome):
             _wait_for_provider(saga, style, call, response)
             return
         call = style.advance(Settled(call, response))
+
+
+@durable
+def _leave_to_others(saga: SagaInstance) -> None:
+    release(saga, wake_at=DatabaseNow())
+    wake(saga)
 
 
 @durable
@@ -66,10 +73,13 @@ def wait(
 
     A saga that is finished meanwhile stays as it is. Raises LeaseLost.
     """
-    attempts = lock_saga(saga.order_id, saga.fence).attempts + 1
+    locked = lock_saga(saga.order_id, saga.fence)
+    attempts = locked.attempts + 1
     if not SagaInstance.objects.filter(has_work_left(), pk=saga.pk).exists():
         return
     release(saga, attempts=attempts, wake_at=next_attempt(attempts, at_once_if=at_once_if))
+    if at_once_if and locked.cancel_reason is not None:
+        wake(saga)
     if attempts >= (attention_after or settings.ATTENTION_AFTER):
         request_attention(saga, cause, why, attempts)
 

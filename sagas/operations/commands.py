@@ -15,6 +15,7 @@ from sagas.desk.actions import recorded
 from sagas.desk.engine import engine
 from sagas.engine.lease import acquire_for_operator, release, request_cancellation
 from sagas.engine.style import First
+from sagas.engine.waking import wake
 from sagas.errors import SagaAbandoned, SagaRunning
 from sagas.locks import lock_saga
 from sagas.models import OperatorCommand, SagaInstance
@@ -133,7 +134,10 @@ def _request_unless_abandoned(order_id: UUID, reason: str, actor: str) -> bool:
     saga = lock_saga(order_id)
     if saga.abandoned_at:
         raise SagaAbandoned(order_id=str(order_id), reason=saga.attention)
-    return request_cancellation(order_id, reason, actor, wake_at=DatabaseNow())
+    is_requested = request_cancellation(order_id, reason, actor, wake_at=DatabaseNow())
+    if is_requested:
+        wake(saga)
+    return is_requested
 
 
 @durable

@@ -6,6 +6,7 @@ import pytest
 
 from cloudmart.api.caches import SHARED_CACHE
 from cloudmart.checks import (
+    check_broker,
     check_cache,
     check_mail_settings,
     check_metrics_token,
@@ -145,3 +146,17 @@ def test_several_web_servers_without_redis_are_a_warning(settings, servers, foun
     assert [check.id for check in check_shared_limits()] == found
     settings.CACHES = {"default": {"BACKEND": SHARED_CACHE, "LOCATION": "redis://127.0.0.1:1/0"}}
     assert list(check_shared_limits()) == []
+
+
+@pytest.mark.parametrize(("url", "found"), [("", []), ("amqp://a;amqps://b", []), ("redis://a", ["cloudmart.E028"])])
+def test_a_broker_that_is_no_rabbitmq_is_an_error(settings, url, found):
+    settings.BROKER_URL = url
+    assert [check.id for check in check_broker()] == found
+
+
+def test_rabbitmq_needs_its_packages(settings, monkeypatch):
+    monkeypatch.setattr("cloudmart.checks.find_spec", lambda name: None if name == "celery" else find_spec(name))
+    assert list(check_broker()) == []
+    settings.BROKER_URL = "amqp://127.0.0.1"
+    (problem,) = check_broker()
+    assert problem.id == "cloudmart.E029" and "celery" in problem.msg and "pybreaker" not in problem.msg

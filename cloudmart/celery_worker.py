@@ -1,0 +1,109 @@
+"""What Celery's worker and its processes set up: metrics, shutdown, and no queues for delayed messages."""
+
+import gc
+import logging
+import os
+import shutil
+import signal
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from mmap import mmap
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from celery.signals import worker_init, worker_ready, worker_shutdown, worker_shutting_down
+from celery.worker import consumer
+from prometheus_client import CollectorRegistry, Metric, start_http_server
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+
+from cloudmart.kernel.stopping import ShouldStop
+
+logger = logging.getLogger(__name__)
+
+DELAYED_DELIVERY = "celery.worker.consumer.delayed_delivery:DelayedDelivery"
+
+
+class Consumer(consumer.Consumer):
+    """Celery's consumer without the 28 queues that it declares beside quorum queues for delayed messages."""
+
+    class Blueprint(consumer.Consumer.Blueprint):
+        default_steps = [step for step in consumer.Consumer.Blueprint.default_steps if step != DELAYED_DELIVERY]
+
+
+class Shutdown:
+    """Whether this worker shuts down, in memory that its processes share, or this process is to end its task."""
+
+    def __init__(self) -> None:
+        self._is_stopping = mmap(-1, 1)
+        self._ends_task = False
+
+    def begin(self) -> None:
+        """Called by the worker. Its processes finish the step in hand."""
+        self._is_stopping[0] = 1
+
+    @contextmanager
+    def stopping_the_task(self) -> Iterator[ShouldStop]:
+        """Returns when the task within should stop: the worker shuts down, or this process receives SIGTERM.
+
+        Celery sends SIGTERM when the connection to RabbitMQ is lost. Outside of a task it ends the process.
+        """
+        self._ends_task = False
+        before = signal.signal(signal.SIGTERM, self._end_task)
+        try:
+            yield self._should_stop
+        finally:
+            signal.signal(signal.SIGTERM, before)
+
+    def _end_task(self, signum: int, frame: FrameType | None) -> None:
+        self._ends_task = True
+
+    def _should_stop(self) -> bool:
+        return self._ends_task or self._is_stopping[0] == 1
+
+
+shutdown = Shutdown()
+
+
+class Processes(MultiProcessCollector):
+    """The counters of all the worker's processes, without the gauges of those that have died."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(None, str(folder))
+        self._folder = folder
+
+    def collect(self) -> Iterable[Metric]:
+        for pid in {file.stem.rpartition("_")[2] for file in self._folder.glob("gauge_live*.db")}:
+            if not Path("/proc", pid).exists():
+                mark_process_dead(pid, str(self._folder))
+        return super().collect()
+
+
+@worker_init.connect
+def share_memory_with_processes(**kwargs: Any) -> None:
+    """Leaves what is imported so far out of garbage collections, which would copy it into every process."""
+    gc.collect()
+    gc.freeze()
+
+
+@worker_ready.connect
+def serve_metrics(**kwargs: Any) -> None:
+    """Serves the counters of the worker's processes to Prometheus, if CELERY_METRICS_PORT is set."""
+    port = os.environ.get("CELERY_METRICS_PORT")
+    if port:
+        registry = CollectorRegistry()
+        registry.register(Processes(Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])))
+        start_http_server(int(port), os.environ.get("CELERY_METRICS_HOST") or "127.0.0.1", registry)
+    logger.info("worker ready")
+
+
+@worker_shutting_down.connect
+def begin_shutdown(**kwargs: Any) -> None:
+    shutdown.begin()
+
+
+@worker_shutdown.connect
+def delete_counters(**kwargs: Any) -> None:
+    """Deletes the folder that bin/celery-worker has created."""
+    if folder := os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,127 @@
+"""Publishes to RabbitMQ that sagas are due. Imported only if BROKER_URL is set."""
+
+import atexit
+import logging
+import os
+from queue import Full, Queue
+from threading import Lock, Thread
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from kombu import Connection, Producer
+from pybreaker import STATE_CLOSED, STATE_OPEN, CircuitBreaker, CircuitBreakerError, CircuitBreakerListener
+
+from cloudmart.celery import PATIENCE, QUEUES, RECOVER, app
+from sagas.engine.metrics import count_wake_up
+
+logger = logging.getLogger(__name__)
+
+WAITING = 1000
+"""Wake-ups that may wait for RabbitMQ in a process. Further ones are skipped."""
+
+FAILURES, PAUSE = 3, 5
+"""The circuit breaker skips wake-ups for PAUSE seconds after so many failures in a row. Then it tries one."""
+
+
+class Outages(CircuitBreakerListener):
+    """Logs the beginning and the end of an outage."""
+
+    def __init__(self) -> None:
+        self._error: BaseException | None = None
+
+    def failure(self, cb: CircuitBreaker, exc: BaseException) -> None:
+        self._error = exc
+
+    def state_change(self, cb: CircuitBreaker, old_state: Any, new_state: Any) -> None:
+        if (old_state.name, new_state.name) == (STATE_CLOSED, STATE_OPEN):
+            logger.warning("RabbitMQ is unavailable, run_worker finds the sagas: %r", self._error)
+        if new_state.name == STATE_CLOSED:
+            logger.info("RabbitMQ is available again")
+
+
+class Sender:
+    """A connection to RabbitMQ, for one thread. Each response of the broker may take PATIENCE seconds."""
+
+    def __init__(self) -> None:
+        self._connection: Connection | None = None
+        self._producer: Producer | None = None
+
+    def send(self, style: str, order_id: UUID) -> None:
+        """Publishes the message, and waits until the broker has stored it. Connects first if need be."""
+        try:
+            self._connect()
+            app.send_task(
+                RECOVER,
+                [str(order_id)],
+                queue=QUEUES[style],
+                producer=self._producer,
+                retry=False,
+                confirm_timeout=PATIENCE,
+            )
+        except BaseException:
+            self._disconnect()
+            raise
+
+    def _connect(self) -> None:
+        if self._connection is None:
+            limits = {"read_timeout": PATIENCE, "write_timeout": PATIENCE}
+            self._connection = app.connection_for_write(settings.BROKER_URL, transport_options=limits)
+            self._producer = app.amqp.Producer(self._connection.default_channel, auto_declare=False)
+
+    def _disconnect(self) -> None:
+        """Drops the connection without a farewell, for which a broker that hangs would not respond."""
+        if self._connection is not None:
+            self._connection.collect()
+        self._connection = self._producer = None
+
+
+class Publisher:
+    """Publishes in a thread of its own, so that no order waits for RabbitMQ. A failed message is not repeated."""
+
+    def __init__(self, most: int = WAITING) -> None:
+        self._most = most
+        self._start_afresh()
+        os.register_at_fork(after_in_child=self._start_afresh)
+        atexit.register(self.flush)
+
+    def _start_afresh(self) -> None:
+        self._lock = Lock()
+        self._waiting: Queue[tuple[str, UUID]] = Queue(self._most)
+        self._thread: Thread | None = None
+        self.breaker = CircuitBreaker(FAILURES, PAUSE, listeners=[Outages()], throw_new_error_on_trip=False)
+
+    def publish(self, style: str, order_id: UUID) -> None:
+        """Has the thread publish that the saga is due."""
+        try:
+            self._waiting.put_nowait((style, order_id))
+        except Full:
+            count_wake_up(style, "skipped")
+        with self._lock:
+            if self._thread is None:
+                self._thread = Thread(target=self._run, name="wake-ups", daemon=True)
+                self._thread.start()
+
+    def flush(self, seconds: float = PATIENCE) -> None:
+        """Waits until everything is published, but no longer than this."""
+        done = self._waiting.all_tasks_done
+        with done:
+            done.wait_for(lambda: not self._waiting.unfinished_tasks, seconds)
+
+    def _run(self) -> None:
+        waiting, sender = self._waiting, Sender()
+        while True:
+            style, order_id = waiting.get()
+            try:
+                self.breaker.call(sender.send, style, order_id)
+            except CircuitBreakerError:
+                count_wake_up(style, "skipped")
+            except Exception:
+                count_wake_up(style, "failed")
+            else:
+                count_wake_up(style, "published")
+            finally:
+                waiting.task_done()
+
+
+publisher = Publisher()

@@ -1,0 +1,28 @@
+"""Wakes a driver for a saga that is due and that nobody drives, so that none has to find it.
+
+With BROKER_URL a message goes to the Celery workers. Without it, and if the message is lost, `run_worker` finds the
+saga when it next looks.
+"""
+
+from functools import partial
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+
+from sagas.models import SagaInstance
+
+
+def wake(saga: SagaInstance) -> None:
+    """Has a Celery worker resume the saga once the open transaction, if there is one, is committed.
+
+    Raises nothing, and waits for nothing. Does nothing without BROKER_URL.
+    """
+    if settings.BROKER_URL:
+        transaction.on_commit(partial(_publish, saga.saga_type, saga.order_id), robust=True)
+
+
+def _publish(style: str, order_id: UUID) -> None:
+    from sagas.engine.wake_ups import publisher  # its packages need not be installed without BROKER_URL
+
+    publisher.publish(style, order_id)

@@ -1,0 +1,102 @@
+"""A real RabbitMQ for tests, on ports and in a folder of its own."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import amqp
+
+from cloudmart.celery import QUEUES
+from tests.processes import TIMEOUT, free_port, wait_until
+
+SERVER = "/usr/lib/rabbitmq/bin/rabbitmq-server"
+"""Debian's command of the same name in /usr/sbin becomes the user rabbitmq, who cannot read our folder."""
+
+TOGETHER = ("setpriv", "--pdeathsig", "KILL")
+"""Runs a command that dies with the tests."""
+
+
+@dataclass
+class RabbitMQ:
+    """A running node."""
+
+    port: int
+    pid: int
+    """Of the Erlang machine, which is all of the node."""
+
+    @property
+    def url(self) -> str:
+        return f"amqp://guest:guest@127.0.0.1:{self.port}//"
+
+    def connect(self) -> amqp.Connection:
+        connection = amqp.Connection(f"127.0.0.1:{self.port}", connect_timeout=TIMEOUT)
+        connection.connect()
+        return connection
+
+    def accepts_connections(self) -> bool:
+        with suppress(OSError, amqp.AMQPError), self.connect():
+            return True
+        return False
+
+    def messages(self) -> dict[str, int]:
+        """Returns how many messages wait in each queue that exists."""
+        found = {}
+        with self.connect() as connection:
+            for name in QUEUES.values():
+                with suppress(amqp.NotFound), connection.channel() as channel:
+                    found[name] = channel.queue_declare(name, passive=True).message_count
+        return found
+
+    def delete_queues(self) -> None:
+        with self.connect() as connection, connection.channel() as channel:
+            for name in QUEUES.values():
+                channel.queue_delete(name)
+
+    @contextmanager
+    def suspended(self) -> Iterator[None]:
+        """Within the block the node accepts connections, and responds to nothing."""
+        os.kill(self.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self.pid, signal.SIGCONT)
+
+
+@contextmanager
+def running_rabbitmq(folder: Path) -> Iterator[RabbitMQ]:
+    """Runs a node on 127.0.0.1 until the block ends. Its cluster's registry, epmd, is its own too."""
+    port, epmd_port, peers_port = free_port(), free_port(), free_port()
+    (folder / "rabbitmq.conf").write_text(f"listeners.tcp.1 = 127.0.0.1:{port}\ndisk_free_limit.absolute = 10MB\n")
+    (folder / "plugins").write_text("[].")
+    env = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder),
+        "ERL_EPMD_PORT": str(epmd_port),
+        "ERL_EPMD_ADDRESS": "127.0.0.1",
+        "NOTIFY_SOCKET": str(folder / "unused"),  # as under systemd: no shell between us and the Erlang machine
+        "RABBITMQ_NODENAME": f"test-{port}@localhost",
+        "RABBITMQ_DIST_PORT": str(peers_port),
+        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
+        "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq"),
+        "RABBITMQ_CONF_ENV_FILE": os.devnull,
+        "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "plugins"),
+        "RABBITMQ_MNESIA_BASE": str(folder / "data"),
+        "RABBITMQ_LOG_BASE": str(folder),
+        "RABBITMQ_PID_FILE": str(folder / "pid"),
+    }
+    registry = subprocess.Popen([*TOGETHER, "epmd"], env=env, cwd=folder)
+    with open(folder / "output", "w") as output:
+        node = subprocess.Popen([*TOGETHER, SERVER], env=env, cwd=folder, stdout=output, stderr=output)
+    rabbitmq = RabbitMQ(port, node.pid)
+    try:
+        wait_until(lambda: node.poll() is not None or rabbitmq.accepts_connections())
+        assert node.poll() is None, (folder / "output").read_text()
+        yield rabbitmq
+    finally:
+        for process in (node, registry):
+            process.kill()
+            process.wait(TIMEOUT)
