@@ -12,13 +12,22 @@ from contextlib import AbstractContextManager, contextmanager
 from multiprocessing.util import Finalize
 from threading import Lock
 from time import monotonic
+from types import TracebackType
 
-from opentelemetry.context import Context
+from opentelemetry.context import Context, attach, detach
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import SERVICE_NAME, Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExportResult
-from opentelemetry.trace import Link, NoOpTracerProvider, SpanContext, SpanKind, StatusCode, get_current_span
+from opentelemetry.trace import (
+    Link,
+    NoOpTracerProvider,
+    SpanContext,
+    SpanKind,
+    StatusCode,
+    get_current_span,
+    set_span_in_context,
+)
 from opentelemetry.trace import Span as RecordedSpan
 from opentelemetry.trace import Tracer as Recorder
 from opentelemetry.trace import TracerProvider as Provider
@@ -75,14 +84,15 @@ class OpenTelemetryTracer:
         continued = PROPAGATOR.extract(carrier, Context())
         if (active := active_context()).is_valid:
             links = links_to(get_current_span(continued).get_span_context(), active)
-            with self._record(name, kind, attributes, links=links) as span:
+            with self._begin(name, kind, attributes, links=links) as span:
                 yield span
             return
-        with self._record(name, kind, attributes, context=continued) as span, bound_contextvars(**bound_to_trace()):
+        with self._begin(name, kind, attributes, context=continued) as span, bound_contextvars(**bound_to_trace()):
             yield span
 
     def span(self, name: str, kind: Kind, attributes: Attributes) -> AbstractContextManager[Span]:
-        return self._record(name, kind, attributes) if active_context().is_valid else NO_SPAN
+        """An unsampled trace has one span in each process, for its context."""
+        return self._begin(name, kind, attributes) if get_current_span().is_recording() else NO_SPAN
 
     def current_traceparent(self) -> str | None:
         carrier: dict[str, str] = {}
@@ -93,37 +103,41 @@ class OpenTelemetryTracer:
         if isinstance(self._provider, TracerProvider):
             self._provider.shutdown()
 
-    @contextmanager
-    def _record(
+    def _begin(
         self,
         name: str,
         kind: Kind,
         attributes: Attributes,
         context: Context | None = None,
         links: Sequence[Link] = (),
-    ) -> Iterator[Span]:
-        """Records no message of an exception: it may contain what a customer or a provider has written."""
-        with self.recorder.start_as_current_span(
-            name, context, SpanKind[kind], attributes, links, record_exception=False, set_status_on_exception=False
-        ) as recorded:
-            span = OpenTelemetrySpan(recorded)
-            try:
-                yield span
-            except DomainError as refusal:
-                span.set({"cloudmart.error_code": refusal.code})
-                raise
-            except KeyClaimed:
-                raise
-            except Exception as error:
-                span.fail(type(error).__name__)
-                raise
+    ) -> "OpenTelemetrySpan":
+        return OpenTelemetrySpan(self.recorder.start_span(name, context, SpanKind[kind], attributes, links))
 
 
 class OpenTelemetrySpan:
-    """A span that OpenTelemetry records."""
+    """A span that OpenTelemetry records. It is active within its block."""
 
     def __init__(self, recorded: RecordedSpan) -> None:
         self._recorded = recorded
+
+    def __enter__(self) -> "OpenTelemetrySpan":
+        self._before = attach(set_span_in_context(self._recorded))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        detach(self._before)
+        if error:
+            self._note(error)
+        self._recorded.end()
+
+    def _note(self, error: BaseException) -> None:
+        """Records no message of an error: it may contain what a customer or a provider has written."""
+        if isinstance(error, DomainError):
+            self.set({"cloudmart.error_code": error.code})
+        elif not isinstance(error, KeyClaimed):
+            self.fail(type(error).__name__)
 
     def rename(self, name: str) -> None:
         self._recorded.update_name(name)
