@@ -1,0 +1,185 @@
+"""docker-compose.yml: the profile scale is the topology of bin/scale, and everything that the file names exists."""
+
+import re
+import subprocess
+
+import pytest
+import yaml
+
+from cloudmart.deploy.local.database import find
+from cloudmart.deploy.local.templates import DEPLOY, fill_in
+from cloudmart.deploy.local.topology import COUNTS, OPTIONAL
+from tests.processes import ROOT
+
+pytestmark = pytest.mark.any_database
+
+COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+SERVICES = COMPOSE["services"]
+SCALE = {name: service for name, service in SERVICES.items() if service.get("profiles") == ["scale"]}
+DEFAULT = {name: service for name, service in SERVICES.items() if "profiles" not in service}
+STARTED = ("nginx", "grafana")
+"""The names in the command that starts the profile."""
+KNOWN = set(re.findall(r"^#?([A-Z][A-Z_]*)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+VARIABLE = re.compile(r"(?<!\$)\$\{([A-Z_]+)")
+of_the_profile = pytest.mark.parametrize("name", SCALE)
+
+
+def replicas(name):
+    return SERVICES[name].get("deploy", {}).get("replicas", 1)
+
+
+def needed(*names):
+    """Returns the services that start with these: they, and what they depend on."""
+    found, left = set(), list(names)
+    while left:
+        name = left.pop()
+        found.add(name)
+        left += SERVICES[name].get("depends_on", {}).keys() - found
+    return found
+
+
+def mounts(service):
+    return [mount.split(":")[0] for mount in service.get("volumes", [])]
+
+
+def secrets(service):
+    """Returns the names of a service's secrets, with the paths of their files in the container."""
+    entries = [{"source": each} if isinstance(each, str) else each for each in service.get("secrets", [])]
+    return {each["source"]: each.get("target", f"/run/secrets/{each['source']}") for each in entries}
+
+
+def test_every_service_has_no_profile_or_the_profile_scale():
+    assert DEFAULT.keys() == {"web", "worker", "migrate", "mysql"}
+    assert SCALE.keys() | DEFAULT.keys() == SERVICES.keys()
+
+
+def test_two_names_start_the_whole_profile_and_nothing_else():
+    assert needed(*STARTED) == SCALE.keys()
+    assert f"--profile scale up {' '.join(STARTED)}\n" in (ROOT / "docker-compose.yml").read_text()
+
+
+def test_a_plain_up_starts_no_service_of_the_profile():
+    assert needed(*DEFAULT) == DEFAULT.keys()
+
+
+def test_bin_scale_runs_the_same_topology():
+    counts = {"web": "scaled-web", "celery": "celery", "worker": "scaled-worker"}
+    assert {kind: replicas(name) for kind, name in counts.items()} == COUNTS
+    engines = SCALE.keys() - counts.values()
+    assert engines == {*OPTIONAL, "database", "scaled-migrate", "grafana"} - counts.keys()
+
+
+def test_bin_scale_gives_the_processes_the_same_size():
+    environment = SERVICES["scaled-web"]["environment"]
+    text = (DEPLOY / "local" / "shop.py").read_text()
+    assert all(f'"{name}": "{environment[name]}"' in text for name in ("WEB_WORKERS", "WEB_THREADS"))
+    assert f'"CELERY_CONCURRENCY": "{SERVICES["celery"]["environment"]["CELERY_CONCURRENCY"]}"' in text
+
+
+@of_the_profile
+def test_a_container_has_half_a_processor_and_512_megabytes(name):
+    assert SCALE[name]["deploy"]["resources"]["limits"] == {"cpus": "0.5", "memory": "512M"}
+
+
+@of_the_profile
+def test_what_keeps_running_is_restarted_and_has_a_health_check(name):
+    if name == "scaled-migrate":
+        assert (SCALE[name]["restart"], SCALE[name]["healthcheck"]) == ("no", {"disable": True})
+    else:
+        assert SCALE[name]["restart"] == "unless-stopped"
+        assert SCALE[name]["healthcheck"]["test"][0] in {"CMD", "CMD-SHELL"}
+
+
+@of_the_profile
+def test_a_port_of_the_host_belongs_to_one_container_on_loopback(name):
+    ports = SCALE[name].get("ports", [])
+    assert replicas(name) == 1 or not ports
+    assert all(port.startswith("127.0.0.1:") for port in ports)
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_condition_can_come_true(name):
+    for other, condition in SERVICES[name].get("depends_on", {}).items():
+        if condition["condition"] == "service_healthy":
+            assert "test" in SERVICES[other]["healthcheck"]
+        elif condition["condition"] == "service_completed_successfully":
+            assert "migrate" in SERVICES[other]["command"][-1]
+        assert name not in needed(other), "a circle"
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_everything_that_is_mounted_exists(name):
+    for source in mounts(SERVICES[name]):
+        assert (ROOT / source).exists() if source.startswith(".") else source in COMPOSE["volumes"]
+
+
+def test_every_volume_is_used():
+    assert {source for service in SERVICES.values() for source in mounts(service) if source[0] != "."} == set(
+        COMPOSE["volumes"]
+    )
+
+
+def test_every_secret_is_declared_used_and_written_by_bin_secrets(tmp_path):
+    used = {name for service in SERVICES.values() for name in secrets(service)}
+    declared = {name: secret["file"] for name, secret in COMPOSE["secrets"].items()}
+    assert declared == {name: f"./secrets/{name}" for name in used}
+    subprocess.run([ROOT / "bin" / "secrets", tmp_path], check=True)
+    written = {path.name: path.read_text() for path in tmp_path.iterdir()}
+    assert written.keys() == used and all(written.values())
+    assert written["database_password"] in written["database_url"]
+    assert written["rabbitmq_user"].split()[-1] in written["broker_url"]
+    subprocess.run([ROOT / "bin" / "secrets", tmp_path], check=True)
+    assert written == {path.name: path.read_text() for path in tmp_path.iterdir()}, "a second run changes nothing"
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_setting_from_a_file_names_a_secret_of_the_service(name):
+    files = [value for key, value in SERVICES[name].get("environment", {}).items() if re.search("_FILE$", key)]
+    assert set(files) <= set(secrets(SERVICES[name]).values())
+
+
+@of_the_profile
+def test_no_secret_is_in_the_environment(name):
+    secret = re.compile("(KEY|TOKEN|(?<!RANDOM_ROOT_)PASSWORD|DATABASE_URL|BROKER_URL)$")
+    assert list(filter(secret.search, SCALE[name].get("environment", {}))) == []
+
+
+@pytest.mark.parametrize("name", [name for name, service in SERVICES.items() if service["image"] == "cloudmart"])
+def test_every_setting_of_the_shop_is_documented(name):
+    settings = {key.removesuffix("_FILE") for key in SERVICES[name]["environment"]}
+    assert settings - KNOWN == set()
+
+
+def test_every_variable_of_the_file_is_documented():
+    assert set(VARIABLE.findall((ROOT / "docker-compose.yml").read_text())) - KNOWN == set()
+
+
+def test_the_shop_gets_its_time_zone_and_currency_in_both_profiles():
+    for name in ("web", "worker", "scaled-web", "scaled-worker", "celery", "scaled-migrate"):
+        assert {"SHOP_TIME_ZONE", "CURRENCY"} <= SERVICES[name]["environment"].keys()
+
+
+def test_nginx_gets_every_value_of_its_template_and_accepts_the_result(tmp_path):
+    environment = SERVICES["nginx"]["environment"]
+    template = (DEPLOY / "nginx.conf.template").read_text()
+    assert set(VARIABLE.findall(template)) <= environment.keys()
+    values = {key: re.sub(r"\$\{[A-Z_]+:-(.*)\}", r"\1", value) for key, value in environment.items()}
+    # Debian's nginx does not resolve anew, and there is no such host here.
+    values |= {"NGINX_FOLDER": str(tmp_path), "NGINX_UPSTREAMS": values["NGINX_UPSTREAMS"].replace(" resolve", "")}
+    values["NGINX_UPSTREAMS"] = values["NGINX_UPSTREAMS"].replace("scaled-web", "127.0.0.1")
+    config = tmp_path / "nginx.conf"
+    config.write_text(fill_in(template, values).replace("listen 8080", "listen 127.0.0.1:8080"))
+    checked = subprocess.run([find("nginx"), "-t", "-e", "stderr", "-c", config], capture_output=True, text=True)
+    assert "syntax is ok" in checked.stderr, checked.stderr
+
+
+def test_prometheus_looks_for_services_that_listen_there():
+    jobs = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text())["scrape_configs"]
+    found = {(*each["names"], each["port"]) for job in jobs for each in job["dns_sd_configs"]}
+    celery, worker = SERVICES["celery"]["environment"], SERVICES["scaled-worker"]["command"]
+    assert found == {
+        ("scaled-web", 8000),
+        ("scaled-worker", int(worker[worker.index("--metrics-port") + 1])),
+        ("celery", int(celery["CELERY_METRICS_PORT"])),
+        ("rabbitmq", 15692),
+    }
