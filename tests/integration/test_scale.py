@@ -2,17 +2,20 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 from contextlib import contextmanager
 from http.client import HTTPConnection
 from types import SimpleNamespace
+from urllib.request import urlopen
 
 import pytest
 
 from cloudmart.deploy.local.health import answers
 from cloudmart.deploy.local.sessions import members, send
+from tests.monitoring import used
 from tests.processes import ROOT, TIMEOUT, isolated, wait_until
 
 pytestmark = pytest.mark.any_database
@@ -50,12 +53,21 @@ def place(read, style):
         connection.close()
 
 
+def scraped(port):
+    """Returns the names of the metrics on this port."""
+    with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=TIMEOUT) as response:
+        return set(re.findall(r"^\w+", response.read().decode(), re.MULTILINE))
+
+
 def test_the_topology_serves_orders_restarts_what_dies_and_leaves_nothing_behind(tmp_path):
     with topology(tmp_path, "--web", "2", "--celery", "1", "--workers", "1") as running:
         before = running.read()["components"]
         kinds = {component["kind"] for component in before.values()}
         assert kinds >= {"database", "rabbitmq", "redis", "web", "worker", "nginx", "prometheus"}
         assert [place(running.read, style) for style in ("orchestration", "choreography")] == [201, 201]
+
+        rabbitmq = before["rabbitmq"]["metrics_port"]
+        wait_until(lambda: used("rabbitmq") <= scraped(rabbitmq))
 
         send(before["web-1"]["pid"], signal.SIGKILL)
         assert place(running.read, "orchestration") == 201, "nginx passes the order on to the other server"

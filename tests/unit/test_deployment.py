@@ -1,7 +1,6 @@
 """What watches the shop: the tools accept its configuration, and every metric in it exists."""
 
 import importlib
-import json
 import pkgutil
 import re
 import subprocess
@@ -14,27 +13,18 @@ from prometheus_client import REGISTRY
 from cloudmart.deploy.local.database import find
 from cloudmart.deploy.local.templates import DEPLOY, write_prometheus
 from cloudmart.kernel.metrics import READ_AT_SCRAPE
+from tests.monitoring import ALERTS, DASHBOARDS, EXPRESSIONS, METRIC, PANELS, used
 from tests.processes import ROOT
 
 pytestmark = pytest.mark.any_database
 
-RULES = DEPLOY / "prometheus" / "rules" / "cloudmart.yml"
-ALERTS = [rule for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]]
 ALERT_TESTS = ROOT / "tests" / "deploy" / "alerts.yml"
 PROVISIONING = DEPLOY / "grafana" / "provisioning"
-DASHBOARDS = {path.name: json.loads(path.read_text()) for path in (DEPLOY / "grafana" / "dashboards").glob("*.json")}
-PANELS = [panel for dashboard in DASHBOARDS.values() for panel in dashboard["panels"]]
-EXPRESSIONS = [rule["expr"] for rule in ALERTS] + [target["expr"] for panel in PANELS for target in panel["targets"]]
-METRIC = re.compile(r"\b(?:cloudmart|rabbitmq)_[a-z_]+\b")
 SUFFIXES = {"counter": ("_total",), "histogram": ("_bucket", "_count", "_sum"), "gauge": ("",)}
 
 
 def promtool(*arguments):
     return subprocess.run([find("promtool"), *map(str, arguments)], capture_output=True, text=True, check=False)
-
-
-def used(prefix):
-    return {name for expression in EXPRESSIONS for name in METRIC.findall(expression) if name.startswith(prefix)}
 
 
 @cache

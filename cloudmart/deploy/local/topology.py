@@ -35,6 +35,7 @@ class Topology:
         self._environment = {
             "PROFILE": os.environ.get("PROFILE", "dev"),
             "TRUSTED_PROXIES": "0" if "nginx" in options.without else "1",
+            "WEB_SERVERS": str(options.web),
             "METRICS_TOKEN": secrets.token_urlsafe(),
             "PYTHONUNBUFFERED": "1",
         }
