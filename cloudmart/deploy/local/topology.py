@@ -3,6 +3,7 @@
 import json
 import os
 import secrets
+import sys
 from argparse import Namespace
 from collections.abc import Callable
 from itertools import islice
@@ -11,7 +12,7 @@ from pathlib import Path
 from cloudmart.deploy.local import engines, shop
 from cloudmart.deploy.local.component import Component
 from cloudmart.deploy.local.database import create_database
-from cloudmart.deploy.local.jobs import Jobs
+from cloudmart.deploy.local.jobs import run_job
 from cloudmart.deploy.local.ports import free_ports
 from cloudmart.deploy.local.supervisor import Supervisor
 from cloudmart.deploy.local.templates import write_nginx, write_prometheus
@@ -31,7 +32,6 @@ class Topology:
         self._options = options
         self._ports = free_ports()
         self._supervisor = Supervisor(self.folder, self._write)
-        self._jobs = Jobs(self._supervisor)
         self._environment = {
             "PROFILE": os.environ.get("PROFILE", "dev"),
             "TRUSTED_PROXIES": "0" if "nginx" in options.without else "1",
@@ -90,10 +90,8 @@ class Topology:
 
     def _prepare(self) -> None:
         """Creates the tables, adds books and people, and issues tokens."""
-        self._jobs.manage("migrate", "--verbosity", "0", environment=self._environment)
-        self._jobs.manage("seed", "--demo-users", environment=self._environment)
-        for name in ("tanaka", "operator"):
-            self.tokens[name] = self._jobs.manage("issue_token", name, "--replace", environment=self._environment)
+        prepare = [sys.executable, "-m", "cloudmart.deploy.local.prepare"]
+        self.tokens = json.loads(run_job(prepare, self._environment, self._supervisor.tend))
 
     def _shop(self) -> list[Component]:
         options, environment = self._options, self._environment
