@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from cloudmart.deploy.local.database import find
+from cloudmart.deploy.local.shop import SIZES
 from cloudmart.deploy.local.templates import DEPLOY, fill_in
 from cloudmart.deploy.local.topology import COUNTS, OPTIONAL
 from tests.processes import ROOT
@@ -70,10 +71,13 @@ def test_bin_scale_runs_the_same_topology():
 
 
 def test_bin_scale_gives_the_processes_the_same_size():
-    environment = SERVICES["scaled-web"]["environment"]
-    text = (DEPLOY / "local" / "shop.py").read_text()
-    assert all(f'"{name}": "{environment[name]}"' in text for name in ("WEB_WORKERS", "WEB_THREADS"))
-    assert f'"CELERY_CONCURRENCY": "{SERVICES["celery"]["environment"]["CELERY_CONCURRENCY"]}"' in text
+    for name in ("scaled-web", "celery", "scaled-worker"):
+        assert SIZES.items() <= SERVICES[name]["environment"].items()
+
+
+def test_the_settings_say_how_many_there_are():
+    environment, told = SERVICES["scaled-web"]["environment"], ("WEB_SERVERS", "CELERY_WORKERS", "WORKERS")
+    assert [int(environment[name]) for name in told] == [COUNTS["web"], COUNTS["celery"], COUNTS["worker"]]
 
 
 @of_the_profile

@@ -10,18 +10,19 @@ from cloudmart.deploy.local.database import find
 from cloudmart.deploy.local.health import METRICS, answers
 
 ROOT = Path(__file__).resolve().parents[3]
+SIZES = {"WEB_WORKERS": "1", "WEB_THREADS": "4", "CELERY_CONCURRENCY": "2"}
+"""Processes and threads of each server and worker, as in docker-compose.yml."""
 CELERY = ROOT / "bin" / "celery-worker"
 Environment = Mapping[str, str]
 
 
 def web(number: int, port: int, environment: Environment) -> Component:
-    own = {"WEB_WORKERS": "1", "WEB_THREADS": "4"}
     command = [str(ROOT / "bin" / "serve"), "127.0.0.1", str(port)]
-    return Component(f"web-{number}", "web", command, answers("/readyz"), port, {**environment, **own}, port)
+    return Component(f"web-{number}", "web", command, answers("/readyz"), port, environment, port)
 
 
 def celery(number: int, port: int, environment: Environment) -> Component:
-    own = {"CELERY_CONCURRENCY": "2", "CELERY_METRICS_PORT": str(port), "CELERY_METRICS_HOST": "127.0.0.1"}
+    own = {"CELERY_METRICS_PORT": str(port), "CELERY_METRICS_HOST": "127.0.0.1"}
     command = [str(CELERY)]
     return Component(f"celery-{number}", "celery", command, METRICS, port, {**environment, **own}, port)
 

@@ -35,7 +35,10 @@ class Topology:
         self._environment = {
             "PROFILE": os.environ.get("PROFILE", "dev"),
             "TRUSTED_PROXIES": "0" if "nginx" in options.without else "1",
+            **shop.SIZES,
             "WEB_SERVERS": str(options.web),
+            "WORKERS": str(options.workers),
+            "CELERY_WORKERS": str(options.celery),
             "METRICS_TOKEN": secrets.token_urlsafe(),
             "PYTHONUNBUFFERED": "1",
         }
