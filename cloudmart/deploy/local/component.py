@@ -11,7 +11,7 @@ from signal import Signals
 from typing import Any
 
 from cloudmart.deploy.local.health import Check
-from cloudmart.deploy.local.sessions import members, send
+from cloudmart.deploy.local.sessions import kill, send
 
 
 @dataclass(slots=True)
@@ -51,7 +51,11 @@ class Component:
 
     @property
     def has_ended(self) -> bool:
-        return self.process is not None and self.process.poll() is not None
+        """Returns True if the first process has ended. Its id, that of the session, stays taken until `kill_rest`."""
+        return self.process is not None and (
+            self.process.returncode is not None
+            or os.waitid(os.P_PID, self.process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+        )
 
     @property
     def is_ready(self) -> bool:
@@ -64,15 +68,11 @@ class Component:
             self.process.send_signal(self.stop_signal)
 
     def kill_rest(self) -> None:
-        """Kills whatever is left of the session."""
-        if self.process:
-            send(self.process.pid, signal.SIGKILL)
+        """Kills whatever is left of the session, once."""
+        if self.process and self.process.returncode is None:
+            kill(self.process.pid)
             self.process.wait()
 
     def described(self) -> dict[str, Any]:
         """Returns what topology.json says of it."""
         return {"pid": self.pid, "kind": self.kind, "port": self.port, "metrics_port": self.metrics_port}
-
-    @property
-    def is_gone(self) -> bool:
-        return self.process is None or (self.has_ended and not members(self.process.pid))

@@ -3,7 +3,11 @@
 import os
 from contextlib import suppress
 from pathlib import Path
-from signal import Signals
+from signal import SIGKILL, Signals
+from time import monotonic, sleep
+
+KILL_TIME = 10
+"""Seconds until a process that waits for a disk is left alone."""
 
 
 def members(session: int) -> list[int]:
@@ -18,6 +22,14 @@ def session_of(pid: int) -> int | None:
     except (OSError, ValueError):
         return None
     return None if state in "ZX" else int(session)
+
+
+def kill(session: int) -> None:
+    """Kills every process of a session, and those that it starts meanwhile."""
+    deadline = monotonic() + KILL_TIME
+    while members(session) and monotonic() < deadline:
+        send(session, SIGKILL)
+        sleep(0.01)
 
 
 def send(session: int, signal: Signals) -> None:

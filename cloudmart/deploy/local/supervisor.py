@@ -91,12 +91,12 @@ class Supervisor:
             some = [component for component in self.components if component.kind in group]
             for component in some:
                 component.ask_to_stop()
-            wait_until_gone(some)
+            wait_until_ended(some)
             for component in some:
                 component.kill_rest()
 
 
-def wait_until_gone(components: Sequence[Component]) -> None:
+def wait_until_ended(components: Sequence[Component]) -> None:
     deadline = monotonic() + STOP_TIME
-    while not all(component.is_gone for component in components) and monotonic() < deadline:
+    while not all(component.has_ended for component in components) and monotonic() < deadline:
         sleep(INTERVAL)

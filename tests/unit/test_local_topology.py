@@ -1,0 +1,111 @@
+"""The supervisor of bin/scale: what it starts, restarts and stops."""
+
+import signal
+import sys
+from urllib.parse import urlsplit
+
+import pytest
+
+from cloudmart.deploy.local import supervisor as supervisors
+from cloudmart.deploy.local.component import Component
+from cloudmart.deploy.local.health import PONG, answers
+from cloudmart.deploy.local.ports import free_ports
+from cloudmart.deploy.local.sessions import members, send
+from cloudmart.deploy.local.supervisor import NotReady, Stopped, Supervisor
+from cloudmart.deploy.local.templates import fill_in
+from tests.processes import wait_until
+from tests.raw_server import raw_server
+
+pytestmark = pytest.mark.any_database
+
+SLEEP = "import signal; signal.pause()"
+FAMILY = f"import os, sys, subprocess; subprocess.Popen([sys.executable, '-c', '{SLEEP}'], process_group=0); {SLEEP}"
+"""Starts another process, in a group of its own, as bin/serve does."""
+
+
+def component(code, name="one", is_ready=True):
+    return Component(name, "web", [sys.executable, "-c", code], lambda port: is_ready, 0)
+
+
+@pytest.fixture
+def supervisor(tmp_path):
+    supervisor = Supervisor(tmp_path, lambda components: None)
+    yield supervisor
+    supervisor.stop([("web",)])
+
+
+def test_only_the_names_in_braces_are_filled_in():
+    assert fill_in("proxy ${NGINX_FOLDER}/a $host $1", {"NGINX_FOLDER": "here"}) == "proxy here/a $host $1"
+
+
+def test_a_name_without_a_value_is_an_error():
+    with pytest.raises(KeyError, match="NGINX_RATE"):
+        fill_in("rate=${NGINX_RATE};", {})
+
+
+def test_a_port_that_refuses_or_says_something_else_is_not_ready():
+    port = next(free_ports())
+    assert not PONG(port) and not answers("/readyz")(port)
+    with raw_server(lambda: [b"-LOADING\r\n"]) as server:
+        port = urlsplit(server.url).port
+        assert not PONG(port) and not answers("/readyz")(port)
+
+
+def test_a_component_is_its_whole_session(supervisor):
+    one = component(FAMILY)
+    supervisor.start([one])
+    wait_until(lambda: len(members(one.pid)) == 2)
+    one.kill_rest()
+    wait_until(lambda: members(one.pid) == [])
+
+
+def test_what_a_dead_component_leaves_behind_is_killed_and_it_starts_again(supervisor):
+    one = component(FAMILY)
+    supervisor.start([one])
+    wait_until(lambda: len(members(one.pid)) == 2)
+    before = one.pid
+    one.process.kill()
+    while one.pid == before:
+        supervisor.tend()
+    assert members(before) == []
+    wait_until(lambda: len(members(one.pid)) == 2)
+
+
+def test_a_component_that_hangs_is_stopped_too(supervisor):
+    one = component(SLEEP)
+    supervisor.start([one])
+    wait_until(lambda: members(one.pid) == [one.pid])
+    send(one.pid, signal.SIGSTOP)
+    supervisor.stop([("web",)])
+    assert members(one.pid) == []
+
+
+def test_everybody_hears_of_a_start_and_of_a_restart(tmp_path):
+    heard = []
+    supervisor = Supervisor(tmp_path, lambda components: heard.append([each.pid for each in components]))
+    one = component("")
+    supervisor.start([one])
+    while len(heard) < 2:
+        supervisor.tend()
+    supervisor.stop([("web",)])
+    assert heard[0] != heard[1]
+
+
+def test_a_component_that_never_gets_ready_is_named(supervisor, monkeypatch):
+    monkeypatch.setattr(supervisors, "START_TIME", 0)
+    one = component(SLEEP, name="web-7", is_ready=False)
+    supervisor.start([one])
+    with pytest.raises(NotReady, match=r"web-7 is not ready; see .*/logs/web-7.log"):
+        supervisor.wait_until_ready([one])
+
+
+def test_sigterm_ends_the_wait(supervisor):
+    before = {each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
+    try:
+        supervisor.obey_signals()
+        signal.raise_signal(signal.SIGTERM)
+        with pytest.raises(Stopped):
+            supervisor.run()
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
