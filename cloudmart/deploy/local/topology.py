@@ -98,7 +98,7 @@ class Topology:
 
     def _shop(self) -> list[Component]:
         options, environment = self._options, self._environment
-        celery = options.celery if self._has("celery") and self._has("rabbitmq") and shop.CELERY.exists() else 0
+        celery = options.celery if self._has("celery") and self._has("rabbitmq") else 0
         workers = options.workers if self._has("worker") else 0
         return [
             *[shop.web(number, next(self._ports), environment) for number in range(1, options.web + 1)],
