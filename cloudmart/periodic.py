@@ -42,6 +42,8 @@ class PeriodicTask:
     """Called with the task's name, and with the error if the run has failed."""
     patience: Callable[[], float] = alone
     """By how much to multiply the interval, for a task that several processes share."""
+    always_waits: bool = False
+    """Waits for the interval also after a run that processed something."""
 
     def run(self, should_stop: ShouldStop = never) -> int | None:
         """Runs the work once, and counts the run. Logs an error and returns None: the next run may succeed."""
@@ -67,7 +69,7 @@ class PeriodicTask:
     def repeat(self, stop: Event) -> None:
         """Repeats the work until `stop` is set. After a failed run it waits for the interval."""
         while not stop.is_set():
-            if not self.run(stop.is_set):
+            if not self.run(stop.is_set) or self.always_waits:
                 stop.wait(self.interval * self.patience())
         connections.close_all()
 

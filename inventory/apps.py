@@ -7,5 +7,5 @@ class InventoryConfig(AppConfig):
     name = "inventory"
 
     def ready(self) -> None:
-        """Registers the metrics of live reservations."""
+        """Registers the gauges."""
         from inventory import metrics  # noqa: F401

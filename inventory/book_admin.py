@@ -16,6 +16,7 @@ from inventory.book_page import stock_page
 from inventory.cells import LOW, level, state
 from inventory.locks import lock_book
 from inventory.models import Book, InventoryRecord, InventoryView
+from inventory.projector import show_new
 from inventory.stock_changes import COMMANDS, ChangesStock
 
 COPIES = {"out": (0, 0), "low": (1, LOW)}
@@ -71,9 +72,10 @@ class BookAdmin(ChangesStock, RecordsValues, LargeTableAdmin):
         return lock_book(book.pk) if book and request.method == "POST" else book
 
     def save_model(self, request: HttpRequest, obj: Book, form: Any, change: bool) -> None:
-        """Creates the stock of a new book with it."""
+        """Creates the stock of a new book with it, and its row in the list of books."""
         super().save_model(request, obj, form, change)
-        InventoryRecord.objects.get_or_create(book=obj)
+        if InventoryRecord.objects.get_or_create(book=obj)[1]:
+            show_new(obj.pk)
 
     def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None) -> Any:
         """The stock is read by the templates: not when a form is sent and stored."""

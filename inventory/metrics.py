@@ -1,4 +1,4 @@
-"""Live reservations as metrics, read from the database at each scrape."""
+"""Live reservations, and the lag of the read model, read from the database at each scrape."""
 
 from collections.abc import Iterable
 
@@ -6,6 +6,7 @@ from prometheus_client import Metric
 from prometheus_client.registry import Collector
 
 from cloudmart.kernel.metrics import READ_AT_SCRAPE, gauge_read_at_scrape
+from inventory.following import newest_lag
 from inventory.selectors import count_live_reservations
 
 
@@ -16,4 +17,14 @@ class LiveReservations(Collector):
         yield gauge_read_at_scrape("cloudmart_live_reserved_copies", "Copies in live reservations.", copies)
 
 
+class ReadModelLag(Collector):
+    def collect(self) -> Iterable[Metric]:
+        yield gauge_read_at_scrape(
+            "cloudmart_read_model_lag_seconds",
+            "How long ago the oldest of the newest 1,000 stock events happened that the list of books does not show.",
+            max(0.0, newest_lag().total_seconds()),
+        )
+
+
 READ_AT_SCRAPE.register(LiveReservations())
+READ_AT_SCRAPE.register(ReadModelLag())

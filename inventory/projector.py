@@ -49,6 +49,11 @@ def catch_up(book_ids: Iterable[str] | None = None) -> int:
     return sum(map(joining(_update), packed(list(behind), PAGE)))
 
 
+def show_new(book_id: str) -> None:
+    """Adds the row of a book without events to the read model."""
+    InventoryView.objects.bulk_create([InventoryView(book_id=book_id)], ignore_conflicts=True)
+
+
 def lag() -> dict[str, Any]:
     """By how many books, events and seconds the read model is behind."""
     missed = StockEvent.objects.filter(shelf=OuterRef("pk"), version=OuterRef("known") + 1)

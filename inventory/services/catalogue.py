@@ -9,6 +9,7 @@ from cloudmart.kernel.money import formatted
 from inventory.errors import BookExists
 from inventory.locks import lock_book
 from inventory.models import Book, InventoryRecord
+from inventory.projector import show_new
 from inventory.services.receiving import add_stock
 
 INSERT_BOOK, INSERT_RECORD = Insert(Book), Insert(InventoryRecord)
@@ -31,6 +32,8 @@ def create_book(book: Book, copies: int = 0, *, actor: str, user: Any = None) ->
     INSERT_RECORD(InventoryRecord(book=book))
     if copies:
         add_stock(book.pk, copies, reason=FIRST_STOCK, actor=actor)
+    else:
+        show_new(book.pk)
     if user:
         _log(user, book, ADDITION, "Added over the API.")
 

@@ -44,6 +44,12 @@ def test_a_new_book_can_be_read_stocked_and_ordered(desk, api):
     assert order.status_code == 201 and order.json()["subtotal"] == 4200
 
 
+def test_a_new_book_without_copies_is_in_the_list_of_stock_at_once(desk, api):
+    desk.post("/books", NEW)
+    (listed,) = api.get("/inventory").json()["results"]
+    assert (listed["book_id"], listed["available_quantity"]) == ("book-321", 0)
+
+
 def test_a_new_book_has_its_first_copies(desk, api):
     assert desk.post("/books", {**NEW, "quantity": 3}).status_code == 201
     assert available("book-321") == 3

@@ -18,6 +18,7 @@ from cloudmart.periodic import PeriodicTask
 from cloudmart.providers.outcomes import OutcomeUnknown
 from inventory import selectors as inventory
 from inventory.errors import OutOfStock
+from inventory.projector import catch_up
 from orders.models import SagaStyle
 from payments.gateways.mock import MockGateway
 from sagas.desk.engine import engine
@@ -269,6 +270,13 @@ def test_only_workers_with_a_recent_heartbeat_are_alive(operator):
     for seconds in (0, 20, 40):
         WorkerHeartbeat.objects.create(worker=f"host:{seconds}", seen_at=DatabaseNow() - timedelta(seconds=seconds))
     assert scraped(operator)["cloudmart_workers_alive"] == {(): 2}
+
+
+def test_the_lag_of_the_read_model_is_read_from_the_database(operator, shelve):
+    shelve("book-123", 10)
+    assert scraped(operator)["cloudmart_read_model_lag_seconds"][()] > 0
+    catch_up()
+    assert scraped(operator)["cloudmart_read_model_lag_seconds"][()] == 0
 
 
 # --- Workers --------------------------------------------------------------------------------------

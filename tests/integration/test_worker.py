@@ -22,6 +22,7 @@ from cloudmart.kernel.stopping import never
 from cloudmart.models import IdempotencyKey
 from cloudmart.periodic import STOP_SIGNALS, PeriodicTask, run_until_stopped
 from cloudmart.sandbox.ledger import entries_in
+from inventory import following
 from inventory.models import InventoryView, Reservation
 from orders.models import Order, SagaStyle
 from payments.gateways.mock import MockGateway
@@ -452,8 +453,8 @@ def test_a_failing_task_does_not_stop_the_others(monkeypatch):
         raise RuntimeError
 
     order_id = interrupt(SagaStyle.ORCHESTRATION)
-    monkeypatch.setattr(run_worker, "catch_up", fail)
-    with pytest.raises(CommandError, match="read model"):
+    monkeypatch.setattr(following, "catch_up", fail)
+    with pytest.raises(CommandError, match="whole read model"):
         work()
     assert Order.objects.get(pk=order_id).status == "completed"
 

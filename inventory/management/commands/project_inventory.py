@@ -4,7 +4,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from cloudmart.periodic import PeriodicTask, run_until_stopped
+from cloudmart.periodic import run_until_stopped
+from inventory.following import tasks
 from inventory.projector import catch_up
 
 
@@ -21,6 +22,6 @@ class Command(BaseCommand):
         if options["follow"]:
             self.stdout.write("following the stock ledger", ending="\n")
             self.stdout.flush()
-            run_until_stopped(PeriodicTask("read model", lambda should_stop: catch_up(), options["interval"]))
+            run_until_stopped(*tasks(options["interval"]))
         else:
             self.stdout.write(f"{catch_up()} books brought up to date")

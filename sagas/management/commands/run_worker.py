@@ -14,7 +14,7 @@ from cloudmart.database.transactions import durable
 from cloudmart.kernel.sharing import Share, alone
 from cloudmart.kernel.stopping import ShouldStop
 from cloudmart.periodic import PeriodicTask, block_stop_signals, run_until_stopped
-from inventory.projector import catch_up
+from inventory import following
 from inventory.services import expire_reservations
 from orders.mails.queue import delete_old as delete_old_mails
 from orders.mails.sending import send_due
@@ -97,7 +97,7 @@ def tasks(heartbeat: Heartbeat, interval: float, threads: int = 1) -> tuple[Peri
         ],
         PeriodicTask("stale intents", partial(resume_stale, share=share), max(interval, 1)),
         PeriodicTask("parcels", partial(poll_parcels, share=share), max(interval, 1)),
-        PeriodicTask("read model", lambda should_stop: catch_up(), interval),
+        *following.tasks(interval),
         PeriodicTask("expired reservations", expire_all, max(interval, 1)),
         PeriodicTask("mails", partial(send_due, share=share), max(interval, 1)),
         PeriodicTask("batches", partial(run_due, share=share), interval),
