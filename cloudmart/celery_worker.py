@@ -12,11 +12,12 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from celery.signals import worker_init, worker_ready, worker_shutdown, worker_shutting_down
+from celery.signals import worker_init, worker_process_shutdown, worker_ready, worker_shutdown, worker_shutting_down
 from celery.worker import consumer
 from prometheus_client import CollectorRegistry, Metric, start_http_server
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
+from cloudmart.kernel import tracing
 from cloudmart.kernel.stopping import ShouldStop
 
 logger = logging.getLogger(__name__)
@@ -100,6 +101,12 @@ def serve_metrics(**kwargs: Any) -> None:
 @worker_shutting_down.connect
 def begin_shutdown(**kwargs: Any) -> None:
     shutdown.begin()
+
+
+@worker_process_shutdown.connect
+def send_spans(**kwargs: Any) -> None:
+    """Sends what a process has recorded. The finalizers of multiprocessing do not run in Celery's processes."""
+    tracing.close()
 
 
 @worker_shutdown.connect

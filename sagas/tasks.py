@@ -7,11 +7,13 @@ from uuid import UUID
 from django.db import DatabaseError, InterfaceError, close_old_connections
 from structlog.contextvars import bound_contextvars
 
-from cloudmart.celery import RECOVER, app
+from cloudmart.celery import QUEUES, RECOVER, app
 from cloudmart.celery_worker import shutdown
+from cloudmart.kernel import tracing
 from cloudmart.kernel.errors import DatabaseBusy
 from cloudmart.kernel.redaction import forget_secrets
 from cloudmart.kernel.stopping import ShouldStop, never
+from cloudmart.kernel.tracing import Kind
 from sagas.desk.engine import engine
 from sagas.engine.metrics import count_task
 from sagas.engine.wake_ups import publisher
@@ -21,6 +23,13 @@ logger = logging.getLogger(__name__)
 
 UNKNOWN = "unknown"
 """The style, and the outcome, of an order that does not exist."""
+
+MESSAGE = {
+    "messaging.system": "rabbitmq",
+    "messaging.operation.name": "process",
+    "messaging.operation.type": "process",
+}
+"""What a span says of a message. The message itself has no context: that is in the saga."""
 
 
 @app.task(name=RECOVER)
@@ -48,7 +57,10 @@ def _recover(order_id: str, should_stop: ShouldStop = never) -> tuple[str, str]:
         if saga is None:
             return style, UNKNOWN
         style = saga.saga_type
-        if engine.recover(saga, should_stop):
+        attributes = {**MESSAGE, "messaging.destination.name": QUEUES[style]}
+        with tracing.trace(f"process {QUEUES[style]}", attributes, kind=Kind.CONSUMER, traceparent=saga.traceparent):
+            is_recovered = engine.recover(saga, should_stop)
+        if is_recovered:
             return style, "recovered"
         return style, "finished" if saga.is_finished else "lost"
     except (DatabaseError, InterfaceError, DatabaseBusy) as error:
