@@ -44,6 +44,7 @@ MYSQL_REMEDIES = {
     3024: Remedy.REPEAT_UNLESS_COMMITTING,  # max_execution_time (MySQL)
     1040: Remedy.RECONNECT_UNLESS_COMMITTING,  # too many connections
     1053: Remedy.RECONNECT_UNLESS_COMMITTING,  # the server is shutting down
+    1180: Remedy.RECONNECT_UNLESS_COMMITTING,  # COMMIT failed, as on a Galera node that is cut off
     1203: Remedy.RECONNECT_UNLESS_COMMITTING,  # too many connections of this user
     1927: Remedy.RECONNECT_UNLESS_COMMITTING,  # the connection was killed
     2002: Remedy.RECONNECT_UNLESS_COMMITTING,  # no server (socket)

@@ -46,6 +46,9 @@ INTERRUPTED = [
 BROKEN = [
     OperationalError("disk I/O error"),
     OperationalError("unable to open database file"),
+    OperationalError(
+        1180, "Error while appending streaming replication fragment (Not connected to Primary Component)"
+    ),
     OperationalError(1203, "User shop already has more than 'max_user_connections' active connections"),
     OperationalError(2005, "Unknown MySQL server host 'db' (-3)"),
     OperationalError(2026, "TLS/SSL error: unexpected eof while reading"),
