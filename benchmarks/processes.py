@@ -7,6 +7,9 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+LISTENING = "0A"
+"""The state of a socket in /proc/net/tcp."""
+
 
 def machine(database: str) -> str:
     """Returns what the figures were measured on, with this database."""
@@ -30,6 +33,22 @@ def descendants_of(pid: int) -> Iterator[int]:
     for child in children_of(pid):
         yield child
         yield from descendants_of(child)
+
+
+def process_listening_on(port: int) -> int:
+    """Returns the process that accepts connections on this port of 127.0.0.1. Raises StopIteration if none does."""
+    address = f"0100007F:{port:04X}"
+    sockets = (line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:])
+    inode = next(fields[9] for fields in sockets if fields[1] == address and fields[3] == LISTENING)
+    return next(int(fd.parts[2]) for fd in Path("/proc").glob("[0-9]*/fd/*") if target_of(fd) == f"socket:[{inode}]")
+
+
+def target_of(link: Path) -> str:
+    """Returns where the link leads; "" if it is gone, or not ours to read."""
+    try:
+        return os.readlink(link)
+    except OSError:
+        return ""
 
 
 def resident_memory(pid: int) -> float:
