@@ -1,6 +1,6 @@
 # Every target sets up what it needs; the work is in bin/.
 
-.PHONY: help run scale demo test browser-test screenshots crash-test fuzz lint format messages lock report notebook check-notebook locust coverage bench bench-growth bench-stock bench-audit bench-admin
+.PHONY: help run scale demo test browser-test screenshots crash-test chaos fuzz lint format messages lock report notebook check-notebook locust coverage bench bench-growth bench-stock bench-audit bench-admin bench-scale
 .NOTPARALLEL:
 
 help: ## List the targets
@@ -26,6 +26,9 @@ screenshots: ## Take the pictures of the documentation, in docs/pictures/
 
 crash-test: ## Kill orders at every commit and provider call, and processes 200 times, on SQLite and on a throwaway server
 	@CRASH_SAMPLE=all bin/test tests/crash $(ARGS)
+
+chaos: ## Kill and stop nginx, servers, workers, RabbitMQ, Redis and the database under load, and check every order (CHAOS_SECONDS=20)
+	@bin/chaos $(ARGS)
 
 fuzz: ## Test the API against its own description (ARGS=120: 120 random requests per operation)
 	@bin/fuzz $(ARGS)
@@ -75,3 +78,6 @@ bench-audit: ## Measure the audit of a million orders (ARGS="--orders 100000")
 
 bench-admin: ## Measure the admin's pages over 200,000 orders (ARGS="--orders 20000")
 	@bin/bench admin $(ARGS)
+
+bench-scale: ## Measure more processes against one of each, the cost of an order by component, and a dead RabbitMQ (ARGS="--rounds 1")
+	@bin/bench scale $(ARGS)

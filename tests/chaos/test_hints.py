@@ -1,0 +1,47 @@
+"""RabbitMQ and Redis hold nothing but hints: without them, or without what is in them, every order finishes."""
+
+from contextlib import contextmanager
+
+import amqp
+import pytest
+
+from orders.models import SagaStyle
+from tests.chaos.checks import check_everything
+from tests.chaos.load import placed_while
+from tests.chaos.report import REPORT, summary
+from tests.chaos.shop import NODES, SECONDS
+
+pytestmark = pytest.mark.skipif(bool(NODES), reason="the database is not the topology's own")
+
+QUEUES = ("orchestration.commands", "choreography.commands")
+SHARE = 3
+"""These tests take a third of the time of the others."""
+
+
+@pytest.mark.parametrize("kind", ["rabbitmq", "redis"])
+def test_every_order_finishes_if_it_is_dead_for_good(shop, kind):
+    with shop.topology.without(kind):
+        orders = placed_while(shop, SagaStyle.values, lambda is_over: None, SECONDS / SHARE)
+        drained = check_everything(shop, orders)
+    REPORT.extend(summary(f"without {kind}", orders, drained, ["killed before the load, and not restarted"]))
+
+
+def test_every_order_finishes_if_every_queue_is_deleted(shop):
+    deleted = []
+
+    def delete_queues(is_over):
+        while not is_over.wait(1):
+            with broker(shop) as channel:
+                deleted.extend(channel.queue_delete(queue) for queue in QUEUES)
+
+    orders = placed_while(shop, SagaStyle.values, delete_queues, SECONDS / SHARE)
+    drained = check_everything(shop, orders)
+    lost = sum(deleted)
+    REPORT.extend(summary("queues deleted", orders, drained, [f"{len(deleted)} deletions, {lost} messages in them"]))
+
+
+@contextmanager
+def broker(shop):
+    (rabbitmq,) = shop.topology.components("rabbitmq")
+    with amqp.Connection(f"127.0.0.1:{rabbitmq.port}") as connection:
+        yield connection.channel()
