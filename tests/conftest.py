@@ -27,11 +27,13 @@ from inventory.models import InventoryRecord
 from inventory.selectors import inventory_of
 from orders.models import Customer, SagaStyle
 from payments.gateways.port import gateway
+from sagas.engine import wake_ups
 from shipping.carriers.port import carrier
 from tests.committed import add_stock
 from tests.emptying import empty, price_rules, restore, tables_to_empty
 from tests.factories import BookFactory, CustomerFactory, UserFactory
 from tests.mail_server import Mailbox, running_mail_server
+from tests.processes import TIMEOUT
 from tests.rabbitmq import RabbitMQ, running_rabbitmq
 from tests.redis_server import RedisServer, running_redis
 from tests.sandbox import RunningSandbox, run_sandbox
@@ -163,6 +165,16 @@ def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
 def rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQ]:
     with running_rabbitmq(tmp_path_factory.mktemp("rabbitmq")) as node:
         yield node
+
+
+@pytest.fixture
+def broker(rabbitmq: RabbitMQ, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[RabbitMQ]:
+    """RabbitMQ with empty queues, to which this process publishes. Its publisher has no connection yet."""
+    rabbitmq.purge()
+    settings.BROKER_URL = rabbitmq.url
+    monkeypatch.setattr(wake_ups, "publisher", wake_ups.Publisher())
+    yield rabbitmq
+    wake_ups.publisher.flush(TIMEOUT)
 
 
 @pytest.fixture

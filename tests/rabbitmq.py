@@ -51,6 +51,12 @@ class RabbitMQ:
                     found[name] = channel.queue_declare(name, passive=True).message_count
         return found
 
+    def purge(self) -> None:
+        """Deletes the messages that wait."""
+        for name in self.messages():
+            with self.connect() as connection, connection.channel() as channel:
+                channel.queue_purge(name)
+
     def delete_queues(self) -> None:
         with self.connect() as connection, connection.channel() as channel:
             for name in QUEUES.values():

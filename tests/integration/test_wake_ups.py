@@ -150,16 +150,6 @@ def test_a_transaction_that_is_rolled_back_wakes_nobody(woken, monkeypatch):
 
 
 @pytest.fixture
-def broker(rabbitmq, settings, monkeypatch):
-    """RabbitMQ without any queue, and a publisher that has no connection yet."""
-    rabbitmq.delete_queues()
-    settings.BROKER_URL = rabbitmq.url
-    monkeypatch.setattr(wake_ups, "publisher", Publisher())
-    yield rabbitmq
-    wake_ups.publisher.flush(TIMEOUT)
-
-
-@pytest.fixture
 def leave(broker, api):
     """Sends orders that their requests leave, until the publisher has processed them. Returns their ids."""
 

@@ -1,0 +1,34 @@
+"""A Celery worker that is stopped leaves no order behind."""
+
+import pytest
+
+from cloudmart.kernel.ids import new_id
+from sagas.engine import wake_ups
+from sagas.models import SagaInstance
+from tests.celery_worker import SLOW, driver_of, leave, running_worker, statuses
+from tests.integration.test_leases import work
+from tests.processes import TIMEOUT, wait_until
+
+
+@pytest.fixture(autouse=True)
+def shop(customer, shelve, broker):
+    shelve("book-123", 100)
+
+
+@pytest.mark.any_database
+def test_a_worker_that_is_stopped_finishes_its_step_and_leaves_the_order_to_another(rabbitmq, tmp_path):
+    with running_worker(rabbitmq.url, tmp_path) as stopped:
+        unknown = new_id()
+        wake_ups.publisher.publish("choreography", unknown)
+        wait_until(lambda: stopped.ended("unknown", unknown) == 1)
+        order_id = leave(payment_token=SLOW)
+        driver_of(order_id)
+        stopped.process.terminate()
+        assert stopped.process.wait(TIMEOUT) == 0
+    saga = SagaInstance.objects.get()
+    assert (saga.is_finished, saga.owner, saga.lease_until) == (False, "", None)
+    waiting = {"orchestration.commands": 1, "choreography.commands": 0}
+    assert rabbitmq.messages() == waiting, "the order wakes another driver, and the unknown one is acknowledged"
+    assert not list(tmp_path.glob("tmp.*")), "the folder of the counters is deleted"
+    work()
+    assert statuses() == {"completed"}

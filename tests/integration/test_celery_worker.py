@@ -1,0 +1,66 @@
+"""Celery workers resume what requests have left, also if their processes are killed or queues are deleted."""
+
+import os
+import signal
+
+import pytest
+
+from orders.models import SagaStyle
+from tests.celery_worker import SLOW, driver_of, leave, running_worker, statuses
+from tests.integration.test_leases import expire_leases, work
+from tests.processes import wait_until
+
+
+@pytest.fixture(scope="module")
+def worker(rabbitmq, django_db_setup, django_db_blocker, tmp_path_factory):
+    """A worker for all tests of this module that leave it alive."""
+    with django_db_blocker.unblock(), running_worker(rabbitmq.url, tmp_path_factory.mktemp("celery")) as worker:
+        yield worker
+
+
+@pytest.fixture(autouse=True)
+def shop(customer, shelve, broker):
+    shelve("book-123", 100)
+
+
+def test_a_celery_worker_finishes_what_requests_have_left_and_serves_its_counters(worker):
+    for style in SagaStyle:
+        leave(style)
+    wait_until(lambda: statuses() == {"completed"})
+    for style in SagaStyle:
+        for family in (
+            f'cloudmart_tasks_total{{outcome="recovered",style="{style}"}}',
+            f'cloudmart_task_duration_seconds_count{{style="{style}"}}',
+            f'cloudmart_orders_total{{outcome="completed",style="{style}"}}',
+        ):
+            wait_until(lambda family=family: family in worker.metrics())
+
+
+@pytest.mark.any_database
+def test_a_worker_declares_queues_again_that_are_deleted(worker, rabbitmq):
+    rabbitmq.delete_queues()
+    wait_until(lambda: len(rabbitmq.messages()) == 2)
+    leave()
+    wait_until(lambda: statuses() == {"completed"})
+
+
+@pytest.mark.parametrize("style", SagaStyle)
+def test_an_order_whose_process_is_killed_in_a_provider_call_is_delivered_again_and_finished_by_another(worker, style):
+    order_id = leave(style, payment_token=SLOW)
+    os.kill(driver_of(order_id), signal.SIGKILL)
+    wait_until(lambda: worker.ended("lost", order_id) == 1)
+    assert statuses() == {"pending"}, "the lease of the dead process holds until it expires"
+    expire_leases()
+    work()
+    assert statuses() == {"completed"}
+
+
+@pytest.mark.any_database
+def test_an_order_in_hand_is_left_and_goes_on_when_the_connection_is_lost(worker, rabbitmq):
+    """Celery tells the process to end, which finishes its step instead. RabbitMQ has cancelled the consumer."""
+    order_id = leave(payment_token=SLOW)
+    process = driver_of(order_id)
+    rabbitmq.delete_queues()
+    wait_until(lambda: statuses() == {"completed"})
+    wait_until(lambda: worker.ended("recovered", order_id) == 2)
+    os.kill(process, 0)
