@@ -213,6 +213,12 @@ def test_probes_scrapes_and_static_files_have_no_span(traces, desk, path):
     assert [span.name for span in traces.spans] == ["GET"]
 
 
+def test_a_method_that_http_does_not_know_is_not_named(traces, api):
+    api.generic("BREW", "/orders", headers={"traceparent": TRACEPARENT})
+    (request,) = traces.spans
+    assert request.name == "HTTP /orders" and request.attributes["http.request.method"] == "_OTHER"
+
+
 def test_providers_receive_the_context_of_the_span_that_calls_them(traces):
     client = HttpClient(connect_timeout=5, read_timeout=5, deadline=5, max_response=1000)
     with raw_server(lambda: [response(b"{}")]) as server:
