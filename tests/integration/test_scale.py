@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+from collections import Counter
 from contextlib import contextmanager
 from http.client import HTTPConnection
 from types import SimpleNamespace
@@ -59,6 +60,13 @@ def scraped(port):
         return set(re.findall(r"^\w+", response.read().decode(), re.MULTILINE))
 
 
+def targets(port):
+    """Returns the jobs of Prometheus with the number of processes that it reads."""
+    with urlopen(f"http://127.0.0.1:{port}/api/v1/targets", timeout=TIMEOUT) as response:
+        active = json.load(response)["data"]["activeTargets"]
+    return set(Counter(each["labels"]["job"] for each in active if each["health"] == "up").items())
+
+
 def test_the_topology_serves_orders_restarts_what_dies_and_leaves_nothing_behind(tmp_path):
     with topology(tmp_path, "--web", "2", "--celery", "1", "--workers", "1") as running:
         before = running.read()["components"]
@@ -73,6 +81,13 @@ def test_the_topology_serves_orders_restarts_what_dies_and_leaves_nothing_behind
         assert place(running.read, "orchestration") == 201, "nginx passes the order on to the other server"
         wait_until(lambda: running.read()["components"]["web-1"]["pid"] != before["web-1"]["pid"])
         wait_until(lambda: answers("/readyz")(before["web-1"]["port"]))
+
+        wait_until(
+            lambda: (
+                targets(running.read()["prometheus_url"])
+                == {("web", 2), ("celery", 1), ("worker", 1), ("rabbitmq", 1)}
+            )
+        )
 
         after = running.read()["components"]
         running.supervisor.terminate()

@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -132,6 +133,7 @@ def test_every_secret_is_declared_used_and_written_by_bin_secrets(tmp_path):
     assert written.keys() == used and all(written.values())
     assert written["database_password"] in written["database_url"]
     assert written["rabbitmq_user"].split()[-1] in written["broker_url"]
+    assert {urlsplit(written[name]).hostname for name in ("database_url", "broker_url")} <= SCALE.keys()
     subprocess.run([ROOT / "bin" / "secrets", tmp_path], check=True)
     assert written == {path.name: path.read_text() for path in tmp_path.iterdir()}, "a second run changes nothing"
 
