@@ -1,10 +1,12 @@
 """GET /metrics: all metrics, in the text format of Prometheus."""
 
+import logging
 import os
 from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
+from django.db import DatabaseError, InterfaceError
 from django.http import HttpResponse
 from django.utils.crypto import constant_time_compare
 from drf_spectacular.types import OpenApiTypes
@@ -19,7 +21,10 @@ from rest_framework.views import APIView
 from cloudmart.api.authentication import TokenAuthentication
 from cloudmart.api.negotiation import OneRepresentation
 from cloudmart.api.permissions import IsOperator
+from cloudmart.database.transactions import drop_connection_after
 from cloudmart.kernel.metrics import READ_AT_SCRAPE
+
+logger = logging.getLogger(__name__)
 
 
 class Scraper(AnonymousUser):
@@ -57,8 +62,19 @@ class Metrics(APIView):
         responses={(200, "text/plain"): OpenApiTypes.STR},
     )
     def get(self, request: Request) -> HttpResponse:
-        text = generate_latest(counter_registry()) + generate_latest(READ_AT_SCRAPE)
-        return HttpResponse(text, content_type=CONTENT_TYPE_PLAIN_0_0_4)
+        return HttpResponse(
+            generate_latest(counter_registry()) + database_gauges(), content_type=CONTENT_TYPE_PLAIN_0_0_4
+        )
+
+
+def database_gauges() -> bytes:
+    """Returns the gauges that are read from the database; none while it is unavailable: counters are served always."""
+    try:
+        return generate_latest(READ_AT_SCRAPE)
+    except (DatabaseError, InterfaceError) as error:
+        logger.warning("metrics: the database is unavailable: %s", error)
+        drop_connection_after(error)
+        return b""
 
 
 def counter_registry() -> CollectorRegistry:

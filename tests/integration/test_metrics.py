@@ -279,6 +279,19 @@ def test_the_lag_of_the_read_model_is_read_from_the_database(operator, shelve):
     assert scraped(operator)["cloudmart_read_model_lag_seconds"][()] == 0
 
 
+def test_counters_are_served_while_the_database_is_unavailable(transactional_db, settings):
+    def refuse(execute, sql, params, many, context):
+        raise OperationalError(2006, "gone away")
+
+    settings.METRICS_TOKEN = "prometheus-01"
+    scraper = APIClient(headers={"Authorization": "Bearer prometheus-01"})
+    with connection.execute_wrapper(refuse):
+        response = scraper.get("/metrics")
+    assert response.status_code == 200 and b"cloudmart_orders_total" in response.content
+    assert b"cloudmart_saga_lag_seconds" not in response.content
+    assert b"cloudmart_saga_lag_seconds" in scraper.get("/metrics").content
+
+
 # --- Workers --------------------------------------------------------------------------------------
 
 
