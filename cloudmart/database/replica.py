@@ -23,6 +23,7 @@ from typing import Any, ParamSpec, TypeVar
 from django.db import DEFAULT_DB_ALIAS, Error, connection, connections
 from prometheus_client import Counter
 
+from cloudmart.kernel.errors import DomainError
 from cloudmart.kernel.metrics import harmless
 
 P = ParamSpec("P")
@@ -37,7 +38,8 @@ PROBE_INTERVAL, RETRY_INTERVAL = 10, 30
 """Seconds until a replica is probed again: one that was usable, and one that was not."""
 
 LAG_COLUMNS = ("Seconds_Behind_Source", "Seconds_Behind_Master")
-NOT_PRIVILEGED = 1227
+NOT_PRIVILEGED, NOT_KNOWN = 1227, 1064
+"""The errors of a server that tells this user nothing, and of one that is older than the statement."""
 
 REPLICA_FAILURES = Counter("cloudmart_replica_failures", "Times that a replica was found unusable.")
 
@@ -55,20 +57,31 @@ def stale_reads() -> Iterator[None]:
 
 
 def reads_stale(read: Callable[P, R]) -> Callable[P, R]:
-    """Runs `read` within stale_reads(), and again on the primary if the replica fails meanwhile."""
+    """Runs `read` within stale_reads(), and again on the primary if the replica fails meanwhile.
+
+    The primary also decides whether there is an error of the domain: the replica may not have the row yet.
+    """
 
     @wraps(read)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             with stale_reads():
                 return read(*args, **kwargs)
-        except Error as error:
-            if REPLICA not in connections.settings or not connections[REPLICA].errors_occurred:
+        except (Error, DomainError) as error:
+            if not is_of_replica(error):
                 raise
-            STATE.fail(error)
+            if isinstance(error, Error):
+                STATE.fail(error)
         return read(*args, **kwargs)
 
     return run
+
+
+def is_of_replica(error: Error | DomainError) -> bool:
+    """Returns True if the primary may have another result: the replica has failed, or does not have the row yet."""
+    if REPLICA not in connections.settings:
+        return False
+    return isinstance(error, DomainError) or bool(connections[REPLICA].errors_occurred)
 
 
 class ReplicaRouter:
@@ -149,9 +162,10 @@ def reason_against(replica: Any) -> str:
         try:
             cursor.execute("SHOW REPLICA STATUS" if replica.vendor == "mysql" else "SELECT 1")
         except Error as error:
-            if error.args[0] == NOT_PRIVILEGED:
-                return ""
-            raise
+            if error.args[0] not in {NOT_PRIVILEGED, NOT_KNOWN}:
+                raise
+            replica.errors_occurred = False
+            return ""
         names = [column[0] for column in cursor.description or ()]
         channels = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
     lags = [channel[name] for channel in channels for name in LAG_COLUMNS if name in channel and not of_group(channel)]

@@ -259,6 +259,13 @@ def test_a_replica_without_the_newest_tables_is_replaced_by_the_primary(replica)
     assert notes() == 0
 
 
+def test_what_the_replica_does_not_have_yet_is_looked_for_in_the_primary(desk, old_shop):
+    assert [book["book_id"] for book in desk.get("/books").json()["results"]] == ["book-1"]
+    assert [book["book_id"] for book in desk.get("/books?page_size=1&page=2").json()["results"]] == ["book-2"]
+    assert desk.get("/books?page_size=1&page=3").status_code == 404
+    assert desk.get("/inventory/book-3/events").status_code == 404
+
+
 def test_an_error_of_the_primary_is_raised(replica):
     @reads_stale
     def fail():
@@ -300,6 +307,7 @@ def test_the_lag_of_a_replica_is_known_from_its_status(channels, reason):
 def test_a_user_who_may_not_see_the_lag_reads_the_replica():
     denied = OperationalError(1227, "Access denied; you need (at least one of) the REPLICATION CLIENT privilege(s)")
     assert reason_against(Replica([], denied)) == ""
+    assert reason_against(Replica([], OperationalError(1064, "You have an error in your SQL syntax"))) == ""
     with pytest.raises(OperationalError):
         reason_against(Replica([], OperationalError(2013, "Lost connection")))
 
