@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from http.client import HTTPConnection
 from types import SimpleNamespace
 from urllib.request import urlopen
+from uuid import uuid4
 
 import pytest
 
@@ -46,7 +47,8 @@ def topology(folder, *options):
 def place(read, style):
     """Places an order over nginx, and returns the status of the response."""
     connection = HTTPConnection(read()["url"].removeprefix("http://"), timeout=TIMEOUT)
-    headers = {"Authorization": f"Bearer {read()['tokens']['tanaka']}", "Content-Type": "application/json"}
+    headers = {"Authorization": f"Bearer {read()['tokens']['tanaka']}", "Idempotency-Key": str(uuid4())}
+    headers["Content-Type"] = "application/json"
     connection.request("POST", "/orders", json.dumps({**ORDER, "saga": style}), headers)
     try:
         return connection.getresponse().status
@@ -82,12 +84,8 @@ def test_the_topology_serves_orders_restarts_what_dies_and_leaves_nothing_behind
         wait_until(lambda: running.read()["components"]["web-1"]["pid"] != before["web-1"]["pid"])
         wait_until(lambda: answers("/readyz")(before["web-1"]["port"]))
 
-        wait_until(
-            lambda: (
-                targets(running.read()["prometheus_url"])
-                == {("web", 2), ("celery", 1), ("worker", 1), ("rabbitmq", 1)}
-            )
-        )
+        everything = {("web", 2), ("celery", 1), ("worker", 1), ("rabbitmq", 1)}
+        wait_until(lambda: targets(before["prometheus"]["port"]) == everything)
 
         after = running.read()["components"]
         running.supervisor.terminate()
