@@ -1,6 +1,6 @@
 # Every target sets up what it needs; the work is in bin/.
 
-.PHONY: help run scale demo test browser-test screenshots crash-test chaos fuzz lint format messages lock report notebook check-notebook locust coverage bench bench-growth bench-stock bench-audit bench-admin bench-scale
+.PHONY: help run scale demo test browser-test screenshots crash-test chaos fuzz lint format messages lock report notebook check-notebook locust coverage bench bench-growth bench-stock bench-hot bench-audit bench-admin bench-scale
 .NOTPARALLEL:
 
 help: ## List the targets
@@ -72,6 +72,9 @@ bench-growth: ## Compare the cost of an order at 1,000 and at 300,000 orders (AR
 
 bench-stock: ## Measure long histories and many expired reservations
 	@bin/bench stock $(ARGS)
+
+bench-hot: ## Measure 50 buyers of one book, as one row and as sub-shelves (ARGS="--distance 0")
+	@bin/bench hot $(ARGS)
 
 bench-audit: ## Measure the audit of a million orders (ARGS="--orders 100000")
 	@bin/bench audit $(ARGS)

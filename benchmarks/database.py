@@ -88,6 +88,14 @@ class Watch:
         """Returns the number of orders whose saga is not finished."""
         return self._number("SELECT COUNT(*) FROM saga_instances WHERE status NOT IN ('COMPLETED', 'FAILED')")
 
+    def lock_waits(self) -> tuple[int, int]:
+        """Returns how often transactions have waited for a row lock, and the milliseconds that they waited in all."""
+        return self._counter("GLOBAL", "Innodb_row_lock_waits"), self._counter("GLOBAL", "Innodb_row_lock_time")
+
+    def allow_connections(self, number: int) -> None:
+        with self._connection.cursor() as cursor:
+            cursor.execute(f"SET GLOBAL max_connections = {number:d}")
+
     def problems(self) -> list[str]:
         """Returns the errors in the stock after all orders are finished; empty if every copy is accounted for."""
         checks = {

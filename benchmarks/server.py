@@ -14,6 +14,7 @@ from benchmarks.processes import descendants_of, free_port, kill, resident_memor
 
 ROOT = Path(__file__).resolve().parents[1]
 WORKERS, THREADS = len(os.sched_getaffinity(0)), 2
+DISTANT_WORKERS = 4
 WSGI = "cloudmart.wsgi:application"
 TIMEOUT = 30
 """Seconds that the server may take to start, to respond to one request, and to stop."""
@@ -30,6 +31,10 @@ def command_of(server: str, port: int) -> list[str]:
         "granian-wsgi": (
             f"granian --no-ws --http 1 --host 127.0.0.1 --port {port} --log-level error "
             f"--interface wsgi --workers {WORKERS} --blocking-threads {THREADS} {WSGI}"
+        ),
+        "distant": (
+            f"granian --interface asginl --no-ws --http 1 --host 127.0.0.1 --port {port} --log-level error "
+            f"--workers {DISTANT_WORKERS} benchmarks.distant:application"
         ),
         "gunicorn": (
             f"gunicorn --bind 127.0.0.1:{port} --log-level error "

@@ -1,10 +1,20 @@
 """The invariants of the stock."""
 
-from django.db.models import Case, Exists, F, Func, OuterRef, Q, Sum, When, Window
+from django.db.models import Case, Count, Exists, F, Func, OuterRef, Q, Subquery, Sum, When, Window
+from django.db.models.expressions import CombinedExpression
 from django.db.models.functions import Coalesce, RowNumber
 
 from cloudmart.database.invariants import Rows, invariant, total
-from inventory.models import InventoryRecord, InventoryView, Reservation, Status, StockEvent, StockMovement
+from inventory.models import (
+    InventoryRecord,
+    InventoryView,
+    PendingEvent,
+    Reservation,
+    Status,
+    StockEvent,
+    StockMovement,
+    SubShelf,
+)
 from inventory.stock import EventType
 
 RECEIVED = {EventType.STOCK_ADDED, EventType.STOCK_ADJUSTED}
@@ -17,7 +27,7 @@ EMPTY = Q(version=0, on_hand=0, reserved=0)
 def shelf_adds_up(records: Rows) -> Rows:
     """A book's copies on hand and its sold copies together are the copies received."""
     events = StockEvent.objects.filter(shelf=OuterRef("pk"), type__in=RECEIVED)
-    accounted_for = F("on_hand") + copies_reserved(Status.CONFIRMED)
+    accounted_for = with_pending("on_hand") + copies_reserved(Status.CONFIRMED)
     return records.annotate(accounted_for=accounted_for).exclude(
         accounted_for=total(events, "on_hand_delta", per="shelf")
     )
@@ -26,7 +36,20 @@ def shelf_adds_up(records: Rows) -> Rows:
 @invariant(InventoryRecord)
 def reserved_is_held(records: Rows) -> Rows:
     """A book's reserved copies are the sum of its active reservations."""
-    return records.exclude(reserved=copies_reserved(Status.ACTIVE))
+    return records.annotate(now=with_pending("reserved")).exclude(now=copies_reserved(Status.ACTIVE))
+
+
+@invariant(InventoryRecord)
+def sub_shelves_add_up(records: Rows) -> Rows:
+    """A split book's copies are those of its sub-shelves; no other book has any."""
+    shares = SubShelf.objects.filter(shelf=OuterRef("pk"))
+    whole = records.annotate(
+        number=Coalesce(Subquery(shares.order_by().values("shelf").annotate(Count("pk")).values("pk__count")), 1),
+        now=with_pending("on_hand"),
+        reserved_now=with_pending("reserved"),
+    )
+    adds_up = Q(now=total(shares, "on_hand", per="shelf"), reserved_now=total(shares, "reserved", per="shelf"))
+    return whole.exclude(Q(number=F("shards")) & (Q(shards=1) | adds_up))
 
 
 @invariant(StockEvent, named_by=("shelf_id", "version"))
@@ -71,8 +94,13 @@ def movements_add_up(views: Rows) -> Rows:
 def reservations_match_ledger(reservations: Rows) -> Rows:
     """Every reservation agrees with its events: reserved while it is active, sold once it is confirmed."""
     events = StockEvent.objects.filter(order_id=OuterRef("order_id"), reservation_id=OuterRef("pk"))
-    held = total(events, "reserved_delta", per="reservation_id")
-    sold = -total(events, "on_hand_delta", per="reservation_id")
+    pending = PendingEvent.objects.filter(order_id=OuterRef("order_id"), reservation_id=OuterRef("pk"))
+    held = total(events, "reserved_delta", per="reservation_id") + total(
+        pending, "reserved_delta", per="reservation_id"
+    )
+    sold = -total(events, "on_hand_delta", per="reservation_id") - total(
+        pending, "on_hand_delta", per="reservation_id"
+    )
     return reservations.annotate(held=held, sold=sold).exclude(
         held=copies_if(Status.ACTIVE), sold=copies_if(Status.CONFIRMED)
     )
@@ -82,6 +110,11 @@ def is_in_ledger() -> Exists:
     """True if the outer row has the balances of the book's event of the same version."""
     after = Q(on_hand_after=OuterRef("on_hand"), reserved_after=OuterRef("reserved"))
     return Exists(StockEvent.objects.filter(after, shelf=OuterRef("pk"), version=OuterRef("version")))
+
+
+def with_pending(column: str) -> CombinedExpression:
+    """The outer book's copies with the changes that are not yet in the ledger."""
+    return F(column) + total(PendingEvent.objects.filter(shelf=OuterRef("pk")), f"{column}_delta", per="shelf")
 
 
 def copies_reserved(status: Status) -> Coalesce:
@@ -100,6 +133,7 @@ def copies_if(status: Status) -> Case:
 INVARIANTS = (
     shelf_adds_up,
     reserved_is_held,
+    sub_shelves_add_up,
     ledger_replays,
     stock_matches_ledger,
     read_model_matches_ledger,

@@ -19,6 +19,7 @@ from cloudmart.pages.cells import order_link
 from inventory.cells import EVENTS, Badge, badge_of, with_change
 from inventory.charts import stock_chart
 from inventory.models import InventoryRecord, Reservation, Status, StockEvent, StockMovement
+from inventory.projector import record_events
 from inventory.selectors import inventory_at, sample_of
 
 MOVEMENTS_ON_A_PAGE = 50
@@ -86,6 +87,7 @@ def stock_page(book_id: str, request: HttpRequest) -> dict[str, Any]:
 
     The number of sold copies is from the read model, which may lag.
     """
+    record_events([book_id])
     record = InventoryRecord.objects.filter(pk=book_id).select_related("book").annotate(**READ_AT).first()
     if record is None:
         return {}

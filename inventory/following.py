@@ -16,7 +16,7 @@ from django.db.models import Exists, Max, Min, OuterRef, QuerySet
 from cloudmart.database.clock import DatabaseNow
 from cloudmart.periodic import PeriodicTask
 from inventory.models import InventoryView, StockEvent
-from inventory.projector import catch_up
+from inventory.projector import catch_up, record_events
 
 OVERLAP = 10.0
 """Seconds for which an event is looked at again. A transaction that sells or adds stock takes a fraction of one."""
@@ -36,6 +36,7 @@ class Follower:
 
     def catch_up(self) -> int:
         """Brings the books at the end of the ledger up to date. Returns the number of changed books."""
+        record_events()
         began, newest = self._clock(), newest_id()
         if not self._seen:
             self._seen.append((began - OVERLAP, newest - NEWEST))

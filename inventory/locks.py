@@ -1,20 +1,38 @@
-"""The only place that locks stock: in primary-key order, before anything that depends on it is read."""
+"""The only place that locks stock, before anything that depends on it is read.
 
-from collections.abc import Iterable
-from datetime import datetime, timedelta
+The rows of `inventory` come first, then those of `sub_shelves`, each table in primary-key order.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
 from functools import cached_property
+from typing import Any, TypeVar
 from uuid import UUID
 
+from django.conf import settings
 from django.db.models import QuerySet
 
 from cloudmart.database.clock import READ_AT
 from cloudmart.database.prepared import Insert, Select, UpdateEach
+from cloudmart.kernel.order import Basket
 from cloudmart.kernel.text import LONGEST_REASON, storable
 from inventory.errors import UnknownBook
-from inventory.models import Book, InventoryRecord, InventoryView, Reservation, StockEvent, by_code
-from inventory.stock import Stock, StockChange
+from inventory.models import (
+    Book,
+    InventoryRecord,
+    InventoryView,
+    PendingEvent,
+    Reservation,
+    StockEvent,
+    SubShelf,
+    by_code,
+)
+from inventory.pending import UPDATE_STOCK, move_to_ledger, next_moment
+from inventory.stock import Stock, StockChange, shared_out
+from inventory.sub_shelves import home
 
-TICK = timedelta(microseconds=1)
+Row = TypeVar("Row")
 
 LOCK = Select(
     lambda book_ids: (
@@ -24,13 +42,52 @@ LOCK = Select(
 RESERVATIONS = Select(
     lambda order_id, book_ids: Reservation.objects.filter(order_id=order_id, shelf__in=book_ids),
 )
-INSERT_EVENTS = Insert(StockEvent)
-UPDATE_STOCK = UpdateEach(InventoryRecord, "on_hand", "reserved", "version", "changed_at")
+SUB_SHELVES = Select(lambda book_ids: SubShelf.objects.filter(shelf__in=book_ids).order_by("shelf", "number"))
+LOCK_SUB_SHELVES = Select(
+    lambda pks: SubShelf.objects.select_for_update().filter(pk__in=pks).order_by("pk").annotate(**READ_AT)
+)
+INSERT_EVENTS, INSERT_PENDING_EVENTS = Insert(StockEvent), Insert(PendingEvent)
+UPDATE_SUB_SHELVES = UpdateEach(SubShelf, "on_hand", "reserved", "changed_at")
 
 
 def lock_stock(book_ids: Iterable[str]) -> "LockedStock":
-    """Locks the stock of these books. Raises UnknownBook with every unknown code."""
-    return LockedStock(by_code(LOCK, book_ids))
+    """Locks the stock of these books. Raises UnknownBook with every unknown code.
+
+    Of split books it locks all sub-shelves, and records what they have pending, so that the rows of `inventory` are
+    the stock.
+    """
+    rows = by_code(LOCK, book_ids)
+    split = {book_id: row for book_id, row in rows.items() if row.shards > 1}
+    return LockedStock(rows, _lock_parts(split) if split else {})
+
+
+def lock_stock_of(order: Basket, copies_in: Callable[[Stock], int]) -> "LockedStock":
+    """Locks the stock of the order's books; of a split book only the order's sub-shelf if it suffices.
+
+    It suffices if its `copies_in`, the available or the reserved ones, are those of the order. Raises UnknownBook.
+
+    The sub-shelves are read first, so that an order that needs all of them locks all of them in their order. One that
+    finds out after a lock can deadlock; the caller's transaction then runs again.
+    """
+    wanted = order.quantities
+    seen = _sub_shelves_of(order) if settings.SHELF_SHARDS > 1 else {}
+    if not seen or any(copies_in(row.stock) < wanted[book_id] for book_id, row in seen.items()):
+        return lock_stock(wanted)
+    stock = lock_stock(wanted.keys() - seen.keys())
+    locked = {row.shelf_id: row for row in LOCK_SUB_SHELVES(pks=[row.pk for row in seen.values()])}
+    if all(book_id in locked and copies_in(locked[book_id].stock) >= wanted[book_id] for book_id in seen):
+        return stock.joined(LockedStock(locked))
+    return stock.joined(lock_stock(seen))
+
+
+def lock_record(book_id: str) -> dict[str, InventoryRecord]:
+    """Locks the book's row in `inventory`, not its sub-shelves: its orders can go on. Raises UnknownBook."""
+    return by_code(LOCK, [book_id])
+
+
+def record_pending(book_id: str) -> None:
+    """Moves the book's pending events to the ledger. Runs in the caller's transaction."""
+    move_to_ledger(lock_record(book_id))
 
 
 def lock_book(book_id: str) -> Book:
@@ -62,15 +119,21 @@ def lock_reservations(
 
 
 class LockedStock:
-    """The locked stock of some books. `append` adds events; `save` writes them and the new balances."""
+    """The locked stock of some books. `append` adds events; `save` writes them and the new balances.
 
-    def __init__(self, rows: dict[str, InventoryRecord]) -> None:
-        self._rows = rows
-        self._events: list[StockEvent] = []
+    The row of a book is that of `inventory`, or one of its sub-shelves; `parts` has the sub-shelves of split books
+    that are locked with their row of `inventory`.
+    """
+
+    def __init__(
+        self, rows: Mapping[str, InventoryRecord | SubShelf], parts: Mapping[str, list[SubShelf]] | None = None
+    ) -> None:
+        self._rows, self._parts = rows, parts or {}
+        self._events: list[StockEvent | PendingEvent] = []
 
     def joined(self, other: "LockedStock") -> "LockedStock":
         """The stock of both, as it was locked."""
-        return LockedStock({**self._rows, **other._rows})
+        return LockedStock({**self._rows, **other._rows}, {**self._parts, **other._parts})
 
     def __contains__(self, book_id: str) -> bool:
         return book_id in self._rows
@@ -94,37 +157,65 @@ class LockedStock:
         change: StockChange,
         *,
         reservation: Reservation | None = None,
-        reference: str | None = None,
         reason: str = "",
         actor: str = "",
+        **columns: str | None,
     ) -> None:
-        """Applies `change` to the book's stock, and adds its event."""
+        """Applies `change` to the book's stock, and adds its event. `columns` may have a `reference`."""
         row = self._rows[book_id]
-        stock = row.stock = row.stock.after(change)
-        row.changed_at = self._next_moment(row)
+        row.stock = row.stock.after(change)
+        row.changed_at = next_moment(row, self.now)
         self._events.append(
-            StockEvent(
-                shelf_id=book_id,
-                version=stock.version,
-                type=change.type,
-                on_hand_delta=change.on_hand_delta,
-                reserved_delta=change.reserved_delta,
-                on_hand_after=stock.on_hand,
-                reserved_after=stock.reserved,
+            row.event(
+                change,
                 reservation_id=reservation.pk if reservation else None,
                 order_id=reservation.order_id if reservation else None,
-                reference=reference,
                 reason=storable(reason, LONGEST_REASON),
                 actor=actor,
                 happened_at=row.changed_at,
+                **columns,
             )
         )
+        if reservation and (parts := self._parts.get(book_id)):
+            parts[home(reservation.order_id, len(parts))].reserved += change.reserved_delta
 
     def save(self) -> None:
-        INSERT_EVENTS(*self._events)
-        UPDATE_STOCK(*(self._rows[book_id] for book_id in sorted({event.shelf_id for event in self._events})))
+        changed = sorted({event.shelf_id for event in self._events})
+        rows = [self._rows[book_id] for book_id in changed]
+        INSERT_EVENTS(*_only(StockEvent, self._events))
+        UPDATE_STOCK(*_only(InventoryRecord, rows))
+        INSERT_PENDING_EVENTS(*_only(PendingEvent, self._events))
+        UPDATE_SUB_SHELVES(*_only(SubShelf, rows), *self._shares(changed))
         self._events = []
 
-    def _next_moment(self, row: InventoryRecord) -> datetime:
-        """Now, or one tick after the book's previous event if the clock was set back."""
-        return max(self.now, row.changed_at + TICK) if row.changed_at else self.now
+    def _shares(self, book_ids: Iterable[str]) -> Iterator[SubShelf]:
+        """Yields the sub-shelves of these books that are all locked, with their shares of the new stock."""
+        for book_id in self._parts.keys() & book_ids:
+            row, parts = self._rows[book_id], self._parts[book_id]
+            shares = shared_out(row.stock, [part.reserved for part in parts])
+            for part, share in zip(parts, shares, strict=True):
+                part.stock, part.changed_at = share, row.changed_at
+                yield part
+
+
+def _sub_shelves_of(order: Basket) -> dict[str, SubShelf]:
+    """Returns the order's sub-shelf of each split book, not locked."""
+    found: dict[str, list[SubShelf]] = defaultdict(list)
+    for row in SUB_SHELVES(book_ids=set(order.quantities)):
+        found[row.shelf_id].append(row)
+    return {book_id: rows[home(order.order_id, len(rows))] for book_id, rows in found.items()}
+
+
+def _lock_parts(rows: Mapping[str, InventoryRecord]) -> dict[str, list[SubShelf]]:
+    """Locks all sub-shelves of these books, whose rows are locked, and records what they have pending."""
+    parts: dict[str, list[SubShelf]] = {book_id: [] for book_id in rows}
+    pks = [row.pk for row in SUB_SHELVES(book_ids=set(rows))]
+    for part in LOCK_SUB_SHELVES(pks=pks):
+        parts[part.shelf_id].append(part)
+    move_to_ledger(rows)
+    return parts
+
+
+def _only(kind: type[Row], rows: Iterable[Any]) -> list[Row]:
+    """Those of the rows that belong to this model."""
+    return [row for row in rows if isinstance(row, kind)]

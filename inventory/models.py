@@ -22,6 +22,8 @@ from inventory.errors import UnknownBook
 from inventory.read_models import InventoryView as InventoryView
 from inventory.read_models import StockMovement as StockMovement
 from inventory.stock import EventType, Stock, StockChange
+from inventory.sub_shelves import PendingEvent as PendingEvent
+from inventory.sub_shelves import SubShelf as SubShelf
 
 COMMANDS = ("reserve", "release", "extend", "reports")
 """Paths below /inventory, which are therefore no book codes."""
@@ -62,6 +64,9 @@ class InventoryRecord(models.Model):
     reserved = models.PositiveIntegerField(default=0)
     version = models.PositiveBigIntegerField(default=0)
     changed_at = models.DateTimeField(null=True, help_text="Time of the last event")
+    shards = models.PositiveSmallIntegerField(
+        default=1, db_default=1, help_text="Sub-shelves; 1: the book is not split"
+    )
 
     class Meta:
         db_table = "inventory"
@@ -92,6 +97,19 @@ class InventoryRecord(models.Model):
     @stock.setter
     def stock(self, stock: Stock) -> None:
         self.on_hand, self.reserved, self.version = stock.on_hand, stock.reserved, stock.version
+
+    def event(self, change: StockChange, **columns: Any) -> "StockEvent":
+        """Returns the event of this change, which has led to the present stock."""
+        return StockEvent(
+            shelf_id=self.pk,
+            version=self.version,
+            type=change.type,
+            on_hand_delta=change.on_hand_delta,
+            reserved_delta=change.reserved_delta,
+            on_hand_after=self.on_hand,
+            reserved_after=self.reserved,
+            **columns,
+        )
 
 
 def by_code(select: Select[InventoryRecord], book_ids: Iterable[str]) -> dict[str, InventoryRecord]:
@@ -133,7 +151,12 @@ class Reservation(HasMoves):
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     order_id = models.UUIDField()
     shelf = models.ForeignKey(
-        InventoryRecord, on_delete=models.PROTECT, related_name="reservations", db_column="book_id", db_index=False
+        InventoryRecord,
+        on_delete=models.PROTECT,
+        related_name="reservations",
+        db_column="book_id",
+        db_constraint=False,  # the INSERT locks no row of `inventory`, which a sub-shelf's buyers share
+        db_index=False,
     )
     quantity = models.PositiveIntegerField()
     status = CharField(max_length=16, choices=Status.choices, default=Status.ACTIVE)

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from typing import Any
 
+from django.conf import settings
 from django.db.models import Count, F, Max, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 
@@ -17,8 +18,8 @@ from cloudmart.database.clock import DatabaseNow
 from cloudmart.database.prepared import UpdateEach
 from cloudmart.database.transactions import joining
 from inventory.batches import PAGE, packed
-from inventory.locks import lock_views
-from inventory.models import InventoryRecord, InventoryView, StockEvent, StockMovement
+from inventory.locks import lock_views, record_pending
+from inventory.models import InventoryRecord, InventoryView, PendingEvent, StockEvent, StockMovement
 from inventory.movements import COLUMNS, LedgerEvent, Movements
 from inventory.stock import EventType, Stock, StockChange
 
@@ -45,6 +46,7 @@ def catch_up(book_ids: Iterable[str] | None = None) -> int:
 
     Each batch is a transaction of its own, unless one is open. Several processes may do this at once.
     """
+    record_events(book_ids)
     behind = records_behind(book_ids).order_by("pk").values_list("pk", F("version") - KNOWN)
     return sum(map(joining(_update), packed(list(behind), PAGE)))
 
@@ -52,6 +54,14 @@ def catch_up(book_ids: Iterable[str] | None = None) -> int:
 def show_new(book_id: str) -> None:
     """Adds the row of a book without events to the read model."""
     InventoryView.objects.bulk_create([InventoryView(book_id=book_id)], ignore_conflicts=True)
+
+
+def record_events(book_ids: Iterable[str] | None = None) -> None:
+    """Moves the pending events of these books, or of all, to the ledger. Does nothing unless books may be split."""
+    if settings.SHELF_SHARDS > 1:
+        pending = PendingEvent.objects.all() if book_ids is None else PendingEvent.objects.filter(shelf__in=book_ids)
+        for book_id in list(pending.order_by("shelf").values_list("shelf", flat=True).distinct()):
+            joining(record_pending)(book_id)
 
 
 def lag() -> dict[str, Any]:

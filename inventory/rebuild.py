@@ -10,7 +10,7 @@ from django.db.models.functions import Coalesce
 from cloudmart.database.invariants import total
 from cloudmart.database.transactions import durable
 from inventory.batches import PAGE, packed
-from inventory.locks import lock_stock
+from inventory.locks import lock_record
 from inventory.models import InventoryRecord, InventoryView, StockEvent, StockMovement
 from inventory.projector import recount
 from inventory.stock import EventType, Stock, StockChange
@@ -97,7 +97,7 @@ def replayed(
 @durable
 def restore(book_id: str) -> None:
     """Restores snapshot and read models from the ledger. Raises ValueError when the ledger contradicts itself."""
-    lock_stock([book_id])
+    lock_record(book_id)
     (replay,) = replayed(InventoryRecord.objects.filter(pk=book_id))
     if replay.fault:
         raise ValueError(replay.fault)

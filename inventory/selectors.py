@@ -15,8 +15,8 @@ from cloudmart.database.prepared import Select
 from cloudmart.kernel.order import Basket
 from inventory.errors import BookArchived, OutOfStock
 from inventory.holds import holds_after
-from inventory.models import InventoryRecord, InventoryView, Reservation, StockEvent, by_code
-from inventory.projector import catch_up
+from inventory.models import InventoryRecord, InventoryView, Reservation, StockEvent, SubShelf, by_code
+from inventory.projector import catch_up, record_events
 from inventory.stock import Stock, shortages_of
 
 MOST_DRAWN = 300
@@ -59,10 +59,19 @@ def check_availability(books: dict[str, InventoryRecord], wanted: dict[str, int]
     """
     available = {book_id: books[book_id].stock.available for book_id in wanted}
     if shortages_of(wanted, available):
+        available |= _available_in_sub_shelves([book_id for book_id in wanted if books[book_id].shards > 1])
         for book_id, copies in expired_copies(wanted).items():
             available[book_id] += copies
     if shortages := shortages_of(wanted, available):
         raise OutOfStock(shortages=shortages)
+
+
+def _available_in_sub_shelves(book_ids: list[str]) -> dict[str, int]:
+    """The available copies of these split books, of which the rows of `inventory` may lag."""
+    if not book_ids:
+        return {}
+    shares = SubShelf.objects.filter(shelf__in=book_ids).order_by().values_list("shelf_id")
+    return dict(shares.annotate(available=Sum(F("on_hand") - F("reserved"))))
 
 
 def expired_copies(book_ids: Iterable[str]) -> dict[str, int]:
@@ -145,14 +154,15 @@ def inventory_at(book_id: str, moment: datetime) -> dict[str, Any]:
     Reservations count until the ledger has returned their copies, also past their expiry. The first query seeks only
     the time: asked for the event itself, MariaDB scans from the newest event.
     """
-    record = find_books([book_id])[book_id]
+    book = find_books([book_id])[book_id].book
+    record_events([book_id])
     history = StockEvent.objects.filter(shelf=book_id)
     then = history.filter(happened_at__lte=moment).aggregate(then=Max("happened_at"))["then"]
     last = history.filter(happened_at=then).order_by("-version").first() if then else None
     stock = last.stock_after if last else Stock()
     return {
         "book_id": book_id,
-        "title": record.book.title,
+        "title": book.title,
         "total_quantity": stock.on_hand,
         "reserved_quantity": stock.reserved,
         "available_quantity": stock.available,

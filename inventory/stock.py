@@ -4,7 +4,7 @@ Each command of `Stock` returns a StockChange, or raises; `after` applies it. Th
 stock; replaying all events of the book gives the same stock.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -96,3 +96,18 @@ def shortages_of(wanted: Mapping[str, int], available: Mapping[str, int]) -> lis
         for book_id, copies in wanted.items()
         if copies > available[book_id]
     ]
+
+
+def shared_out(stock: Stock, reserved: Sequence[int]) -> list[Stock]:
+    """Returns the stock in as many shares as there are numbers in `reserved`.
+
+    Each share has its reserved copies, as far as they are not negative and add up to those of the stock. What is
+    available is spread evenly.
+    """
+    shares, missing = [], stock.reserved
+    for copies in reserved:
+        shares.append(min(max(copies, 0), missing))
+        missing -= shares[-1]
+    shares[0] += missing
+    each, more = divmod(stock.available, len(shares))
+    return [Stock(copies + each + (number < more), copies) for number, copies in enumerate(shares)]

@@ -8,3 +8,4 @@ from inventory.services.drafts import extend_reservations, release_reservations,
 from inventory.services.expiry import expire_reservations
 from inventory.services.receiving import add_stock, adjust_stock
 from inventory.services.reserving import confirm_stock, release_stock, reserve_stock
+from inventory.services.splitting import split_book

@@ -10,7 +10,7 @@ from cloudmart.database.prepared import Insert
 from cloudmart.database.states import move_all
 from cloudmart.kernel.order import Basket
 from inventory.errors import ReservationDiffers, ReservationEnded, ReservationExpired
-from inventory.locks import LockedStock, lock_stock
+from inventory.locks import LockedStock, lock_stock_of
 from inventory.models import Reservation, Status
 from inventory.services.expiry import expire, find_room
 from inventory.stock import shortages_of
@@ -24,7 +24,7 @@ def reserve_stock(order: Basket, lasting: timedelta | None = None) -> None:
     Raises OutOfStock with every shortage, ReservationDiffers when the order has reserved another quantity of a book,
     and ReservationEnded when the order's reservation of a book was released or has expired.
     """
-    stock = lock_stock(order.quantities)
+    stock = lock_stock_of(order, lambda stock: stock.available)
     lasting = lasting or settings.RESERVATION_TTL
     if _reserve_anew(stock, order, lasting):
         return
@@ -62,7 +62,7 @@ def confirm_stock(order: Basket) -> None:
 
     Raises ReservationExpired with the books whose reservation is not live.
     """
-    stock = lock_stock(order.quantities)
+    stock = lock_stock_of(order, lambda stock: stock.reserved)
     reservations = stock.reservations_of(order.order_id)
     if reservations and all(reservation.status == Status.CONFIRMED for reservation in reservations.values()):
         return
@@ -78,7 +78,7 @@ def confirm_stock(order: Basket) -> None:
 
 def release_stock(order: Basket, reason: str) -> None:
     """Returns the order's reserved and sold copies to stock. A second call changes nothing."""
-    stock = lock_stock(order.quantities)
+    stock = lock_stock_of(order, lambda stock: stock.reserved)
     release(stock, stock.reservations_of(order.order_id).values(), reason, order.actor)
 
 

@@ -14,12 +14,14 @@ from django.db.models import F
 
 from cloudmart.database.clock import DatabaseNow
 from cloudmart.database.options import unlimited_statement_time
+from cloudmart.database.transactions import durable
 from cloudmart.kernel.ids import new_id
 from cloudmart.kernel.order import Address
 from cloudmart.models import IdempotencyKey
 from cloudmart.providers.outcomes import OutcomeUnknown, ProviderUnavailable, Unknown
-from inventory.models import InventoryRecord, InventoryView, Reservation, StockEvent, StockMovement
+from inventory.models import InventoryRecord, InventoryView, Reservation, StockEvent, StockMovement, SubShelf
 from inventory.projector import catch_up
+from inventory.services import split_book
 from inventory.stock import StockChange
 from inventory.triggers import create_triggers, drop_triggers
 from orders.mails.sending import send_due
@@ -228,6 +230,13 @@ def append_stock_event(book_id, kind, on_hand, reserved):
         on_hand=after.on_hand, reserved=after.reserved, version=after.version
     )
     return book_id
+
+
+@breaks("sub_shelves_add_up")
+def a_sub_shelf_has_a_copy_too_many(shop):
+    durable(split_book)("book-456", 4)
+    SubShelf.objects.filter(number=1).update(on_hand=F("on_hand") + 1)
+    return "book-456"
 
 
 @breaks("shelf_adds_up")

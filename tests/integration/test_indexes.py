@@ -13,12 +13,13 @@ from django.apps import apps
 from django.core.management import call_command
 from django.db import connection
 from django.test import Client
-from django.test.utils import CaptureQueriesContext
+from django.test.utils import CaptureQueriesContext, override_settings
 from rest_framework.test import APIClient
 
 from cloudmart.database.clock import database_now
 from cloudmart.kernel.ids import new_id
 from inventory.audit import reservations_match_ledger
+from inventory.projector import record_events
 from inventory.selectors import expired_copies, inventory_at, reservations_of
 from orders.audit import coupon_uses_add_up
 from orders.mails.queue import due as due_mails
@@ -99,6 +100,16 @@ def unsettled(kind: Any) -> Query:
     return lambda shop: list(stale(kind).order_by("updated_at")[:1])
 
 
+@override_settings(SHELF_SHARDS=4)
+def place_of_a_split_book(shop: Shop) -> object:
+    return shop.api.post("/orders", ORDER)
+
+
+@override_settings(SHELF_SHARDS=4)
+def record_sales(shop: Shop) -> None:
+    record_events([BOOK])
+
+
 def nothing(shop: Shop) -> None:
     """No query uses it: the index is unique, and that is the promise."""
 
@@ -145,6 +156,11 @@ INDEXES: dict[str, dict[str, Query]] = {
         "book_id, version": lambda shop: shop.api.get(f"/inventory/{BOOK}/events"),
         "book_id, reference": lambda shop: add_stock(BOOK, 1, reference="delivery-1"),
         "book_id, happened_at": lambda shop: inventory_at(BOOK, shop.moment),
+        "order_id": lambda shop: reservations_match_ledger.check(1),
+    },
+    "sub_shelves": {"book_id, number": place_of_a_split_book},
+    "pending_stock_events": {
+        "book_id, happened_at": record_sales,
         "order_id": lambda shop: reservations_match_ledger.check(1),
     },
     "stock_movements": {

@@ -4,18 +4,20 @@ from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from django.conf import settings as shop
 from django.db import connection, transaction
+from django.db.models import Sum
 from django.test import override_settings
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from cloudmart.kernel.errors import DomainError
 from cloudmart.kernel.ids import new_id
 from cloudmart.kernel.order import StockRequest
 from inventory import services
-from inventory.models import Book, InventoryRecord, InventoryView, Reservation, StockEvent
+from inventory.models import Book, InventoryRecord, InventoryView, PendingEvent, Reservation, StockEvent, SubShelf
 from inventory.projector import catch_up
 from inventory.stock import EventType, Stock, StockChange
 from tests.clock import database_clock
@@ -272,14 +274,18 @@ class StockMachine(RuleBasedStateMachine):
         self._replay_new_events()
         rows = InventoryRecord.objects.values_list("pk", "on_hand", "reserved", "version", "changed_at")
         for book, on_hand, reserved, version, _ in rows:
-            assert (on_hand, reserved) == (self.model.on_hand[book], self.model.reserved(book))
             assert self.history[book][-1] == Stock(on_hand, reserved, version)
+            self.agrees(book, on_hand, reserved)
         for book, *numbers in InventoryView.objects.values_list("pk", "on_hand", "reserved", "version"):
             assert self.history[book][numbers[-1]] == Stock(*numbers), "a lagging row has the stock of its version"
         holds = Reservation.objects.values_list(
             "order_id", "shelf_id", "quantity", "status", "held_since", "expires_at", "held_for"
         )
         assert {(order, book): Hold(*terms) for order, book, *terms in holds} == self.model.holds
+
+    def agrees(self, book, on_hand, reserved):
+        """Asserts that these copies of the book are those of the model."""
+        assert (on_hand, reserved) == (self.model.on_hand[book], self.model.reserved(book))
 
     def _replay_new_events(self):
         """Replays the new events of the ledger, and asserts that their versions have no gap."""
@@ -293,10 +299,37 @@ class StockMachine(RuleBasedStateMachine):
                 self.history[book].append(stock)
 
 
-@override_settings(RESERVATION_CAP=timedelta(minutes=20))
-def test_model_rows_ledger_and_read_model_agree_at_every_step(db):
+class SplitStockMachine(StockMachine):
+    """The same with books that are split, differently split and put together again."""
+
+    @initialize()
+    def split_all(self):
+        for book in BOOKS:
+            services.split_book(book, 2)
+
+    @rule(book=books, shards=st.integers(1, 3))
+    def split(self, book, shards):
+        services.split_book(book, shards)
+        assert SubShelf.objects.filter(shelf=book).count() == (shards if shards > 1 else 0)
+
+    def agrees(self, book, on_hand, reserved):
+        """Asserts it of the row with its pending events, and of the sub-shelves together."""
+        pending = sums(PendingEvent.objects.filter(shelf=book), "on_hand_delta", "reserved_delta")
+        super().agrees(book, on_hand + pending[0], reserved + pending[1])
+        shares = SubShelf.objects.filter(shelf=book)
+        if shares:
+            super().agrees(book, *sums(shares, "on_hand", "reserved"))
+
+
+def sums(rows, *columns):
+    return [number or 0 for number in rows.aggregate(*map(Sum, columns)).values()]
+
+
+@override_settings(RESERVATION_CAP=timedelta(minutes=20), SHELF_SHARDS=3)
+@pytest.mark.parametrize("machine", [StockMachine, SplitStockMachine])
+def test_model_rows_ledger_and_read_model_agree_at_every_step(db, machine):
     checks = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large]
     run_state_machine_as_test(
-        StockMachine,
+        machine,
         settings=settings(max_examples=SEQUENCES, stateful_step_count=10, deadline=None, suppress_health_check=checks),
     )

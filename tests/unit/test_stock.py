@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inventory.errors import OutOfStock, StockIsReserved
-from inventory.stock import EventType, Stock, StockChange
+from inventory.stock import EventType, Stock, StockChange, shared_out
 from tests.ledger import stock_after
 
 commands = st.lists(
@@ -51,3 +51,19 @@ def test_reserved_copies_cannot_be_removed_by_an_adjustment():
 def test_an_impossible_event_is_not_applied():
     with pytest.raises(ValueError, match="impossible"):
         Stock().after(StockChange(EventType.RESERVATION_CONFIRMED, -1, -1))
+
+
+@given(st.integers(0, 30), st.integers(0, 30), st.lists(st.integers(-3, 9), min_size=1, max_size=9))
+def test_the_shares_of_a_stock_are_the_stock(available, reserved, reserved_before):
+    shares = shared_out(Stock(available + reserved, reserved, 5), reserved_before)
+    assert len(shares) == len(reserved_before)
+    assert sum(share.on_hand for share in shares) == available + reserved
+    assert sum(share.reserved for share in shares) == reserved
+    assert all(0 <= share.reserved <= share.on_hand for share in shares)
+    assert max(share.available for share in shares) - min(share.available for share in shares) <= 1
+
+
+@given(st.integers(0, 30), st.lists(st.integers(0, 9), min_size=1, max_size=9))
+def test_shares_keep_the_reserved_copies_that_they_have(available, reserved):
+    shares = shared_out(Stock(available + sum(reserved), sum(reserved)), reserved)
+    assert [share.reserved for share in shares] == reserved

@@ -1,0 +1,46 @@
+"""The events of sub-shelves on their way to the ledger. The caller has locked the rows of `inventory`."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from cloudmart.database.prepared import UpdateEach
+from inventory.models import InventoryRecord, PendingEvent, StockEvent, SubShelf
+
+TICK = timedelta(microseconds=1)
+
+BATCH = 500
+"""Events that one statement inserts."""
+
+UPDATE_STOCK = UpdateEach(InventoryRecord, "on_hand", "reserved", "version", "changed_at")
+
+
+def move_to_ledger(rows: Mapping[str, InventoryRecord]) -> None:
+    """Moves the pending events of these books to the ledger, by their times, and applies them to the rows.
+
+    The events of each sub-shelf keep their order. That of different ones does not matter: between them copies move
+    only when all sub-shelves are locked and nothing is pending.
+    """
+    pending = list(PendingEvent.objects.filter(shelf__in=rows).order_by("happened_at", "pk"))
+    if pending:
+        StockEvent.objects.bulk_create([_applied(rows[each.shelf_id], each) for each in pending], BATCH)
+        UPDATE_STOCK(*rows.values())
+        PendingEvent.objects.filter(pk__in=[each.pk for each in pending]).delete()
+
+
+def next_moment(row: InventoryRecord | SubShelf, moment: datetime) -> datetime:
+    """Returns the moment, or one tick after the row's previous event if that is later."""
+    return max(moment, row.changed_at + TICK) if row.changed_at else moment
+
+
+def _applied(row: InventoryRecord, pending: PendingEvent) -> StockEvent:
+    """Applies the change to the row, and returns its event in the ledger."""
+    row.stock = row.stock.after(pending.change)
+    row.changed_at = next_moment(row, pending.happened_at)
+    return row.event(
+        pending.change,
+        reservation_id=pending.reservation_id,
+        order_id=pending.order_id,
+        reason=pending.reason,
+        actor=pending.actor,
+        happened_at=row.changed_at,
+    )
