@@ -23,6 +23,9 @@ DELIVERY_LIMIT = 5
 PATIENCE = 1
 """Seconds that a publisher waits for each response of the broker."""
 
+LONGEST_SILENCE = 2
+"""Seconds that a worker waits for each response, so that it can stop although the broker hangs."""
+
 
 def quorum_queue(name: str) -> Queue:
     """Returns a queue that survives the loss of a minority of the RabbitMQ nodes."""
@@ -49,7 +52,14 @@ SETTINGS: dict[str, Any] = {
     "broker_connection_retry_on_startup": True,
     "broker_connection_max_retries": None,
     "broker_heartbeat": 10,
-    "broker_transport_options": {"confirm_publish": True, "max_retries": 1, "interval_start": 0, "interval_step": 0},
+    "broker_transport_options": {
+        "confirm_publish": True,
+        "max_retries": 1,
+        "interval_start": 0,
+        "interval_step": 0,
+        "read_timeout": LONGEST_SILENCE,
+        "write_timeout": LONGEST_SILENCE,
+    },
 }
 
 

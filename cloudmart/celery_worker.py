@@ -89,12 +89,18 @@ def share_memory_with_processes(**kwargs: Any) -> None:
 
 @worker_ready.connect
 def serve_metrics(**kwargs: Any) -> None:
-    """Serves the counters of the worker's processes to Prometheus, if CELERY_METRICS_PORT is set."""
-    port = os.environ.get("CELERY_METRICS_PORT")
+    """Serves the counters of the worker's processes to Prometheus, if CELERY_METRICS_PORT is set.
+
+    Ends the worker if that port is taken. Celery would log any other exception, and go on.
+    """
+    host, port = os.environ.get("CELERY_METRICS_HOST") or "127.0.0.1", os.environ.get("CELERY_METRICS_PORT")
     if port:
         registry = CollectorRegistry()
         registry.register(Processes(Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])))
-        start_http_server(int(port), os.environ.get("CELERY_METRICS_HOST") or "127.0.0.1", registry)
+        try:
+            start_http_server(int(port), host, registry)
+        except OSError as error:
+            raise SystemExit(f"cannot serve metrics on {host}:{port}: {error}") from error
     logger.info("worker ready")
 
 

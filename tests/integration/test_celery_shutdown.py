@@ -1,5 +1,8 @@
 """A Celery worker that is stopped leaves no order behind."""
 
+import os
+import subprocess
+
 import pytest
 
 from cloudmart.kernel.ids import new_id
@@ -7,7 +10,7 @@ from sagas.engine import wake_ups
 from sagas.models import SagaInstance
 from tests.celery_worker import SLOW, driver_of, leave, running_worker, statuses
 from tests.integration.test_leases import work
-from tests.processes import TIMEOUT, wait_until
+from tests.processes import ROOT, TIMEOUT, isolated, wait_until
 
 
 @pytest.fixture(autouse=True)
@@ -32,3 +35,11 @@ def test_a_worker_that_is_stopped_finishes_its_step_and_leaves_the_order_to_anot
     assert not list(tmp_path.glob("tmp.*")), "the folder of the counters is deleted"
     work()
     assert statuses() == {"completed"}
+
+
+@pytest.mark.any_database
+def test_a_worker_without_a_broker_does_not_start():
+    """Celery's default is the RabbitMQ of this machine, whoever that belongs to."""
+    env = isolated({"PATH": os.environ["PATH"]})
+    ended = subprocess.run([ROOT / "bin" / "celery-worker"], env=env, capture_output=True, text=True, timeout=TIMEOUT)
+    assert (ended.returncode, ended.stderr) == (1, "BROKER_URL is not set.\n")
