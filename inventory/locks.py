@@ -61,17 +61,18 @@ def lock_stock(book_ids: Iterable[str]) -> "LockedStock":
     return LockedStock(rows, _lock_parts(split) if split else {})
 
 
-def lock_stock_of(order: Basket, copies_in: Callable[[Stock], int]) -> "LockedStock":
+def lock_stock_of(order: Basket, copies_in: Callable[[Stock], int], *, spare: int = 0) -> "LockedStock":
     """Locks the stock of the order's books; of a split book only the order's sub-shelf if it suffices.
 
     It suffices if its `copies_in`, the available or the reserved ones, are those of the order. Raises UnknownBook.
 
     The sub-shelves are read first, so that an order that needs all of them locks all of them in their order. One that
-    finds out after a lock can deadlock; the caller's transaction then runs again.
+    finds out after a lock can deadlock; the caller's transaction then runs again. `spare` copies must be seen for
+    other orders, which may be waiting for the same sub-shelf.
     """
     wanted = order.quantities
     seen = _sub_shelves_of(order) if settings.SHELF_SHARDS > 1 else {}
-    if not seen or any(copies_in(row.stock) < wanted[book_id] for book_id, row in seen.items()):
+    if not seen or any(copies_in(row.stock) < wanted[book_id] + spare for book_id, row in seen.items()):
         return lock_stock(wanted)
     stock = lock_stock(wanted.keys() - seen.keys())
     locked = {row.shelf_id: row for row in LOCK_SUB_SHELVES(pks=[row.pk for row in seen.values()])}

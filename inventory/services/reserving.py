@@ -17,6 +17,9 @@ from inventory.stock import shortages_of
 
 INSERT = Insert(Reservation)
 
+FEW = 50
+"""Available copies of a sub-shelf below which orders lock the whole book: more orders may be waiting for them."""
+
 
 def reserve_stock(order: Basket, lasting: timedelta | None = None) -> None:
     """Reserves every line of the order, or none: for RESERVATION_TTL, or `lasting`. A second call changes nothing.
@@ -24,7 +27,7 @@ def reserve_stock(order: Basket, lasting: timedelta | None = None) -> None:
     Raises OutOfStock with every shortage, ReservationDiffers when the order has reserved another quantity of a book,
     and ReservationEnded when the order's reservation of a book was released or has expired.
     """
-    stock = lock_stock_of(order, lambda stock: stock.available)
+    stock = lock_stock_of(order, lambda stock: stock.available, spare=FEW)
     lasting = lasting or settings.RESERVATION_TTL
     if _reserve_anew(stock, order, lasting):
         return

@@ -22,6 +22,7 @@ from inventory import services
 from inventory.errors import OutOfStock, StockIsReserved
 from inventory.models import InventoryRecord, InventoryView, PendingEvent, StockEvent, SubShelf
 from inventory.projector import catch_up, record_events
+from inventory.services import reserving
 from inventory.stock import Stock
 from orders.models import Order, SagaStyle
 from tests.clock import database_clock
@@ -41,14 +42,17 @@ from tests.processes import TIMEOUT
 migration = import_module("inventory.migrations.0015_sub_shelves")
 
 BOOK = "book-123"
+FEW = reserving.FEW
 ON_A_SERVER = pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite lets one transaction write at a time")
 
 split_book = durable(services.split_book)
 
 
 @pytest.fixture(autouse=True)
-def up_to_four(settings):
+def up_to_four(settings, monkeypatch):
+    """Books may be split, and few copies are enough for an order to lock its sub-shelf only."""
     settings.SHELF_SHARDS = 4
+    monkeypatch.setattr(reserving, "FEW", 0)
 
 
 def shares(book_id=BOOK):
@@ -68,7 +72,18 @@ def ledger(book_id=BOOK):
 
 
 @pytest.mark.parametrize("style", SagaStyle)
-def test_ten_of_fifty_buyers_get_the_ten_copies_of_a_split_book(api, shelve, style):
+def test_buyers_that_wait_for_an_emptied_sub_shelf_get_the_last_copies(api, shelve, style):
+    shelve(BOOK, 4)
+    split_book(BOOK, 4)
+    responses = Counter(all_at_once([buyer(api, style, BOOK) for _ in range(12)]))
+    assert responses == {(201, None): 4, (409, "out_of_stock"): 8}
+    catch_up()
+    assert_books_balance(received=4)
+
+
+@pytest.mark.parametrize("style", SagaStyle)
+def test_ten_of_fifty_buyers_get_the_ten_copies_of_a_split_book(api, shelve, monkeypatch, style):
+    monkeypatch.setattr(reserving, "FEW", FEW)
     shelve(BOOK, 0)
     split_book(BOOK, 4)
     for round_ in range(1, ROUNDS + 1):
@@ -153,6 +168,17 @@ def test_an_order_of_another_sub_shelf_does_not_wait(shelve):
     assert all_at_once([hold, go_on]) == [None, None]
     catch_up()
     assert InventoryView.objects.get().reserved == 2
+
+
+def test_an_order_that_finds_few_copies_locks_the_whole_book(shelve, monkeypatch):
+    monkeypatch.setattr(reserving, "FEW", 2)
+    shelve(BOOK, 12)
+    split_book(BOOK, 4)
+    reserve_stock(order_of(1))
+    assert ledger() == ["StockAdded"]
+    reserve_stock(order_of(1))
+    assert ledger() == ["StockAdded", "StockReserved", "StockReserved"]
+    assert shares() == [(3, 0), (5, 2), (2, 0), (2, 0)]
 
 
 def test_an_order_gets_the_copies_of_all_sub_shelves(shelve):
