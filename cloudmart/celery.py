@@ -23,8 +23,11 @@ DELIVERY_LIMIT = 5
 PATIENCE = 1
 """Seconds that a publisher waits for each response of the broker."""
 
-LONGEST_SILENCE = 2
-"""Seconds that a worker waits for each response, so that it can stop although the broker hangs."""
+LONGEST_SILENCE = 40
+"""Seconds that a worker waits for each response before it connects again.
+
+RabbitMQ's own limit for a command to a quorum queue is 30 seconds. Each new connection delivers messages again.
+"""
 
 
 def quorum_queue(name: str) -> Queue:
