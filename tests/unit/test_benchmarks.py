@@ -1,7 +1,9 @@
 """The pure parts of the benchmarks: percentiles, the schedule of the open loop, and promises."""
 
 import json
+import os
 import random
+import socket
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from math import inf
@@ -12,6 +14,7 @@ import pytest
 from benchmarks.database import Counts
 from benchmarks.loads import CROWD, CROWD_MINUTE, FLOOR, MANY_BOOKS, STYLES, WITH_KEYS, Sample, all_loads, cases_of
 from benchmarks.open_loop import Client, schedule
+from benchmarks.processes import process_listening_on
 from benchmarks.promises import goals, promises
 from benchmarks.results import write_json
 from benchmarks.table import table
@@ -168,3 +171,11 @@ def test_the_json_has_every_case_with_its_percentiles_and_the_promises(cases, tm
     assert by_case[CROWD, STYLES[1]]["percentiles"] == []
     assert [promise["is_kept"] for promise in content["promises"]].count(False) == 1
     assert content["problems"] == ["1 copies still reserved"]
+
+
+def test_the_process_that_listens_on_a_port_is_found():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        assert process_listening_on(port) == os.getpid()
+    with pytest.raises(StopIteration):
+        process_listening_on(port)
