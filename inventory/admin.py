@@ -11,7 +11,16 @@ from cloudmart.pages.base import ReadOnlyAdmin
 from cloudmart.pages.cells import book, column, linked, order
 from inventory.book_admin import BookAdmin
 from inventory.cells import age, on_hand, reservation_status, reserved, what
-from inventory.models import Book, InventoryRecord, InventoryView, Reservation, StockEvent, StockMovement
+from inventory.models import (
+    Book,
+    InventoryRecord,
+    InventoryView,
+    PendingEvent,
+    Reservation,
+    StockEvent,
+    StockMovement,
+    SubShelf,
+)
 from inventory.movements import COLUMNS
 from inventory.report_admin import MovementReportAdmin, ReservationReportAdmin
 
@@ -32,6 +41,34 @@ class InventoryRecordAdmin(ReadOnlyAdmin):
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponseRedirect:
         """The page of the book has the history of its stock."""
         return HttpResponseRedirect(reverse("admin:inventory_book_change", args=[object_id]))
+
+
+@admin.register(SubShelf)
+class SubShelfAdmin(ReadOnlyAdmin):
+    list_display = [book, "number", "on_hand", "reserved", "changed_at"]
+    search_fields = ["shelf__book"]
+    fields = [book, "number", "on_hand", "reserved", "changed_at"]
+    readonly_fields = [book]
+    ordering = ["pk"]
+    csv_columns = ("shelf_id", "number", "on_hand", "reserved", "changed_at")
+
+
+@admin.register(PendingEvent)
+class PendingEventAdmin(ReadOnlyAdmin):
+    list_display = ["happened_at", book, what, "on_hand_delta", "reserved_delta", order, "actor", "reason"]
+    search_fields = ["order_id", "shelf__book"]
+    fields = ["happened_at", book, what, "on_hand_delta", "reserved_delta", order, "actor", "reason", "reservation_id"]
+    readonly_fields = [book, what, order]
+    csv_columns = (
+        "happened_at",
+        "shelf_id",
+        "type",
+        "on_hand_delta",
+        "reserved_delta",
+        "order_id",
+        "actor",
+        "reason",
+    )
 
 
 @admin.register(InventoryView)

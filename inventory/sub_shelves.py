@@ -41,6 +41,10 @@ class SubShelf(models.Model):
         return f"{self.shelf_id} #{self.number}"
 
     @property
+    def book_id(self) -> str:
+        return self.shelf_id
+
+    @property
     def stock(self) -> Stock:
         return Stock(self.on_hand, self.reserved)
 
@@ -88,6 +92,10 @@ class PendingEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.shelf_id} {self.type}"
+
+    @property
+    def book_id(self) -> str:
+        return self.shelf_id
 
     @property
     def change(self) -> StockChange:

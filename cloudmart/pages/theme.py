@@ -115,6 +115,8 @@ SIDEBAR = [
             table(_("Stock levels"), "inventory", "inventory.inventoryrecord"),
             table(_("Stock read model"), "inventory_2", "inventory.inventoryview"),
             table(_("Stock events"), "history", "inventory.stockevent"),
+            table(_("Sub-shelves"), "splitscreen", "inventory.subshelf"),
+            table(_("Pending stock events"), "pending", "inventory.pendingevent"),
             table(_("Workers"), "memory", "sagas.workerheartbeat"),
             table(_("Runs of the audit"), "fact_check", "sagas.auditrun"),
             table(_("Orders by hour"), "bar_chart", "sagas.orderhour"),
