@@ -2,9 +2,9 @@
 
 import logging
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from threading import Lock
-from typing import Any
+from typing import Any, NoReturn
 
 from django.core.cache.backends.redis import RedisCache, RedisCacheClient
 from django.utils.functional import cached_property
@@ -66,16 +66,29 @@ TRIAL = Lock()
 """Held by the thread whose request tries whether Redis is back. Others would wait for it within the breaker."""
 
 
-def guarded(call: Callable[..., Any], *arguments: Any) -> Any:
-    """Calls Redis through the breaker. Raises CacheUnavailable while another thread tries whether Redis is back."""
+def guarded(call: Callable[[], Any]) -> Any:
+    """Calls Redis unless the breaker is open. Raises CacheUnavailable while another thread tries Redis again."""
     if BREAKER.current_state == STATE_CLOSED:
-        return BREAKER.call(call, *arguments)
+        return BREAKER.call(outcome_of(call))
     if not TRIAL.acquire(blocking=False):
         raise CacheUnavailable
     try:
-        return BREAKER.call(call, *arguments)
+        return BREAKER.call(call)
     finally:
         TRIAL.release()
+
+
+def outcome_of(call: Callable[[], Any]) -> Callable[[], Any]:
+    """Calls Redis outside of the breaker, whose lock admits one thread. Returns a function with the same outcome."""
+    try:
+        result = call()
+    except (RedisError, OSError) as error:
+        return partial(throw, error)
+    return lambda: result
+
+
+def throw(error: Exception) -> NoReturn:
+    raise error
 
 
 @cache
@@ -107,7 +120,7 @@ class SharedCache(RedisCache):
         """Counts a request if the limit allows it. Raises CacheUnavailable."""
         keys, arguments = [self.make_and_validate_key(key)], [limit, duration, "" if now is None else repr(now)]
         try:
-            previous, present, elapsed, is_allowed = guarded(self._count, keys, arguments)
+            previous, present, elapsed, is_allowed = guarded(partial(self._count, keys, arguments))
         except (RedisError, OSError, CircuitBreakerError) as error:
             raise CacheUnavailable from error
         return Window(previous, present, float(elapsed), bool(is_allowed))

@@ -37,29 +37,37 @@ def shared(redis, settings):
 @contextmanager
 def full(redis):
     redis.client().config_set("maxmemory", 1)
-    yield
-    redis.client().config_set("maxmemory", 0)
+    try:
+        yield
+    finally:
+        redis.client().config_set("maxmemory", 0)
 
 
 @contextmanager
 def read_only(redis):
     redis.client().replicaof("127.0.0.1", "1")
-    yield
-    redis.client().replicaof("NO", "ONE")
+    try:
+        yield
+    finally:
+        redis.client().replicaof("NO", "ONE")
 
 
 @contextmanager
 def gone(redis):
     redis.kill()
-    yield
-    redis.start()
+    try:
+        yield
+    finally:
+        redis.start()
 
 
 @contextmanager
 def without_scripts(redis):
     redis.client().acl_setuser("default", enabled=True, nopass=True, commands=["-evalsha", "-eval"])
-    yield
-    redis.client().acl_setuser("default", enabled=True, nopass=True, commands=["+@all"])
+    try:
+        yield
+    finally:
+        redis.client().acl_setuser("default", enabled=True, nopass=True, commands=["+@all"])
 
 
 FAILURES = {
@@ -200,10 +208,22 @@ def test_no_request_waits_for_the_one_that_tries_whether_redis_is_back(silent_fo
         trial.result()
 
 
+def test_no_request_waits_for_another_one_that_redis_has_not_answered(silent_for_long):
+    cache, server = silent_for_long
+    with ThreadPoolExecutor(2) as threads:
+        requests = [threads.submit(assert_unavailable, cache) for _ in range(2)]
+        with server.accept()[0], server.accept()[0]:
+            assert not any(request.done() for request in requests)
+        for request in requests:
+            request.result()
+
+
 @pytest.fixture
 def silent_for_long(settings):
     """A cache whose server does not respond until its connection is closed, and that server."""
+    BREAKER.close()
     with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(TIMEOUT / 2)
         url = f"redis://127.0.0.1:{server.getsockname()[1]}/0?socket_timeout={TIMEOUT}"
         settings.CACHES = {"default": cache_from(env.cache_url_config(url))}
         yield caches["default"], server
