@@ -130,13 +130,17 @@ class Claim:
         Raises KeyClaimed if another request with the key was faster.
         """
         self.order_id = None
+        self._store_or_write(response)
+
+    @durable
+    def _store_or_write(self, response: Response) -> None:
         if not store(self.scope, response, None):
-            durable(self.write)(response)
+            self.write(response)
 
     def release(self) -> None:
         """Frees the key: the request may be repeated, and is processed again."""
         if self._committed:
-            IdempotencyKey.objects.filter(pk=self._committed.pk).delete()
+            durable(IdempotencyKey.objects.filter(pk=self._committed.pk).delete)()
 
 
 def for_order(claim: Claim | None, order_id: UUID) -> tuple[Callable[[], None], str]:

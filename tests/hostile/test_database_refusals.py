@@ -8,6 +8,7 @@ from rest_framework.test import APIClient
 
 from cloudmart.database import transactions
 from cloudmart.database.transactions import ATTEMPTS, durable
+from cloudmart.models import IdempotencyKey
 from cloudmart.periodic import PeriodicTask
 from orders.models import Customer, Order, SagaStyle
 from payments.gateways.mock import MockGateway
@@ -59,6 +60,7 @@ BROKEN = [
 @pytest.fixture(autouse=True)
 def no_pause(monkeypatch):
     monkeypatch.setattr(transactions, "MAX_BACKOFF", 0)
+    monkeypatch.setattr(transactions, "FAILOVER", 0)
 
 
 class File:
@@ -266,6 +268,23 @@ def test_an_order_continues_when_the_database_is_writable_again(api, shelve, dat
     recover_everything()
     assert SagaInstance.objects.get().status == "COMPLETED"
     assert len({key for method, key in gateway().diary if method == "charge"}) == 1
+
+
+@known_bug("Aurora: failover")
+def test_a_refusal_is_stored_although_the_first_attempt_finds_a_server_that_cannot_write(api, shelve):
+    refused = [CANNOT_WRITE[0]]
+
+    def refuse_once(execute, sql, *args):
+        if refused and sql.startswith("UPDATE") and IdempotencyKey._meta.db_table in sql:
+            raise refused.pop()
+        return execute(sql, *args)
+
+    shelve("book-123", 0)
+    with connection.execute_wrapper(refuse_once):
+        first = api.post("/orders", BODY, headers={"Idempotency-Key": "one"})
+    assert (first.status_code, refused) == (409, [])
+    again = api.post("/orders", BODY, headers={"Idempotency-Key": "one"})
+    assert (again.status_code, again["Idempotent-Replayed"]) == (409, "true")
 
 
 # --- Probes ---------------------------------------------------------------------------------------

@@ -71,6 +71,57 @@ def test_no_attempt_begins_after_the_transaction_budget(transactional_db, settin
     assert len(attempts) == 1
 
 
+class Clock:
+    """Stands for the module `time`: a second passes with each backoff, and no other time."""
+
+    def __init__(self):
+        self.seconds = 0
+
+    def monotonic(self):
+        return self.seconds
+
+    def sleep(self, backoff):
+        self.seconds += 1
+
+
+@pytest.fixture
+def outage(monkeypatch):
+    """The clock of an outage that may begin, of which transactions wait for the first ten seconds."""
+    clock = Clock()
+    monkeypatch.setattr(transactions, "time", clock)
+    monkeypatch.setattr(transactions, "FAILOVER", 10)
+    monkeypatch.setattr(transactions, "OUTAGE", transactions.Outage())
+    return clock
+
+
+@known_bug("Aurora: failover")
+@pytest.mark.parametrize("code", [1290, 2003])
+def test_a_transaction_waits_for_a_server_that_writes(transactional_db, outage, code):
+    write, attempts = failing(10, OperationalError(code, "failover"))
+    assert write() == 11
+    assert attempts == [0] * 11
+
+
+def test_transactions_wait_in_the_first_seconds_of_an_outage_only(transactional_db, outage):
+    refused = OperationalError(1290, "read-only")
+    write, attempts = failing(100, refused)
+    for expected in (11, ATTEMPTS, ATTEMPTS):
+        attempts.clear()
+        with pytest.raises(OperationalError):
+            write()
+        assert len(attempts) == expected
+    durable(lambda: None)()
+    write, attempts = failing(10, refused)
+    assert write() == 11, "a transaction has succeeded, so this is another outage"
+
+
+def test_conflicts_are_no_outage(transactional_db, outage):
+    write, attempts = failing(100, DEADLOCK)
+    with pytest.raises(DatabaseBusy):
+        write()
+    assert len(attempts) == ATTEMPTS
+
+
 def test_any_other_error_is_not_retried(transactional_db):
     write, attempts = failing(1, OperationalError(1146, "no such table"))
     with pytest.raises(OperationalError):

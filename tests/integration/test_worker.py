@@ -203,6 +203,7 @@ def test_a_database_that_goes_away_during_recovery_loses_no_saga(style, when, mo
         interrupt(style)
     with monkeypatch.context() as broken, connection.execute_wrapper(refuse_updates):
         broken.setattr(transactions, "MAX_BACKOFF", 0)
+        broken.setattr(transactions, "FAILOVER", 0)
         broken.setattr(MockGateway, "charge", lose_connection)
         PeriodicTask("sagas", run_worker.recover_all, 0).run()
     assert bool(refused) == (when != "call")
