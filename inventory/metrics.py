@@ -1,4 +1,4 @@
-"""Live reservations, and the lag of the read model, read from the database at each scrape."""
+"""Reservations, and the lag of the read model, read from the database at each scrape."""
 
 from collections.abc import Iterable
 
@@ -7,14 +7,19 @@ from prometheus_client.registry import Collector
 
 from cloudmart.kernel.metrics import READ_AT_SCRAPE, gauge_read_at_scrape
 from inventory.following import newest_lag
-from inventory.selectors import count_live_reservations
+from inventory.selectors import count_live_reservations, expiry_lag
 
 
-class LiveReservations(Collector):
+class Reservations(Collector):
     def collect(self) -> Iterable[Metric]:
         reservations, copies = count_live_reservations()
         yield gauge_read_at_scrape("cloudmart_live_reservations", "Live reservations.", reservations)
         yield gauge_read_at_scrape("cloudmart_live_reserved_copies", "Copies in live reservations.", copies)
+        yield gauge_read_at_scrape(
+            "cloudmart_expiry_lag_seconds",
+            "How long the reservation is past its expiry that is so longest and not yet returned to stock.",
+            max(0.0, expiry_lag().total_seconds()),
+        )
 
 
 class ReadModelLag(Collector):
@@ -26,5 +31,5 @@ class ReadModelLag(Collector):
         )
 
 
-READ_AT_SCRAPE.register(LiveReservations())
+READ_AT_SCRAPE.register(Reservations())
 READ_AT_SCRAPE.register(ReadModelLag())

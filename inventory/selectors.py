@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +10,7 @@ from django.db.models import CharField, Count, F, Max, OuterRef, QuerySet, Subqu
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Cast, Coalesce
 
-from cloudmart.database.clock import READ_AT
+from cloudmart.database.clock import READ_AT, DatabaseNow
 from cloudmart.database.prepared import Select
 from cloudmart.kernel.order import Basket
 from inventory.errors import BookArchived, OutOfStock
@@ -127,6 +127,12 @@ def count_live_reservations() -> tuple[int, int]:
     """The number of all live reservations, and the copies in them."""
     live = Reservation.objects.live().aggregate(reservations=Count("pk"), copies=Sum("quantity", default=0))
     return live["reservations"], live["copies"]
+
+
+def expiry_lag() -> timedelta:
+    """Returns how long the reservation is past its expiry that is so longest; 0 if none is."""
+    lags = Reservation.objects.past_expiry().annotate(lag=DatabaseNow() - F("expires_at")).order_by("expires_at")
+    return lags.values_list("lag", flat=True).first() or timedelta()
 
 
 def reservations_of(order_id: UUID) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from cloudmart.periodic import PeriodicTask
 from cloudmart.providers.outcomes import OutcomeUnknown
 from inventory import selectors as inventory
 from inventory.errors import OutOfStock
+from inventory.models import Reservation, Status
 from inventory.projector import catch_up
 from orders.models import SagaStyle
 from payments.gateways.mock import MockGateway
@@ -270,6 +271,20 @@ def test_only_workers_with_a_recent_heartbeat_are_alive(operator):
     for seconds in (0, 20, 40):
         WorkerHeartbeat.objects.create(worker=f"host:{seconds}", seen_at=DatabaseNow() - timedelta(seconds=seconds))
     assert scraped(operator)["cloudmart_workers_alive"] == {(): 2}
+
+
+def test_the_lag_of_the_expiry_is_that_of_the_oldest_reservation(operator, shelve):
+    shelve("book-123", 10)
+    assert scraped(operator)["cloudmart_expiry_lag_seconds"] == {(): 0}
+    for minutes, status in ((-3, Status.EXPIRED), (-2, Status.ACTIVE), (-1, Status.ACTIVE), (1, Status.ACTIVE)):
+        Reservation.objects.create(
+            order_id=new_id(),
+            shelf_id="book-123",
+            quantity=1,
+            status=status,
+            expires_at=DatabaseNow() + timedelta(minutes=minutes),
+        )
+    assert 120 <= scraped(operator)["cloudmart_expiry_lag_seconds"][()] < 180
 
 
 def test_the_lag_of_the_read_model_is_read_from_the_database(operator, shelve):
