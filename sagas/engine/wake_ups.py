@@ -1,8 +1,8 @@
 """Publishes to RabbitMQ that sagas are due. Imported only if BROKER_URL is set."""
 
-import atexit
 import logging
 import os
+from multiprocessing.util import Finalize
 from queue import Full, Queue
 from threading import Lock, Thread
 from typing import Any
@@ -83,7 +83,6 @@ class Publisher:
         self._most = most
         self._start_afresh()
         os.register_at_fork(after_in_child=self._start_afresh)
-        atexit.register(self.flush)
 
     def _start_afresh(self) -> None:
         self._lock = Lock()
@@ -101,6 +100,8 @@ class Publisher:
             if self._thread is None:
                 self._thread = Thread(target=self._run, name="wake-ups", daemon=True)
                 self._thread.start()
+                # Unlike atexit, it also runs in the web server's processes, which multiprocessing has forked.
+                Finalize(None, self.flush, exitpriority=0)
 
     def flush(self, seconds: float = PATIENCE) -> None:
         """Waits until everything is published, but no longer than this."""

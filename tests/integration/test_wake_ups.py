@@ -253,6 +253,27 @@ def test_a_message_that_kills_its_workers_is_dropped(leave, broker):
     assert deliveries == DELIVERY_LIMIT + 1
 
 
+@pytest.mark.any_database
+def test_a_process_that_is_forked_publishes_what_waits_before_it_ends(broker):
+    script = """
+import multiprocessing, uuid, django
+django.setup()
+from sagas.engine.wake_ups import publisher
+
+def work():
+    for _ in range(3):
+        publisher.publish("orchestration", uuid.uuid4())
+
+work()
+child = multiprocessing.get_context("fork").Process(target=work)
+child.start()
+child.join()
+"""
+    env = {"DATABASE_URL": "sqlite://:memory:", "DJANGO_SETTINGS_MODULE": "cloudmart.settings"}
+    run_python("-c", script, env={**env, "BROKER_URL": broker.url})
+    assert broker.messages()["orchestration.commands"] == 6
+
+
 # --- The task -------------------------------------------------------------------------------------
 
 
