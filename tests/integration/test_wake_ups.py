@@ -17,7 +17,7 @@ from payments.gateways.mock import MockGateway
 from payments.gateways.port import gateway
 from sagas.desk.cancelling import cancel_order
 from sagas.desk.engine import engine
-from sagas.engine import wake_ups
+from sagas.engine import runner, wake_ups
 from sagas.engine.recovery import due
 from sagas.engine.wake_ups import FAILURES, Publisher, Sender
 from sagas.models import OperatorCommand
@@ -134,16 +134,20 @@ def test_a_cancellation_during_a_call_without_an_outcome_wakes_a_driver(woken, s
 
 @pytest.mark.any_database
 def test_a_transaction_that_is_rolled_back_wakes_nobody(woken, monkeypatch):
-    saga = start()
+    """It is repeated, and only the one that is committed does."""
+    saga, wake, done = start(), runner.wake, []
     woken.clear()
 
-    def fail(*args, **kwargs):
-        raise OperationalError(1205, "lock wait timeout")
+    def wake_and_fail_at_first(saga):
+        wake(saga)
+        done.append(list(woken))
+        if len(done) == 1:
+            raise OperationalError(1205, "lock wait timeout")
 
-    monkeypatch.setattr("sagas.engine.runner.wake", fail)
+    monkeypatch.setattr(runner, "wake", wake_and_fail_at_first)
     monkeypatch.setattr("cloudmart.database.transactions.MAX_BACKOFF", 0)
     engine.recover(saga, always)
-    assert woken == []
+    assert done == [[], []] and woken == [("orchestration", saga.order_id)]
 
 
 # --- Publishing -----------------------------------------------------------------------------------
