@@ -1,7 +1,10 @@
-"""A Celery worker that is stopped leaves no order behind."""
+"""A Celery worker that is stopped leaves no order behind. One that cannot do its work ends."""
 
 import os
+import socket
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -43,3 +46,19 @@ def test_a_worker_without_a_broker_does_not_start():
     env = isolated({"PATH": os.environ["PATH"]})
     ended = subprocess.run([ROOT / "bin" / "celery-worker"], env=env, capture_output=True, text=True, timeout=TIMEOUT)
     assert (ended.returncode, ended.stderr) == (1, "BROKER_URL is not set.\n")
+
+
+@pytest.mark.any_database
+def test_a_worker_ends_whose_metrics_port_is_taken(rabbitmq):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        env = {
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "DATABASE_URL": "sqlite://:memory:",
+            "BROKER_URL": rabbitmq.url,
+            "CELERY_CONCURRENCY": "1",
+            "CELERY_METRICS_PORT": str(port),
+        }
+        worker = [ROOT / "bin" / "celery-worker"]
+        ended = subprocess.run(worker, env=isolated(env), capture_output=True, text=True, timeout=TIMEOUT)
+    assert ended.returncode == 1 and f"cannot serve metrics on 127.0.0.1:{port}" in ended.stderr
