@@ -23,11 +23,8 @@ DELIVERY_LIMIT = 5
 PATIENCE = 1
 """Seconds that a publisher waits for each response of the broker."""
 
-LONGEST_SILENCE = 40
-"""Seconds that a worker waits for each response before it connects again.
-
-RabbitMQ's own limit for a command to a quorum queue is 30 seconds. Each new connection delivers messages again.
-"""
+LONGEST_SILENCE = 3
+"""Seconds that a worker waits for each response before it connects again. To stop it waits for six of them at most."""
 
 
 def quorum_queue(name: str) -> Queue:

@@ -13,8 +13,8 @@ import amqp
 from cloudmart.celery import QUEUES
 from tests.processes import TIMEOUT, free_port, wait_until
 
-SERVER = "/usr/lib/rabbitmq/bin/rabbitmq-server"
-"""Debian's command of the same name in /usr/sbin becomes the user rabbitmq, who cannot read our folder."""
+SERVER, CONTROL = "/usr/lib/rabbitmq/bin/rabbitmq-server", "/usr/lib/rabbitmq/bin/rabbitmqctl"
+"""Debian's commands of the same names in /usr/sbin become the user rabbitmq, who cannot read our folder."""
 
 TOGETHER = ("setpriv", "--pdeathsig", "KILL")
 """Runs a command that dies with the tests."""
@@ -22,15 +22,32 @@ TOGETHER = ("setpriv", "--pdeathsig", "KILL")
 
 @dataclass
 class RabbitMQ:
-    """A running node."""
+    """A node. Its process, the Erlang machine, is all of it."""
 
     port: int
-    pid: int
-    """Of the Erlang machine, which is all of the node."""
+    folder: Path
+    env: dict[str, str]
 
     @property
     def url(self) -> str:
         return f"amqp://guest:guest@127.0.0.1:{self.port}//"
+
+    def start(self) -> None:
+        with (self.folder / "output").open("a") as output:
+            command = [*TOGETHER, SERVER]
+            self.process = subprocess.Popen(command, env=self.env, cwd=self.folder, stdout=output, stderr=output)
+        wait_until(lambda: self.process.poll() is not None or self.accepts_connections())
+        assert self.process.poll() is None, (self.folder / "output").read_text()
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait(TIMEOUT)
+
+    def write_everything(self) -> None:
+        """Has the node write its tables. A queue that is not yet in them has no leader after a SIGKILL."""
+        expression = "[ok = dets:sync(Table) || Table <- dets:all()]."
+        command = [CONTROL, "--node", self.env["RABBITMQ_NODENAME"], "eval", expression]
+        subprocess.run(command, env=self.env, cwd=self.folder, check=True, capture_output=True, timeout=TIMEOUT)
 
     def connect(self) -> amqp.Connection:
         connection = amqp.Connection(f"127.0.0.1:{self.port}", connect_timeout=TIMEOUT)
@@ -65,11 +82,11 @@ class RabbitMQ:
     @contextmanager
     def suspended(self) -> Iterator[None]:
         """Within the block the node accepts connections, and responds to nothing."""
-        os.kill(self.pid, signal.SIGSTOP)
+        self.process.send_signal(signal.SIGSTOP)
         try:
             yield
         finally:
-            os.kill(self.pid, signal.SIGCONT)
+            self.process.send_signal(signal.SIGCONT)
 
 
 @contextmanager
@@ -95,14 +112,11 @@ def running_rabbitmq(folder: Path) -> Iterator[RabbitMQ]:
         "RABBITMQ_PID_FILE": str(folder / "pid"),
     }
     registry = subprocess.Popen([*TOGETHER, "epmd"], env=env, cwd=folder)
-    with open(folder / "output", "w") as output:
-        node = subprocess.Popen([*TOGETHER, SERVER], env=env, cwd=folder, stdout=output, stderr=output)
-    rabbitmq = RabbitMQ(port, node.pid)
+    rabbitmq = RabbitMQ(port, folder, env)
     try:
-        wait_until(lambda: node.poll() is not None or rabbitmq.accepts_connections())
-        assert node.poll() is None, (folder / "output").read_text()
+        rabbitmq.start()
         yield rabbitmq
     finally:
-        for process in (node, registry):
+        for process in (rabbitmq.process, registry):
             process.kill()
             process.wait(TIMEOUT)

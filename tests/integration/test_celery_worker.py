@@ -64,3 +64,15 @@ def test_an_order_in_hand_is_left_and_goes_on_when_the_connection_is_lost(worker
     wait_until(lambda: statuses() == {"completed"})
     wait_until(lambda: worker.ended("recovered", order_id) == 2)
     os.kill(process, 0)
+
+
+@pytest.mark.any_database
+def test_a_worker_goes_on_when_a_rabbitmq_that_was_killed_is_back(worker, rabbitmq):
+    leave()
+    wait_until(lambda: statuses() == {"completed"})
+    rabbitmq.write_everything()
+    rabbitmq.kill()
+    rabbitmq.start()
+    leave()  # is lost: by it the publisher notices that its connection is dead
+    order_id = leave(SagaStyle.CHOREOGRAPHY)
+    wait_until(lambda: worker.ended("recovered", order_id) == 1)
