@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
+from cloudmart.deploy.local import shop
 from cloudmart.deploy.local.database import find
-from cloudmart.deploy.local.shop import SIZES
 from cloudmart.deploy.local.templates import DEPLOY, fill_in
 from cloudmart.deploy.local.topology import COUNTS, OPTIONAL
 from tests.processes import ROOT
@@ -18,9 +18,7 @@ pytestmark = pytest.mark.any_database
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES = COMPOSE["services"]
 SCALE = {name: service for name, service in SERVICES.items() if service.get("profiles") == ["scale"]}
-DEFAULT = {name: service for name, service in SERVICES.items() if "profiles" not in service}
-STARTED = ("nginx", "grafana")
-"""The names in the command that starts the profile."""
+DEFAULT = {name: service for name, service in SERVICES.items() if service.get("profiles") == ["default"]}
 KNOWN = set(re.findall(r"^#?([A-Z][A-Z_]*)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
 VARIABLE = re.compile(r"(?<!\$)\$\{([A-Z_]+)")
 of_the_profile = pytest.mark.parametrize("name", SCALE)
@@ -30,9 +28,9 @@ def replicas(name):
     return SERVICES[name].get("deploy", {}).get("replicas", 1)
 
 
-def needed(*names):
-    """Returns the services that start with these: they, and what they depend on."""
-    found, left = set(), list(names)
+def needed(name):
+    """Returns the service and what it depends on."""
+    found, left = set(), [name]
     while left:
         name = left.pop()
         found.add(name)
@@ -50,18 +48,27 @@ def secrets(service):
     return {each["source"]: each.get("target", f"/run/secrets/{each['source']}") for each in entries}
 
 
-def test_every_service_has_no_profile_or_the_profile_scale():
+def test_every_service_has_the_profile_default_or_the_profile_scale():
     assert DEFAULT.keys() == {"web", "worker", "migrate", "mysql"}
     assert SCALE.keys() | DEFAULT.keys() == SERVICES.keys()
 
 
-def test_two_names_start_the_whole_profile_and_nothing_else():
-    assert needed(*STARTED) == SCALE.keys()
-    assert f"--profile scale up {' '.join(STARTED)}\n" in (ROOT / "docker-compose.yml").read_text()
+@pytest.mark.parametrize("profile", [DEFAULT, SCALE])
+def test_a_profile_depends_on_nothing_outside_it(profile):
+    assert set().union(*map(needed, profile)) == profile.keys()
 
 
-def test_a_plain_up_starts_no_service_of_the_profile():
-    assert needed(*DEFAULT) == DEFAULT.keys()
+def test_both_profiles_have_the_same_data():
+    assert [mounts(SERVICES[name])[0] for name in ("mysql", "database")] == ["mysql", "mysql"]
+
+
+def test_the_secrets_of_the_profile_scale_are_those_of_the_profile_default(tmp_path, monkeypatch):
+    monkeypatch.setenv("SECRET_KEY", "signed-before")
+    monkeypatch.setenv("MYSQL_PASSWORD", "stored-before")
+    subprocess.run([ROOT / "bin" / "secrets", tmp_path], check=True)
+    assert (tmp_path / "secret_key").read_text() == "signed-before"
+    assert (tmp_path / "database_password").read_text() == "stored-before"
+    assert urlsplit((tmp_path / "database_url").read_text()).password == "stored-before"
 
 
 def test_bin_scale_runs_the_same_topology():
@@ -73,7 +80,13 @@ def test_bin_scale_runs_the_same_topology():
 
 def test_bin_scale_gives_the_processes_the_same_size():
     for name in ("scaled-web", "celery", "scaled-worker"):
-        assert SIZES.items() <= SERVICES[name]["environment"].items()
+        assert shop.SIZES.items() <= SERVICES[name]["environment"].items()
+
+
+def test_both_give_a_service_the_same_name_in_traces():
+    for start, name in ((shop.web, "scaled-web"), (shop.celery, "celery"), (shop.worker, "scaled-worker")):
+        own = start(1, 8000, {}).environment["OTEL_SERVICE_NAME"]
+        assert own == SERVICES[name]["environment"]["OTEL_SERVICE_NAME"]
 
 
 def test_the_settings_say_how_many_there_are():
@@ -160,9 +173,14 @@ def test_every_variable_of_the_file_is_documented():
     assert set(VARIABLE.findall((ROOT / "docker-compose.yml").read_text())) - KNOWN == set()
 
 
-def test_the_shop_gets_its_time_zone_and_currency_in_both_profiles():
+def test_the_shop_gets_its_time_zone_its_currency_and_its_collector_in_both_profiles():
     for name in ("web", "worker", "scaled-web", "scaled-worker", "celery", "scaled-migrate"):
-        assert {"SHOP_TIME_ZONE", "CURRENCY"} <= SERVICES[name]["environment"].keys()
+        passed_on = {"SHOP_TIME_ZONE", "CURRENCY", "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_TRACES_SAMPLER"}
+        assert passed_on <= SERVICES[name]["environment"].keys()
+
+
+def test_the_shop_trusts_nginx_whatever_the_other_profile_trusts():
+    assert SERVICES["scaled-web"]["environment"]["TRUSTED_PROXIES"] == "1"
 
 
 def test_nginx_gets_every_value_of_its_template_and_accepts_the_result(tmp_path):

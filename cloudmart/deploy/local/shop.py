@@ -1,7 +1,7 @@
 """The shop's own processes, and nginx and Prometheus beside them."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from signal import SIGQUIT
 
@@ -13,23 +13,27 @@ ROOT = Path(__file__).resolve().parents[3]
 SIZES = {"WEB_WORKERS": "1", "WEB_THREADS": "4", "CELERY_CONCURRENCY": "2"}
 """Processes and threads of each server and worker, as in docker-compose.yml."""
 CELERY = ROOT / "bin" / "celery-worker"
-Environment = Mapping[str, str]
+Environment = dict[str, str]
 
 
 def web(number: int, port: int, environment: Environment) -> Component:
     command = [str(ROOT / "bin" / "serve"), "127.0.0.1", str(port)]
-    return Component(f"web-{number}", "web", command, answers("/readyz"), port, environment, port)
+    return Component(f"web-{number}", "web", command, answers("/readyz"), port, environment | traced_as("web"), port)
 
 
 def celery(number: int, port: int, environment: Environment) -> Component:
-    own = {"CELERY_METRICS_PORT": str(port), "CELERY_METRICS_HOST": "127.0.0.1"}
-    command = [str(CELERY)]
-    return Component(f"celery-{number}", "celery", command, METRICS, port, {**environment, **own}, port)
+    own = {"CELERY_METRICS_PORT": str(port), "CELERY_METRICS_HOST": "127.0.0.1", **traced_as("celery")}
+    return Component(f"celery-{number}", "celery", [str(CELERY)], METRICS, port, environment | own, port)
 
 
 def worker(number: int, port: int, environment: Environment) -> Component:
     command = [sys.executable, str(ROOT / "manage.py"), "run_worker", "--metrics-port", str(port)]
-    return Component(f"worker-{number}", "worker", command, METRICS, port, environment, port)
+    return Component(f"worker-{number}", "worker", command, METRICS, port, environment | traced_as("worker"), port)
+
+
+def traced_as(kind: str) -> Environment:
+    """Returns the name of a service in traces, as in docker-compose.yml."""
+    return {"OTEL_SERVICE_NAME": f"cloudmart-{kind}"}
 
 
 def nginx(config: Path, port: int) -> Component:
