@@ -2,8 +2,11 @@
 
 import json
 import re
+import socket
 import threading
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from functools import partial
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
@@ -26,7 +29,7 @@ class Server:
     """A web server that notes each request, and hangs up before its response if it is broken."""
 
     def __init__(self, is_broken):
-        self.requests, server = [], self
+        self.requests, self.response, server = [], b"{}", self
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
@@ -38,9 +41,9 @@ class Server:
                     self.close_connection = True
                     return
                 self.send_response(200)
-                self.send_header("Content-Length", "2")
+                self.send_header("Content-Length", str(len(server.response)))
                 self.end_headers()
-                self.wfile.write(b"{}")
+                self.wfile.write(server.response)
 
             def do_GET(self):
                 self.do_POST()
@@ -66,7 +69,7 @@ def servers(*broken):
 
 @pytest.fixture
 def edge(tmp_path):
-    """Starts nginx before these ports, and returns a function that sends it a request."""
+    """Starts nginx before these ports, and returns `send` to its port."""
     started = []
 
     def start(*ports):
@@ -76,7 +79,7 @@ def edge(tmp_path):
         nginx.start(tmp_path)
         started.append(nginx)
         wait_until(lambda: listens(port))
-        return lambda *request, **options: send(port, *request, **options)
+        return partial(send, port)
 
     yield start
     for nginx in started:
@@ -152,6 +155,32 @@ def test_the_server_hears_of_the_client_and_of_the_request(edge):
         assert re.fullmatch(r"127\.0\.0\.1:\d+", headers["Host"])
 
 
+def test_the_scheme_and_address_of_a_client_are_taken_from_a_known_proxy_only(edge, monkeypatch):
+    monkeypatch.setenv("NGINX_PROXY", "127.0.0.0/8")
+    with servers(False) as (server,):
+        edge(server.port)("GET", "/orders", X_Forwarded_For="192.0.2.1, 192.0.2.2", X_Forwarded_Proto="https")
+        ((_, headers, _),) = server.requests
+        assert headers["X-Forwarded-For"].endswith(", 192.0.2.2"), "TRUSTED_PROXIES=1 reads the last one only"
+        assert headers["X-Forwarded-Proto"] == "https"
+
+
+def test_a_probe_of_nginx_need_not_know_its_name(edge):
+    with servers(False) as (server,):
+        request = edge(server.port)
+        assert request("GET", "/healthz", Host="10.0.0.1").status == 200
+        assert request("GET", "/orders", Host="10.0.0.1").status == 400
+
+
+def test_a_slow_client_gets_all_of_a_large_response(edge):
+    with servers(False) as (server,), socket.socket() as client:
+        port = edge(server.port).args[0]
+        server.response = b"x" * 10_000_000
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.connect(("127.0.0.1", port))
+        client.sendall(b"GET /orders HTTP/1.0\r\nHost: localhost\r\n\r\n")
+        assert sum(map(len, iter(lambda: client.recv(65_536), b""))) > len(server.response)
+
+
 def test_an_odd_request_id_is_replaced(edge):
     response = edge(next(PORTS))("GET", "/orders", X_Request_ID='", "code": "fake')
     assert re.fullmatch("[0-9a-f]{32}", response.json["request_id"])
@@ -181,3 +210,28 @@ def test_one_address_is_slowed_down_but_never_its_probes(edge, monkeypatch, head
         assert [response.status for response in responses[:2]] == [200, 200]
         assert is_problem(responses[2], "throttled", retry_after="1")
         assert request("GET", "/readyz").status == 200
+
+
+def test_a_client_is_an_ipv4_address_or_an_ipv6_network(edge, monkeypatch):
+    monkeypatch.setenv("NGINX_PROXY", "127.0.0.1")
+    monkeypatch.setenv("NGINX_RATE", "1r/m")
+    monkeypatch.setenv("NGINX_BURST", "1")
+    with servers(False) as (server,):
+        request = edge(server.port)
+
+        def statuses(*addresses):
+            return [request("GET", "/orders", X_Forwarded_For=address).status for address in addresses]
+
+        one_network = [f"2001:db8:0:a::{number}" for number in range(3)]
+        assert statuses(*one_network, "2001:db8:0:b::1") == [200, 200, 429, 200]
+        assert statuses(*["192.0.2.10"] * 3, "192.0.2.11") == [200, 200, 429, 200]
+
+
+def test_a_server_that_hangs_gets_few_requests(edge):
+    with ThreadPoolExecutor() as pool, servers(False) as (working,), socket.create_server(("127.0.0.1", 0)) as hanging:
+        request = edge(hanging.getsockname()[1], working.port)
+        arrived = pool.submit(hanging.accept)
+        while not arrived.done():
+            wait([arrived, pool.submit(request, "GET", "/orders")], return_when=FIRST_COMPLETED)
+        with arrived.result()[0]:
+            assert [request("GET", "/orders").status for _ in range(8)] == [200] * 8

@@ -20,6 +20,7 @@ def write_nginx(folder: Path, port: int, web_ports: Sequence[int]) -> Path:
     values = {
         "NGINX_RATE": os.environ.get("NGINX_RATE", "1000r/s"),
         "NGINX_BURST": os.environ.get("NGINX_BURST", "1000"),
+        "NGINX_PROXY": os.environ.get("NGINX_PROXY", "255.255.255.255"),
         "NGINX_BODY_SIZE": os.environ.get("MAX_BODY_SIZE", "262144"),
         "NGINX_FOLDER": str(folder),
         "NGINX_LISTEN": f"127.0.0.1:{port}",
@@ -49,6 +50,7 @@ def write_prometheus(folder: Path, targets: Mapping[str, Sequence[int]], token: 
     for job, ports in targets.items():
         found = [{"targets": [f"127.0.0.1:{port}" for port in ports]}]
         (folder / "targets" / f"{job}.json").write_text(json.dumps(found))
+    (folder / "secrets").chmod(0o700)
     (folder / "secrets" / "metrics_token").write_text(token)
     for rules in (DEPLOY / "prometheus" / "rules").glob("*.yml"):
         (folder / "rules" / rules.name).write_text(rules.read_text())
