@@ -1,6 +1,9 @@
 """The supervisor of bin/scale: what it starts, restarts and stops."""
 
+import fcntl
+import os
 import signal
+import subprocess
 import sys
 from urllib.parse import urlsplit
 
@@ -13,7 +16,7 @@ from cloudmart.deploy.local.ports import free_ports
 from cloudmart.deploy.local.sessions import members, send
 from cloudmart.deploy.local.supervisor import NotReady, Stopped, Supervisor
 from cloudmart.deploy.local.templates import fill_in
-from tests.processes import wait_until
+from tests.processes import run_python, wait_until
 from tests.raw_server import raw_server
 
 pytestmark = pytest.mark.any_database
@@ -97,6 +100,15 @@ def test_a_component_that_never_gets_ready_is_named(supervisor, monkeypatch):
     supervisor.start([one])
     with pytest.raises(NotReady, match=r"web-7 is not ready; see .*/logs/web-7.log"):
         supervisor.wait_until_ready([one])
+
+
+def test_two_do_not_run_on_the_same_data(tmp_path):
+    with (tmp_path / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(subprocess.CalledProcessError) as error:
+            run_python("-m", "cloudmart.deploy.local", "--folder", str(tmp_path), env=dict(os.environ))
+    assert "Another one runs" in error.value.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["lock"]
 
 
 def test_sigterm_ends_the_wait(supervisor):

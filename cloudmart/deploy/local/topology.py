@@ -34,12 +34,14 @@ class Topology:
         self._supervisor = Supervisor(self.folder, self._write)
         self._environment = {
             "PROFILE": os.environ.get("PROFILE", "dev"),
+            "ALLOWED_HOSTS": "127.0.0.1,localhost",
             "TRUSTED_PROXIES": "0" if "nginx" in options.without else "1",
             **shop.SIZES,
             "WEB_SERVERS": str(options.web),
             "WORKERS": str(options.workers),
             "CELERY_WORKERS": str(options.celery),
             "METRICS_TOKEN": secrets.token_urlsafe(),
+            "BROKER_URL": "",
             "PYTHONUNBUFFERED": "1",
         }
         self.urls: dict[str, str] = {}
@@ -80,6 +82,7 @@ class Topology:
             port = next(self._ports)
             database.append(create_database(self.folder / "database", port))
             self._environment["DATABASE_URL"] = f"mysql://cloudmart@127.0.0.1:{port}/cloudmart"
+            self._environment["DATABASE_REPLICA_URL"] = ""
         if self._has("rabbitmq"):
             port, metrics, distribution, mapper = islice(self._ports, 4)
             others.append(engines.port_mapper(mapper))
@@ -129,7 +132,7 @@ class Topology:
             "url": self.urls.get("shop"),
             "prometheus_url": self.urls.get("prometheus"),
             "database_url": self._environment["DATABASE_URL"],
-            "broker_url": self._environment.get("BROKER_URL"),
+            "broker_url": self._environment["BROKER_URL"],
             "cache_url": self._environment.get("CACHE_URL"),
             "tokens": self.tokens,
             "components": {component.name: component.described() for component in components},
