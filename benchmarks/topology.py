@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -30,6 +31,20 @@ class Component:
     kind: str
     pid: int
     port: int | None
+
+    @property
+    def is_alive(self) -> bool:
+        """Returns True if its process exists and is no zombie."""
+        with suppress(OSError):
+            return "\nState:\tZ" not in Path(f"/proc/{self.pid}/status").read_text()
+        return False
+
+    @property
+    def listens(self) -> bool:
+        """Returns True if it accepts connections, or has no port."""
+        with suppress(OSError):
+            return self.port is None or not socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+        return False
 
     @property
     def processes(self) -> list[int]:
@@ -118,17 +133,20 @@ class Topology:
         return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
 
     def wait_until_ready(self) -> None:
-        """Waits until every component runs, and nginx passes requests on. Raises TimeoutError, or if it has ended."""
+        """Waits until every component listens, and nginx passes requests on to a server that is ready.
+
+        Raises TimeoutError, or ChildProcessError if bin/scale has ended.
+        """
         wait_for(self._is_ready, START, "bin/scale is not ready")
 
     def _is_ready(self) -> bool:
         if self.supervisor.poll() is not None:
             raise ChildProcessError((self.folder / "scale.log").read_text()[-2000:])
         try:
-            is_ready = httpx.get(f"{self.url}/healthz", timeout=5, trust_env=False).status_code == 200
+            is_ready = httpx.get(f"{self.url}/readyz", timeout=5, trust_env=False).status_code == 200
         except (OSError, KeyError, httpx.HTTPError):
             return False
-        return is_ready and all(map(is_alive, self.components()))
+        return is_ready and all(each.is_alive and each.listens for each in self.components())
 
     def _written(self) -> dict[str, Any]:
         return dict(json.loads((self.folder / "topology.json").read_text()))
@@ -158,13 +176,6 @@ def wait_for(condition: Callable[[], bool], seconds: float, otherwise: str) -> N
         if time.monotonic() > deadline:
             raise TimeoutError(otherwise)
         time.sleep(0.1)
-
-
-def is_alive(component: Component) -> bool:
-    """Returns True if its process exists and is no zombie."""
-    with suppress(OSError):
-        return "\nState:\tZ" not in Path(f"/proc/{component.pid}/status").read_text()
-    return False
 
 
 def send(pid: int, number: signal.Signals) -> None:

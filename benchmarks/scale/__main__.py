@@ -9,20 +9,19 @@ import signal
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable
-from itertools import chain
 from statistics import median
 
 from benchmarks.loads import STYLES
 from benchmarks.processes import machine
-from benchmarks.scale.shop import Cost, Shop, shop
+from benchmarks.promises import rows
+from benchmarks.scale.broker import Broker
+from benchmarks.scale.shop import Cost, Shop, shop, warm_up
 from benchmarks.server import exit_on_sigterm
 from benchmarks.table import aligned
-from benchmarks.window import Window, percentile
 
 SMALL, LARGE = (1, 1, 1), (2, 3, 3)
 """Web servers, Celery workers, and processes of run_worker."""
 KINDS = ("nginx", "web", "celery", "worker", "rabbitmq", "redis", "database")
-WARM_UP = 2
 
 
 class Sizes:
@@ -78,51 +77,6 @@ class Sizes:
         return aligned([headings, *lines], left=1)
 
 
-class Broker:
-    """Response times with RabbitMQ and without, in turn: half of the orders are waited for, half are respond-async."""
-
-    def __init__(self, rate: float, seconds: float) -> None:
-        self.rate, self.seconds = rate, seconds
-        self.windows: dict[tuple[str, str], list[Window]] = {}
-
-    def run(self, rounds: int) -> None:
-        with shop(2, 2, 2) as running:
-            warm_up(running)
-            for number in range(rounds):
-                for is_up in (True, False) if number % 2 == 0 else (False, True):
-                    self.measure(running, is_up)
-
-    def measure(self, running: Shop, is_up: bool) -> None:
-        if is_up:
-            self.both_styles(running, "up")
-            return
-        with running.topology.without("rabbitmq"):
-            self.both_styles(running, "down")
-
-    def both_styles(self, running: Shop, broker: str) -> None:
-        for style in STYLES:
-            running.order_at_rate(style, self.rate, WARM_UP)  # not measured: the circuit breaker opens, or closes
-            window = running.order_at_rate(style, self.rate, self.seconds)
-            self.windows.setdefault((broker, style), []).append(window)
-            running.watch.counts_when_finished(120)
-
-    def table(self) -> str:
-        headings = ("RabbitMQ", "style", "orders", "p50 ms", "p95 ms", "p99 ms", "not 2xx")
-        return aligned([headings, *(line(*key, windows) for key, windows in self.windows.items())], left=2)
-
-
-def line(broker: str, style: str, windows: list[Window]) -> tuple[str, ...]:
-    latencies = sorted(chain.from_iterable(window.latencies for window in windows))
-    times = (f"{percentile(latencies, share):.0f}" for share in (0.5, 0.95, 0.99))
-    return broker, style, str(len(latencies)), *times, str(sum(window.not_2xx for window in windows))
-
-
-def warm_up(running: Shop) -> None:
-    for style in STYLES:
-        running.order(style, WARM_UP)
-    running.watch.counts_when_finished()
-
-
 def name_of(size: tuple[int, ...]) -> str:
     return "{} web, {} Celery, {} run_worker".format(*size)
 
@@ -139,7 +93,8 @@ def options_from(arguments: list[str]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def main() -> None:
+def main() -> int:
+    """Returns 1 if a promise about RabbitMQ's death is missed, else 0."""
     given = options_from(sys.argv[1:])
     signal.signal(signal.SIGTERM, exit_on_sigterm)
     print(machine("bin/scale"))
@@ -151,8 +106,11 @@ def main() -> None:
     if given.only != "sizes":
         broker = Broker(given.rate, given.seconds)
         broker.run(given.rounds)
-        print("", broker.table(), sep="\n")
+        promises = list(broker.promises())
+        print("", broker.table(), "", aligned(rows("promise", promises, "kept", "MISSED"), left=4), sep="\n")
+        return 0 if all(promise.is_kept for promise in promises) else 1
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

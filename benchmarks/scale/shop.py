@@ -15,13 +15,15 @@ from urllib.parse import urlsplit
 from benchmarks.closed_loop import measure_closed_loop
 from benchmarks.connection import Connection
 from benchmarks.database import Watch
-from benchmarks.loads import BOOKS
+from benchmarks.loads import BOOKS, STYLES
 from benchmarks.open_loop import HEAD_START, schedule
 from benchmarks.server import THROTTLED, Server, environment
 from benchmarks.topology import Topology, running_topology
 from benchmarks.window import Window
 
 CLIENTS = 8
+WARM_UP = 2
+"""Seconds of a load that is not measured."""
 ASYNC = {"Prefer": "respond-async"}
 SETTINGS = {
     **THROTTLED,
@@ -137,3 +139,9 @@ def shop(web: int, celery: int, workers: int) -> Iterator[Shop]:
             topology.manage("seed", "--demo-users", "--books", str(BOOKS), "--copies", "1000000").check_returncode()
             token = topology.manage("issue_token", "tanaka").stdout.strip()
             yield Shop(topology, token, Watch(topology.database_url))
+
+
+def warm_up(running: Shop) -> None:
+    for style in STYLES:
+        running.order(style, WARM_UP)
+    running.watch.counts_when_finished()

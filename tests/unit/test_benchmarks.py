@@ -17,6 +17,7 @@ from benchmarks.open_loop import Client, schedule
 from benchmarks.processes import process_listening_on
 from benchmarks.promises import goals, promises
 from benchmarks.results import write_json
+from benchmarks.scale.broker import Broker
 from benchmarks.table import table
 from benchmarks.window import Window, percentile
 from tests.processes import free_port
@@ -179,3 +180,12 @@ def test_the_process_that_listens_on_a_port_is_found():
         assert process_listening_on(port) == os.getpid()
     with pytest.raises(StopIteration):
         process_listening_on(port)
+
+
+@pytest.mark.parametrize(("late", "not_2xx", "missed"), [(59, 0, 0), (61, 0, 2), (10, 1, 2)])
+def test_the_death_of_rabbitmq_may_raise_the_p95_by_less_than_50_ms_and_costs_no_order(late, not_2xx, missed):
+    broker = Broker(rate=10, seconds=10)
+    for style in STYLES:
+        broker.add("up", style, Window(10, [10.0] * 20, 0))
+        broker.add("down", style, Window(10, [10.0] * 10 + [float(late)] * 10, not_2xx))
+    assert [promise.is_kept for promise in broker.promises()].count(False) == missed
