@@ -8,7 +8,6 @@ from threading import Event
 from typing import NamedTuple
 
 from benchmarks.topology import Component, Topology, wait_for
-from tests.processes import listens
 
 KINDS = ("nginx", "web", "celery", "worker", "rabbitmq", "redis", "database")
 FREEZE = (1.0, 4.0)
@@ -58,13 +57,17 @@ class Chaos:
     outages: list[Outage] = field(default_factory=list)
 
     def run(self, interval: float, is_over: Event) -> None:
-        """Injects a fault after every interval, and waits at the end until every component is there again."""
-        while not is_over.wait(interval):
+        """Injects a fault after every interval, and waits at the end until every component is there again.
+
+        However slow the machine is, two runs have a fault of every kind of component.
+        """
+        while not is_over.wait(interval) or len(self.happened) < len(KINDS) / 2:
             self.inject(next(self.coming))
         self.topology.wait_until_ready()
 
     def inject(self, fault: Fault) -> None:
-        component = self.chance.choice(self.topology.components(fault.kind))
+        wait_for(lambda: bool(self.alive(fault.kind)), RESTART, f"{fault.kind} was not restarted")
+        component = self.chance.choice(self.alive(fault.kind))
         self.happened.append(f"{component.name} {fault.what}")
         began = time.monotonic()
         if fault.frozen_for is None:
@@ -77,10 +80,13 @@ class Chaos:
                 wait_for(lambda: self.is_back(component), RESTART, "nginx was not restarted")
             self.outages.append(Outage(began, time.monotonic() + MARGIN))
 
+    def alive(self, kind: str) -> list[Component]:
+        return [component for component in self.topology.components(kind) if component.is_alive]
+
     def is_back(self, killed: Component) -> bool:
         """Returns True if another process has taken its place, and accepts connections."""
         running = [each for each in self.topology.components(killed.kind) if each.name == killed.name]
-        return any(each.pid != killed.pid and each.port is not None and listens(each.port) for each in running)
+        return any(each.pid != killed.pid and each.listens for each in running)
 
     def excuses(self, began: float, ended: float) -> bool:
         """Returns True if nginx was away at some time of a request."""

@@ -12,16 +12,18 @@ CLIENTS = 8
 
 
 def placed_while(shop: Shop, styles: Sequence[str], happens: Callable[[Event], None], seconds: float) -> list[Order]:
-    """Runs the clients for so many seconds while something happens. Returns all their orders.
+    """Runs the clients for so many seconds, and until `happens` has returned. Returns all their orders.
 
-    Each client orders in one of the styles. `happens` gets an event that is set when the time is over. It may take
-    longer, and so may the last requests, which the clients repeat until they have a final response.
+    Each client orders in one of the styles. `happens` gets an event that is set when the time is over. The last
+    requests may take longer: the clients repeat them until they have a final response.
     """
     is_over = Event()
     clients = [client_of(shop, styles[number % len(styles)], number) for number in range(CLIENTS)]
     with ThreadPoolExecutor(CLIENTS + 1) as threads:
         happening = threads.submit(happens, is_over)
-        running = [threads.submit(client.all_orders, is_over.is_set) for client in clients]
+        running = [
+            threads.submit(client.all_orders, lambda: is_over.is_set() and happening.done()) for client in clients
+        ]
         is_over.wait(seconds)
         is_over.set()
         happening.result()
