@@ -143,6 +143,12 @@ class Client:
                 raise TimeoutError(f"{request.path} {request.headers}: {[each.outcome for each in request.attempts]}")
             time.sleep(self.chance.uniform(0.1, 0.5))  # a client's backoff
 
+    def send_again(self, request: Request) -> Attempt:
+        """Sends the request as if it were new. Returns its final response."""
+        again = Request(request.path, request.body, request.headers)
+        self.send(again)
+        return again.last
+
 
 def attempt(http: httpx.Client, request: Request) -> Attempt:
     began = time.monotonic()

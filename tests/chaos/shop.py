@@ -78,7 +78,7 @@ def open_shop(folder: Path, *options: str) -> Iterator[Shop]:
 
 
 def settings_for(sandbox: RunningSandbox) -> dict[str, str]:
-    """Returns the settings of the topology: the sandbox, short leases, and throttles that count and refuse nobody."""
+    """Returns the settings of the topology: the sandbox, short times, and throttles that count and refuse nobody."""
     return {
         "PAYMENT_GATEWAY": HTTP_GATEWAY,
         "PAYMENT_GATEWAY_URL": f"{sandbox.url}/payments",
@@ -89,6 +89,7 @@ def settings_for(sandbox: RunningSandbox) -> dict[str, str]:
         "LEASE": "5",
         "SAGA_BACKOFF": "0.5",
         "SAGA_MAX_BACKOFF": "2",
+        "SAGA_DEADLINE": "60",
         "AUDIT_GRACE": "0",
         "MAX_OPEN_DRAFTS": "1000000",
         "THROTTLE_USERS": "100000/s",
