@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from cloudmart.deploy.local.sessions import members
 from tests.chaos.nodes import behind_proxy
 from tests.chaos.report import REPORT
 from tests.chaos.shop import NODES, SECONDS, SEED, Shop, open_shop
@@ -28,4 +29,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     with ExitStack() as stack:
         options = ["--database-url", stack.enter_context(behind_proxy(NODES))] if NODES else []
-        yield stack.enter_context(open_shop(tmp_path_factory.mktemp("chaos"), *options))
+        shop = stack.enter_context(open_shop(tmp_path_factory.mktemp("chaos"), *options))
+        yield shop
+        components = shop.topology.components()
+    left_behind = [component.name for component in components if members(component.pid)]
+    assert left_behind == []

@@ -72,7 +72,7 @@ def open_shop(folder: Path, *options: str) -> Iterator[Shop]:
     """Runs the topology with the sandbox as its providers until the block ends."""
     with run_sandbox(folder / "ledger.sqlite3") as sandbox:
         settings = isolated({**os.environ, **settings_for(sandbox)})
-        with running_topology(folder / "scale", settings, "--without", "prometheus", *options) as topology:
+        with running_topology(folder / "scale", settings, *options) as topology:
             topology.manage("seed", "--books", str(BOOKS), "--copies", "1000000").check_returncode()
             yield Shop(topology, sandbox, topology.manage("issue_token", "tanaka").stdout.strip())
 
