@@ -115,6 +115,12 @@ def test_a_port_of_the_host_belongs_to_one_container_on_loopback(name):
     assert all(port.startswith("127.0.0.1:") for port in ports)
 
 
+@pytest.mark.parametrize("name", ["web", "worker", "scaled-web", "scaled-worker", "celery"])
+def test_a_container_is_given_the_time_in_which_it_ends_by_itself(name):
+    (longest,) = re.findall(r"--workers-kill-timeout (\d+)", (ROOT / "bin" / "serve").read_text())
+    assert int(SERVICES[name]["stop_grace_period"].removesuffix("s")) > int(longest)
+
+
 @pytest.mark.parametrize("name", SERVICES)
 def test_a_condition_can_come_true(name):
     for other, condition in SERVICES[name].get("depends_on", {}).items():
