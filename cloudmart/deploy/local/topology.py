@@ -34,7 +34,7 @@ class Topology:
         self._supervisor = Supervisor(self.folder, self._write)
         self._environment = {
             "PROFILE": os.environ.get("PROFILE", "dev"),
-            "ALLOWED_HOSTS": "127.0.0.1,localhost",
+            "ALLOWED_HOSTS": "*",  # nginx knows the hosts
             "TRUSTED_PROXIES": "0" if "nginx" in options.without else "1",
             **shop.SIZES,
             "WEB_SERVERS": str(options.web),
