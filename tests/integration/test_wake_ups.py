@@ -259,16 +259,19 @@ def test_a_message_that_kills_its_workers_is_dropped(leave, broker):
 
 @pytest.mark.any_database
 def test_a_process_that_is_forked_publishes_what_waits_before_it_ends(broker):
-    script = """
-import multiprocessing, uuid, django
+    script = f"""
+import functools, multiprocessing, uuid, django
 django.setup()
 from sagas.engine.wake_ups import publisher
+
+publisher.flush = functools.partial(publisher.flush, {TIMEOUT})
 
 def work():
     for _ in range(3):
         publisher.publish("orchestration", uuid.uuid4())
 
 work()
+publisher.flush()
 child = multiprocessing.get_context("fork").Process(target=work)
 child.start()
 child.join()
