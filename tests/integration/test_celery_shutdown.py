@@ -3,12 +3,12 @@
 import os
 import socket
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
+from celery.signals import worker_ready
 
 from cloudmart.kernel.ids import new_id
+from sagas import tasks as tasks  # connects the worker's signals
 from sagas.engine import wake_ups
 from sagas.models import SagaInstance
 from tests.celery_worker import SLOW, driver_of, leave, running_worker, statuses
@@ -49,16 +49,10 @@ def test_a_worker_without_a_broker_does_not_start():
 
 
 @pytest.mark.any_database
-def test_a_worker_ends_whose_metrics_port_is_taken(rabbitmq):
+def test_a_worker_ends_whose_metrics_port_is_taken(monkeypatch, tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        env = {
-            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-            "DATABASE_URL": "sqlite://:memory:",
-            "BROKER_URL": rabbitmq.url,
-            "CELERY_CONCURRENCY": "1",
-            "CELERY_METRICS_PORT": str(port),
-        }
-        worker = [ROOT / "bin" / "celery-worker"]
-        ended = subprocess.run(worker, env=isolated(env), capture_output=True, text=True, timeout=TIMEOUT)
-    assert ended.returncode == 1 and f"cannot serve metrics on 127.0.0.1:{port}" in ended.stderr
+        monkeypatch.setenv("CELERY_METRICS_PORT", str(port))
+        monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+        with pytest.raises(SystemExit, match=f"cannot serve metrics on 127.0.0.1:{port}"):
+            worker_ready.send(sender=None)
