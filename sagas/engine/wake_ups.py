@@ -98,8 +98,9 @@ class Publisher:
             count_wake_up(style, "skipped")
         with self._lock:
             if self._thread is None:
-                self._thread = Thread(target=self._run, name="wake-ups", daemon=True)
-                self._thread.start()
+                thread = Thread(target=self._run, name="wake-ups", daemon=True)
+                thread.start()
+                self._thread = thread
                 # Unlike atexit, it also runs in the web server's processes, which multiprocessing has forked.
                 Finalize(None, self.flush, exitpriority=0)
 
