@@ -3,6 +3,8 @@
 import os
 import socket
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from celery.signals import worker_ready
@@ -46,6 +48,17 @@ def test_a_worker_without_a_broker_does_not_start():
     env = isolated({"PATH": os.environ["PATH"]})
     ended = subprocess.run([ROOT / "bin" / "celery-worker"], env=env, capture_output=True, text=True, timeout=TIMEOUT)
     assert (ended.returncode, ended.stderr) == (1, "BROKER_URL is not set.\n")
+
+
+@pytest.mark.any_database
+def test_a_worker_whose_settings_are_wrong_leaves_no_folder(tmp_path):
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    env = isolated(
+        {"PATH": path, "DATABASE_URL": "sqlite://:memory:", "BROKER_URL": "redis://", "TMPDIR": str(tmp_path)}
+    )
+    ended = subprocess.run([ROOT / "bin" / "celery-worker"], env=env, capture_output=True, text=True, timeout=TIMEOUT)
+    assert ended.returncode == 1 and "cloudmart.E028" in ended.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.any_database
