@@ -13,10 +13,11 @@ class SagasConfig(AppConfig):
     name = "sagas"
 
     def ready(self) -> None:
-        """Connects the participants of the choreography and the gauges, and imports what publishes to RabbitMQ."""
+        """Connects the participants of the choreography and the metrics, and imports what publishes to RabbitMQ."""
         for participant in PARTICIPANTS:
             import_module(f"sagas.choreography.{participant}")
         for gauges in ("sagas.operations.backlog", "sagas.operations.figures.metrics"):
             import_module(gauges)
+        import_module("sagas.engine.metrics").begin_to_count(import_module("orders.models").SagaStyle)
         if settings.BROKER_URL and find_spec("celery"):
             import_module("sagas.engine.wake_ups")  # takes longer than an order, so not when one needs it

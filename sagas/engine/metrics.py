@@ -105,6 +105,12 @@ def count_outcome(saga: SagaInstance) -> None:
         STOCK_SHORTAGES.labels("reserving").inc()
 
 
+def begin_to_count(styles: Iterable[str]) -> None:
+    """Sets the counters of errors to 0. A counter that appears with 1 has not increased, and raises no alert."""
+    for style in styles:
+        ORDERS.labels(style, "error")
+
+
 @harmless
 def count_error(style: str) -> None:
     """Counts a saga that an error has interrupted."""

@@ -1,6 +1,7 @@
 """What watches the shop: the tools accept its configuration, and every metric in it exists."""
 
 import importlib
+import os
 import pkgutil
 import re
 import subprocess
@@ -13,8 +14,9 @@ from prometheus_client import REGISTRY
 from cloudmart.deploy.local.database import find
 from cloudmart.deploy.local.templates import DEPLOY, write_prometheus
 from cloudmart.kernel.metrics import READ_AT_SCRAPE
+from orders.models import SagaStyle
 from tests.monitoring import ALERTS, DASHBOARDS, EXPRESSIONS, METRIC, PANELS, used
-from tests.processes import ROOT
+from tests.processes import ROOT, run_python
 
 pytestmark = pytest.mark.any_database
 
@@ -98,3 +100,10 @@ def test_dashboards_and_panels_have_ids_of_their_own():
     assert len({dashboard["uid"] for dashboard in DASHBOARDS.values()}) == len(DASHBOARDS) == 4
     for dashboard in DASHBOARDS.values():
         assert len({panel["id"] for panel in dashboard["panels"]}) == len(dashboard["panels"])
+
+
+@pytest.mark.parametrize("style", SagaStyle.values)
+def test_the_first_error_of_a_process_is_an_increase(style):
+    code = "import django; django.setup(); from prometheus_client import generate_latest as g; print(g().decode())"
+    counters = run_python("-c", code, env={**os.environ, "DJANGO_SETTINGS_MODULE": "cloudmart.settings"}).stdout
+    assert f'cloudmart_orders_total{{outcome="error",style="{style}"}} 0.0\n' in counters
