@@ -147,6 +147,10 @@ class LockedStock:
         """The time by which the transaction decides, and which it writes."""
         return max(row.read_at for row in self._rows.values())
 
+    def locked_whole(self, book_ids: Iterable[str]) -> list[str]:
+        """Those of these books of which not only a sub-shelf is locked: the reservations of other orders can end."""
+        return [book_id for book_id in book_ids if isinstance(self._rows[book_id], InventoryRecord)]
+
     def reservations_of(self, order_id: UUID) -> dict[str, Reservation]:
         """The order's reservations of these books, in any status, by book."""
         reservations = RESERVATIONS(order_id=order_id, book_ids=list(self._rows))

@@ -42,7 +42,7 @@ def find_room(
     """
     expiring = list(expiring)
     if _shortages(stock, wanted, held or {}, expiring):
-        expiring = list(Reservation.objects.past_expiry(stock.now).filter(shelf__in=wanted))
+        expiring = list(Reservation.objects.past_expiry(stock.now).filter(shelf__in=stock.locked_whole(wanted)))
         if shortages := _shortages(stock, wanted, held or {}, expiring):
             raise OutOfStock(shortages=shortages)
     return expiring

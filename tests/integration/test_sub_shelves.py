@@ -1,6 +1,7 @@
 """Books that are split into sub-shelves: exact under load, while they are split and put together, and in the audit."""
 
 from collections import Counter
+from dataclasses import replace
 from datetime import timedelta
 from importlib import import_module
 from threading import Event
@@ -231,6 +232,21 @@ def test_expired_reservations_of_all_sub_shelves_make_room(shelve):
     assert sum(reserved for _, reserved in shares()) == 2
     assert expire_reservations(10) is None
     assert ledger() == ["StockAdded", *["StockReserved"] * 4, *["ReservationExpired"] * 4, "StockReserved"]
+    assert failing() == {}
+
+
+def test_an_order_expires_no_reservations_of_sub_shelves_that_it_has_not_locked(shelve):
+    shelve(BOOK, 8)
+    shelve("book-b", 1)
+    split_book(BOOK, 4)
+    for number in range(3):
+        reserve_stock(order_of(number))
+    reserve_stock(replace(order_of(0), quantities={"book-b": 1}))
+    let_reservations_expire()
+    reserve_stock(replace(order_of(3), quantities={BOOK: 1, "book-b": 1}))
+    assert shares() == [(2, 1), (2, 1), (2, 1), (2, 1)]
+    assert ledger("book-b") == ["StockAdded", "StockReserved", "ReservationExpired", "StockReserved"]
+    assert expire_reservations(10) == 3
     assert failing() == {}
 
 
