@@ -28,7 +28,7 @@ from inventory.models import (
     SubShelf,
     by_code,
 )
-from inventory.pending import UPDATE_STOCK, move_to_ledger, next_moment
+from inventory.pending import UPDATE_STOCK, move_some, move_to_ledger, next_moment
 from inventory.stock import Stock, StockChange, shared_out
 from inventory.sub_shelves import home
 
@@ -86,9 +86,9 @@ def lock_record(book_id: str) -> dict[str, InventoryRecord]:
     return by_code(LOCK, [book_id])
 
 
-def record_pending(book_id: str) -> None:
-    """Moves the book's pending events to the ledger. Runs in the caller's transaction."""
-    move_to_ledger(lock_record(book_id))
+def record_some(book_id: str) -> bool:
+    """Moves pending events of the book to the ledger, in the caller's transaction. Returns False if they were all."""
+    return move_some(lock_record(book_id))
 
 
 def lock_book(book_id: str) -> Book:

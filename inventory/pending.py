@@ -3,28 +3,36 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from cloudmart.database.prepared import UpdateEach
+from cloudmart.database.prepared import DeleteEach, UpdateEach
 from inventory.models import InventoryRecord, PendingEvent, StockEvent, SubShelf
 
 TICK = timedelta(microseconds=1)
 
 BATCH = 500
-"""Events that one statement inserts."""
+"""Events that are moved at a time."""
 
+DELETE_PENDING = DeleteEach(PendingEvent)
 UPDATE_STOCK = UpdateEach(InventoryRecord, "on_hand", "reserved", "version", "changed_at")
 
 
 def move_to_ledger(rows: Mapping[str, InventoryRecord]) -> None:
-    """Moves the pending events of these books to the ledger, by their times, and applies them to the rows.
+    """Moves all pending events of these books to the ledger."""
+    while move_some(rows):
+        pass
 
-    The events of each sub-shelf keep their order. That of different ones does not matter: between them copies move
+
+def move_some(rows: Mapping[str, InventoryRecord]) -> bool:
+    """Moves pending events of these books to the ledger, by their times, and applies them to the rows.
+
+    Returns False if they were all. The events of each sub-shelf keep their order. That of different ones does not matter: between them copies move
     only when all sub-shelves are locked and nothing is pending.
     """
-    pending = list(PendingEvent.objects.filter(shelf__in=rows).order_by("happened_at", "pk"))
+    pending = list(PendingEvent.objects.filter(shelf__in=rows).order_by("happened_at", "pk")[:BATCH])
     if pending:
-        StockEvent.objects.bulk_create([_applied(rows[each.shelf_id], each) for each in pending], BATCH)
+        StockEvent.objects.bulk_create([_applied(rows[each.shelf_id], each) for each in pending])
         UPDATE_STOCK(*rows.values())
-        PendingEvent.objects.filter(pk__in=[each.pk for each in pending]).delete()
+        DELETE_PENDING(*pending)
+    return len(pending) == BATCH
 
 
 def next_moment(row: InventoryRecord | SubShelf, moment: datetime) -> datetime:

@@ -18,7 +18,7 @@ from cloudmart.database.clock import DatabaseNow
 from cloudmart.database.prepared import UpdateEach
 from cloudmart.database.transactions import joining
 from inventory.batches import PAGE, packed
-from inventory.locks import lock_views, record_pending
+from inventory.locks import lock_views, record_some
 from inventory.models import InventoryRecord, InventoryView, PendingEvent, StockEvent, StockMovement
 from inventory.movements import COLUMNS, LedgerEvent, Movements
 from inventory.stock import EventType, Stock, StockChange
@@ -61,7 +61,8 @@ def record_events(book_ids: Iterable[str] | None = None) -> None:
     if settings.SHELF_SHARDS > 1:
         pending = PendingEvent.objects.all() if book_ids is None else PendingEvent.objects.filter(shelf__in=book_ids)
         for book_id in list(pending.order_by("shelf").values_list("shelf", flat=True).distinct()):
-            joining(record_pending)(book_id)
+            while joining(record_some)(book_id):
+                pass
 
 
 def lag() -> dict[str, Any]:

@@ -33,7 +33,7 @@ from django.db import DEFAULT_DB_ALIAS, IntegrityError, connections, models, tra
 from django.db.models import Case, QuerySet, When
 from django.db.models.expressions import Combinable
 from django.db.models.query import ModelIterable, ValuesListIterable
-from django.db.models.sql import InsertQuery, UpdateQuery
+from django.db.models.sql import DeleteQuery, InsertQuery, UpdateQuery
 
 from cloudmart.database.compiling import (
     VALUE,
@@ -205,6 +205,27 @@ class UpdateEach(Generic[Model]):
             return new[0]
         pks = [Parameter((self._pk.name, at), self._pk) for at in range(number)]
         return Case(*[When(pk=pk, then=each) for pk, each in zip(pks, new, strict=True)], output_field=field)
+
+
+class DeleteEach(Generic[Model]):
+    """Deletes each row by a statement of its own, all of which MySQL receives together.
+
+    Given the keys in one statement, MySQL may scan the whole table, and wait for rows that others have just inserted.
+    """
+
+    def __init__(self, model: type[Model]) -> None:
+        self._model = model
+        self._compiled = lru_cache(SHAPES)(self._compile)
+
+    def __call__(self, *rows: Model) -> None:
+        """Deletes the rows. One that does not exist is ignored."""
+        connection = connections[DEFAULT_DB_ALIAS]
+        for row in rows:
+            self._compiled(connection.vendor).execute(connection, {"pk": row.pk}, defers=True)
+
+    def _compile(self, vendor: str) -> Compiled:
+        rows: Any = self._model._default_manager.filter(pk=Parameter("pk"))
+        return cast(Compiled, compiled(rows.query.chain(DeleteQuery).get_compiler(DEFAULT_DB_ALIAS)))
 
 
 def _compile_update(rows: QuerySet[Any, Any], changes: dict[str, Any]) -> Compiled | None:

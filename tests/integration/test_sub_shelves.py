@@ -19,7 +19,7 @@ from cloudmart.database.clock import database_now
 from cloudmart.database.transactions import durable
 from cloudmart.kernel.ids import new_id
 from cloudmart.kernel.order import StockRequest
-from inventory import services
+from inventory import pending, services
 from inventory.errors import OutOfStock, StockIsReserved
 from inventory.models import InventoryRecord, InventoryView, PendingEvent, StockEvent, SubShelf
 from inventory.projector import catch_up, record_events
@@ -147,13 +147,14 @@ def test_an_order_locks_its_sub_shelf_only(shelve):
 
 @ON_A_SERVER
 def test_an_order_of_another_sub_shelf_does_not_wait(shelve):
-    shelve(BOOK, 8)
+    shelve(BOOK, 400)
     split_book(BOOK, 4)
     is_held, is_done = Event(), Event()
 
     @durable
     def hold():
         services.reserve_stock(order_of(0))
+        assert PendingEvent.objects.exists(), "its statements are sent"
         is_held.set()
         assert is_done.wait(TIMEOUT)
 
@@ -161,14 +162,16 @@ def test_an_order_of_another_sub_shelf_does_not_wait(shelve):
         try:
             assert is_held.wait(TIMEOUT)
             connection.cursor().execute("SET SESSION innodb_lock_wait_timeout = 1")
-            reserve_stock(order_of(1))
+            for _ in range(40):
+                reserve_stock(order_of(1))
             catch_up()
+            assert not PendingEvent.objects.exists()
         finally:
             is_done.set()
 
     assert all_at_once([hold, go_on]) == [None, None]
     catch_up()
-    assert InventoryView.objects.get().reserved == 2
+    assert InventoryView.objects.get().reserved == 41
 
 
 def test_an_order_that_finds_few_copies_locks_the_whole_book(shelve, monkeypatch):
@@ -302,6 +305,22 @@ def test_events_of_all_sub_shelves_follow_each_other_though_the_clock_goes_back(
     assert times == sorted(set(times)) and len(times) == 5
 
 
+def test_a_long_row_of_pending_events_is_moved_in_several_transactions(shelve, monkeypatch):
+    monkeypatch.setattr(pending, "BATCH", 2)
+    shelve(BOOK, 20)
+    split_book(BOOK, 4)
+    for number in (3, 0, 0, 1, 2):
+        reserve_stock(order_of(number))
+    with CaptureQueriesContext(connection) as queries:
+        record_events()
+    assert sum(query["sql"] == "COMMIT" for query in queries) == 3
+    assert ledger() == ["StockAdded", *["StockReserved"] * 5] and not PendingEvent.objects.exists()
+    for number in (2, 2, 1):
+        reserve_stock(order_of(number))
+    add_stock(BOOK, 1)
+    assert ledger()[6:] == ["StockReserved"] * 3 + ["StockAdded"] and failing() == {}
+
+
 def test_a_process_that_knows_no_sub_shelves_is_exact_too(shelve, settings):
     shelve(BOOK, 4)
     split_book(BOOK, 4)
@@ -352,6 +371,13 @@ TAMPERED = {
     "sub-shelves of a book that is not split": lambda: InventoryRecord.objects.update(shards=1),
     "an event that is lost": lambda: PendingEvent.objects.all()[:1].get().delete(),
 }
+
+
+def test_the_audit_finds_the_only_sub_shelf_of_a_book_that_is_not_split(shelve):
+    """An order would sell its copies too."""
+    shelve(BOOK, 8)
+    SubShelf.objects.create(shelf_id=BOOK, number=0, on_hand=8)
+    assert failing()["sub_shelves_add_up"] == (BOOK,)
 
 
 @pytest.mark.parametrize("tamper", TAMPERED.values(), ids=TAMPERED)
