@@ -44,12 +44,12 @@ def sub_shelves_add_up(records: Rows) -> Rows:
     """A split book's copies are those of its sub-shelves; no other book has any."""
     shares = SubShelf.objects.filter(shelf=OuterRef("pk"))
     whole = records.annotate(
-        number=Coalesce(Subquery(shares.order_by().values("shelf").annotate(Count("pk")).values("pk__count")), 1),
+        number=Coalesce(Subquery(shares.order_by().values("shelf").annotate(Count("pk")).values("pk__count")), 0),
         now=with_pending("on_hand"),
         reserved_now=with_pending("reserved"),
     )
     adds_up = Q(now=total(shares, "on_hand", per="shelf"), reserved_now=total(shares, "reserved", per="shelf"))
-    return whole.exclude(Q(number=F("shards")) & (Q(shards=1) | adds_up))
+    return whole.exclude(Q(shards=1, number=0) | Q(adds_up, shards__gt=1, number=F("shards")))
 
 
 @invariant(StockEvent, named_by=("shelf_id", "version"))
