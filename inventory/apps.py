@@ -7,5 +7,5 @@ class InventoryConfig(AppConfig):
     name = "inventory"
 
     def ready(self) -> None:
-        """Registers the gauges."""
-        from inventory import metrics  # noqa: F401
+        """Registers the gauges and the check."""
+        from inventory import checks, metrics  # noqa: F401

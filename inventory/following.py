@@ -15,8 +15,8 @@ from django.db.models import Exists, Max, Min, OuterRef, QuerySet
 
 from cloudmart.database.clock import DatabaseNow
 from cloudmart.periodic import PeriodicTask
-from inventory.models import InventoryView, StockEvent
-from inventory.projector import catch_up, record_events
+from inventory.models import InventoryView, PendingEvent, StockEvent
+from inventory.projector import catch_up, record_events, record_found
 
 OVERLAP = 10.0
 """Seconds for which an event is looked at again. A transaction that sells or adds stock takes a fraction of one."""
@@ -52,6 +52,12 @@ class Follower:
             self._seen.popleft()
 
 
+def catch_up_all() -> int:
+    """Compares all books, also with the pending events of processes that have SHELF_SHARDS if this one has not."""
+    record_found(PendingEvent.objects.all())
+    return catch_up()
+
+
 def newest_id() -> int:
     return StockEvent.objects.aggregate(newest=Max("pk"))["newest"] or 0
 
@@ -74,6 +80,6 @@ def tasks(interval: float) -> tuple[PeriodicTask, PeriodicTask]:
     return (
         PeriodicTask("read model", lambda should_stop: follower.catch_up(), interval, always_waits=True),
         PeriodicTask(
-            "whole read model", lambda should_stop: catch_up(), max(interval, COMPARED_EVERY), always_waits=True
+            "whole read model", lambda should_stop: catch_up_all(), max(interval, COMPARED_EVERY), always_waits=True
         ),
     )

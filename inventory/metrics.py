@@ -1,4 +1,4 @@
-"""Reservations, and the lag of the read model, read from the database at each scrape."""
+"""Reservations, and the lags of the ledger and the read model, read from the database at each scrape."""
 
 from collections.abc import Iterable
 
@@ -7,6 +7,7 @@ from prometheus_client.registry import Collector
 
 from cloudmart.kernel.metrics import READ_AT_SCRAPE, gauge_read_at_scrape
 from inventory.following import newest_lag
+from inventory.pending import pending_lag
 from inventory.selectors import count_live_reservations, expiry_lag
 
 
@@ -31,5 +32,15 @@ class ReadModelLag(Collector):
         )
 
 
+class PendingEventsLag(Collector):
+    def collect(self) -> Iterable[Metric]:
+        yield gauge_read_at_scrape(
+            "cloudmart_pending_events_lag_seconds",
+            "How long ago the oldest event of a sub-shelf happened that is not in the ledger.",
+            max(0.0, pending_lag().total_seconds()),
+        )
+
+
+READ_AT_SCRAPE.register(PendingEventsLag())
 READ_AT_SCRAPE.register(Reservations())
 READ_AT_SCRAPE.register(ReadModelLag())

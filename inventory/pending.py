@@ -1,8 +1,11 @@
-"""The events of sub-shelves on their way to the ledger. The caller has locked the rows of `inventory`."""
+"""The events of sub-shelves on their way to the ledger. Who moves them has locked the rows of `inventory`."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
+from django.db.models import Min
+
+from cloudmart.database.clock import DatabaseNow
 from cloudmart.database.prepared import DeleteEach, UpdateEach
 from inventory.models import InventoryRecord, PendingEvent, StockEvent, SubShelf
 
@@ -33,6 +36,12 @@ def move_some(rows: Mapping[str, InventoryRecord]) -> bool:
         UPDATE_STOCK(*rows.values())
         DELETE_PENDING(*pending)
     return len(pending) == BATCH
+
+
+def pending_lag() -> timedelta:
+    """Returns how long ago the oldest pending event happened; 0 if there is none."""
+    lag: timedelta | None = PendingEvent.objects.aggregate(lag=DatabaseNow() - Min("happened_at"))["lag"]
+    return lag or timedelta()
 
 
 def next_moment(row: InventoryRecord | SubShelf, moment: datetime) -> datetime:

@@ -59,10 +59,16 @@ def show_new(book_id: str) -> None:
 def record_events(book_ids: Iterable[str] | None = None) -> None:
     """Moves the pending events of these books, or of all, to the ledger. Does nothing unless books may be split."""
     if settings.SHELF_SHARDS > 1:
-        pending = PendingEvent.objects.all() if book_ids is None else PendingEvent.objects.filter(shelf__in=book_ids)
-        for book_id in list(pending.order_by("shelf").values_list("shelf", flat=True).distinct()):
-            while joining(record_some)(book_id):
-                pass
+        record_found(
+            PendingEvent.objects.all() if book_ids is None else PendingEvent.objects.filter(shelf__in=book_ids)
+        )
+
+
+def record_found(pending: QuerySet[PendingEvent]) -> None:
+    """Moves all pending events of the books of these to the ledger, also those of processes with another setting."""
+    for book_id in list(pending.order_by("shelf").values_list("shelf", flat=True).distinct()):
+        while joining(record_some)(book_id):
+            pass
 
 
 def lag() -> dict[str, Any]:

@@ -18,8 +18,10 @@ from django.test.utils import CaptureQueriesContext
 from cloudmart.database.clock import database_now
 from cloudmart.database.transactions import durable
 from cloudmart.kernel.ids import new_id
+from cloudmart.kernel.metrics import READ_AT_SCRAPE
 from cloudmart.kernel.order import StockRequest
-from inventory import pending, services
+from inventory import following, pending, services
+from inventory.checks import check_split_books
 from inventory.errors import OutOfStock, StockIsReserved
 from inventory.models import InventoryRecord, InventoryView, PendingEvent, StockEvent, SubShelf
 from inventory.projector import catch_up, record_events
@@ -65,6 +67,11 @@ def order_of(number, copies=1):
     """An order of the book whose sub-shelf of four has this number."""
     order_id = new_id().int
     return StockRequest(UUID(int=order_id - order_id % 4 + number), {BOOK: copies}, "ann")
+
+
+def gauge(name):
+    (found,) = (metric for metric in READ_AT_SCRAPE.collect() if metric.name == name)
+    return found.samples[0].value
 
 
 def ledger(book_id=BOOK):
@@ -336,6 +343,39 @@ def test_a_process_that_knows_no_sub_shelves_is_exact_too(shelve, settings):
     confirm_stock(orders[2])
     assert sum(on_hand for on_hand, _ in shares()) == 2
     assert failing() == {}
+
+
+def test_a_worker_without_the_setting_records_the_events_of_other_processes(shelve, settings):
+    shelve(BOOK, 8)
+    split_book(BOOK, 4)
+    reserve_stock(order_of(0))
+    settings.SHELF_SHARDS = 1
+    _, whole_read_model = following.tasks(0.5)
+    assert whole_read_model.run() == 1
+    assert InventoryView.objects.get().reserved == 1 and not PendingEvent.objects.exists()
+
+
+def test_a_deploy_without_the_setting_is_warned_of_split_books(shelve, settings):
+    shelve(BOOK, 8)
+    split_book(BOOK, 4)
+    assert list(check_split_books(databases=["default"])) == []
+    settings.SHELF_SHARDS = 1
+    (warning,) = check_split_books(databases=["default"])
+    assert warning.id == "cloudmart.W009" and BOOK in warning.msg
+    split_book(BOOK, 1)
+    assert list(check_split_books(databases=["default"])) == []
+
+
+def test_the_lag_of_the_ledger_is_that_of_the_oldest_pending_event(shelve):
+    shelve(BOOK, 8)
+    split_book(BOOK, 4)
+    for number in range(3):
+        reserve_stock(order_of(number))
+    PendingEvent.objects.filter(shelf=BOOK).update(happened_at=F("happened_at") - timedelta(minutes=2))
+    reserve_stock(order_of(3))
+    assert gauge("cloudmart_pending_events_lag_seconds") >= 120
+    record_events()
+    assert gauge("cloudmart_pending_events_lag_seconds") == 0
 
 
 def test_without_the_setting_no_statement_asks_for_sub_shelves(api, shelve, settings):
