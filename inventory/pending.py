@@ -27,8 +27,8 @@ def move_to_ledger(rows: Mapping[str, InventoryRecord]) -> None:
 def move_some(rows: Mapping[str, InventoryRecord]) -> bool:
     """Moves pending events of these books to the ledger, by their times, and applies them to the rows.
 
-    Returns False if they were all. The events of each sub-shelf keep their order. That of different ones does not matter: between them copies move
-    only when all sub-shelves are locked and nothing is pending.
+    Returns False if they were all. The events of each sub-shelf keep their order. That of different ones does not
+    matter: between them copies move only when all sub-shelves are locked and nothing is pending.
     """
     pending = list(PendingEvent.objects.filter(shelf__in=rows).order_by("happened_at", "pk")[:BATCH])
     if pending:

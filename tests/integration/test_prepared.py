@@ -19,7 +19,7 @@ from django.test.utils import CaptureQueriesContext
 from knox.models import get_token_model
 
 from cloudmart.database.clock import READ_AT, DatabaseNow
-from cloudmart.database.prepared import Insert, Select, Update, UpdateEach
+from cloudmart.database.prepared import DeleteEach, Insert, Select, Update, UpdateEach
 from cloudmart.kernel.ids import new_id
 from cloudmart.models import IdempotencyKey
 from inventory.models import Book, InventoryRecord, StockEvent
@@ -228,6 +228,14 @@ def test_several_rows_are_one_statement_and_each_stores_its_own_columns(transact
         UpdateEach(Book, "price")()
     assert len(queries) == 3
     assert dict(Book.objects.values_list("title", "price")) == {f"Book {number}": number for number in range(1, 31)}
+
+
+def test_rows_are_deleted_one_by_one(transactional_db):
+    books = BookFactory.create_batch(4)
+    with transaction.atomic(), CaptureQueriesContext(connection) as queries:
+        DeleteEach(Book)(*books[:3], books[0])
+    assert [query["sql"].split()[0] for query in queries if "books" in query["sql"]] == ["DELETE"] * 4
+    assert Book.objects.get() == books[3]
 
 
 def test_more_rows_than_the_database_takes_parameters_are_inserted(transactional_db):
