@@ -6,6 +6,7 @@ that is behind takes the balances of its book's newest event, and the events tha
 movements of their days, in one transaction.
 """
 
+import logging
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from typing import Any
@@ -22,6 +23,8 @@ from inventory.locks import lock_views, record_some
 from inventory.models import InventoryRecord, InventoryView, PendingEvent, StockEvent, StockMovement
 from inventory.movements import COLUMNS, LedgerEvent, Movements
 from inventory.stock import EventType, Stock, StockChange
+
+logger = logging.getLogger(__name__)
 
 KNOWN = Coalesce(F("book__view__version"), 0)
 """The version of a book in the read model."""
@@ -65,10 +68,16 @@ def record_events(book_ids: Iterable[str] | None = None) -> None:
 
 
 def record_found(pending: QuerySet[PendingEvent]) -> None:
-    """Moves all pending events of the books of these to the ledger, also those of processes with another setting."""
+    """Moves all pending events of the books of these to the ledger, also those of processes with another setting.
+
+    Those that contradict their book's stock stay where they are, and the other books go on; the audit reports them.
+    """
     for book_id in list(pending.order_by("shelf").values_list("shelf", flat=True).distinct()):
-        while joining(record_some)(book_id):
-            pass
+        try:
+            while joining(record_some)(book_id):
+                pass
+        except ValueError:
+            logger.exception("the pending events of %s contradict its stock", book_id)
 
 
 def lag() -> dict[str, Any]:
