@@ -13,9 +13,9 @@ from inventory.models import SubShelf
 @register(Tags.database, deploy=True)
 def check_split_books(databases: Sequence[str] | None = None, **kwargs: Any) -> Iterator[CheckMessage]:
     """Every order of a split book would lock all its sub-shelves, and its history would lag by a minute."""
-    if settings.SHELF_SHARDS == 1 and DEFAULT_DB_ALIAS in (databases or ()) and (books := split_books()):
+    if settings.SHELF_SHARDS <= 1 and DEFAULT_DB_ALIAS in (databases or ()) and (books := split_books()):
         yield Warning(
-            f"SHELF_SHARDS is 1, but these books are split: {', '.join(books)}.",
+            f"SHELF_SHARDS is {settings.SHELF_SHARDS}, but these books are split: {', '.join(books)}.",
             hint="Set it in all processes, or put the books together: manage.py split_book BOOK --shards 1.",
             id="cloudmart.W009",
         )

@@ -25,11 +25,12 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        book_id, shards = options["book"], options["shards"] or settings.SHELF_SHARDS
+        book_id, shards = options["book"], options["shards"]
+        shards = settings.SHELF_SHARDS if shards is None else shards
         if not 1 <= shards <= MOST:
             raise CommandError(f"A book has 1 to {MOST} sub-shelves.")
-        if shards > 1 and settings.SHELF_SHARDS == 1:
-            raise CommandError("SHELF_SHARDS is 1: every order would lock all sub-shelves.")
+        if shards > 1 and settings.SHELF_SHARDS <= 1:
+            raise CommandError(f"SHELF_SHARDS is {settings.SHELF_SHARDS}: every order would lock all sub-shelves.")
         try:
             durable(split_book)(book_id, shards)
         except UnknownBook as refusal:
