@@ -161,7 +161,7 @@ def test_at_most_ten_functions_lead_from_the_view_to_the_lock_of_the_stock(api, 
     with connection.execute_wrapper(note_stack):
         assert api.post("/orders", {**BODY, "saga": style}, headers={"Idempotency-Key": "key"}).status_code == 201
     first = stacks[0]
-    frames = first[first.index("post") : first.index("lock_stock") + 1]
+    frames = first[first.index("post") : first.index("lock_stock_of") + 1]
     assert len(frames) <= 10, frames
 
 
