@@ -257,12 +257,12 @@ def follower(shelve, clock):
     return Follower(clock)
 
 
-def show_event(book_id, pk):
-    """Has the next event of the book become visible, with this id."""
+def show_event(book_id, ids_later):
+    """Has the next event of the book become visible, with an id so much higher than that of the ledger's first one."""
     stock = InventoryRecord.objects.get(pk=book_id)
     number = stock.version + 1
     StockEvent.objects.create(
-        pk=pk,
+        pk=StockEvent.objects.earliest("pk").pk + ids_later,
         shelf_id=book_id,
         version=number,
         type=EventType.STOCK_ADDED,
