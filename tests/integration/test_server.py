@@ -78,7 +78,7 @@ def test_metrics_sum_over_the_processes_of_the_server(tmp_path, environment):
         assert len(counting(tmp_path)) == 2, "both processes have placed orders"
         for _ in range(10):
             status, text = request(port, "GET", "/metrics", operator)
-            assert status == 200 and outcomes(text) == {"completed": placed, "failed": 1}
+            assert status == 200 and outcomes(text) == {"completed": placed, "failed": 1, "error": 0}
         assert request(port, "GET", "/metrics", customer)[0] == 403
         (folder,) = {path.parent for path in tmp_path.glob("*/counter_*.db")}
         assert folder.stat().st_mode & 0o077 == 0, "other users cannot read it"
