@@ -25,6 +25,7 @@ from cloudmart.kernel.viewers import actor_of
 from inventory.errors import StockIsReserved
 from inventory.locks import lock_stock
 from inventory.models import InventoryRecord
+from inventory.projector import record_events
 from inventory.serializers import MOST_AT_ONCE
 from inventory.services import add_stock, adjust_stock
 from inventory.stock import Stock
@@ -133,7 +134,9 @@ class ChangesStock(ModelAdmin):
         """Asks for the copies and a reason, says the consequence, and makes the change. Raises PermissionDenied."""
         if not request.user.has_perm(command.permission):
             raise PermissionDenied
-        record = InventoryRecord.objects.select_related("book").filter(pk=unquote(object_id)).first()
+        book_id = unquote(object_id)
+        record_events([book_id])
+        record = InventoryRecord.objects.select_related("book").filter(pk=book_id).first()
         if record is None:
             raise Http404
         form = command.form(request.POST or None, initial={"reference": str(new_id())})

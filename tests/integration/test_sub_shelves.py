@@ -230,6 +230,7 @@ def test_the_stock_of_one_book_is_that_of_now(api, desk, site, shelve):
             lambda: api.get(f"/inventory/{BOOK}").json()["reserved_quantity"],
             lambda: desk.get(f"/inventory/{BOOK}", {"as_of": database_now().isoformat()}).json()["reserved_quantity"],
             lambda: site.get(f"/admin/inventory/book/{BOOK}/change/").context["stock_page"]["record"].reserved,
+            lambda: site.get(f"/admin/inventory/book/{BOOK}/add-stock/").context["record"].reserved,
         ]
     ):
         reserve_stock(order_of(number))
