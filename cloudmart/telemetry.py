@@ -129,11 +129,11 @@ class OpenTelemetrySpan:
     ) -> None:
         detach(self._before)
         if error:
-            self._note(error)
+            self._record_error(error)
         self._recorded.end()
 
-    def _note(self, error: BaseException) -> None:
-        """Records no message of an error: it may contain what a customer or a provider has written."""
+    def _record_error(self, error: BaseException) -> None:
+        """Records no message of an error: a customer or a provider may have written parts of it."""
         if isinstance(error, DomainError):
             self.set({"cloudmart.error_code": error.code})
         elif not isinstance(error, KeyClaimed):
@@ -169,10 +169,10 @@ def links_to(other: SpanContext, active: SpanContext) -> list[Link]:
 class Exporter(OTLPSpanExporter):
     """Sends batches of spans. Once the process ends, drops what it cannot send soon."""
 
-    give_up_at: float | None = None
+    deadline: float | None = None
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        if self.give_up_at and monotonic() > self.give_up_at:
+        if self.deadline and monotonic() > self.deadline:
             return SpanExportResult.FAILURE
         return super().export(spans)
 
@@ -189,7 +189,7 @@ class SendingProvider(TracerProvider):
         Finalize(None, self.shutdown, exitpriority=0)
 
     def shutdown(self) -> None:
-        self._exporter.give_up_at = monotonic() + FLUSH_TIME
+        self._exporter.deadline = monotonic() + FLUSH_TIME
         super().shutdown()
 
 
