@@ -20,11 +20,11 @@ RECOVER = "recover"
 DELIVERY_LIMIT = 5
 """How often RabbitMQ delivers a message again whose worker died, before it drops the message."""
 
-PATIENCE = 1
+RESPONSE_TIMEOUT = 1
 """Seconds that a publisher waits for each response of the broker."""
 
-LONGEST_SILENCE = 3
-"""Seconds that a worker waits for each response before it connects again. To stop it waits for six of them at most."""
+WORKER_TIMEOUT = 3
+"""Seconds that a worker waits for each response before it connects again. When it stops it needs six at most."""
 
 
 def quorum_queue(name: str) -> Queue:
@@ -48,7 +48,7 @@ SETTINGS: dict[str, Any] = {
     "worker_enable_remote_control": False,
     "worker_hijack_root_logger": False,
     "worker_redirect_stdouts": False,
-    "broker_connection_timeout": PATIENCE,
+    "broker_connection_timeout": RESPONSE_TIMEOUT,
     "broker_connection_retry_on_startup": True,
     "broker_connection_max_retries": None,
     "broker_heartbeat": 10,
@@ -57,8 +57,8 @@ SETTINGS: dict[str, Any] = {
         "max_retries": 1,
         "interval_start": 0,
         "interval_step": 0,
-        "read_timeout": LONGEST_SILENCE,
-        "write_timeout": LONGEST_SILENCE,
+        "read_timeout": WORKER_TIMEOUT,
+        "write_timeout": WORKER_TIMEOUT,
     },
 }
 
@@ -66,7 +66,7 @@ SETTINGS: dict[str, Any] = {
 def make_app() -> celery.Celery:
     """Returns the app, without Celery's part for Django, which closes the database connection after every task.
 
-    Without BROKER_URL it reaches no broker. Celery's default is the one on this machine, whoever that belongs to.
+    Without BROKER_URL it reaches no broker. Celery's default is the one on this machine, which may not be ours.
     """
     from django.conf import settings
 
@@ -81,7 +81,7 @@ app = make_app()
 
 @setup_logging.connect
 def keep_logging(**kwargs: Any) -> None:
-    """Celery configures no logging if somebody receives this signal: Django's stays in force."""
+    """Celery configures no logging if this signal has a receiver: Django's configuration stays."""
 
 
 @import_modules.connect(sender=app)

@@ -12,7 +12,7 @@ from django.conf import settings
 from kombu import Connection, Producer
 from pybreaker import STATE_CLOSED, STATE_OPEN, CircuitBreaker, CircuitBreakerError, CircuitBreakerListener
 
-from cloudmart.celery import PATIENCE, QUEUES, RECOVER, app
+from cloudmart.celery import QUEUES, RECOVER, RESPONSE_TIMEOUT, app
 from sagas.engine.metrics import count_wake_up
 
 logger = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ class Outages(CircuitBreakerListener):
 
 
 class Sender:
-    """A connection to RabbitMQ, for one thread. Each response of the broker may take PATIENCE seconds."""
+    """A connection to RabbitMQ, for one thread. Each response of the broker may take RESPONSE_TIMEOUT seconds."""
 
     def __init__(self) -> None:
         self._connection: Connection | None = None
@@ -57,7 +57,7 @@ class Sender:
                 queue=QUEUES[style],
                 producer=self._producer,
                 retry=False,
-                confirm_timeout=PATIENCE,
+                confirm_timeout=RESPONSE_TIMEOUT,
             )
         except BaseException:
             self._disconnect()
@@ -65,7 +65,7 @@ class Sender:
 
     def _connect(self) -> None:
         if self._connection is None:
-            limits = {"read_timeout": PATIENCE, "write_timeout": PATIENCE}
+            limits = {"read_timeout": RESPONSE_TIMEOUT, "write_timeout": RESPONSE_TIMEOUT}
             self._connection = app.connection_for_write(settings.BROKER_URL, transport_options=limits)
             self._producer = app.amqp.Producer(self._connection.default_channel, auto_declare=False)
 
@@ -104,7 +104,7 @@ class Publisher:
                 # Unlike atexit, it also runs in the web server's processes, which multiprocessing has forked.
                 Finalize(None, self.flush, exitpriority=0)
 
-    def flush(self, seconds: float = PATIENCE) -> None:
+    def flush(self, seconds: float = RESPONSE_TIMEOUT) -> None:
         """Waits until everything is published, but no longer than this."""
         done = self._waiting.all_tasks_done
         with done:
