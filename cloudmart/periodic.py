@@ -24,8 +24,8 @@ def ignore(name: str, error: Exception | None) -> None:
     pass
 
 
-def alone() -> float:
-    """Returns the patience of a process that shares its tasks with no other."""
+def unchanged() -> float:
+    """Returns the factor of a task that this process does not share with others."""
     return 1
 
 
@@ -40,8 +40,8 @@ class PeriodicTask:
     """Seconds between a run that processed nothing and the next run."""
     after_run: Callable[[str, Exception | None], None] = ignore
     """Called with the task's name, and with the error if the run has failed."""
-    patience: Callable[[], float] = alone
-    """By how much to multiply the interval, for a task that several processes share."""
+    interval_factor: Callable[[], float] = unchanged
+    """Multiplies the interval, for a task that several processes share."""
     always_waits: bool = False
     """Waits for the interval also after a run that processed something."""
 
@@ -70,7 +70,7 @@ class PeriodicTask:
         """Repeats the work until `stop` is set. After a failed run it waits for the interval."""
         while not stop.is_set():
             if not self.run(stop.is_set) or self.always_waits:
-                stop.wait(self.interval * self.patience())
+                stop.wait(self.interval * self.interval_factor())
         connections.close_all()
 
 

@@ -364,15 +364,15 @@ def test_several_worker_processes_drive_each_saga_once_although_one_is_killed(wo
 
 def test_a_worker_learns_from_the_heartbeats_which_workers_run():
     heartbeat = Heartbeat()
-    assert (heartbeat.share(), heartbeat.share(3, 4), heartbeat.patience()) == (Share(0, 1), Share(3, 4), 1)
+    assert (heartbeat.share(), heartbeat.share(3, 4), heartbeat.interval_factor()) == (Share(0, 1), Share(3, 4), 1)
     for name, age in ("!first", 10), ("~last", 10), ("!dead", 60):
         WorkerHeartbeat.objects.create(worker=name, seen_at=DatabaseNow() - timedelta(seconds=age))
     heartbeat.beat()
     assert (heartbeat.share(), heartbeat.share(3, 4)) == (Share(1, 3), Share(7, 12))
-    assert all(1.5 <= heartbeat.patience() <= 4.5 for _ in range(100))
+    assert all(1.5 <= heartbeat.interval_factor() <= 4.5 for _ in range(100))
     WorkerHeartbeat.objects.all().delete()
     heartbeat.beat()
-    assert (heartbeat.share(), heartbeat.patience()) == (Share(0, 1), 1)
+    assert (heartbeat.share(), heartbeat.interval_factor()) == (Share(0, 1), 1)
 
 
 @known_bug("Django: worker")

@@ -72,7 +72,7 @@ class Command(BaseCommand):
                 run_until_stopped(
                     PeriodicTask("heartbeat", heartbeat.beat, HEARTBEAT_INTERVAL),
                     *[
-                        replace(task, after_run=heartbeat.note, patience=heartbeat.patience)
+                        replace(task, after_run=heartbeat.note, interval_factor=heartbeat.interval_factor)
                         for task in tasks(heartbeat, options["interval"], options["threads"])
                     ],
                 )

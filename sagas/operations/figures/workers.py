@@ -29,8 +29,8 @@ DEAD_AFTER = timedelta(seconds=30)
 """A worker whose last heartbeat is older has died, or does not reach the database."""
 FORGOTTEN_AFTER = timedelta(hours=1)
 """For so long a dead worker is shown."""
-MOST_PATIENT = 10
-"""However many workers run, an idle one looks for work after at most so many of its intervals."""
+MOST_INTERVALS = 10
+"""However many workers run, an idle one looks for work after so many of its intervals at most, on average."""
 
 
 def worker_name() -> str:
@@ -70,12 +70,12 @@ class Heartbeat:
         worker = self._worker
         return Share(worker.number * threads + thread, worker.drivers * threads)
 
-    def patience(self) -> float:
-        """Returns by how much longer than alone this worker waits before it looks for work again.
+    def interval_factor(self) -> float:
+        """Returns by how much to multiply the intervals of tasks that all workers share.
 
         So several workers look as often as one, and at different times.
         """
-        workers = min(self._worker.drivers, MOST_PATIENT)
+        workers = min(self._worker.drivers, MOST_INTERVALS)
         return workers * random.uniform(0.5, 1.5) if workers > 1 else 1
 
 
