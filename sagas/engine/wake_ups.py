@@ -25,17 +25,15 @@ FAILURES, PAUSE = 3, 5
 
 
 class Outages(CircuitBreakerListener):
-    """Logs the beginning and the end of an outage."""
-
-    def __init__(self) -> None:
-        self._error: BaseException | None = None
+    """Logs each failure before an outage, and the beginning and the end of the outage."""
 
     def failure(self, cb: CircuitBreaker, exc: BaseException) -> None:
-        self._error = exc
+        if cb.current_state == STATE_CLOSED:
+            logger.warning("a wake-up was not published: %r", exc)
 
     def state_change(self, cb: CircuitBreaker, old_state: Any, new_state: Any) -> None:
         if (old_state.name, new_state.name) == (STATE_CLOSED, STATE_OPEN):
-            logger.warning("RabbitMQ is unavailable, run_worker finds the sagas: %r", self._error)
+            logger.warning("RabbitMQ is unavailable, run_worker finds the sagas")
         if new_state.name == STATE_CLOSED:
             logger.info("RabbitMQ is available again")
 
@@ -118,7 +116,7 @@ class Publisher:
                 self.breaker.call(sender.send, style, order_id)
             except CircuitBreakerError:
                 count_wake_up(style, "skipped")
-            except Exception:
+            except Exception:  # which Outages logs
                 count_wake_up(style, "failed")
             else:
                 count_wake_up(style, "published")

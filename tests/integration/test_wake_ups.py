@@ -218,6 +218,7 @@ def test_the_circuit_breaker_opens_when_rabbitmq_is_away_and_closes_when_it_is_b
     leave(FAILURES + 2)
     assert (counted("failed"), counted("skipped")) == (failed + FAILURES, skipped + 2)
     assert [line["level"] for line in lines() if "RabbitMQ" in line["event"]] == ["warning"]
+    assert sum("not published" in line["event"] for line in lines()) == FAILURES
     settings.BROKER_URL = broker.url
     wake_ups.publisher.breaker.reset_timeout = 0
     leave(2)
