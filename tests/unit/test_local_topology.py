@@ -14,8 +14,9 @@ from cloudmart.deploy.local.component import Component
 from cloudmart.deploy.local.health import PONG, answers
 from cloudmart.deploy.local.ports import free_ports
 from cloudmart.deploy.local.sessions import members, send
+from cloudmart.deploy.local.shop import read_settings
 from cloudmart.deploy.local.supervisor import NotReady, Stopped, Supervisor
-from cloudmart.deploy.local.templates import fill_in
+from cloudmart.deploy.local.templates import fill_in, write_nginx
 from tests.processes import run_python, wait_until
 from tests.raw_server import raw_server
 
@@ -44,6 +45,19 @@ def test_only_the_names_in_braces_are_filled_in():
 def test_a_name_without_a_value_is_an_error():
     with pytest.raises(KeyError, match="NGINX_RATE"):
         fill_in("rate=${NGINX_RATE};", {})
+
+
+def test_nginx_has_the_settings_of_the_environment_then_those_of_the_file(tmp_path, monkeypatch):
+    (tmp_path / "settings").write_text("MAX_BODY_SIZE=1000\nNGINX_RATE=5r/s\n")
+    monkeypatch.setenv("ENV_FILE", str(tmp_path / "settings"))
+    monkeypatch.setenv("NGINX_RATE", "7r/s")
+    with monkeypatch.context() as without:
+        without.setenv("MAX_BODY_SIZE", "")  # so that the end of the test deletes it
+        without.delenv("MAX_BODY_SIZE")
+        read_settings()
+        config = write_nginx(tmp_path, 80, [8000]).read_text()
+    assert "client_max_body_size 1000;" in config
+    assert "rate=7r/s;" in config
 
 
 def test_a_port_that_refuses_or_says_something_else_is_not_ready():

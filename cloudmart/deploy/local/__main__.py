@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import IO
 
+from cloudmart.deploy.local.shop import read_settings
 from cloudmart.deploy.local.supervisor import NotReady, Stopped
 from cloudmart.deploy.local.topology import COUNTS, OPTIONAL, Topology
 
@@ -26,6 +27,7 @@ pkill -KILL --session PID     (the "pid" in topology.json; -STOP and -CONT hang 
 def main() -> None:
     logging.basicConfig(format="%(message)s", level=logging.INFO)
     options = parse()
+    read_settings()
     options.folder = options.folder.resolve()
     options.folder.mkdir(parents=True, exist_ok=True)
     with (options.folder / "lock").open("w") as lock:

@@ -1,9 +1,12 @@
 """The shop's own processes, and nginx and Prometheus beside them."""
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from signal import SIGQUIT
+
+import environ
 
 from cloudmart.deploy.local.component import Component
 from cloudmart.deploy.local.database import find
@@ -14,6 +17,11 @@ SIZES = {"WEB_WORKERS": "1", "WEB_THREADS": "4", "CELERY_CONCURRENCY": "2"}
 """Processes and threads of each server and worker, as in docker-compose.yml."""
 CELERY = ROOT / "bin" / "celery-worker"
 Environment = dict[str, str]
+
+
+def read_settings() -> None:
+    """Adds the settings of ENV_FILE (.env) to those in the environment, which take precedence."""
+    environ.Env.read_env(os.environ.get("ENV_FILE") or ROOT / ".env")
 
 
 def web(number: int, port: int, environment: Environment) -> Component:
