@@ -39,7 +39,7 @@ PROBE_INTERVAL, RETRY_INTERVAL = 10, 30
 
 LAG_COLUMNS = ("Seconds_Behind_Source", "Seconds_Behind_Master")
 NOT_PRIVILEGED, NOT_KNOWN = 1227, 1064
-"""The errors of a server that tells this user nothing, and of one that is older than the statement."""
+"""The errors of a server that does not show its status to this user, and of one that is older than the statement."""
 
 REPLICA_FAILURES = Counter("cloudmart_replica_failures", "Times that a replica was found unusable.")
 
@@ -156,7 +156,7 @@ STATE = ReplicaState()
 def reason_against(replica: Any) -> str:
     """Returns why a replica that responds should not be read; "" if nothing is known against it.
 
-    MySQL and MariaDB tell the lag to users with REPLICATION CLIENT (MariaDB: SLAVE MONITOR) only.
+    MySQL and MariaDB show the lag to users with REPLICATION CLIENT (MariaDB: SLAVE MONITOR) only.
     """
     with replica.cursor() as cursor:
         try:

@@ -1,7 +1,7 @@
-"""How several drivers share due work, so that they rarely try the same item.
+"""How several drivers share due work, so that they rarely compete for the same item.
 
 Only speed depends on it: each item has a lease, or is taken by compare-and-set. Drivers that do not know each other,
-or not yet, try some items in vain.
+or not yet, compete for some items.
 """
 
 import random

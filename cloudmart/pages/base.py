@@ -186,7 +186,7 @@ class LargeTableAdmin(ShowsMoney, ModelAdmin):
 
     @reads_stale
     def keys_found(self, request: HttpRequest) -> tuple[list[Any], str]:
-        """Returns the keys of the rows that the search and the filters find, and how a file of them says if it is cut.
+        """Returns the keys of the rows that the search and the filters find, and the mark of a file that is cut.
 
         Raises IncorrectLookupParameters.
         """

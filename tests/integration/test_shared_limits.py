@@ -172,7 +172,7 @@ def test_requests_go_on_without_redis(shared, redis, limited, api, lines, failur
 
 
 @pytest.mark.parametrize("token", ["", "Bearer nonsense"])
-def test_strangers_hear_401_without_redis(shared, redis, limited, db, token):
+def test_anonymous_requests_are_401_without_redis(shared, redis, limited, db, token):
     client = APIClient(headers={"Authorization": token} if token else {})
     with redis.stopped():
         assert [client.get("/orders").status_code for _ in range(6)] == [401] * 6
@@ -208,7 +208,7 @@ def test_no_request_waits_for_the_one_that_tries_whether_redis_is_back(silent_fo
         trial.result()
 
 
-def test_no_request_waits_for_another_one_that_redis_has_not_answered(silent_for_long):
+def test_no_request_waits_for_another_one_to_which_redis_has_not_responded(silent_for_long):
     cache, server = silent_for_long
     with ThreadPoolExecutor(2) as threads:
         requests = [threads.submit(assert_unavailable, cache) for _ in range(2)]

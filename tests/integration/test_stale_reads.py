@@ -217,7 +217,7 @@ def test_permissions_are_those_of_the_primary(api, desk, operator, old_shop):
 
 @pytest.fixture
 def unreachable(customer, settings, tmp_path):
-    """A replica at whose address nobody listens."""
+    """A replica at whose address no server listens."""
     where = {"PORT": free_port()} if connection.vendor == "mysql" else {"NAME": str(tmp_path / "missing" / "file")}
     with reading_from(settings, **where):
         yield
@@ -364,7 +364,7 @@ print(set(connections["replica"].introspection.table_names()), settings.DATABASE
 
 
 @pytest.mark.any_database
-def test_a_replica_has_the_options_of_the_primary_but_gives_up_sooner():
+def test_a_replica_has_the_options_of_the_primary_and_shorter_timeouts():
     url = {"ENGINE": "django.db.backends.mysql", "NAME": "shop"}
     primary, replica = database_from(url, 60), replica_from(url, 60)
     assert {"connect_timeout": 1, "read_timeout": 5}.items() <= replica["OPTIONS"].items()

@@ -1,4 +1,4 @@
-"""A trace shows an order from its request through the steps and provider calls, and tells nothing of the customer."""
+"""A trace shows an order from its request through the steps and provider calls, and contains no personal data."""
 
 import os
 import subprocess
