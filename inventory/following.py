@@ -46,14 +46,14 @@ class Follower:
         return changed
 
     def _advance(self, began: float, newest: int) -> None:
-        """Forgets the ids that this look, which has succeeded, was at least OVERLAP seconds later than."""
+        """Forgets the ids known OVERLAP seconds before this look, which has succeeded, except the newest of them."""
         self._seen.append((began, newest))
         while self._seen[1][0] <= began - OVERLAP:
             self._seen.popleft()
 
 
 def catch_up_all() -> int:
-    """Compares all books, also with the pending events of processes that have SHELF_SHARDS if this one has not."""
+    """Brings all books up to date, and moves pending events even if only other processes have SHELF_SHARDS."""
     record_found(PendingEvent.objects.all())
     return catch_up()
 
@@ -69,7 +69,7 @@ def not_shown(after: int) -> QuerySet[StockEvent]:
 
 
 def newest_lag() -> timedelta:
-    """Returns how long ago the oldest of the NEWEST events happened that the read model does not show; 0 if none."""
+    """Returns the age of the oldest event, of the NEWEST, that the read model does not show; 0 if it shows all."""
     missed = not_shown(after=newest_id() - NEWEST)
     return missed.aggregate(lag=DatabaseNow() - Min("happened_at"))["lag"] or timedelta()
 

@@ -64,11 +64,11 @@ def lock_stock(book_ids: Iterable[str]) -> "LockedStock":
 def lock_stock_of(order: Basket, copies_in: Callable[[Stock], int], *, spare: int = 0) -> "LockedStock":
     """Locks the stock of the order's books; of a split book only the order's sub-shelf if it suffices.
 
-    It suffices if its `copies_in`, the available or the reserved ones, are those of the order. Raises UnknownBook.
+    It suffices if it has the order's copies, as `copies_in` counts them: available or reserved. Raises UnknownBook.
 
     The sub-shelves are read first, so that an order that needs all of them locks all of them in their order. One that
-    finds out after a lock can deadlock; the caller's transaction then runs again. `spare` copies must be seen for
-    other orders, which may be waiting for the same sub-shelf.
+    finds out after a lock can deadlock; the caller's transaction then runs again. What is read first must have `spare`
+    copies more, for other orders that may be waiting for the same sub-shelf.
     """
     wanted = order.quantities
     seen = _sub_shelves_of(order) if settings.SHELF_SHARDS > 1 else {}
@@ -148,7 +148,7 @@ class LockedStock:
         return max(row.read_at for row in self._rows.values())
 
     def locked_whole(self, book_ids: Iterable[str]) -> list[str]:
-        """Those of these books of which not only a sub-shelf is locked: the reservations of other orders can end."""
+        """Returns the books that are not locked by a sub-shelf only: other orders' reservations of them can end."""
         return [book_id for book_id in book_ids if isinstance(self._rows[book_id], InventoryRecord)]
 
     def reservations_of(self, order_id: UUID) -> dict[str, Reservation]:

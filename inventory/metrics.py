@@ -18,7 +18,7 @@ class Reservations(Collector):
         yield gauge_read_at_scrape("cloudmart_live_reserved_copies", "Copies in live reservations.", copies)
         yield gauge_read_at_scrape(
             "cloudmart_expiry_lag_seconds",
-            "How long the reservation is past its expiry that is so longest and not yet returned to stock.",
+            "Time since the earliest expiry of a reservation that is not yet returned to stock.",
             max(0.0, expiry_lag().total_seconds()),
         )
 
@@ -27,7 +27,7 @@ class ReadModelLag(Collector):
     def collect(self) -> Iterable[Metric]:
         yield gauge_read_at_scrape(
             "cloudmart_read_model_lag_seconds",
-            "How long ago the oldest of the newest 1,000 stock events happened that the list of books does not show.",
+            "Age of the oldest stock event, of the newest 1,000, that the list of books does not show.",
             max(0.0, newest_lag().total_seconds()),
         )
 
@@ -36,7 +36,7 @@ class PendingEventsLag(Collector):
     def collect(self) -> Iterable[Metric]:
         yield gauge_read_at_scrape(
             "cloudmart_pending_events_lag_seconds",
-            "How long ago the oldest event of a sub-shelf happened that is not in the ledger.",
+            "Age of the oldest event of a sub-shelf that is not in the ledger.",
             max(0.0, pending_lag().total_seconds()),
         )
 

@@ -1,4 +1,4 @@
-"""The events of sub-shelves on their way to the ledger. Who moves them has locked the rows of `inventory`."""
+"""The events of sub-shelves, and their way to the ledger. The caller has locked the rows of `inventory`."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -39,7 +39,7 @@ def move_some(rows: Mapping[str, InventoryRecord]) -> bool:
 
 
 def pending_lag() -> timedelta:
-    """Returns how long ago the oldest pending event happened; 0 if there is none."""
+    """Returns the age of the oldest pending event; 0 if there is none."""
     lag: timedelta | None = PendingEvent.objects.aggregate(lag=DatabaseNow() - Min("happened_at"))["lag"]
     return lag or timedelta()
 

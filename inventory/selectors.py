@@ -130,7 +130,7 @@ def count_live_reservations() -> tuple[int, int]:
 
 
 def expiry_lag() -> timedelta:
-    """Returns how long the reservation is past its expiry that is so longest; 0 if none is."""
+    """Returns the time since the earliest expiry of a reservation not yet returned to stock; 0 if there is none."""
     lags = Reservation.objects.past_expiry().annotate(lag=DatabaseNow() - F("expires_at")).order_by("expires_at")
     return lags.values_list("lag", flat=True).first() or timedelta()
 
