@@ -4,7 +4,6 @@ With BROKER_URL a message goes to the Celery workers. Without it, and if the mes
 saga when it next looks.
 """
 
-from functools import partial
 from uuid import UUID
 
 from django.conf import settings
@@ -19,7 +18,9 @@ def wake(saga: SagaInstance) -> None:
     Raises nothing, and waits for nothing. Does nothing without BROKER_URL.
     """
     if settings.BROKER_URL:
-        transaction.on_commit(partial(_publish, saga.saga_type, saga.order_id), robust=True)
+        style, order_id = saga.saga_type, saga.order_id
+        # No partial(): Django cannot log its error, for which it needs the function's name, and raises another one.
+        transaction.on_commit(lambda: _publish(style, order_id), robust=True)
 
 
 def _publish(style: str, order_id: UUID) -> None:

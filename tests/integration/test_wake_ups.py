@@ -212,6 +212,19 @@ def test_wake_ups_that_rabbitmq_is_too_slow_for_are_skipped(leave, api, monkeypa
 
 
 @pytest.mark.any_database
+def test_an_order_is_accepted_although_the_system_refuses_the_thread_that_publishes(leave, api, monkeypatch):
+    def refuse(*args, **kwargs):
+        raise RuntimeError("can't start new thread")
+
+    published = counted("published")
+    with monkeypatch.context() as full:
+        full.setattr(wake_ups, "Thread", refuse)
+        assert api.post("/orders", ORDER, headers={"Prefer": "respond-async"}).status_code == 202
+    leave()
+    assert counted("published") == published + 2
+
+
+@pytest.mark.any_database
 def test_the_circuit_breaker_opens_when_rabbitmq_is_away_and_closes_when_it_is_back(leave, broker, settings, lines):
     settings.BROKER_URL = f"amqp://127.0.0.1:{free_port()}"
     failed, skipped, published = (counted(outcome) for outcome in ("failed", "skipped", "published"))
