@@ -175,6 +175,7 @@ def test_a_message_carries_the_orders_id_and_nothing_else(broker, style):
         message = channel.basic_get(QUEUES[style], no_ack=True)
     arguments, named, _ = json.loads(message.body)
     assert (arguments, named) == ([str(order_id)], {})
+    assert (message.headers["task"], message.headers["eta"]) == ("recover", None), "at once, and not at some time"
 
 
 def test_orders_are_finished_although_every_queue_is_deleted(broker, leave):
