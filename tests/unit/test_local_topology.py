@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from cloudmart.deploy.local import database as databases
 from cloudmart.deploy.local import supervisor as supervisors
 from cloudmart.deploy.local.component import Component
 from cloudmart.deploy.local.health import PONG, answers
@@ -25,6 +26,12 @@ pytestmark = pytest.mark.any_database
 SLEEP = "import signal; signal.pause()"
 FAMILY = f"import os, sys, subprocess; subprocess.Popen([sys.executable, '-c', '{SLEEP}'], process_group=0); {SLEEP}"
 """Starts another process, in a group of its own, as bin/serve does."""
+FULL_DISK = """\
+#!/bin/sh
+[ "$1" = --version ] && echo MariaDB && exit
+mkdir "${2#--datadir=}" && [ ! -e "$0.is_full" ] || { echo "The disk is full" && exit 1; }
+"""
+"""A MariaDB that creates a part of its data only, while there is a file beside it."""
 
 
 def component(code, name="one", is_ready=True):
@@ -66,6 +73,21 @@ def test_a_port_that_refuses_or_says_something_else_is_not_ready():
     with raw_server(lambda: [b"-LOADING\r\n"]) as server:
         port = urlsplit(server.url).port
         assert not PONG(port) and not answers("/readyz")(port)
+
+
+def test_the_data_of_the_database_are_created_whole_or_not_at_all(tmp_path, monkeypatch):
+    server, is_full, folder = tmp_path / "server", tmp_path / "server.is_full", tmp_path / "database"
+    server.write_text(FULL_DISK)
+    server.chmod(0o700)
+    is_full.touch()
+    monkeypatch.setattr(databases, "find", lambda *names: str(server))
+    with pytest.raises(NotReady, match=r"see .*/database/create\.log"):
+        databases.create_database(folder, 3306)
+    assert (folder / "create.log").read_text() == "The disk is full\n"
+    assert not (folder / "data").exists()
+    is_full.unlink()
+    databases.create_database(folder, 3306)
+    assert (folder / "data").is_dir()
 
 
 def test_a_component_is_its_whole_session(supervisor):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from cloudmart.deploy.local.component import Component
 from cloudmart.deploy.local.health import GREETING_OF_A_DATABASE
+from cloudmart.deploy.local.supervisor import NotReady
 from cloudmart.deploy.local.templates import DEPLOY
 
 SEARCHED = f"{os.environ.get('PATH', os.defpath)}:/usr/local/sbin:/usr/sbin"
@@ -29,7 +30,7 @@ def find(*names: str) -> str:
 
 
 def create_database(folder: Path, port: int) -> Component:
-    """Creates the data unless it is there, and returns the server."""
+    """Creates the data unless it is there, and returns the server. Raises NotReady."""
     data, server = folder / "data", find("mariadbd", "mysqld")
     folder.mkdir(parents=True, exist_ok=True)
     as_root = ["--user=root"] if os.geteuid() == 0 else []
@@ -53,13 +54,18 @@ def create_database(folder: Path, port: int) -> Component:
 
 
 def create_data(server: str, data: Path, options: list[str]) -> None:
-    """Creates an empty data folder. Raises CalledProcessError."""
+    """Creates an empty data folder, whole or not at all. Raises NotReady."""
+    new, log = data.with_name("data.new"), data.with_name("create.log")
+    shutil.rmtree(new, ignore_errors=True)
     if is_mariadb(server):
-        command = [find("mariadb-install-db"), "--no-defaults", f"--datadir={data}", *options, "--force"]
+        command = [find("mariadb-install-db"), "--no-defaults", f"--datadir={new}", *options, "--force"]
         command += ["--auth-root-authentication-method=normal", "--skip-test-db"]
     else:
-        command = [server, "--no-defaults", f"--datadir={data}", *options, "--initialize-insecure"]
-    subprocess.run(command, check=True, capture_output=True)
+        command = [server, "--no-defaults", f"--datadir={new}", *options, "--initialize-insecure"]
+    with log.open("wb") as output:
+        if subprocess.run(command, stdout=output, stderr=output).returncode:
+            raise NotReady(f"The database cannot be created; see {log}")
+    new.rename(data)
 
 
 def is_mariadb(server: str) -> bool:

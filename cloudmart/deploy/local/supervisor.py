@@ -23,7 +23,7 @@ class Stopped(Exception):
 
 
 class NotReady(Exception):
-    """A component did not become ready in time."""
+    """A component cannot be started, or did not become ready in time."""
 
 
 class Supervisor:
