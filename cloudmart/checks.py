@@ -27,6 +27,8 @@ BACKENDS_THAT_SEND_NOTHING = {
 }
 SHORTEST_METRICS_TOKEN = 32
 
+INSTALL = "pip install --requirement requirements-scale.txt"
+
 
 @register(Tags.database)
 def check_databases(**kwargs: Any) -> list[CheckMessage]:
@@ -89,13 +91,9 @@ def check_providers(**kwargs: Any) -> list[CheckMessage]:
 
 @register()
 def check_cache(**kwargs: Any) -> Iterator[CheckMessage]:
-    missing = [name for name in ("redis", "pybreaker") if not find_spec(name)]
+    missing = missing_packages("redis", "pybreaker")
     if settings.CACHES["default"]["BACKEND"] == SHARED_CACHE and missing:
-        yield Error(
-            f"CACHE_URL names Redis, but {' and '.join(missing)} cannot be imported.",
-            hint="pip install --requirement requirements-scale.txt",
-            id="cloudmart.E026",
-        )
+        yield Error(f"CACHE_URL names Redis, which needs {missing}.", hint=INSTALL, id="cloudmart.E026")
 
 
 @register()
@@ -103,12 +101,13 @@ def check_broker(**kwargs: Any) -> Iterator[CheckMessage]:
     urls = settings.BROKER_URL.split(";") if settings.BROKER_URL else []
     if not all(re.match(r"amqps?://", url) for url in urls):
         yield Error("BROKER_URL must be an amqp:// or amqps:// URL: only RabbitMQ is supported.", id="cloudmart.E028")
-    if urls and (missing := [name for name in ("celery", "pybreaker") if not find_spec(name)]):
-        yield Error(
-            f"BROKER_URL needs {' and '.join(missing)}.",
-            hint="pip install --requirement requirements-scale.txt",
-            id="cloudmart.E029",
-        )
+    if urls and (missing := missing_packages("celery", "pybreaker")):
+        yield Error(f"BROKER_URL needs {missing}.", hint=INSTALL, id="cloudmart.E029")
+
+
+def missing_packages(*names: str) -> str:
+    """Returns the names of those packages that are not installed; "" if all are."""
+    return " and ".join(name for name in names if not find_spec(name))
 
 
 @register(deploy=True)
@@ -195,8 +194,8 @@ def is_one_address(text: str) -> bool:
 def check_traces(**kwargs: Any) -> Iterator[CheckMessage]:
     if settings.OTEL_EXPORTER_OTLP_ENDPOINT and not tracing.is_on():
         yield Error(
-            "OTEL_EXPORTER_OTLP_ENDPOINT is set, but OpenTelemetry is not installed.",
-            hint="Install the packages of requirements-scale.txt.",
+            "OTEL_EXPORTER_OTLP_ENDPOINT needs OpenTelemetry, which cannot be imported.",
+            hint=INSTALL,
             id="cloudmart.E030",
         )
 
