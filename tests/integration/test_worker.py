@@ -5,6 +5,7 @@ import signal
 from contextlib import suppress
 from datetime import timedelta
 from threading import main_thread
+from uuid import UUID
 
 import httpx
 import pytest
@@ -373,6 +374,30 @@ def test_a_worker_learns_from_the_heartbeats_which_workers_run():
     WorkerHeartbeat.objects.all().delete()
     heartbeat.beat()
     assert (heartbeat.share(), heartbeat.interval_factor()) == (Share(0, 1), 1)
+
+
+def test_two_workers_of_two_threads_try_different_sagas_and_together_all(monkeypatch):
+    SagaInstance.objects.bulk_create(
+        SagaInstance(
+            pk=UUID(int=number),  # its checksum decides who tries it
+            saga_type=SagaStyle.ORCHESTRATION,
+            order_id=new_id(),
+            payload={},
+            lease_until=DatabaseNow() - timedelta(minutes=1),
+        )
+        for number in range(40)
+    )
+    tried = []
+    monkeypatch.setattr(Engine, "recover", lambda self, saga, should_stop: tried.append(saga.pk.int) or False)
+    for other in "!first", "~last":
+        WorkerHeartbeat.objects.all().delete()
+        WorkerHeartbeat.objects.create(worker=other, seen_at=DatabaseNow())
+        heartbeat = Heartbeat()
+        heartbeat.beat()
+        for task in run_worker.tasks(heartbeat, interval=1, threads=2):
+            if task.name == "sagas":
+                assert task.run() == 0
+    assert sorted(tried) == list(range(40))
 
 
 @known_bug("Django: worker")
