@@ -300,6 +300,15 @@ def test_a_follower_reads_only_the_end_of_the_ledger(follower, clock):
     assert catch_up() == 2 and behind() == set()
 
 
+def test_a_worker_compares_the_whole_tables_once_a_minute(follower):
+    often, seldom = following.tasks(0.5)
+    show_event("book-a", 10)
+    show_event("book-b", 20 + NEWEST)
+    assert often.run() == 1 and behind() == {"book-a"}
+    assert seldom.run() == 1 and behind() == set()
+    assert (often.interval, seldom.interval) == (0.5, 60)
+
+
 @known_bug("MySQL: ids out of order")
 def test_a_follower_finds_an_event_that_becomes_visible_after_a_later_one(follower, clock):
     show_event("book-b", 2 * NEWEST)
