@@ -131,6 +131,22 @@ def test_a_condition_can_come_true(name):
         assert name not in needed(other), "a circle"
 
 
+STARTS_AFTER = {
+    "nginx": {"scaled-web": "service_healthy"},
+    "scaled-migrate": {"database": "service_healthy"},
+    "scaled-web": {"scaled-migrate": "service_completed_successfully"},
+    "scaled-worker": {"scaled-migrate": "service_completed_successfully"},
+    "celery": {"scaled-migrate": "service_completed_successfully", "rabbitmq": "service_healthy"},
+    "grafana": {"prometheus": "service_healthy"},
+}
+
+
+@pytest.mark.parametrize("name", STARTS_AFTER)
+def test_a_service_starts_after_what_it_cannot_do_without(name):
+    conditions = {other: each["condition"] for other, each in SERVICES[name]["depends_on"].items()}
+    assert STARTS_AFTER[name].items() <= conditions.items()
+
+
 @pytest.mark.parametrize("name", SERVICES)
 def test_everything_that_is_mounted_exists(name):
     for source in mounts(SERVICES[name]):
@@ -201,6 +217,14 @@ def test_nginx_gets_every_value_of_its_template_and_accepts_the_result(tmp_path)
     config.write_text(fill_in(template, values).replace("listen 8080", "listen 127.0.0.1:8080"))
     checked = subprocess.run([find("nginx"), "-t", "-e", "stderr", "-c", config], capture_output=True, text=True)
     assert "syntax is ok" in checked.stderr, checked.stderr
+
+
+def test_grafana_finds_its_dashboards_where_they_are_mounted():
+    mounted = dict(mount.split(":")[:2] for mount in SERVICES["grafana"]["volumes"])
+    provisioning = DEPLOY / "grafana" / "provisioning" / "dashboards" / "cloudmart.yml"
+    (provider,) = yaml.safe_load(provisioning.read_text())["providers"]
+    assert mounted["./cloudmart/deploy/grafana/dashboards"] == provider["options"]["path"]
+    assert mounted["./cloudmart/deploy/grafana/provisioning"] == "/etc/grafana/provisioning"
 
 
 def test_prometheus_looks_for_services_that_listen_there():
