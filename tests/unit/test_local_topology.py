@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from cloudmart.deploy.local import component as components
 from cloudmart.deploy.local import database as databases
 from cloudmart.deploy.local import supervisor as supervisors
 from cloudmart.deploy.local.component import Component
@@ -115,6 +116,20 @@ def test_a_component_that_hangs_is_stopped_too(supervisor):
     supervisor.start([one])
     wait_until(lambda: members(one.pid) == [one.pid])
     send(one.pid, signal.SIGSTOP)
+    supervisor.stop([("web",)])
+    assert members(one.pid) == []
+
+
+def test_what_a_component_leaves_behind_that_dies_just_before_the_stop_signal_is_killed(supervisor, monkeypatch):
+    one = component(FAMILY)
+    supervisor.start([one])
+    wait_until(lambda: len(members(one.pid)) == 2)
+
+    def die_on(pid, number):
+        os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: one.has_ended)
+
+    monkeypatch.setattr(components, "send", die_on)
     supervisor.stop([("web",)])
     assert members(one.pid) == []
 

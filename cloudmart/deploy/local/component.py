@@ -65,7 +65,7 @@ class Component:
         """Sends the stop signal to the first process, after SIGCONT in case that it was stopped."""
         if self.process and not self.has_ended:
             send(self.process.pid, signal.SIGCONT)
-            self.process.send_signal(self.stop_signal)
+            os.kill(self.process.pid, self.stop_signal)  # Popen.send_signal would reap it, and free its id too early
 
     def kill_rest(self) -> None:
         """Kills whatever is left of the session, once."""
