@@ -1,7 +1,7 @@
 """Reads from a replica. Here it is a copy that nothing updates, so that a result shows where it was read."""
 
 import os
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import pytest
 from django.core.management import call_command
@@ -34,15 +34,8 @@ def alias():
 @pytest.fixture
 def freeze(tmp_path, settings):
     """Makes a replica of what is committed now."""
-    opened = []
-
-    def freeze():
-        opened.append(frozen_replica(tmp_path, settings))
-        opened[0].__enter__()
-
-    yield freeze
-    if opened:
-        opened[0].__exit__(None, None, None)
+    with ExitStack() as stack:
+        yield lambda: stack.enter_context(frozen_replica(tmp_path, settings))
 
 
 @pytest.fixture
