@@ -35,7 +35,7 @@ from tests.factories import BookFactory, CustomerFactory, UserFactory
 from tests.mail_server import Mailbox, running_mail_server
 from tests.processes import TIMEOUT
 from tests.rabbitmq import RabbitMQ, running_rabbitmq
-from tests.redis_server import RedisServer, running_redis
+from tests.redis_server import RedisServer, cache_in, running_redis
 from tests.sandbox import RunningSandbox, run_sandbox
 
 os.environ.setdefault("PROVIDER_TEXTS", ANY)
@@ -159,6 +159,13 @@ def send_mails_to(port: int, settings: Any) -> None:
 def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
     with running_redis(tmp_path_factory.mktemp("redis")) as server:
         yield server
+
+
+@pytest.fixture
+def redis_cache(redis: RedisServer, settings: Any) -> Iterator[Any]:
+    """The cache of CloudMart, which is in Redis and empty."""
+    with cache_in(redis, settings) as cache:
+        yield cache
 
 
 @pytest.fixture(scope="session")

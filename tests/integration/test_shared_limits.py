@@ -19,19 +19,11 @@ from cloudmart.api.counting import CacheUnavailable, count_request
 from cloudmart.api.shared_cache import BREAKER
 from cloudmart.settings import env
 from tests.processes import ROOT, TIMEOUT, isolated, run_python
-from tests.redis_server import cache_in
 
 pytestmark = pytest.mark.any_database
 
 DAY = 24 * 60 * 60
 ENVIRONMENT = {"DJANGO_SETTINGS_MODULE": "cloudmart.settings", "PYTHONPATH": str(ROOT)}
-
-
-@pytest.fixture
-def shared(redis, settings):
-    """The cache of CloudMart is in Redis, and empty."""
-    with cache_in(redis, settings) as cache:
-        yield cache
 
 
 @contextmanager
@@ -98,7 +90,7 @@ with ThreadPoolExecutor(4) as threads:
 """
 
 
-def test_processes_together_allow_exactly_the_rate(shared, redis):
+def test_processes_together_allow_exactly_the_rate(redis_cache, redis):
     processes = [
         subprocess.Popen(
             [sys.executable, "-c", HAMMER],
@@ -116,7 +108,7 @@ def test_processes_together_allow_exactly_the_rate(shared, redis):
     assert sum(int(process.communicate(timeout=TIMEOUT)[0]) for process in processes) == 100
 
 
-def test_threads_that_do_not_share_a_connection_allow_exactly_the_rate(shared):
+def test_threads_that_do_not_share_a_connection_allow_exactly_the_rate(redis_cache):
     def count(_):
         return count_request(caches["default"], "client", 100, DAY).is_allowed
 
@@ -124,27 +116,27 @@ def test_threads_that_do_not_share_a_connection_allow_exactly_the_rate(shared):
         assert sum(threads.map(count, range(400))) == 100
 
 
-def test_the_clock_is_that_of_redis(shared, redis, monkeypatch):
+def test_the_clock_is_that_of_redis(redis_cache, redis, monkeypatch):
     """Servers whose clocks differ count in the same period."""
-    first = count_request(shared, "client", 2, DAY)
+    first = count_request(redis_cache, "client", 2, DAY)
     monkeypatch.setattr(time, "time", lambda: 0.0)
-    assert first.is_allowed and count_request(shared, "client", 2, DAY).is_allowed
-    assert not count_request(shared, "client", 2, DAY).is_allowed
+    assert first.is_allowed and count_request(redis_cache, "client", 2, DAY).is_allowed
+    assert not count_request(redis_cache, "client", 2, DAY).is_allowed
 
 
-def test_one_small_key_is_stored_for_a_client_and_expires(shared, redis):
+def test_one_small_key_is_stored_for_a_client_and_expires(redis_cache, redis):
     for _ in range(10):
-        count_request(shared, "client", 1_000_000, 60)
+        count_request(redis_cache, "client", 1_000_000, 60)
     (key,) = redis.client().keys()
     assert redis.client().hlen(key) == 3
     assert 0 < redis.client().ttl(key) <= 120
 
 
-def test_a_request_is_counted_in_one_round_trip(shared, redis):
-    count_request(shared, "client", 10, 60)
+def test_a_request_is_counted_in_one_round_trip(redis_cache, redis):
+    count_request(redis_cache, "client", 10, 60)
     redis.client().config_resetstat()
     for _ in range(10):
-        count_request(shared, "client", 10, 60)
+        count_request(redis_cache, "client", 10, 60)
     sent = redis.client().info("commandstats")
     assert sent["cmdstat_evalsha"]["calls"] == 10
     assert "cmdstat_get" not in sent and "cmdstat_expire" in sent, "the script sends the others"
@@ -160,7 +152,7 @@ def limited(monkeypatch):
 
 
 @pytest.mark.parametrize("failure", FAILURES)
-def test_requests_go_on_without_redis(shared, redis, limited, api, lines, failure):
+def test_requests_go_on_without_redis(redis_cache, redis, limited, api, lines, failure):
     before = failures()
     assert api.get("/orders").status_code == 200
     with FAILURES[failure](redis):
@@ -172,13 +164,13 @@ def test_requests_go_on_without_redis(shared, redis, limited, api, lines, failur
 
 
 @pytest.mark.parametrize("token", ["", "Bearer nonsense"])
-def test_anonymous_requests_are_401_without_redis(shared, redis, limited, db, token):
+def test_anonymous_requests_are_401_without_redis(redis_cache, redis, limited, db, token):
     client = APIClient(headers={"Authorization": token} if token else {})
     with redis.stopped():
         assert [client.get("/orders").status_code for _ in range(6)] == [401] * 6
 
 
-def test_limits_hold_again_once_redis_responds(shared, redis, limited, api, monkeypatch):
+def test_limits_hold_again_once_redis_responds(redis_cache, redis, limited, api, monkeypatch):
     monkeypatch.setattr(BREAKER, "reset_timeout", 0)
     with gone(redis):
         assert [api.get("/orders").status_code for _ in range(6)] == [200] * 6
@@ -258,10 +250,10 @@ def assert_unavailable(cache):
         count_request(cache, "client", 10, 60)
 
 
-def test_redis_may_forget_the_script(shared, redis):
-    count_request(shared, "client", 10, 60)
+def test_redis_may_forget_the_script(redis_cache, redis):
+    count_request(redis_cache, "client", 10, 60)
     redis.client().script_flush()
-    assert count_request(shared, "client", 10, 60).present == 2
+    assert count_request(redis_cache, "client", 10, 60).present == 2
 
 
 def test_options_in_the_url_take_precedence(redis):

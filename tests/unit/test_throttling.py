@@ -9,7 +9,6 @@ from django.core.cache.backends.locmem import LocMemCache
 
 from cloudmart.api.counting import CacheUnavailable, count_request
 from cloudmart.api.throttling import SlidingWindow
-from tests.redis_server import cache_in
 
 pytestmark = pytest.mark.any_database
 
@@ -17,10 +16,10 @@ KEY, START = "somebody", 600
 
 
 @pytest.fixture(params=["local memory", "Redis"])
-def throttle(request, settings):
+def throttle(request):
     """A throttle whose rate and time are set by the test."""
     if request.param == "Redis":
-        request.getfixturevalue("shared")
+        request.getfixturevalue("redis_cache")
 
     class Throttle(SlidingWindow):
         rate, at = "6/min", 0.0
@@ -33,12 +32,6 @@ def throttle(request, settings):
 
     cache.clear()
     return Throttle
-
-
-@pytest.fixture
-def shared(redis, settings):
-    with cache_in(redis, settings) as cache:
-        yield cache
 
 
 @pytest.fixture
