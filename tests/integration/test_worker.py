@@ -4,6 +4,7 @@ import os
 import signal
 from contextlib import suppress
 from datetime import timedelta
+from threading import Event as Signal
 from threading import main_thread
 from uuid import UUID
 
@@ -22,12 +23,16 @@ from cloudmart.kernel.sharing import Share
 from cloudmart.kernel.stopping import never
 from cloudmart.models import IdempotencyKey
 from cloudmart.periodic import STOP_SIGNALS, PeriodicTask, run_until_stopped
+from cloudmart.providers.outcomes import OutcomeUnknown
 from cloudmart.sandbox.ledger import entries_in
 from inventory import following
 from inventory.models import InventoryView, Reservation
 from orders.models import Order, SagaStyle
+from payments.direct import ChargeRequest
+from payments.direct import process as process_payment
 from payments.gateways.mock import MockGateway
 from payments.gateways.port import gateway
+from payments.models import Payment
 from sagas.batches import BatchItem
 from sagas.desk.cancelling import cancel_order
 from sagas.desk.engine import engine
@@ -40,6 +45,8 @@ from sagas.operations.batches import queue
 from sagas.operations.batches.work import run_due
 from sagas.operations.desk_commands import DeskCommand
 from sagas.operations.figures.workers import Heartbeat
+from shipping.models import Shipment
+from tests.acceptance.test_payment_commands import raising
 from tests.committed import reserve_stock
 from tests.conftest import HTTP_CARRIER, HTTP_GATEWAY, order_snapshot
 from tests.integration.test_leases import Killed, die, expire_leases, make_due, start, state, work
@@ -400,6 +407,41 @@ def test_two_workers_of_two_threads_try_different_sagas_and_together_all(monkeyp
     assert sorted(tried) == list(range(40))
 
 
+SHARED_TASKS = {"sagas", "stale intents", "parcels", "mails", "batches"}
+
+
+class NoShare(Share):
+    """The share of a worker to which no due item belongs."""
+
+    def of(self, items, most, key=None):
+        return []
+
+
+class HeartbeatOfNoShare(Heartbeat):
+    def share(self, thread=0, threads=1):
+        return NoShare()
+
+
+def processed(heartbeat):
+    """Returns how many items a worker has processed in each task that workers share."""
+    tasks = run_worker.tasks(heartbeat, 0.5)
+    return {task.name: task.run() for task in tasks if task.name in SHARED_TASKS}
+
+
+def test_a_worker_processes_nothing_that_belongs_to_another(monkeypatch):
+    completed = start(order_snapshot(("book-123", 1)))
+    Shipment.objects.update(next_poll_at=DatabaseNow())
+    queue.store(new_id(), DeskCommand.RETRY, [completed.order_id], "operator", "")
+    with monkeypatch.context() as silent:
+        silent.setattr(MockGateway, "charge", raising(OutcomeUnknown("silence")))
+        process_payment(ChargeRequest(new_id(), 1000, "credit_card"))
+    Payment.objects.update(updated_at=DatabaseNow() - timedelta(hours=1))
+    interrupt(SagaStyle.ORCHESTRATION)
+    assert processed(HeartbeatOfNoShare()) == dict.fromkeys(SHARED_TASKS, 0)
+    alone = processed(Heartbeat())
+    assert alone.keys() == SHARED_TASKS and all(alone.values())
+
+
 @known_bug("Django: worker")
 @pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite has no connection to lose")
 def test_a_worker_replaces_its_lost_connections(worker):
@@ -515,3 +557,22 @@ def test_a_failing_task_is_repeated_and_so_are_the_others(signals, error):
 
     run_until_stopped(PeriodicTask("fails", fail, 0.001), PeriodicTask("works", succeed, 0.001))
     assert min(runs.values()) >= 3
+
+
+@pytest.mark.any_database
+@pytest.mark.parametrize(("always_waits", "waits"), [(False, [6, 6]), (True, [6, 6, 6])])
+def test_a_task_waits_its_interval_as_often_as_the_workers_that_share_it(always_waits, waits):
+    class Stop(Signal):
+        def wait(self, timeout=None):
+            waited.append(timeout)
+
+    def work(should_stop):
+        result = next(results)
+        if result is None:
+            stop.set()
+            raise RuntimeError("the last run fails")
+        return result
+
+    stop, waited, results = Stop(), [], iter([5, 0, None])
+    PeriodicTask("mails", work, 2, interval_factor=lambda: 3, always_waits=always_waits).repeat(stop)
+    assert waited == waits
