@@ -45,9 +45,18 @@ class RabbitMQ:
 
     def write_everything(self) -> None:
         """Has the node write its tables. A queue that is not yet in them has no leader after a SIGKILL."""
-        expression = "[ok = dets:sync(Table) || Table <- dets:all()]."
-        command = [CONTROL, "--node", self.env["RABBITMQ_NODENAME"], "eval", expression]
-        subprocess.run(command, env=self.env, cwd=self.folder, check=True, capture_output=True, timeout=TIMEOUT)
+        self._control("eval", "[ok = dets:sync(Table) || Table <- dets:all()].")
+
+    def prefetch_counts(self) -> list[int]:
+        """Returns for each consumer how many messages it may have that are not acknowledged."""
+        return [int(line) for line in self._control("list_consumers", "prefetch_count", "--no-table-headers").split()]
+
+    def _control(self, *arguments: str) -> str:
+        """Runs a command of RabbitMQ. Returns its output."""
+        command = [CONTROL, "--quiet", "--node", self.env["RABBITMQ_NODENAME"], *arguments]
+        return subprocess.run(
+            command, env=self.env, cwd=self.folder, check=True, capture_output=True, text=True, timeout=TIMEOUT
+        ).stdout
 
     def connect(self) -> amqp.Connection:
         connection = amqp.Connection(f"127.0.0.1:{self.port}", connect_timeout=TIMEOUT)

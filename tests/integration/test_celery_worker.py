@@ -37,6 +37,11 @@ def test_a_celery_worker_finishes_what_requests_have_left_and_serves_its_counter
 
 
 @pytest.mark.any_database
+def test_a_worker_has_no_more_messages_of_a_queue_than_processes(worker, rabbitmq):
+    assert rabbitmq.prefetch_counts() == [2, 2]
+
+
+@pytest.mark.any_database
 def test_a_worker_declares_queues_again_that_are_deleted(worker, rabbitmq):
     rabbitmq.delete_queues()
     wait_until(lambda: len(rabbitmq.messages()) == 2)
