@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -12,11 +11,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from signal import SIGCONT, SIGSTOP
 from typing import Any
 
 import httpx
 
-from benchmarks.processes import descendants_of, kill, processor_seconds
+from benchmarks.processes import processor_seconds
+from cloudmart.deploy.local.sessions import kill, members, send, session_of
 
 ROOT = Path(__file__).resolve().parents[1]
 START, STOP = 180, 90
@@ -35,9 +36,7 @@ class Component:
     @property
     def is_alive(self) -> bool:
         """Returns True if its process exists and is no zombie."""
-        with suppress(OSError):
-            return "\nState:\tZ" not in Path(f"/proc/{self.pid}/status").read_text()
-        return False
+        return session_of(self.pid) is not None
 
     @property
     def listens(self) -> bool:
@@ -46,30 +45,18 @@ class Component:
             return self.port is None or not socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
         return False
 
-    @property
-    def processes(self) -> list[int]:
-        """Returns the component's process and all that it has started."""
-        found = [self.pid]
-        with suppress(FileNotFoundError):  # one of them has just ended
-            found += descendants_of(self.pid)
-        return found
-
     def kill(self) -> None:
         """Sends SIGKILL to all its processes, as the death of its machine would."""
-        for pid in self.processes:
-            kill(pid)
+        kill(self.pid)
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
         """Stops all its processes with SIGSTOP, and continues them when the block ends."""
-        processes = self.processes
-        for pid in processes:
-            send(pid, signal.SIGSTOP)
+        send(self.pid, SIGSTOP)
         try:
             yield
         finally:
-            for pid in reversed(processes):
-                send(pid, signal.SIGCONT)
+            send(self.pid, SIGCONT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,20 +91,20 @@ class Topology:
 
         Afterwards it waits until every component is there again.
         """
-        send(self.supervisor.pid, signal.SIGSTOP)
+        self.supervisor.send_signal(SIGSTOP)
         try:
             for component in self.components(kind):
                 component.kill()
             yield
         finally:
-            send(self.supervisor.pid, signal.SIGCONT)
+            self.supervisor.send_signal(SIGCONT)
             self.wait_until_ready()
 
     def processor_seconds(self) -> Counter[str]:
         """Returns the processor time that the running processes of each kind have used."""
         used: Counter[str] = Counter()
         for component in self.components():
-            for pid in component.processes:
+            for pid in members(component.pid):
                 with suppress(FileNotFoundError):
                     used[component.kind] += processor_seconds(pid)
         return used
@@ -176,8 +163,3 @@ def wait_for(condition: Callable[[], bool], seconds: float, otherwise: str) -> N
         if time.monotonic() > deadline:
             raise TimeoutError(otherwise)
         time.sleep(0.1)
-
-
-def send(pid: int, number: signal.Signals) -> None:
-    with suppress(ProcessLookupError):
-        os.kill(pid, number)

@@ -11,8 +11,8 @@ from tests.chaos.load import CLIENTS
 from tests.chaos.shop import SEED, Shop
 from tests.chaos.stories import NOTHING
 
-HEARD = {200, 201, 202, 402, 409, 503}
-"""Success, accepted, refused, and come back later. Nothing else may ever be heard."""
+STATUSES = {200, 201, 202, 402, 409, 503}
+"""Success, accepted, refused, and come back later. There must be no other response."""
 OWN = {"request_id", "instance"}
 """What a response says of its request alone."""
 
@@ -34,17 +34,18 @@ def check_everything(shop: Shop, orders: Sequence[Order], excused: Callable[[flo
 
 
 def check_responses(orders: Iterable[Order], excused: Callable[[float, float], bool]) -> None:
-    """Checks that only right responses were heard. There may be none at all when it is excused: nginx was away."""
+    """Checks that there were only right responses. There may be none at all when it is excused: nginx was away."""
     for request in requests_of(orders):
         for each in request.attempts:
-            assert each.status in HEARD or (not each.status and excused(each.began, each.ended)), (request.path, each)
+            is_excused = not each.status and excused(each.began, each.ended)
+            assert each.status in STATUSES or is_excused, (request.path, each)
     for order in orders:
-        heard = order.placed.last
-        assert heard.status == 202 or heard.outcome in order.story.responses, (order.story.name, heard)
+        last = order.placed.last
+        assert last.status == 202 or last.outcome in order.story.responses, (order.story.name, last)
 
 
 def check_replays(shop: Shop, orders: Iterable[Order]) -> None:
-    """Checks that each key has one response for ever: the one that its client has heard."""
+    """Checks that each key has one response for ever: the one that its client has received."""
     client = Client(shop.topology.url, shop.token, "", Random(SEED))
     with client.http, ThreadPoolExecutor(CLIENTS) as threads:
         list(threads.map(lambda order: check_replay(client, order), orders))
@@ -64,7 +65,7 @@ def shared(response: Attempt) -> tuple[int, dict[str, Any]]:
 
 
 def check_database(shop: Shop, orders: Iterable[Order]) -> None:
-    """Checks that each request became one order or none, and that it ended as its client was told, whole or undone."""
+    """Checks that each request became one order or none, and that it ended as its story says, whole or undone."""
     found, ends = shop.findings(), defaultdict(list)
     for _, address, status in found["orders"]:
         ends[address.split(" ")[-1]].append(status)

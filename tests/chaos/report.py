@@ -13,11 +13,11 @@ REPORT: list[str] = []
 
 
 def summary(what: str, orders: Sequence[Order], drained: float, faults: Sequence[str]) -> Iterator[str]:
-    heard = Counter(str(each.status or "none") for request in requests_of(orders) for each in request.attempts)
+    statuses = Counter(str(each.status or "none") for request in requests_of(orders) for each in request.attempts)
     seconds = sorted(order.placed.seconds for order in orders)
     middle, high = (percentile(seconds, share) for share in (0.5, 0.95))
     yield f"{what}: {len(orders)} orders, all finished {drained:.1f} s after the last response"
-    yield f"  responses: {', '.join(f'{number} × {status}' for status, number in sorted(heard.items()))}"
+    yield f"  responses: {', '.join(f'{number} × {status}' for status, number in sorted(statuses.items()))}"
     yield f"  seconds to the final response: median {middle:.2f}, p95 {high:.2f}, longest {seconds[-1]:.2f}"
     yield f"  longest time in which nobody was answered: {longest_silence(orders):.1f} s"
     yield f"  faults: {'; '.join(faults)}"

@@ -5,12 +5,12 @@ import os
 import random
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.database import connect
+from benchmarks.database import Watch
 from benchmarks.topology import Topology, running_topology, wait_for
 from tests.chaos.stories import BOOKS
 from tests.conftest import HTTP_CARRIER, HTTP_GATEWAY
@@ -53,18 +53,11 @@ class Shop:
 
         Returns the seconds until the last order was finished. Raises TimeoutError.
         """
-        began = time.monotonic()
-        wait_for(lambda: not unfinished(self.topology.database_url), DRAIN, "orders are still unfinished")
+        watch, began = Watch(self.topology.database_url), time.monotonic()
+        wait_for(lambda: not watch.unfinished(), DRAIN, "orders are still unfinished")
         finished = time.monotonic() - began
         wait_for(lambda: not self.audit(), DRAIN, "the audit is not clean")
         return finished
-
-
-def unfinished(url: str) -> int:
-    """Returns the number of orders whose saga is not finished."""
-    with closing(connect(url)) as connection, connection.cursor() as cursor:
-        cursor.execute("SELECT COUNT(*) FROM saga_instances WHERE status NOT IN ('COMPLETED', 'FAILED')")
-        return int(cursor.fetchone()[0])
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The checks of the suite: each fails if what it checks is spoilt."""
+"""The checks of the suite: each fails if what it checks is wrong."""
 
 import sqlite3
 from contextlib import closing
@@ -52,7 +52,7 @@ def test_a_charge_under_another_key_is_noticed(shop, order):
     check_database(shop, [order])
 
 
-def test_an_order_that_ended_otherwise_than_its_client_was_told_is_noticed(shop, order):
+def test_an_order_that_ended_otherwise_than_its_story_is_noticed(shop, order):
     with pytest.raises(AssertionError):
         check_database(shop, [replace(order, story=replace(order.story, end=CANCELLED))])
 
