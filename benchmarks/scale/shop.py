@@ -18,7 +18,7 @@ from benchmarks.database import Watch
 from benchmarks.loads import BOOKS, STYLES
 from benchmarks.open_loop import HEAD_START, schedule
 from benchmarks.server import THROTTLED, Server, environment
-from benchmarks.topology import Topology, running_topology
+from benchmarks.topology import Topology, running_topology, wait_for
 from benchmarks.window import Window
 
 CLIENTS = 8
@@ -70,8 +70,7 @@ class Shop:
         """Measures from the begin of the load until every order of it is finished."""
         before, used, began = self.watch.counts_when_finished(QUIET), self.topology.processor_seconds(), monotonic()
         load()
-        while self.watch.unfinished():
-            sleep(0.02)
+        wait_for(lambda: not self.watch.unfinished(), QUIET, "orders are still unfinished")
         taken, used_now = monotonic() - began, self.topology.processor_seconds()
         return Cost((self.watch.counts_when_finished(QUIET) - before).orders, taken, used_now - used)
 
