@@ -144,7 +144,7 @@ def test_without_any_server_the_response_is_a_problem(edge, headers):
     assert is_problem(edge(next(PORTS))("POST", "/orders", "{}", **headers), "busy", IN_DOUBT)
 
 
-def test_the_server_hears_of_the_client_and_of_the_request(edge):
+def test_the_server_receives_the_address_of_the_client_and_the_id_of_the_request(edge):
     with servers(False) as (server,):
         edge(server.port)(
             "GET", "/orders", X_Request_ID="abc.1", X_Forwarded_For="192.0.2.1", X_Forwarded_Proto="https"

@@ -90,8 +90,8 @@ def test_both_give_a_service_the_same_name_in_traces():
 
 
 def test_the_settings_say_how_many_there_are():
-    environment, told = SERVICES["scaled-web"]["environment"], ("WEB_SERVERS", "CELERY_WORKERS", "WORKERS")
-    assert [int(environment[name]) for name in told] == [COUNTS["web"], COUNTS["celery"], COUNTS["worker"]]
+    environment, names = SERVICES["scaled-web"]["environment"], ("WEB_SERVERS", "CELERY_WORKERS", "WORKERS")
+    assert [int(environment[name]) for name in names] == [COUNTS["web"], COUNTS["celery"], COUNTS["worker"]]
 
 
 @of_the_profile

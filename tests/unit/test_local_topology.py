@@ -134,15 +134,15 @@ def test_what_a_component_leaves_behind_that_dies_just_before_the_stop_signal_is
     assert members(one.pid) == []
 
 
-def test_everybody_hears_of_a_start_and_of_a_restart(tmp_path):
-    heard = []
-    supervisor = Supervisor(tmp_path, lambda components: heard.append([each.pid for each in components]))
+def test_every_start_and_restart_is_reported(tmp_path):
+    reported = []
+    supervisor = Supervisor(tmp_path, lambda components: reported.append([each.pid for each in components]))
     one = component("")
     supervisor.start([one])
-    while len(heard) < 2:
+    while len(reported) < 2:
         supervisor.tend()
     supervisor.stop([("web",)])
-    assert heard[0] != heard[1]
+    assert reported[0] != reported[1]
 
 
 def test_a_component_that_never_gets_ready_is_named(supervisor, monkeypatch):

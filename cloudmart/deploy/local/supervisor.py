@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 
 class Stopped(Exception):
-    """Somebody has asked the supervisor to stop."""
+    """The supervisor has received a signal to stop."""
 
 
 class NotReady(Exception):
@@ -61,12 +61,12 @@ class Supervisor:
                 self.tend()
 
     def run(self) -> None:
-        """Starts again what dies, until somebody asks the supervisor to stop. Raises Stopped."""
+        """Restarts what dies, until a signal to stop. Raises Stopped."""
         while True:
             self.tend()
 
     def tend(self) -> None:
-        """Waits for a moment, and starts again what has died a second ago. Raises Stopped."""
+        """Waits INTERVAL seconds, and restarts what died RESTART_AFTER seconds ago. Raises Stopped."""
         sleep(INTERVAL)
         if self._is_stopping:
             raise Stopped
