@@ -9,6 +9,7 @@ from structlog.contextvars import bound_contextvars
 
 from cloudmart.celery import QUEUES, RECOVER, app
 from cloudmart.celery_worker import shutdown
+from cloudmart.database.transactions import drop_connection_after
 from cloudmart.kernel import tracing
 from cloudmart.kernel.errors import DatabaseBusy
 from cloudmart.kernel.redaction import forget_secrets
@@ -65,6 +66,7 @@ def _recover(order_id: str, should_stop: ShouldStop = never) -> tuple[str, str]:
         return style, "finished" if saga.is_finished else "lost"
     except (DatabaseError, InterfaceError, DatabaseBusy) as error:
         logger.warning("the database is unavailable: %s", error)
+        drop_connection_after(error)
     except Exception:
         logger.exception("task %s failed", RECOVER)
     return style, "failed"

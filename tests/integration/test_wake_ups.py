@@ -6,7 +6,7 @@ from threading import Event as Signal
 
 import pytest
 from django.core.management import call_command
-from django.db import OperationalError
+from django.db import OperationalError, connection
 from prometheus_client import REGISTRY
 
 from cloudmart.celery import DELIVERY_LIMIT, QUEUES
@@ -171,7 +171,7 @@ def leave(broker, api):
 def test_a_message_carries_the_orders_id_and_nothing_else(broker, style):
     order_id = start(style).order_id
     wake_ups.publisher.flush(TIMEOUT)
-    with broker.connect() as connection, connection.channel() as channel:
+    with broker.connect() as amqp, amqp.channel() as channel:
         message = channel.basic_get(QUEUES[style], no_ack=True)
     arguments, named, _ = json.loads(message.body)
     assert (arguments, named) == ([str(order_id)], {})
@@ -243,7 +243,7 @@ def test_the_circuit_breaker_opens_when_rabbitmq_is_away_and_closes_when_it_is_b
 
 
 @pytest.mark.any_database
-def test_a_broker_that_accepts_connections_and_says_nothing_is_given_up(leave, settings):
+def test_publishing_to_a_broker_that_accepts_connections_and_never_responds_fails(leave, settings):
     failed = counted("failed")
     with socket.create_server(("127.0.0.1", 0)) as silent:
         settings.BROKER_URL = f"amqp://127.0.0.1:{silent.getsockname()[1]}"
@@ -252,7 +252,7 @@ def test_a_broker_that_accepts_connections_and_says_nothing_is_given_up(leave, s
 
 
 @pytest.mark.any_database
-def test_a_broker_that_hangs_is_given_up_and_used_again_once_it_responds(leave, broker):
+def test_publishing_fails_while_the_broker_hangs_and_succeeds_once_it_responds(leave, broker):
     failed, published = counted("failed"), counted("published")
     leave()
     with broker.suspended():
@@ -265,7 +265,7 @@ def test_a_broker_that_hangs_is_given_up_and_used_again_once_it_responds(leave, 
 def test_a_message_that_kills_its_workers_is_dropped(leave, broker):
     leave()
     deliveries = 0
-    with broker.connect() as connection, connection.channel() as channel:
+    with broker.connect() as amqp, amqp.channel() as channel:
         while message := channel.basic_get("orchestration.commands"):
             deliveries += 1
             channel.basic_reject(message.delivery_tag, requeue=True)  # as Celery does when a process has died
@@ -343,6 +343,20 @@ def test_a_task_that_fails_is_processed_too(woken, monkeypatch, error, level, li
     recover(str(order_id))
     assert tasks("orchestration") == before | {"failed": before["failed"] + 1}
     assert level in {line["level"] for line in lines()}
+
+
+@pytest.mark.any_database
+def test_a_task_that_finds_a_database_without_the_right_to_write_leaves_no_connection_to_it(woken, monkeypatch):
+    order_id, used = start().order_id, []
+
+    def refuse(*args):
+        used.append(connection.connection)
+        raise OperationalError(1290, "read-only")
+
+    monkeypatch.setattr(type(engine), "recover", refuse)
+    for _ in range(2):
+        recover(str(order_id))
+    assert used[0] is not used[1]
 
 
 def tasks(style):
