@@ -20,7 +20,7 @@ from cloudmart.database.transactions import durable
 from cloudmart.kernel.ids import new_id
 from cloudmart.kernel.metrics import READ_AT_SCRAPE
 from cloudmart.kernel.order import StockRequest
-from inventory import following, pending, services
+from inventory import following, locks, pending, services
 from inventory.checks import check_split_books
 from inventory.errors import OutOfStock, StockIsReserved
 from inventory.models import InventoryRecord, InventoryView, PendingEvent, StockEvent, SubShelf
@@ -206,6 +206,34 @@ def test_an_order_gets_the_copies_of_all_sub_shelves(shelve):
     assert refusal.value.details["shortages"] == [{"book_id": BOOK, "requested": 2, "available": 1}]
     reserve_stock(order_of(3))
     assert failing() == {}
+
+
+MEANWHILE = {
+    "it is emptied": lambda: services.reserve_stock(order_of(1, copies=2)),
+    "the book is put together": lambda: services.split_book(BOOK, 1),
+}
+
+
+@pytest.mark.parametrize("happens", MEANWHILE.values(), ids=MEANWHILE)
+def test_an_order_looks_at_its_sub_shelf_again_once_it_has_locked_it(shelve, monkeypatch, happens):
+    """Between the two looks it locks its books that are not split."""
+    shelve(BOOK, 8)
+    split_book(BOOK, 4)
+    lock_stock = locks.lock_stock
+
+    def lock_late(book_ids):
+        monkeypatch.setattr(locks, "lock_stock", lock_stock)
+        happens()
+        return lock_stock(book_ids)
+
+    monkeypatch.setattr(locks, "lock_stock", lock_late)
+    order = order_of(1)
+    reserve_stock(order)
+    assert locks.lock_stock is lock_stock and failing() == {}
+    confirm_stock(order)
+    assert (
+        InventoryRecord.objects.get().on_hand + sum(PendingEvent.objects.values_list("on_hand_delta", flat=True)) == 7
+    )
 
 
 def test_copies_that_the_ledger_does_not_have_yet_can_be_bought(api, shelve):
