@@ -9,9 +9,7 @@ from typing import Any, NoReturn
 from django.core.cache.backends.redis import RedisCache, RedisCacheClient
 from django.utils.functional import cached_property
 from pybreaker import STATE_CLOSED, STATE_OPEN, CircuitBreaker, CircuitBreakerError, CircuitBreakerListener
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
-from redis.retry import Retry
 
 from cloudmart.api.counting import CacheUnavailable, Window
 
@@ -19,7 +17,6 @@ logger = logging.getLogger(__name__)
 
 TIMEOUT = 0.25
 """Seconds that a request waits for Redis: for the connection, and for the response."""
-ONCE = Retry(NoBackoff(), 0)
 
 COUNT = """
 local limit, duration, now = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -98,14 +95,14 @@ def client_of(server: str, options: tuple[tuple[str, Any], ...]) -> RedisCacheCl
 
 
 class SharedCache(RedisCache):
-    """Django's Redis cache, which fails after TIMEOUT instead of trying again, and counts requests in one round trip.
+    """Django's Redis cache, which fails after TIMEOUT and counts requests in one round trip.
 
     Options in CACHE_URL take precedence.
     """
 
     def __init__(self, server: str, params: dict[str, Any]) -> None:
         super().__init__(server, params)
-        limits = {"socket_connect_timeout": TIMEOUT, "socket_timeout": TIMEOUT, "retry": ONCE}
+        limits = {"socket_connect_timeout": TIMEOUT, "socket_timeout": TIMEOUT}
         self._key = server, tuple({**limits, **params.get("OPTIONS", {})}.items())
 
     @cached_property
