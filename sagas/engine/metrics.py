@@ -64,14 +64,14 @@ TASK_SECONDS = Histogram(
     ["style"],
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )
-
-OUT_OF_STOCK = "out_of_stock"
-"""The error code that STOCK_SHORTAGES counts."""
 LEASE_ACQUISITIONS = Counter(
     "cloudmart_lease_acquisitions",
     "Attempts to acquire the lease of a due saga: acquired, or lost to a driver that was faster.",
     ["outcome"],
 )
+
+OUT_OF_STOCK = "out_of_stock"
+"""The error code that STOCK_SHORTAGES counts."""
 
 
 @contextmanager
@@ -135,6 +135,12 @@ def count_task(style: str, outcome: str, seconds: float) -> None:
     TASK_SECONDS.labels(style).observe(seconds)
 
 
+@harmless
+def count_acquisition(*, acquired: bool) -> None:
+    """Counts an attempt to acquire the lease of a due saga."""
+    LEASE_ACQUISITIONS.labels("acquired" if acquired else "lost").inc()
+
+
 def outcome_of(status: str, code: str) -> str:
     """Returns the outcome of an order whose saga has this status, and whose failure, if any, has this code."""
     if status not in FINISHED:
@@ -142,12 +148,6 @@ def outcome_of(status: str, code: str) -> str:
     if status == State.COMPLETED:
         return "completed"
     return {CANCELLED: "cancelled", RETURNED: "returned"}.get(code, "failed")
-
-
-@harmless
-def count_acquisition(*, acquired: bool) -> None:
-    """Counts an attempt to acquire the lease of a due saga."""
-    LEASE_ACQUISITIONS.labels("acquired" if acquired else "lost").inc()
 
 
 class LoggedAttempt(Protocol):

@@ -68,7 +68,7 @@ class Sender:
             self._producer = app.amqp.Producer(self._connection.default_channel, auto_declare=False)
 
     def _disconnect(self) -> None:
-        """Drops the connection without a farewell, for which a broker that hangs would not respond."""
+        """Drops the connection without closing it: a broker that hangs would not confirm that."""
         if self._connection is not None:
             self._connection.collect()
         self._connection = self._producer = None

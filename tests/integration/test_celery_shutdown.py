@@ -44,7 +44,7 @@ def test_a_worker_that_is_stopped_finishes_its_step_and_leaves_the_order_to_anot
 
 @pytest.mark.any_database
 def test_a_worker_without_a_broker_does_not_start():
-    """Celery's default is the RabbitMQ of this machine, whoever that belongs to."""
+    """Celery's default is the RabbitMQ of this machine, which may not be ours."""
     env = isolated({"PATH": os.environ["PATH"]})
     ended = subprocess.run([ROOT / "bin" / "celery-worker"], env=env, capture_output=True, text=True, timeout=TIMEOUT)
     assert (ended.returncode, ended.stderr) == (1, "BROKER_URL is not set.\n")

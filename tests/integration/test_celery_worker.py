@@ -63,7 +63,7 @@ def test_orders_whose_processes_are_killed_in_a_provider_call_are_delivered_agai
 
 @pytest.mark.any_database
 def test_an_order_in_hand_is_left_and_goes_on_when_the_connection_is_lost(worker, rabbitmq):
-    """Celery tells the process to end, which finishes its step instead. RabbitMQ has cancelled the consumer."""
+    """RabbitMQ cancels the consumer. Celery sends SIGTERM to the process, which finishes its step and lives on."""
     order_id = leave(payment_token=SLOW)
     process = driver_of(order_id)
     rabbitmq.delete_queues()
