@@ -13,7 +13,7 @@ from cloudmart.deploy.local import component as components
 from cloudmart.deploy.local import database as databases
 from cloudmart.deploy.local import supervisor as supervisors
 from cloudmart.deploy.local.component import Component
-from cloudmart.deploy.local.health import PONG, answers
+from cloudmart.deploy.local.health import PONG, READY
 from cloudmart.deploy.local.ports import free_ports
 from cloudmart.deploy.local.sessions import members, send
 from cloudmart.deploy.local.shop import read_settings
@@ -70,10 +70,10 @@ def test_nginx_has_the_settings_of_the_environment_then_those_of_the_file(tmp_pa
 
 def test_a_port_that_refuses_or_says_something_else_is_not_ready():
     port = next(free_ports())
-    assert not PONG(port) and not answers("/readyz")(port)
+    assert not PONG(port) and not READY(port)
     with raw_server(lambda: [b"-LOADING\r\n"]) as server:
         port = urlsplit(server.url).port
-        assert not PONG(port) and not answers("/readyz")(port)
+        assert not PONG(port) and not READY(port)
 
 
 def test_the_data_of_the_database_are_created_whole_or_not_at_all(tmp_path, monkeypatch):

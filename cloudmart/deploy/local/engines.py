@@ -5,7 +5,7 @@ from shutil import which
 
 from cloudmart.deploy.local.component import Component
 from cloudmart.deploy.local.database import SEARCHED, find
-from cloudmart.deploy.local.health import AMQP, PONG, says
+from cloudmart.deploy.local.health import AMQP, PONG, tcp_check
 from cloudmart.deploy.local.templates import DEPLOY, write_rabbitmq
 
 RABBITMQ = f"/usr/lib/rabbitmq/bin:{SEARCHED}"
@@ -15,7 +15,7 @@ RABBITMQ = f"/usr/lib/rabbitmq/bin:{SEARCHED}"
 def port_mapper(port: int) -> Component:
     """Returns Erlang's port mapper. RabbitMQ would leave one behind that it has started itself."""
     command = [find("epmd"), "-port", str(port), "-address", "127.0.0.1"]
-    names_request = says(port.to_bytes(4, "big"), to=b"\x00\x01n")
+    names_request = tcp_check(port.to_bytes(4, "big"), request=b"\x00\x01n")
     return Component("epmd", "epmd", command, names_request, port)
 
 

@@ -6,11 +6,11 @@ from http.client import HTTPConnection, HTTPException
 
 Check = Callable[[int], bool]
 TIMEOUT = 5
-"""Seconds until a component without an answer is not ready."""
+"""Seconds until a component without a response is not ready."""
 
 
-def answers(path: str) -> Check:
-    """Returns the check that GET `path` is answered with 200."""
+def http_check(path: str) -> Check:
+    """Returns the check that the response to GET `path` is 200."""
 
     def check(port: int) -> bool:
         connection = HTTPConnection("127.0.0.1", port, timeout=TIMEOUT)
@@ -25,23 +25,23 @@ def answers(path: str) -> Check:
     return check
 
 
-def says(start: bytes, *, to: bytes = b"") -> Check:
-    """Returns the check that a connection, and `to` if given, is answered with bytes that begin with `start`."""
+def tcp_check(start: bytes, *, request: bytes = b"") -> Check:
+    """Returns the check that a response, to `request` or to the connection alone, begins with `start`."""
 
     def check(port: int) -> bool:
         try:
             with socket.create_connection(("127.0.0.1", port), TIMEOUT) as connection:
-                connection.sendall(to)
-                answer = connection.recv(64)
+                connection.sendall(request)
+                response = connection.recv(64)
         except OSError:
             return False
-        return answer != b"" and answer.startswith(start)
+        return response != b"" and response.startswith(start)
 
     return check
 
 
-GREETING_OF_A_DATABASE = says(b"")
-PONG = says(b"+PONG", to=b"PING\r\n")
-AMQP = says(b"\x01\x00\x00", to=b"AMQP\x00\x00\x09\x01")
+GREETING_OF_A_DATABASE = tcp_check(b"")
+PONG = tcp_check(b"+PONG", request=b"PING\r\n")
+AMQP = tcp_check(b"\x01\x00\x00", request=b"AMQP\x00\x00\x09\x01")
 """RabbitMQ opens the connection: it sends a method frame on channel 0."""
-METRICS = answers("/metrics")
+READY, METRICS = http_check("/readyz"), http_check("/metrics")

@@ -10,7 +10,7 @@ import environ
 
 from cloudmart.deploy.local.component import Component
 from cloudmart.deploy.local.database import find
-from cloudmart.deploy.local.health import METRICS, answers
+from cloudmart.deploy.local.health import METRICS, READY, http_check
 
 ROOT = Path(__file__).resolve().parents[3]
 SIZES = {"WEB_WORKERS": "1", "WEB_THREADS": "4", "CELERY_CONCURRENCY": "2"}
@@ -26,7 +26,7 @@ def read_settings() -> None:
 
 def web(number: int, port: int, environment: Environment) -> Component:
     command = [str(ROOT / "bin" / "serve"), "127.0.0.1", str(port)]
-    return Component(f"web-{number}", "web", command, answers("/readyz"), port, environment | traced_as("web"), port)
+    return Component(f"web-{number}", "web", command, READY, port, environment | traced_as("web"), port)
 
 
 def celery(number: int, port: int, environment: Environment) -> Component:
@@ -47,13 +47,13 @@ def traced_as(kind: str) -> Environment:
 def nginx(config: Path, port: int) -> Component:
     """SIGQUIT lets the requests end; SIGTERM does not."""
     command = [find("nginx"), "-p", str(config.parent), "-e", "stderr", "-c", str(config), "-g", "daemon off;"]
-    return Component("nginx", "nginx", command, answers("/readyz"), port, stop_signal=SIGQUIT)
+    return Component("nginx", "nginx", command, READY, port, stop_signal=SIGQUIT)
 
 
 def prometheus(config: Path, port: int) -> Component:
     command = [find("prometheus"), f"--config.file={config}", f"--web.listen-address=127.0.0.1:{port}"]
     command += [f"--storage.tsdb.path={config.parent / 'data'}", "--log.level=warn"]
-    return Component("prometheus", "prometheus", command, answers("/-/ready"), port, metrics_port=port)
+    return Component("prometheus", "prometheus", command, http_check("/-/ready"), port, metrics_port=port)
 
 
 def ports_of(components: Sequence[Component], kind: str) -> list[int]:
