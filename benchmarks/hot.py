@@ -83,7 +83,7 @@ def options_from(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="benchmarks.hot", description=__doc__)
     parser.add_argument("--seconds", type=int, default=8, help="of each window (default: 8)")
     parser.add_argument("--rounds", type=int, default=3, help="each measures every case once (default: 3)")
-    parser.add_argument("--shards", type=int, nargs="*", default=[4, 8], help="numbers of sub-shelves (default: 4 8)")
+    parser.add_argument("--shards", type=int, nargs="+", default=[4, 8], help="numbers of sub-shelves (default: 4 8)")
     parser.add_argument("--distance", type=float, default=1, help="milliseconds to the database (default: 1)")
     return parser.parse_args(arguments)
 
