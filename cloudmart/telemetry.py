@@ -63,19 +63,23 @@ class OpenTelemetryTracer:
 
     @property
     def recorder(self) -> Recorder:
-        """Records the spans of this process. If OpenTelemetry rejects its settings, nothing is recorded."""
+        """Records the spans of this process."""
         if self._recorder is None:
             with self._lock:
                 if self._recorder is None:
-                    self._provider = self._provider_or_none()
+                    self._provider = self._provider_or_noop()
                     self._recorder = self._provider.get_tracer("cloudmart")
         return self._recorder
 
-    def _provider_or_none(self) -> Provider:
+    def _provider_or_noop(self) -> Provider:
+        """Makes the provider. After any error, as of a setting that is no number, this process records nothing.
+
+        It is made within a request, which must not fail for its trace.
+        """
         try:
             return self._new_provider()
         except Exception:
-            logger.exception("traces are off: OpenTelemetry rejects its settings")
+            logger.exception("traces are off: OpenTelemetry cannot start")
             return NoOpTracerProvider()
 
     @contextmanager
