@@ -487,7 +487,7 @@ def test_rebuilding_restores_the_row_of_a_split_book(shelve, capsys):
     shelve(BOOK, 8)
     split_book(BOOK, 4)
     reserve_stock(order_of(0))
-    InventoryRecord.objects.update(on_hand=7)
+    InventoryRecord.objects.update(on_hand=0)
     call_command("rebuild_inventory")
     assert "1 with differences" in capsys.readouterr().out
     assert InventoryRecord.objects.get().stock == Stock(8, 1, 2)
