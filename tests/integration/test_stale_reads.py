@@ -4,6 +4,7 @@ import os
 from contextlib import ExitStack, contextmanager
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.core.management import call_command
 from django.db import Error, OperationalError, connection, connections, transaction
 from prometheus_client import REGISTRY
@@ -15,7 +16,8 @@ from cloudmart.database.replica import MAX_LAG, REPLICA, STATE, reads_stale, rea
 from inventory.models import Book, InventoryRecord
 from inventory.projector import catch_up
 from orders.models import Customer, Order, SagaStyle
-from tests.factories import BookFactory, CustomerFactory
+from tests.conftest import signed_in
+from tests.factories import BookFactory, CustomerFactory, UserFactory
 from tests.integration.test_lost_commits import recover_everything
 from tests.processes import ROOT, free_port, run_python
 from tests.replicas import frozen_replica, reading_from, replica_alias
@@ -203,6 +205,18 @@ def test_permissions_are_those_of_the_primary(api, desk, operator, old_shop):
     operator.is_staff = operator.is_superuser = False
     operator.save()
     assert desk.get("/inventory/reports/movements").status_code == 403
+
+
+def test_a_list_is_empty_once_the_user_has_lost_the_permission_or_the_customer(api, shelve, freeze, customer):
+    clerk = UserFactory(username="clerk", is_staff=True)
+    clerk.user_permissions.add(Permission.objects.get(codename="view_order"))
+    shelve("book-1", 10)
+    assert api.post("/orders", ORDER).status_code == 201
+    freeze()
+    assert [len(each.get("/orders").json()["results"]) for each in (signed_in(clerk), api)] == [1, 1]
+    clerk.user_permissions.clear()
+    Customer.objects.update(user=None)
+    assert [each.get("/orders").json()["results"] for each in (signed_in(clerk), api)] == [[], []]
 
 
 # --- A replica that fails -------------------------------------------------------------------------
