@@ -97,13 +97,14 @@ def client_of(server: str, options: tuple[tuple[str, Any], ...]) -> RedisCacheCl
 class SharedCache(RedisCache):
     """Django's Redis cache, which fails after TIMEOUT and counts requests in one round trip.
 
-    Options in CACHE_URL take precedence.
+    Of several servers in CACHE_URL the first counts all requests. Options in CACHE_URL take precedence.
     """
 
-    def __init__(self, server: str, params: dict[str, Any]) -> None:
+    def __init__(self, server: str | list[str], params: dict[str, Any]) -> None:
         super().__init__(server, params)
         limits = {"socket_connect_timeout": TIMEOUT, "socket_timeout": TIMEOUT}
-        self._key = server, tuple({**limits, **params.get("OPTIONS", {})}.items())
+        first = server if isinstance(server, str) else server[0]
+        self._key = first, tuple({**limits, **params.get("OPTIONS", {})}.items())
 
     @cached_property
     def _cache(self) -> RedisCacheClient:

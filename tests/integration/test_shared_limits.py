@@ -256,6 +256,13 @@ def test_redis_may_forget_the_script(redis_cache, redis):
     assert count_request(redis_cache, "client", 10, 60).present == 2
 
 
+def test_of_several_servers_in_the_url_the_first_counts_all_requests(redis_cache, redis, settings):
+    settings.CACHES = {"default": cache_from(env.cache_url_config(f"redis://127.0.0.1:{redis.port},127.0.0.1:1/0"))}
+    for number in range(5):
+        assert count_request(caches["default"], f"client{number}", 1, DAY).is_allowed
+    assert len(redis.client().keys()) == 5
+
+
 def test_options_in_the_url_take_precedence(redis):
     cache = cache_from(env.cache_url_config(f"{redis.url}?socket_timeout=2&key_prefix=shop"))
     assert cache["KEY_PREFIX"] == "shop" and cache["OPTIONS"]["socket_timeout"] == 2
