@@ -5,19 +5,18 @@ from datetime import timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-import environ
-
 from cloudmart.api.caches import cache_from
 from cloudmart.api.content_security import POLICY
 from cloudmart.api.openapi import OPENAPI
 from cloudmart.database.options import database_from, replica_from
+from cloudmart.environment import Environment
 from cloudmart.logs import logging_config
 from cloudmart.pages.theme import THEME
 from cloudmart.profiles import current_profile
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-env = environ.FileAwareEnv()
+env = Environment()
 env.read_env(env.str("ENV_FILE", default=str(BASE_DIR / ".env")))
 profile = current_profile()
 

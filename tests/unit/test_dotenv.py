@@ -39,9 +39,9 @@ def test_env_file_names_another_file(setting):
     assert setting("PORT", "8000", ENV_FILE=os.devnull) == "8000"
 
 
-def test_a_secret_may_be_in_a_file(tmp_path):
+def test_a_secret_may_be_in_a_file_that_ends_with_a_line_break(tmp_path):
     secret = tmp_path / "secret_key"
-    secret.write_text("from a file")
+    secret.write_text("from a file\n")
     env = {"PATH": os.environ["PATH"], "ENV_FILE": os.devnull, "SECRET_KEY_FILE": str(secret)}
     command = [sys.executable, "-c", "from cloudmart import settings; print(settings.SECRET_KEY)"]
     assert subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True).stdout == "from a file\n"
