@@ -8,7 +8,6 @@ from time import perf_counter
 
 from django.conf import settings
 from django.db import close_old_connections
-from django.db.models import Q
 from structlog.contextvars import bound_contextvars
 
 from cloudmart.database.clock import DatabaseNow
@@ -22,7 +21,7 @@ from sagas.engine.causes import cause_of_error, cause_of_response, in_english
 from sagas.engine.lease import extend, has_work_left, release
 from sagas.engine.metrics import count_error, count_outcome, observe_order
 from sagas.engine.style import Call, Settled, Style
-from sagas.engine.waiting import CANCELLATION_REQUESTED, next_attempt, request_attention
+from sagas.engine.waiting import next_attempt, request_attention
 from sagas.engine.waking import wake
 from sagas.errors import LeaseLost
 from sagas.locks import lock_saga
@@ -59,26 +58,28 @@ def _leave_to_others(saga: SagaInstance) -> None:
 @durable
 def _wait_for_provider(saga: SagaInstance, style: Style, call: Call, response: ProviderResponse) -> None:
     """Has the saga wait for another attempt; none at a step that goes forward if a cancellation is requested."""
-    at_once_if = CANCELLATION_REQUESTED if call.direction == Direction.DO else None
     cause = cause_of_response(call, response)
-    wait(saga, cause, f"{in_english(cause)}: {response.outcome}", at_once_if=at_once_if)
+    may_be_cancelled = call.direction == Direction.DO
+    wait(saga, cause, f"{in_english(cause)}: {response.outcome}", may_be_cancelled=may_be_cancelled)
     style.record_unsettled(call, response)
     logger.warning("saga %s waits for %s: %s", saga.pk, call.name, response.outcome)
 
 
 def wait(
-    saga: SagaInstance, cause: str, why: str, *, at_once_if: Q | None = None, attention_after: int | None = None
+    saga: SagaInstance, cause: str, why: str, *, may_be_cancelled: bool = False, attention_after: int | None = None
 ) -> None:
     """Releases the lease until the next run, and requests attention after ATTENTION_AFTER failed ones.
 
-    A saga that is finished meanwhile stays as it is. Raises LeaseLost.
+    The next run is at once if the saga `may_be_cancelled` and its cancellation is requested. A saga that is finished
+    meanwhile stays as it is. Raises LeaseLost.
     """
     locked = lock_saga(saga.order_id, saga.fence)
     attempts = locked.attempts + 1
     if not SagaInstance.objects.filter(has_work_left(), pk=saga.pk).exists():
         return
-    release(saga, attempts=attempts, wake_at=next_attempt(attempts, at_once_if=at_once_if))
-    if at_once_if and locked.cancel_reason is not None:
+    is_cancelled = may_be_cancelled and locked.cancel_reason is not None
+    release(saga, attempts=attempts, wake_at=DatabaseNow() if is_cancelled else next_attempt(attempts))
+    if is_cancelled:
         wake(saga)
     if attempts >= (attention_after or settings.ATTENTION_AFTER):
         request_attention(saga, cause, why, attempts)

@@ -1,7 +1,7 @@
 """How a saga waits for another attempt: for how long, and when an operator must look."""
 
 from django.conf import settings
-from django.db.models import Case, Q, When
+from django.db.models import Case, When
 from django.db.models.functions import Least
 
 from cloudmart.database.clock import DatabaseNow
@@ -9,18 +9,11 @@ from cloudmart.kernel.backoff import backoff
 from cloudmart.kernel.text import LONGEST_REASON, storable
 from sagas.models import SagaInstance
 
-CANCELLATION_REQUESTED = Q(cancel_reason__isnull=False)
-"""Sagas whose cancellation is requested."""
 
-
-def next_attempt(attempts: int, *, at_once_if: Q | None = None) -> Case:
-    """Returns when a saga is due after so many failed attempts: never after a deadline that lies ahead.
-
-    It is due at once where `at_once_if` holds.
-    """
+def next_attempt(attempts: int) -> Case:
+    """Returns when a saga is due after so many failed attempts: never after a deadline that lies ahead."""
     then = DatabaseNow() + backoff(attempts, settings.SAGA_BACKOFF, settings.SAGA_MAX_BACKOFF)
-    at_once = [When(at_once_if, then=DatabaseNow())] if at_once_if else []
-    return Case(*at_once, When(deadline_at__gt=DatabaseNow(), then=Least(then, "deadline_at")), default=then)
+    return Case(When(deadline_at__gt=DatabaseNow(), then=Least(then, "deadline_at")), default=then)
 
 
 def request_attention(saga: SagaInstance, cause: str, why: str, runs: int) -> None:

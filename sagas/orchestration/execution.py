@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils import timezone
 
 from cloudmart.database.prepared import Insert
@@ -18,7 +18,6 @@ from orders.errors import OrderCancelled
 from sagas.engine.lease import LATE, lease
 from sagas.engine.style import Call, OnFinished, SagaResult, Settled
 from sagas.engine.transitions import Position, transition
-from sagas.engine.waiting import CANCELLATION_REQUESTED
 from sagas.errors import LeaseLost, SagaTimedOut
 from sagas.models import FINISHED, Direction, SagaInstance, State, StepStatus
 from sagas.orchestration.plan import Move, News, Plan, plan
@@ -28,6 +27,8 @@ from sagas.orchestration.workflow import Local, Remote, Step, Workflow
 CANCELLATION, RETURN, DEADLINE = "cancel", "return", "deadline"
 """Stand in the log in place of a step: what has triggered the compensation, if no step has."""
 
+CANCELLATION_REQUESTED = Q(cancel_reason__isnull=False)
+"""Sagas whose cancellation is requested."""
 CANCELLED_OR_LATE = CANCELLATION_REQUESTED | LATE
 INSERT = Insert(SagaInstance)
 

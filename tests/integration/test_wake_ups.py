@@ -23,6 +23,7 @@ from sagas.engine.wake_ups import FAILURES, Publisher, Sender
 from sagas.models import OperatorCommand
 from sagas.operations.commands import SPARING_ABANDONED, run_command
 from sagas.tasks import recover
+from tests.acceptance.test_payment_commands import raising
 from tests.conftest import order_snapshot
 from tests.processes import TIMEOUT, free_port, run_python
 
@@ -130,6 +131,19 @@ def test_a_cancellation_during_a_call_without_an_outcome_wakes_a_driver(woken, s
     engine.recover(saga)
     assert woken == [(style, saga.order_id)] * 2, "when it was requested, and when the driver has left"
     assert due(1) == [saga]
+
+
+@STYLES
+@pytest.mark.any_database
+def test_a_saga_that_waits_for_its_provider_wakes_nobody(woken, style, monkeypatch):
+    saga = start(style)
+    woken.clear()
+    monkeypatch.setattr(MockGateway, "charge", raising(OutcomeUnknown("no response")))
+    monkeypatch.setattr(MockGateway, "lookup", lambda self, key: Unknown("no response"))
+    monkeypatch.setattr("django.conf.settings.PROVIDER_TRIES", 1)
+    recover(str(saga.order_id))
+    saga.refresh_from_db()
+    assert (saga.attempts, woken) == (1, [])
 
 
 @pytest.mark.any_database
