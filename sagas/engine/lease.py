@@ -32,12 +32,23 @@ NO_LEASE: dict[str, Any] = {"owner": "", "lease_until": None}
 DUE_SINCE = Coalesce("wake_at", "lease_until", "updated_at", output_field=DateTimeField())
 """Since when a due saga has been due."""
 
-HOST = socket.gethostname()[:32]
+LONGEST_HOST = 32
 
 MAX_DOUBLINGS = 4
 """A saga whose driver died is free again after at most sixteen times LEASE."""
 
 DIED = "Its driver stopped without releasing the lease."
+
+
+def shortened(host: str) -> str:
+    """Returns the name of a machine or container in at most 32 characters.
+
+    Of a longer name both ends stay: machines of one domain differ at the beginning, pods of one deployment at the end.
+    """
+    return host if len(host) <= LONGEST_HOST else f"{host[:15]}~{host[-16:]}"
+
+
+HOST = shortened(socket.gethostname())
 
 
 def lease(doublings: int = 0) -> dict[str, Any]:

@@ -37,6 +37,7 @@ from sagas.batches import BatchItem
 from sagas.desk.cancelling import cancel_order
 from sagas.desk.engine import engine
 from sagas.engine.engine import Engine
+from sagas.engine.lease import shortened
 from sagas.engine.recovery import due
 from sagas.management.commands import run_worker
 from sagas.models import Event, SagaInstance, SagaStepLog, WorkerHeartbeat
@@ -381,6 +382,20 @@ def test_a_worker_learns_from_the_heartbeats_which_workers_run():
     WorkerHeartbeat.objects.all().delete()
     heartbeat.beat()
     assert (heartbeat.share(), heartbeat.interval_factor()) == (Share(0, 1), 1)
+
+
+@pytest.mark.any_database
+@pytest.mark.parametrize(
+    "hosts",
+    [
+        ("cloudmart-run-worker-7d9f8b6c5d-x2x4z", "cloudmart-run-worker-7d9f8b6c5d-k8s9q"),
+        ("ip-10-0-12-34.ap-northeast-1.compute.internal", "ip-10-0-12-35.ap-northeast-1.compute.internal"),
+    ],
+)
+def test_workers_on_hosts_with_long_names_have_different_names(hosts):
+    names = [shortened(host) for host in hosts]
+    assert names[0] != names[1] and {len(name) for name in names} == {32}
+    assert shortened("worker-1") == "worker-1"
 
 
 def test_two_workers_of_two_threads_try_different_sagas_and_together_all(monkeypatch):
