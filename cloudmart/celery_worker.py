@@ -5,18 +5,17 @@ import logging
 import os
 import shutil
 import signal
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from mmap import mmap
-from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from celery.signals import worker_init, worker_process_shutdown, worker_ready, worker_shutdown, worker_shutting_down
 from celery.worker import consumer
-from prometheus_client import CollectorRegistry, Metric, start_http_server
-from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client.multiprocess import MultiProcessCollector
 
 from cloudmart.kernel import tracing
 from cloudmart.kernel.stopping import ShouldStop
@@ -26,13 +25,13 @@ logger = logging.getLogger(__name__)
 DELAYED_DELIVERY = "celery.worker.consumer.delayed_delivery:DelayedDelivery"
 
 LONGEST_PAUSE = 4
-"""Seconds between two attempts of a worker to reach a broker that is away."""
+"""Seconds, at most, between two attempts of a worker to connect to the broker."""
 
 
 class Consumer(consumer.Consumer):
     """Celery's consumer without the 28 queues that it declares beside quorum queues for delayed messages.
 
-    It looks for a broker that is away every LONGEST_PAUSE seconds. Celery's looks every 30 in the end.
+    It waits at most LONGEST_PAUSE seconds before it connects to the broker again; Celery's waits up to 30.
     """
 
     class Blueprint(consumer.Consumer.Blueprint):
@@ -44,19 +43,19 @@ class Consumer(consumer.Consumer):
 
 
 class Shutdown:
-    """Whether this worker shuts down, in memory that its processes share, or this process is to end its task."""
+    """Whether tasks should stop: the worker shuts down, which its processes see, or this one has received SIGTERM."""
 
     def __init__(self) -> None:
         self._is_stopping = mmap(-1, 1)
         self._ends_task = False
 
     def begin(self) -> None:
-        """Called by the worker. Its processes finish the step in hand."""
+        """Has the tasks of all processes stop after the step in hand. Called by the worker."""
         self._is_stopping[0] = 1
 
     @contextmanager
     def stopping_the_task(self) -> Iterator[ShouldStop]:
-        """Returns when the task within should stop: the worker shuts down, or this process receives SIGTERM.
+        """Yields a function that returns True once the task within the block should stop.
 
         Celery sends SIGTERM when the connection to RabbitMQ is lost. Outside of a task it ends the process.
         """
@@ -77,20 +76,6 @@ class Shutdown:
 shutdown = Shutdown()
 
 
-class Processes(MultiProcessCollector):
-    """The counters of all the worker's processes, without the gauges of those that have died."""
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__(None, str(folder))
-        self._folder = folder
-
-    def collect(self) -> Iterable[Metric]:
-        for pid in {file.stem.rpartition("_")[2] for file in self._folder.glob("gauge_live*.db")}:
-            if not Path("/proc", pid).exists():
-                mark_process_dead(pid, str(self._folder))
-        return super().collect()
-
-
 @worker_init.connect
 def share_memory_with_processes(**kwargs: Any) -> None:
     """Leaves what is imported so far out of garbage collections, which would copy it into every process."""
@@ -102,15 +87,15 @@ def share_memory_with_processes(**kwargs: Any) -> None:
 def serve_metrics(**kwargs: Any) -> None:
     """Serves the counters of the worker's processes to Prometheus, if CELERY_METRICS_PORT is set.
 
-    Ends the worker if that port is taken. Celery would log any other exception, and go on.
+    Ends the worker if it cannot listen there. Celery would log any other exception, and go on.
     """
     host, port = os.environ.get("CELERY_METRICS_HOST") or "127.0.0.1", os.environ.get("CELERY_METRICS_PORT")
     if port:
-        registry = CollectorRegistry()
-        registry.register(Processes(Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])))
+        counters = CollectorRegistry()
+        MultiProcessCollector(counters)
         try:
-            start_http_server(int(port), host, registry)
-        except OSError as error:
+            start_http_server(int(port), host, counters)
+        except (OSError, OverflowError, ValueError) as error:
             raise SystemExit(f"cannot serve metrics on {host}:{port}: {error}") from error
     logger.info("worker ready")
 

@@ -62,10 +62,11 @@ def test_a_worker_whose_settings_are_wrong_leaves_no_folder(tmp_path):
 
 
 @pytest.mark.any_database
-def test_a_worker_ends_whose_metrics_port_is_taken(monkeypatch, tmp_path):
+@pytest.mark.parametrize("port", ["taken", "9465x", "94650"])
+def test_a_worker_ends_that_cannot_serve_its_metrics(monkeypatch, tmp_path, port):
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
     with socket.create_server(("127.0.0.1", 0)) as other:
-        port = other.getsockname()[1]
+        port = other.getsockname()[1] if port == "taken" else port
         monkeypatch.setenv("CELERY_METRICS_PORT", str(port))
-        monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
         with pytest.raises(SystemExit, match=f"cannot serve metrics on 127.0.0.1:{port}"):
             worker_ready.send(sender=None)
