@@ -124,23 +124,21 @@ class Claim:
         row = self._committed
         return row is not None and (row.order_id is not None or row.status_code is not None)
 
+    @durable
     def complete(self, response: Response) -> None:
         """Stores the response, whether the claim was written or not.
 
         Raises KeyClaimed if another request with the key was faster.
         """
         self.order_id = None
-        self._store_or_write(response)
-
-    @durable
-    def _store_or_write(self, response: Response) -> None:
         if not store(self.scope, response, None):
             self.write(response)
 
+    @durable
     def release(self) -> None:
         """Frees the key: the request may be repeated, and is processed again."""
         if self._committed:
-            durable(IdempotencyKey.objects.filter(pk=self._committed.pk).delete)()
+            IdempotencyKey.objects.filter(pk=self._committed.pk).delete()
 
 
 def for_order(claim: Claim | None, order_id: UUID) -> tuple[Callable[[], None], str]:

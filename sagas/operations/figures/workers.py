@@ -100,9 +100,14 @@ def registered() -> Iterator[None]:
 def _forget() -> None:
     """A database that is unavailable keeps no worker from starting or stopping."""
     try:
-        durable(WorkerHeartbeat.objects.filter(pk=worker_name()).delete)()
+        _delete()
     except (DatabaseError, InterfaceError, DatabaseBusy) as error:
         logger.warning("heartbeat: the database is unavailable: %s", error)
+
+
+@durable
+def _delete() -> None:
+    WorkerHeartbeat.objects.filter(pk=worker_name()).delete()
 
 
 def living() -> QuerySet[WorkerHeartbeat]:
