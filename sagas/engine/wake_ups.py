@@ -20,6 +20,9 @@ logger = logging.getLogger(__name__)
 WAITING = 1000
 """Wake-ups that may wait for RabbitMQ in a process. Further ones are skipped."""
 
+EXPIRES_AFTER = 600
+"""Seconds after which RabbitMQ drops a message that no Celery worker has received: a worker has found the saga."""
+
 FAILURES, PAUSE = 3, 5
 """The circuit breaker skips wake-ups for PAUSE seconds after so many failures in a row. Then it tries one."""
 
@@ -55,6 +58,7 @@ class Sender:
                 queue=QUEUES[style],
                 producer=self._producer,
                 retry=False,
+                expiration=EXPIRES_AFTER,
                 confirm_timeout=RESPONSE_TIMEOUT,
             )
         except BaseException:

@@ -25,7 +25,7 @@ from sagas.operations.commands import SPARING_ABANDONED, run_command
 from sagas.tasks import recover
 from tests.acceptance.test_payment_commands import raising
 from tests.conftest import order_snapshot
-from tests.processes import TIMEOUT, free_port, run_python
+from tests.processes import TIMEOUT, free_port, run_python, wait_until
 
 ORDER = {"book_id": "book-123", "quantity": 1, "payment_method": "credit_card"}
 STYLES = pytest.mark.parametrize("style", SagaStyle)
@@ -190,6 +190,15 @@ def test_a_message_carries_the_orders_id_and_nothing_else(broker, style):
     arguments, named, _ = json.loads(message.body)
     assert (arguments, named) == ([str(order_id)], {})
     assert (message.headers["task"], message.headers["eta"]) == ("recover", None), "at once, and not at some time"
+
+
+@pytest.mark.any_database
+def test_a_message_that_nobody_receives_expires(leave, broker, monkeypatch):
+    published = counted("published")
+    monkeypatch.setattr(wake_ups, "EXPIRES_AFTER", 0.01)
+    leave(3)
+    wait_until(lambda: broker.messages()["orchestration.commands"] == 0)
+    assert counted("published") == published + 3
 
 
 def test_orders_are_finished_although_every_queue_is_deleted(broker, leave):
