@@ -4,11 +4,12 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
 from time import monotonic, sleep
-from typing import Any
+from typing import Any, TextIO
 from urllib.parse import quote
 
 from django.db import connection
@@ -26,30 +27,35 @@ def run_python(*arguments: str, env: dict[str, str], timeout: float = TIMEOUT) -
     )
 
 
+class Server(subprocess.Popen[str]):
+    """bin/serve on 127.0.0.1. It logs into a file, because a full pipe that nobody reads would stop it."""
+
+    def __init__(self, port: int, env: dict[str, str], log: TextIO) -> None:
+        super().__init__([ROOT / "bin" / "serve", "127.0.0.1", str(port)], env=env, stdout=log, text=True)
+        self._log = log
+
+    @property
+    def log(self) -> str:
+        """What it has logged so far."""
+        self._log.seek(0)
+        return self._log.read()
+
+
 @contextmanager
-def serving(port: int, env: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
-    """Runs bin/serve on 127.0.0.1 until the block ends. The block starts once the server accepts connections."""
+def serving(port: int, env: dict[str, str]) -> Iterator[Server]:
+    """Runs bin/serve until the block ends. The block starts once the server accepts connections."""
     path = f"{Path(sys.executable).parent}:{env['PATH']}"
-    server = subprocess.Popen(
-        [ROOT / "bin" / "serve", "127.0.0.1", str(port)],
-        env=isolated({**env, "PATH": path}),
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert any("Started worker" in line for line in echoed(server.stdout or ())), "the server did not start"
-        wait_until(lambda: listens(port))
-        yield server
-    finally:
-        server.terminate()
-        sys.stdout.write(server.communicate(timeout=TIMEOUT)[0])
-
-
-def echoed(lines: Iterable[str]) -> Iterator[str]:
-    """Yields the lines, and writes them to the output of the test."""
-    for line in lines:
-        sys.stdout.write(line)
-        yield line
+    with TemporaryFile("a+") as log:
+        server = Server(port, isolated({**env, "PATH": path}), log)
+        try:
+            wait_until(lambda: "Started worker" in server.log or server.poll() is not None)
+            assert server.poll() is None, "the server did not start"
+            wait_until(lambda: listens(port))
+            yield server
+        finally:
+            server.terminate()
+            server.wait(timeout=TIMEOUT)
+            sys.stdout.write(server.log)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from django.test import Client
 
 from cloudmart.kernel.redaction import forget_secrets, redacted
 from tests.integration.test_server import request
-from tests.processes import free_port, run_python, serving
+from tests.processes import TIMEOUT, free_port, run_python, serving
 
 pytestmark = pytest.mark.any_database
 
@@ -99,6 +99,7 @@ def test_the_server_logs_no_token(tmp_path):
         for url in URLS:
             request(port, "GET", url)
         server.terminate()
-        logged = server.communicate(timeout=60)[0]
+        server.wait(timeout=TIMEOUT)
+        logged = server.log
     assert logged.count('"event": "request"') >= len(URLS) - 1, "all but the static file"
     assert_no_secret_in(logged)

@@ -7,7 +7,7 @@ from http.client import HTTPConnection
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.processes import free_port, run_python, serving
+from tests.processes import TIMEOUT, free_port, run_python, serving
 
 pytestmark = pytest.mark.any_database
 
@@ -83,8 +83,9 @@ def test_metrics_sum_over_the_processes_of_the_server(tmp_path, environment):
         (folder,) = {path.parent for path in tmp_path.glob("*/counter_*.db")}
         assert folder.stat().st_mode & 0o077 == 0, "other users cannot read it"
         server.terminate()
-        written = [json.loads(line) for line in server.communicate(timeout=60)[0].splitlines()]
-    assert server.returncode == 0 and not folder.exists()
+        assert server.wait(timeout=TIMEOUT) == 0
+        written = [json.loads(line) for line in server.log.splitlines()]
+    assert not folder.exists()
     requests = [line for line in written if line["event"] == "request" and line["path"] == "/orders"]
     assert len(requests) == placed + 1 and all(line["request_id"] for line in requests)
     assert customer not in str(written) and operator not in str(written)
