@@ -1,6 +1,6 @@
 # Every target sets up what it needs; the work is in bin/.
 
-.PHONY: help run scale demo test browser-test screenshots crash-test chaos fuzz lint format messages lock report notebook check-notebook locust coverage bench bench-growth bench-stock bench-hot bench-audit bench-admin bench-scale
+.PHONY: help run scale demo test slow-test browser-test screenshots crash-test chaos fuzz lint format messages lock report notebook check-notebook locust coverage bench bench-growth bench-stock bench-hot bench-audit bench-admin bench-scale
 .NOTPARALLEL:
 
 help: ## List the targets
@@ -18,6 +18,9 @@ demo: ## Show orders in both saga styles, in the terminal, in a shop of their ow
 test: ## Run the tests on SQLite and on a throwaway MariaDB or MySQL (ARGS="-k stock")
 	@bin/test $(ARGS)
 
+slow-test: ## Run the tests that take long, on both databases: real servers, workers and Celery, kills, migrations (ARGS="-k celery")
+	@bin/test -m slow $(ARGS)
+
 browser-test: ## Use the admin, / and /docs in Chromium: stories, accessibility, phones, both languages (ARGS="-k phone")
 	@bin/browser-test $(ARGS)
 
@@ -25,7 +28,7 @@ screenshots: ## Take the pictures of the documentation, in docs/pictures/
 	@bin/screenshots
 
 crash-test: ## Kill orders at every commit and provider call, and processes 200 times, on SQLite and on a throwaway server
-	@CRASH_SAMPLE=all bin/test tests/crash $(ARGS)
+	@CRASH_SAMPLE=all bin/test -m "" tests/crash $(ARGS)
 
 chaos: ## Kill and stop nginx, servers, workers, RabbitMQ, Redis and the database under load, and check every order (CHAOS_SECONDS=20)
 	@bin/chaos $(ARGS)

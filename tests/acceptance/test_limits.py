@@ -94,6 +94,7 @@ def test_production_settings_pass_every_check():
     assert result.returncode == 0, result.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.any_database
 @pytest.mark.parametrize(
     ("changes", "complaint"),

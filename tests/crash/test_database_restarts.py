@@ -27,7 +27,10 @@ from tests.known_bugs import known_bug
 from tests.processes import ROOT, TIMEOUT, free_port, listens, run_python, running_command, serving
 from tests.sandbox import run_sandbox
 
-pytestmark = pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite has no server to kill")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite has no server to kill"),
+]
 
 IS_WHOLE = SAMPLE == "all"
 ORDERS = 1000 if IS_WHOLE else 50

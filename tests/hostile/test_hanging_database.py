@@ -14,7 +14,10 @@ from orders.models import Customer
 from tests.hostile.conftest import QUIET_WITH_SHORT_TIMEOUTS, Shop
 from tests.processes import database_url, free_port, serving, wait_until
 
-pytestmark = pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite has no lock of all tables")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite has no lock of all tables"),
+]
 
 
 @pytest.fixture

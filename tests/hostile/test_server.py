@@ -16,7 +16,7 @@ from tests.hostile.conftest import servers_under
 from tests.known_bugs import known_bug
 from tests.processes import TIMEOUT, listens, wait_until
 
-pytestmark = pytest.mark.any_database
+pytestmark = [pytest.mark.slow, pytest.mark.any_database]
 
 SLOW_BODY = (
     b"POST /admin/login/ HTTP/1.1",

@@ -84,6 +84,7 @@ def test_what_is_redacted(text, left):
     assert redacted(text) == left
 
 
+@pytest.mark.slow
 def test_the_server_logs_no_token(tmp_path):
     environment = {
         **os.environ,

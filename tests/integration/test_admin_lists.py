@@ -56,6 +56,7 @@ def shown_count(site, model, query=""):
 # --- Every page -----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_every_page_reads_few_rows_by_an_index(site, many_orders, monkeypatch):
     monkeypatch.setattr(changelists, "MOST_COUNTED", 100)
     faults, seen = [], 0

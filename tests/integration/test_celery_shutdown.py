@@ -17,6 +17,8 @@ from tests.celery_worker import SLOW, driver_of, leave, running_worker, statuses
 from tests.integration.test_leases import work
 from tests.processes import ROOT, TIMEOUT, isolated, wait_until
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def shop(customer, shelve, broker):

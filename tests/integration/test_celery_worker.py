@@ -10,6 +10,8 @@ from tests.celery_worker import SLOW, driver_of, leave, running_worker, statuses
 from tests.integration.test_leases import expire_leases, work
 from tests.processes import wait_until
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def worker(rabbitmq, django_db_setup, django_db_blocker, tmp_path_factory):

@@ -102,6 +102,7 @@ def test_the_demo_refuses_to_play_in_the_shop_of_somebody_else(customer):
     assert not Book.objects.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.any_database
 def test_make_demo_plays_in_a_shop_of_its_own(customer, shelve, tmp_path):
     shelve("book-123", 5)

@@ -9,7 +9,7 @@ import pytest
 
 from tests.processes import TIMEOUT, free_port, listens, run_python, serving, wait_until
 
-pytestmark = pytest.mark.any_database
+pytestmark = [pytest.mark.slow, pytest.mark.any_database]
 
 SLOW = {"book_id": "made-up-0000001", "quantity": 1, "payment_token": "tok_slow_3000"}
 

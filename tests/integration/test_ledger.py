@@ -267,6 +267,7 @@ def test_every_shortage_is_reported_and_lines_of_one_book_are_summed(shelve):
         committed.add_stock("book-c", 1)
 
 
+@pytest.mark.slow
 def test_the_ledger_keeps_its_triggers_through_every_migration(transactional_db):
     """SQLite rewrites a table that changes, without its triggers."""
     for name in ("0002_ledger_triggers", "0003_codes", "0004_references", "0005_read_model"):

@@ -10,7 +10,7 @@ from benchmarks.report.load import Options, measure
 from benchmarks.report.stories import CANCELLED, CARRIER_DOWN, DECLINED_PAYMENT, PLAIN, STORIES, UNCHECKED
 from tests.processes import ROOT, database_url
 
-pytestmark = pytest.mark.any_database
+pytestmark = [pytest.mark.slow, pytest.mark.any_database]
 
 FEW = Options(users=5, rate=30, seconds=1, rounds=1, warm_up=0.1)
 

@@ -35,6 +35,7 @@ def test_a_migration_can_be_reverted_or_says_why_not():
     assert irreversible == set(IRREVERSIBLE)
 
 
+@pytest.mark.slow
 def test_a_shop_with_data_goes_back_to_its_first_version_and_forward_again(empty_database):
     settings = {
         "DJANGO_SETTINGS_MODULE": "cloudmart.settings",

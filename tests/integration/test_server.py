@@ -9,7 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.processes import TIMEOUT, free_port, run_python, serving
 
-pytestmark = pytest.mark.any_database
+pytestmark = [pytest.mark.slow, pytest.mark.any_database]
 
 ORDER = {"book_id": "made-up-0000001", "quantity": 1, "payment_method": "e_money"}
 DECLINED = {**ORDER, "payment_token": "tok_insufficient_funds"}

@@ -15,7 +15,7 @@ from tests.otlp import collecting
 from tests.processes import TIMEOUT, database_url, free_port, run_python, running_command, serving
 from tests.traces import CLIENTS_TRACE, TRACEPARENT, TREES
 
-pytestmark = pytest.mark.any_database
+pytestmark = [pytest.mark.slow, pytest.mark.any_database]
 
 AT_THE_END = {"OTEL_BSP_SCHEDULE_DELAY": "3600000"}
 """A process sends its spans when it ends, and not before."""

@@ -177,6 +177,7 @@ def test_who_resumes_a_saga_continues_its_trace(traces, place, monkeypatch, line
     assert {line["trace_id"] for line in lines()[logged:]} == {CLIENTS_TRACE}
 
 
+@pytest.mark.slow
 def test_the_order_that_a_celery_worker_finishes_is_one_trace(traces, place, rabbitmq, settings, monkeypatch):
     monkeypatch.setattr(wake_ups, "publisher", Publisher())
     settings.BROKER_URL = rabbitmq.url

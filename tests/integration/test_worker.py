@@ -292,6 +292,7 @@ def entries_of(sandbox, order_id):
     return [entry.kind for entry in entries_in(sandbox.ledger, order_id=order_id)]
 
 
+@pytest.mark.slow
 @STYLES
 def test_a_worker_that_is_stopped_until_its_lease_has_expired_changes_nothing(style, worker, outside):
     order_id = interrupt(style)
@@ -310,6 +311,7 @@ def test_a_worker_that_is_stopped_until_its_lease_has_expired_changes_nothing(st
     assert findings() == []
 
 
+@pytest.mark.slow
 @known_bug("dbos-transact-golang#174")
 @STYLES
 @pytest.mark.parametrize("when", ["Before", "After"])
@@ -358,6 +360,7 @@ def test_a_worker_that_receives_sigterm_finishes_its_step_and_releases_its_lease
     assert [entries_of(outside, order_id) for order_id in order_ids] == [["charge", "parcel"]] * 2
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite lets one transaction write at a time")
 def test_several_worker_processes_drive_each_saga_once_although_one_is_killed(worker, outside):
     order_ids = [interrupt(style) for style in SagaStyle for _ in range(8)]

@@ -106,6 +106,7 @@ def test_an_unknown_profile_is_an_error_that_names_the_known_ones(run):
     assert "PROFILE is 'staging'; it must be dev or prod." in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("chosen", "logs_json"),
     [
