@@ -284,6 +284,18 @@ def test_an_error_of_the_primary_is_raised(replica):
         assert Customer.objects.count() == 1, "the replica is still used"
 
 
+def test_an_error_of_the_primary_is_no_failure_of_a_replica_that_failed_before(unreachable, desk):
+    @reads_stale
+    def fail():
+        raise OperationalError(2013, "Lost connection")
+
+    assert desk.get("/orders").status_code == 200
+    before = failures()
+    with pytest.raises(Error):
+        fail()
+    assert failures() == before
+
+
 def test_the_replica_is_used_again_once_it_is_usable(replica, monkeypatch, lines):
     monkeypatch.setattr(replicas, "RETRY_INTERVAL", 0)
     reasons = ["its replication has stopped", ""]
@@ -313,8 +325,9 @@ def test_the_lag_of_a_replica_is_known_from_its_status(channels, reason):
 
 def test_a_user_who_may_not_see_the_lag_reads_the_replica():
     denied = OperationalError(1227, "Access denied; you need (at least one of) the REPLICATION CLIENT privilege(s)")
-    assert reason_against(Replica([], denied)) == ""
-    assert reason_against(Replica([], OperationalError(1064, "You have an error in your SQL syntax"))) == ""
+    for error in (denied, OperationalError(1064, "You have an error in your SQL syntax")):
+        replica = Replica([], error)
+        assert reason_against(replica) == "" and not replica.errors_occurred
     with pytest.raises(OperationalError):
         reason_against(Replica([], OperationalError(2013, "Lost connection")))
 
@@ -334,6 +347,7 @@ class Replica:
     def execute(self, sql):
         assert sql == "SHOW REPLICA STATUS"
         if self._error:
+            self.errors_occurred = True
             raise self._error
 
     @property
