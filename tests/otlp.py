@@ -10,7 +10,7 @@ from typing import Any
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
-from tests.processes import TIMEOUT, wait_until
+from tests.processes import TIMEOUT
 
 
 @dataclass(frozen=True)
@@ -48,10 +48,6 @@ class Collector:
 
     def named(self, name: str) -> list[ReceivedSpan]:
         return [span for span in self.spans if span.name == name]
-
-    def wait_for(self, *names: str) -> None:
-        """Waits until a span of each name has been received."""
-        wait_until(lambda: {*names} <= {span.name for span in list(self.spans)})
 
     def tree(self, trace: str) -> list[str]:
         """Returns the names of the trace's spans in their order, each indented by two spaces below its parent."""

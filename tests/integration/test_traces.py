@@ -11,10 +11,12 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
+from cloudmart import telemetry
 from cloudmart.kernel import tracing
+from cloudmart.kernel.errors import KeyClaimed
 from cloudmart.providers.http_client import HttpClient
 from cloudmart.providers.outcomes import OutcomeUnknown, Refused
-from cloudmart.telemetry import OpenTelemetryTracer
+from cloudmart.telemetry import OpenTelemetryTracer, SendingProvider
 from orders.models import SagaStyle
 from payments.errors import PaymentDeclined
 from payments.gateways.mock import MockGateway
@@ -233,6 +235,21 @@ def test_providers_receive_the_context_of_the_span_that_calls_them(traces):
     assert b"traceparent" not in untraced, "without an active span there is nothing to continue"
 
 
+def test_a_request_to_a_provider_that_is_refused_has_failed(traces):
+    client = HttpClient(connect_timeout=5, read_timeout=5, deadline=5, max_response=1000)
+    with raw_server(lambda: [response(b"{}", 404)]) as server, tracing.trace("outer"):
+        client.request("GET", server.url, {})
+        client.close()
+    failed = {span.name: span.attributes["error.type"] for span in traces.spans if span.has_failed}
+    assert failed == {"GET": "404"}
+
+
+def test_a_key_that_another_request_has_claimed_is_no_failure(traces):
+    with pytest.raises(KeyClaimed), tracing.trace("claim"):
+        raise KeyClaimed
+    assert [span.has_failed for span in traces.spans] == [False]
+
+
 # --- What it does not show, and does not break ------------------------------------------------------
 
 
@@ -260,6 +277,19 @@ def test_an_error_of_opentelemetry_turns_traces_off_and_nothing_else(place, sett
     finally:
         tracing.install(None)
     assert [line["event"] for line in lines()].count("traces are off: OpenTelemetry cannot start") == 1
+
+
+def test_a_process_that_ends_drops_the_spans_that_it_cannot_send_soon(collector, monkeypatch):
+    """Otherwise it would wait up to 30 seconds for a collector that does not respond."""
+    collector.spans.clear()
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "3")
+    for seconds, sent in ((TIMEOUT, ["span"]), (-1, ["span"])):
+        monkeypatch.setattr(telemetry, "FLUSH_TIME", seconds)
+        provider = SendingProvider()
+        provider.get_tracer("tests").start_span("span").end()
+        provider.shutdown()
+        assert [span.name for span in collector.spans] == sent
 
 
 def test_a_saga_has_no_trace_while_traces_are_off(place, lines):
