@@ -8,7 +8,7 @@ from django.db.models import F, Value
 from django.db.models.functions import Concat
 
 from cloudmart.database import transactions
-from cloudmart.database.transactions import ATTEMPTS, durable
+from cloudmart.database.transactions import ATTEMPTS, drop_connection_after, durable
 from cloudmart.kernel.errors import DatabaseBusy
 from orders.models import Customer
 from tests.factories import CustomerFactory
@@ -120,6 +120,13 @@ def test_conflicts_are_no_outage(transactional_db, outage):
     with pytest.raises(DatabaseBusy):
         write()
     assert len(attempts) == ATTEMPTS
+
+
+def test_an_open_transaction_keeps_its_connection(transactional_db):
+    with transaction.atomic():
+        CustomerFactory(user=None)
+        drop_connection_after(OperationalError(1290, "read-only"))
+    assert Customer.objects.exists()
 
 
 def test_any_other_error_is_not_retried(transactional_db):
