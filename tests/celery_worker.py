@@ -25,14 +25,14 @@ SLOW = "tok_slow_2000"
 class CeleryWorker:
     """bin/celery-worker, and what it has logged."""
 
-    def __init__(self, broker_url: str, folder: Path) -> None:
+    def __init__(self, broker_url: str, folder: Path, **changes: str) -> None:
         self.port, self._output = free_port(), folder / "output"
         path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
         env = {**os.environ, "PATH": path, "DATABASE_URL": database_url(), "BROKER_URL": broker_url}
         own = {"CELERY_CONCURRENCY": "2", "CELERY_METRICS_PORT": str(self.port), "TMPDIR": str(folder)}
         with self._output.open("w") as output:
             self.process = subprocess.Popen(
-                [ROOT / "bin" / "celery-worker"], env=isolated({**env, **own}), stdout=output, stderr=output
+                [ROOT / "bin" / "celery-worker"], env=isolated({**env, **own, **changes}), stdout=output, stderr=output
             )
         wait_until(lambda: self.process.poll() is not None or "worker ready" in self.log())
         assert self.process.poll() is None, self.log()
@@ -49,8 +49,9 @@ class CeleryWorker:
 
 
 @contextmanager
-def running_worker(broker_url: str, folder: Path) -> Iterator[CeleryWorker]:
-    worker = CeleryWorker(broker_url, folder)
+def running_worker(broker_url: str, folder: Path, **changes: str) -> Iterator[CeleryWorker]:
+    """Runs a worker, whose environment has these changes, until the block ends."""
+    worker = CeleryWorker(broker_url, folder, **changes)
     try:
         yield worker
     finally:

@@ -1,11 +1,5 @@
 """A trace shows an order from its request through the steps and provider calls, and contains no personal data."""
 
-import os
-import subprocess
-import sys
-from contextlib import contextmanager
-from pathlib import Path
-
 import pytest
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.trace import TracerProvider
@@ -24,9 +18,10 @@ from sagas.desk.engine import engine
 from sagas.engine import wake_ups
 from sagas.engine.wake_ups import Publisher
 from sagas.models import SagaInstance
+from tests.celery_worker import running_worker
 from tests.integration.test_leases import make_due
 from tests.otlp import collecting
-from tests.processes import ROOT, TIMEOUT, database_url, isolated, wait_until
+from tests.processes import TIMEOUT, wait_until
 from tests.raw_server import raw_server, response
 from tests.traces import CLIENTS_TRACE, TRACEPARENT, TREES
 
@@ -68,18 +63,6 @@ def place(api, shelve):
         return api.post("/orders", {**body, "saga": style, **changes}, headers=headers)
 
     return place
-
-
-@contextmanager
-def running_celery_worker(**env):
-    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    env = isolated({**os.environ, "PATH": path, "DATABASE_URL": database_url(), **env})
-    worker = subprocess.Popen([ROOT / "bin" / "celery-worker"], env=env)
-    try:
-        yield worker
-    finally:
-        worker.kill()
-        worker.wait(TIMEOUT)
 
 
 def declined(self, key, **charge):
@@ -180,17 +163,19 @@ def test_who_resumes_a_saga_continues_its_trace(traces, place, monkeypatch, line
 
 
 @pytest.mark.slow
-def test_the_order_that_a_celery_worker_finishes_is_one_trace(traces, place, rabbitmq, settings, monkeypatch):
+def test_the_order_that_a_celery_worker_finishes_is_one_trace(
+    traces, place, rabbitmq, settings, monkeypatch, tmp_path
+):
     monkeypatch.setattr(wake_ups, "publisher", Publisher())
     settings.BROKER_URL = rabbitmq.url
     environment = {"OTEL_EXPORTER_OTLP_ENDPOINT": traces.url, "OTEL_BSP_SCHEDULE_DELAY": "3600000"}
-    with running_celery_worker(BROKER_URL=rabbitmq.url, CELERY_CONCURRENCY="2", **environment) as worker:
+    with running_worker(rabbitmq.url, tmp_path, **environment) as worker:
         for style in SagaStyle:
             assert place(style, prefer="respond-async").status_code == 202
         wait_until(lambda: {*SagaInstance.objects.values_list("status", flat=True)} == {"COMPLETED"})
         assert not any(span.service == "cloudmart" for span in traces.spans)
-        worker.terminate()
-        assert worker.wait(TIMEOUT) == 0, "a process sends its spans when it ends"
+        worker.process.terminate()
+        assert worker.process.wait(TIMEOUT) == 0, "a process sends its spans when it ends"
     for style in SagaStyle:
         left, resumed = traces.named(f"drive {style}")
         (message,) = traces.named(f"process {style}.commands")
