@@ -24,7 +24,7 @@ RESPONSE_TIMEOUT = 1
 """Seconds that a publisher waits for each response of the broker."""
 
 WORKER_TIMEOUT = 3
-"""Seconds that a worker waits for each response before it connects again. When it stops it needs six at most."""
+"""Seconds that a worker waits for each response before it connects again. When it stops it waits for six at most."""
 
 
 def quorum_queue(name: str) -> Queue:

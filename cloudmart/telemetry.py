@@ -2,7 +2,7 @@
 
 Imported only if OTEL_EXPORTER_OTLP_ENDPOINT is set. OpenTelemetry reads the other OTEL_ variables itself. Spans are
 sent in batches by a thread that belongs to one process: each process makes its own with its first span, so after any
-fork. A collector that is slow or away costs spans, which are dropped, and no request any time.
+fork. While the collector is slow or away, spans are dropped, and no request waits.
 """
 
 import logging

@@ -4,8 +4,8 @@ import time
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-TRIES = 3
-"""Of an increment, while the cache drops the number again and again."""
+ATTEMPTS = 3
+"""Attempts at an increment, each of which fails if the cache drops the number meanwhile."""
 
 
 class CacheUnavailable(Exception):
@@ -54,8 +54,8 @@ def count_request(cache: Any, key: str, limit: int, duration: int, now: float | 
 
 
 def _increment(cache: Any, key: str, timeout: int) -> int:
-    """Increments the number, or stores 1. A full cache may drop it between two operations."""
-    for _ in range(TRIES):
+    """Increments the number, or stores 1. A full cache may drop it between two operations. Raises CacheUnavailable."""
+    for _ in range(ATTEMPTS):
         if cache.add(key, 1, timeout):
             return 1
         with suppress(ValueError):
