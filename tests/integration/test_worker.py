@@ -11,7 +11,7 @@ from uuid import UUID
 import httpx
 import pytest
 from django.conf import settings as configured
-from django.core.management import CommandError
+from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 
@@ -388,6 +388,20 @@ def test_a_worker_learns_from_the_heartbeats_which_workers_run():
 
 
 @pytest.mark.any_database
+def test_each_task_of_a_worker_waits_by_its_heartbeat_and_has_its_errors_there(monkeypatch, transactional_db):
+    started = []
+    monkeypatch.setattr(run_worker, "run_until_stopped", lambda *tasks: started.extend(tasks))
+    WorkerHeartbeat.objects.create(worker="!other")
+    call_command("run_worker")
+    heartbeat, *tasks = started
+    for task in tasks:
+        task.after_run(task.name, RuntimeError())
+    heartbeat.run()
+    assert WorkerHeartbeat.objects.exclude(pk="!other").get().errors.keys() == {task.name for task in tasks}
+    assert heartbeat.interval_factor() == 1 and all(task.interval_factor() != 1 for task in tasks)
+
+
+@pytest.mark.any_database
 @pytest.mark.parametrize(
     "hosts",
     [
@@ -428,25 +442,25 @@ def test_two_workers_of_two_threads_try_different_sagas_and_together_all(monkeyp
 SHARED_TASKS = {"sagas", "stale intents", "parcels", "mails", "batches"}
 
 
-class NoShare(Share):
-    """The share of a worker to which no due item belongs."""
+class ReadsNothing(Share):
+    def window(self, most):
+        return 0
 
+
+class TakesNothing(Share):
     def of(self, items, most, key=None):
         return []
 
 
-class HeartbeatOfNoShare(Heartbeat):
-    def share(self, thread=0, threads=1):
-        return NoShare()
-
-
-def processed(heartbeat):
-    """Returns how many items a worker has processed in each task that workers share."""
+def processed(monkeypatch, share):
+    """Returns how many items a worker with this share has processed in each task that workers share."""
+    heartbeat = Heartbeat()
+    monkeypatch.setattr(heartbeat, "share", lambda thread=0, threads=1: share)
     tasks = run_worker.tasks(heartbeat, 0.5)
     return {task.name: task.run() for task in tasks if task.name in SHARED_TASKS}
 
 
-def test_a_worker_processes_nothing_that_belongs_to_another(monkeypatch):
+def test_a_worker_reads_and_processes_only_its_share(monkeypatch):
     completed = start(order_snapshot(("book-123", 1)))
     Shipment.objects.update(next_poll_at=DatabaseNow())
     queue.store(new_id(), DeskCommand.RETRY, [completed.order_id], "operator", "")
@@ -455,8 +469,9 @@ def test_a_worker_processes_nothing_that_belongs_to_another(monkeypatch):
         process_payment(ChargeRequest(new_id(), 1000, "credit_card"))
     Payment.objects.update(updated_at=DatabaseNow() - timedelta(hours=1))
     interrupt(SagaStyle.ORCHESTRATION)
-    assert processed(HeartbeatOfNoShare()) == dict.fromkeys(SHARED_TASKS, 0)
-    alone = processed(Heartbeat())
+    for share in ReadsNothing(), TakesNothing():
+        assert processed(monkeypatch, share) == dict.fromkeys(SHARED_TASKS, 0)
+    alone = processed(monkeypatch, Share())
     assert alone.keys() == SHARED_TASKS and all(alone.values())
 
 
