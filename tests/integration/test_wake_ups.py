@@ -10,7 +10,8 @@ from django.db import OperationalError, connection
 from prometheus_client import REGISTRY
 
 from cloudmart.celery import DELIVERY_LIMIT, QUEUES
-from cloudmart.kernel.stopping import always
+from cloudmart.kernel.redaction import redacted, register_secret
+from cloudmart.kernel.stopping import always, never
 from cloudmart.providers.outcomes import OutcomeUnknown, Unknown
 from orders.models import Order, SagaStyle
 from payments.gateways.mock import MockGateway
@@ -101,6 +102,14 @@ def test_a_requested_cancellation_wakes_a_driver(woken, style):
     assert woken == [(style, saga.order_id)]
     SPARING_ABANDONED[OperatorCommand.CANCEL](saga.order_id, "In a batch.", "operator", always)
     assert len(woken) == 2
+
+
+@STYLES
+@pytest.mark.any_database
+def test_the_cancellation_of_a_completed_order_wakes_nobody(woken, style):
+    saga = start(style, should_stop=never)
+    SPARING_ABANDONED[OperatorCommand.CANCEL](saga.order_id, "In a batch.", "operator", never)
+    assert (status_of(saga.order_id), woken) == ("cancelled", [])
 
 
 @STYLES
@@ -380,6 +389,16 @@ def test_a_task_that_finds_a_database_without_the_right_to_write_leaves_no_conne
     for _ in range(2):
         recover(str(order_id))
     assert used[0] is not used[1]
+
+
+@pytest.mark.any_database
+def test_a_task_replaces_a_connection_that_is_too_old_and_forgets_the_secrets_of_the_task_before(woken):
+    order_id, before = start().order_id, connection.connection
+    connection.close_at = 0
+    register_secret("tok_of_another_order")
+    recover(str(order_id))
+    assert connection.connection is not before and status_of(order_id) == "completed"
+    assert redacted("tok_of_another_order") == "tok_of_another_order"
 
 
 def tasks(style):
