@@ -46,13 +46,19 @@ return {previous, present, tostring(elapsed), is_allowed and 1 or 0}
 
 
 class LogOpening(CircuitBreakerListener):
-    """Logs once that Redis has failed, and once that it responds again."""
+    """Logs once that Redis has failed, with the last error, and once that it responds again."""
+
+    def __init__(self) -> None:
+        self._error: BaseException | None = None
+
+    def failure(self, cb: Any, exc: BaseException) -> None:
+        self._error = exc
 
     def state_change(self, cb: Any, old_state: Any, new_state: Any) -> None:
         if old_state.name == STATE_CLOSED and new_state.name == STATE_OPEN:
-            logger.warning("Redis is unavailable: requests are not limited")
+            logger.warning("Redis is unavailable, requests are not limited: %r", self._error)
         elif old_state.name != STATE_CLOSED and new_state.name == STATE_CLOSED:
-            logger.info("Redis is available: requests are limited")
+            logger.info("Redis is available again, requests are limited")
 
 
 BREAKER = CircuitBreaker(fail_max=3, reset_timeout=5, listeners=[LogOpening()], name="redis")

@@ -63,12 +63,13 @@ def without_scripts(redis):
 
 
 FAILURES = {
-    "refuses connections": gone,
-    "does not respond": lambda redis: redis.stopped(),
-    "is full": full,
-    "is read-only": read_only,
-    "denies the command": without_scripts,
+    "refuses connections": (gone, "ConnectionError"),
+    "does not respond": (lambda redis: redis.stopped(), "TimeoutError"),
+    "is full": (full, "OutOfMemoryError"),
+    "is read-only": (read_only, "ReadOnlyError"),
+    "denies the command": (without_scripts, "NoPermissionError"),
 }
+"""What happens to Redis, and the error that is logged."""
 
 
 def failures():
@@ -151,16 +152,17 @@ def limited(monkeypatch):
     monkeypatch.setitem(SimpleRateThrottle.THROTTLE_RATES, "anon", "3/day")
 
 
-@pytest.mark.parametrize("failure", FAILURES)
-def test_requests_go_on_without_redis(redis_cache, redis, limited, api, lines, failure):
+@pytest.mark.parametrize(("failure", "error"), FAILURES.values(), ids=FAILURES)
+def test_requests_go_on_without_redis(redis_cache, redis, limited, api, lines, failure, error):
     before = failures()
     assert api.get("/orders").status_code == 200
-    with FAILURES[failure](redis):
+    with failure(redis):
         assert [api.get("/orders").status_code for _ in range(6)] == [200] * 6
     assert failures() == before + 6
     assert BREAKER.current_state == STATE_OPEN
     warnings = [line for line in lines() if line["logger"] == "cloudmart.api.shared_cache"]
     assert [line["level"] for line in warnings] == ["warning"]
+    assert error in warnings[0]["event"]
 
 
 @pytest.mark.parametrize("token", ["", "Bearer nonsense"])
