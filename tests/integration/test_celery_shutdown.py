@@ -1,4 +1,4 @@
-"""A Celery worker that is stopped leaves no order behind. One that cannot do its work ends."""
+"""A worker that is stopped leaves no order behind. A Celery worker that cannot do its work ends."""
 
 import os
 import socket
@@ -15,7 +15,7 @@ from sagas.engine import wake_ups
 from sagas.models import SagaInstance
 from tests.celery_worker import SLOW, driver_of, leave, running_worker, statuses
 from tests.integration.test_leases import work
-from tests.processes import ROOT, TIMEOUT, isolated, wait_until
+from tests.processes import ROOT, TIMEOUT, isolated, running_command, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -42,6 +42,17 @@ def test_a_worker_that_is_stopped_finishes_its_step_and_leaves_the_order_to_anot
     assert not list(tmp_path.glob("tmp.*")), "the folder of the counters is deleted"
     work()
     assert statuses() == {"completed"}
+
+
+@pytest.mark.any_database
+def test_run_worker_that_is_stopped_leaves_the_order_to_a_celery_worker(broker):
+    order_id = leave(payment_token=SLOW)
+    broker.purge()
+    with running_command("run_worker", BROKER_URL=broker.url) as stopped:
+        driver_of(order_id)
+        stopped.terminate()
+        assert stopped.wait(TIMEOUT) == 0
+    assert broker.messages()["orchestration.commands"] == 1
 
 
 @pytest.mark.any_database
