@@ -20,4 +20,4 @@ class SagasConfig(AppConfig):
             import_module(gauges)
         import_module("sagas.engine.metrics").begin_to_count(import_module("orders.models").SagaStyle)
         if settings.BROKER_URL and find_spec("celery"):
-            import_module("sagas.engine.wake_ups")  # takes longer than an order, so not when one needs it
+            import_module("sagas.engine.wake_ups")  # at the start, because the import takes longer than an order

@@ -30,7 +30,7 @@ MESSAGE = {
     "messaging.operation.name": "process",
     "messaging.operation.type": "process",
 }
-"""What a span says of a message. The message itself has no context: that is in the saga."""
+"""Attributes of a message's span. The trace is that of the saga: the message has no trace context."""
 
 
 @app.task(name=RECOVER)

@@ -1,7 +1,6 @@
-"""Wakes a driver for a saga that is due and that nobody drives, so that none has to find it.
+"""Wakes a Celery worker for a saga that is due, so that it is resumed before `run_worker` finds it.
 
-With BROKER_URL a message goes to the Celery workers. Without it, and if the message is lost, `run_worker` finds the
-saga when it next looks.
+Without BROKER_URL, and if the message is lost, `run_worker` finds the saga when it next looks.
 """
 
 from uuid import UUID
