@@ -13,7 +13,7 @@ Row = TypeVar("Row", bound=Model)
 
 
 class StaleList(generics.ListAPIView[Row]):
-    """A list that is read from the replica, if there is one. Users, permissions and customers of users never are."""
+    """A list that is read from the replica, if there is one. Tokens, users and permissions never are."""
 
     @reads_stale
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:

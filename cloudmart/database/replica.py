@@ -4,8 +4,8 @@
         return list(Order.objects.all())
 
 Only the reads of the ORM within the block go to the replica, and only those outside of transactions. Everything else
-uses the primary: writes, locks, transactions, prepared statements and raw SQL. So do users, their permissions and
-their customers: they decide what the block may show. Without DATABASE_REPLICA_URL the block changes nothing.
+uses the primary: writes, locks, transactions, prepared statements and raw SQL. So do users, roles and permissions,
+which decide what the block may show. Without DATABASE_REPLICA_URL the block changes nothing.
 
 The replica is not needed: while it does not respond, its replication has stopped or lags by more than MAX_LAG seconds,
 these reads use the primary too.
@@ -31,7 +31,9 @@ R = TypeVar("R")
 
 logger = logging.getLogger(__name__)
 
-REPLICA, AUTH = "replica", "auth"
+REPLICA = "replica"
+PERMISSIONS_APP = "auth"
+"""The app of users, roles and permissions."""
 MAX_LAG = 60
 """Seconds."""
 PROBE_INTERVAL, RETRY_INTERVAL = 10, 30
@@ -85,14 +87,14 @@ def is_of_replica(error: Error | DomainError) -> bool:
 
 
 class ReplicaRouter:
-    """Routes every model to the primary, and stale reads to the replica unless they decide access.
+    """Routes every model to the primary, and stale reads to the replica, except those of PERMISSIONS_APP.
 
     It decides for every instance, because Django would use the database that an instance was read from.
     """
 
-    def db_for_read(self, model: Any, instance: Any = None, **hints: Any) -> str:
+    def db_for_read(self, model: Any, **hints: Any) -> str:
         may_be_stale = _is_stale_allowed.get() and not connection.in_atomic_block
-        if may_be_stale and not decides_access(model, instance) and STATE.is_usable():
+        if may_be_stale and model._meta.app_label != PERMISSIONS_APP and STATE.is_usable():
             return REPLICA
         return DEFAULT_DB_ALIAS
 
@@ -104,11 +106,6 @@ class ReplicaRouter:
 
     def allow_migrate(self, db: str, app_label: str, **hints: Any) -> bool:
         return db != REPLICA
-
-
-def decides_access(model: Any, instance: Any) -> bool:
-    """Returns True for users, roles, permissions, and what belongs to a user (`instance`), such as the customer."""
-    return AUTH in {each._meta.app_label for each in (model, instance) if each is not None}
 
 
 class ReplicaState:

@@ -4,7 +4,7 @@ import os
 from contextlib import ExitStack, contextmanager
 
 import pytest
-from django.contrib.auth.models import Permission
+from django.contrib.auth.models import Group, Permission
 from django.core.management import call_command
 from django.db import Error, OperationalError, connection, connections, transaction
 from prometheus_client import REGISTRY
@@ -208,13 +208,14 @@ def test_permissions_are_those_of_the_primary(api, desk, operator, old_shop):
 
 
 def test_a_list_is_empty_once_the_user_has_lost_the_permission_or_the_customer(api, shelve, freeze, customer):
-    clerk = UserFactory(username="clerk", is_staff=True)
-    clerk.user_permissions.add(Permission.objects.get(codename="view_order"))
+    clerk, role = UserFactory(username="clerk", is_staff=True), Group.objects.create(name="clerks")
+    role.permissions.add(Permission.objects.get(codename="view_order"))
+    clerk.groups.add(role)
     shelve("book-1", 10)
     assert api.post("/orders", ORDER).status_code == 201
     freeze()
     assert [len(each.get("/orders").json()["results"]) for each in (signed_in(clerk), api)] == [1, 1]
-    clerk.user_permissions.clear()
+    clerk.groups.clear()
     Customer.objects.update(user=None)
     assert [each.get("/orders").json()["results"] for each in (signed_in(clerk), api)] == [[], []]
 
