@@ -265,9 +265,17 @@ def test_of_several_servers_in_the_url_the_first_counts_all_requests(redis_cache
     assert len(redis.client().keys()) == 5
 
 
-def test_options_in_the_url_take_precedence(redis):
-    cache = cache_from(env.cache_url_config(f"{redis.url}?socket_timeout=2&key_prefix=shop"))
-    assert cache["KEY_PREFIX"] == "shop" and cache["OPTIONS"]["socket_timeout"] == 2
+def test_options_in_the_url_take_precedence(redis_cache, redis, settings):
+    settings.CACHES = {"default": cache_from(env.cache_url_config(f"{redis.url}?socket_timeout=2&key_prefix=shop"))}
+    count_request(caches["default"], "client", 10, 60)
+    assert redis.client().keys() == ["shop:1:client"]
+    client = caches["default"]._cache.get_client()
+    assert client.connection_pool.connection_kwargs["socket_timeout"] == 2
+
+
+def test_the_threads_of_a_process_share_its_connections(redis_cache):
+    with ThreadPoolExecutor(1) as threads:
+        assert threads.submit(lambda: caches["default"]._cache).result() is redis_cache._cache
 
 
 LOADS_THE_BREAKER = """

@@ -1,7 +1,9 @@
 """Reads from a replica. Here it is a copy that nothing updates, so that a result shows where it was read."""
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from threading import Event
 
 import pytest
 from django.contrib.auth.models import Group, Permission
@@ -19,7 +21,7 @@ from orders.models import Customer, Order, SagaStyle
 from tests.conftest import signed_in
 from tests.factories import BookFactory, CustomerFactory, UserFactory
 from tests.integration.test_lost_commits import recover_everything
-from tests.processes import ROOT, free_port, run_python
+from tests.processes import ROOT, TIMEOUT, free_port, run_python
 from tests.replicas import frozen_replica, reading_from, replica_alias
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", REPLICA])
@@ -305,6 +307,23 @@ def test_the_replica_is_used_again_once_it_is_usable(replica, monkeypatch, lines
         assert [Customer.objects.count() for _ in range(3)] == [2, 1, 1]
     logged = [line for line in lines() if line["logger"] == "cloudmart.database.replica"]
     assert [line["level"] for line in logged] == ["warning", "info"]
+
+
+def test_no_read_waits_for_the_thread_that_probes_the_replica(replica, monkeypatch):
+    began, released = Event(), Event()
+
+    def probe(replica):
+        began.set()
+        released.wait(TIMEOUT)
+        return ""
+
+    monkeypatch.setattr(replicas, "reason_against", probe)
+    with ThreadPoolExecutor(1) as threads:
+        first = threads.submit(STATE.is_usable)
+        assert began.wait(TIMEOUT)
+        assert STATE.is_usable() and not first.done()
+        released.set()
+        assert first.result()
 
 
 @pytest.mark.any_database
