@@ -67,7 +67,8 @@ MAX_BODY_SIZE = DATA_UPLOAD_MAX_MEMORY_SIZE = env.int("MAX_BODY_SIZE", default=2
 
 # --- The web server ------------------------------------------------------------------------------
 
-WEB_SERVERS, WEB_WORKERS = env.int("WEB_SERVERS", default=1), env.int("WEB_WORKERS", default=os.cpu_count() or 1)
+WEB_SERVERS = env.int("WEB_SERVERS", default=1)
+WEB_WORKERS = env.int("WEB_WORKERS", default=len(os.sched_getaffinity(0)))
 WORKERS, CELERY_WORKERS = env.int("WORKERS", default=1), env.int("CELERY_WORKERS", default=0)
 CELERY_CONCURRENCY = env.int("CELERY_CONCURRENCY", default=4)
 WEB_THREADS = env.int("WEB_THREADS", default=2)

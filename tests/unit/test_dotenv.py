@@ -42,6 +42,20 @@ def test_env_file_names_another_file(setting):
 def test_a_secret_may_be_in_a_file_that_ends_with_a_line_break(tmp_path):
     secret = tmp_path / "secret_key"
     secret.write_text("from a file\n")
-    env = {"PATH": os.environ["PATH"], "ENV_FILE": os.devnull, "SECRET_KEY_FILE": str(secret)}
-    command = [sys.executable, "-c", "from cloudmart import settings; print(settings.SECRET_KEY)"]
-    assert subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True).stdout == "from a file\n"
+    assert printed("SECRET_KEY", SECRET_KEY_FILE=str(secret)) == "from a file"
+
+
+def test_a_web_server_has_a_process_for_each_core_that_it_may_use():
+    usable = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(usable)})
+    try:
+        assert printed("WEB_WORKERS", SECRET_KEY="test") == "1"
+    finally:
+        os.sched_setaffinity(0, usable)
+
+
+def printed(name, **env):
+    """Returns a setting of Django in a process with this environment."""
+    env = {"PATH": os.environ["PATH"], "ENV_FILE": os.devnull, **env}
+    command = [sys.executable, "-c", f"from cloudmart import settings; print(settings.{name}, end='')"]
+    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True).stdout
