@@ -51,6 +51,10 @@ class RabbitMQ:
         """Returns for each consumer how many messages it may have that are not acknowledged."""
         return [int(line) for line in self._control("list_consumers", "prefetch_count", "--no-table-headers").split()]
 
+    def queues(self) -> set[str]:
+        """Returns the names of all queues."""
+        return {*self._control("list_queues", "name", "--no-table-headers").split()}
+
     def _control(self, *arguments: str) -> str:
         """Runs a command of RabbitMQ. Returns its output."""
         command = [CONTROL, "--quiet", "--node", self.env["RABBITMQ_NODENAME"], *arguments]

@@ -5,6 +5,7 @@ import signal
 
 import pytest
 
+from cloudmart.celery import QUEUES
 from orders.models import SagaStyle
 from tests.celery_worker import SLOW, driver_of, leave, running_worker, statuses
 from tests.integration.test_leases import expire_leases, work
@@ -41,6 +42,11 @@ def test_a_celery_worker_finishes_what_requests_have_left_and_serves_its_counter
 @pytest.mark.any_database
 def test_a_worker_has_no_more_messages_of_a_queue_than_processes(worker, rabbitmq):
     assert rabbitmq.prefetch_counts() == [2, 2]
+
+
+@pytest.mark.any_database
+def test_a_worker_declares_the_queues_of_both_styles_and_none_for_delayed_messages(worker, rabbitmq):
+    assert rabbitmq.queues() == {*QUEUES.values()}
 
 
 @pytest.mark.any_database
