@@ -40,17 +40,21 @@ class Server(subprocess.Popen[str]):
         self._log.seek(0)
         return self._log.read()
 
+    @property
+    def is_complete(self) -> bool:
+        """True if all its processes have started. One that still starts misses SIGTERM, and is killed after 40 s."""
+        return 0 < self.log.count("Spawning worker") == self.log.count("Started worker")
+
 
 @contextmanager
 def serving(port: int, env: dict[str, str]) -> Iterator[Server]:
-    """Runs bin/serve until the block ends. The block starts once the server accepts connections."""
+    """Runs bin/serve until the block ends. The block starts once all its processes have started."""
     path = f"{Path(sys.executable).parent}:{env['PATH']}"
     with TemporaryFile("a+") as log:
         server = Server(port, isolated({**env, "PATH": path}), log)
         try:
-            wait_until(lambda: "Started worker" in server.log or server.poll() is not None)
+            wait_until(lambda: server.is_complete or server.poll() is not None)
             assert server.poll() is None, "the server did not start"
-            wait_until(lambda: listens(port))
             yield server
         finally:
             server.terminate()
