@@ -1,10 +1,16 @@
-"""The model that every context shares: the idempotency keys of the HTTP API."""
+"""The models that every context shares: the idempotency keys of the HTTP API, the outbox, and webhooks."""
 
 from datetime import datetime
 
 from django.db import models
 
 from cloudmart.database.fields import CharField
+from cloudmart.outbox.models import EventSequence as EventSequence
+from cloudmart.outbox.models import OutboxConsumer as OutboxConsumer
+from cloudmart.outbox.models import OutboxEvent as OutboxEvent
+from cloudmart.webhooks.models import WebhookAttempt as WebhookAttempt
+from cloudmart.webhooks.models import WebhookDelivery as WebhookDelivery
+from cloudmart.webhooks.models import WebhookEndpoint as WebhookEndpoint
 
 
 class IdempotencyKey(models.Model):

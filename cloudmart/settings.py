@@ -183,6 +183,10 @@ TRANSACTION_BUDGET = env.float("TRANSACTION_BUDGET", default=15)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 BROKER_URL = env("BROKER_URL", default="")
+EVENTS_URL = env("EVENTS_URL", default="")
+EVENTS_PARTITIONS, EVENTS_KEPT = env.int("EVENTS_PARTITIONS", default=8), env.int("EVENTS_KEPT", default=100_000)
+EVENTS_NOTIFY = env.bool("EVENTS_NOTIFY", default=False)
+EVENT_SOURCE = env("EVENT_SOURCE", default="urn:cloudmart")
 CACHES = {"default": cache_from(env.cache_url("CACHE_URL", default="locmemcache://?max_entries=100000"))}
 
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
