@@ -5,7 +5,7 @@ from typing import Any
 from django.conf import settings
 
 from cloudmart.outbox.models import OutboxEvent
-from cloudmart.outbox.types import DATA_VERSIONS
+from cloudmart.outbox.types import DATA_VERSIONS, EventType
 
 CONTENT_TYPE = "application/cloudevents+json"
 """Of one event in the structured mode."""
@@ -23,7 +23,7 @@ def cloud_event(event: OutboxEvent) -> dict[str, Any]:
         subject=event.subject,
         time=event.time.isoformat(),
         sequence=event.sequence,
-        dataschema=f"{settings.EVENT_SOURCE}:{event.type}:{DATA_VERSIONS[event.type]}",
+        dataschema=f"{settings.EVENT_SOURCE}:{event.type}:{DATA_VERSIONS[EventType(event.type)]}",
         data=event.payload,
         traceparent=event.traceparent,
     )
