@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from cloudmart.api.deadlines import RespondsUnfinished
 from cloudmart.api.fields import StrictSerializer
 from cloudmart.api.idempotency import first_of, idempotent, idempotent_transaction
 from cloudmart.api.schema import refuses
@@ -41,7 +42,7 @@ def described(summary: str, *errors: type[DomainError | OrderInDoubt]) -> Callab
     return describe
 
 
-class ProviderCommand(Command):
+class ProviderCommand(RespondsUnfinished, Command):
     """Calls a provider, and responds with 202 while the outcome is not known.
 
     `act` takes the input and what its first transaction has to run first; it returns the record of the call.

@@ -18,6 +18,8 @@ from rest_framework.views import APIView
 from cloudmart.kernel.stopping import ShouldStop, always
 
 PREFER, APPLIED = "Prefer", "Preference-Applied"
+RETRY_AFTER, SECONDS = "Retry-After", 1
+"""What a 202 advises: a worker looks for work that often, and repeats a failed provider call later still."""
 RESPOND_ASYNC = "respond-async"
 QUOTED = re.compile(r'"[^"]*"')
 
@@ -44,8 +46,18 @@ def may_respond_async(handler: Handler) -> Handler:
     return handler
 
 
-class RespondsAsync(APIView):
-    """A view that adds Preference-Applied to a 202 if the client asked for it."""
+class RespondsUnfinished(APIView):
+    """A view that adds Retry-After to a 202."""
+
+    def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
+        response = super().finalize_response(request, response, *args, **kwargs)
+        if response.status_code == 202:
+            response[RETRY_AFTER] = str(SECONDS)
+        return response
+
+
+class RespondsAsync(RespondsUnfinished):
+    """A view that also adds Preference-Applied to a 202 if the client asked for it."""
 
     def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
         response = super().finalize_response(request, response, *args, **kwargs)

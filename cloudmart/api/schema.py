@@ -18,7 +18,7 @@ from rest_framework.permissions import SAFE_METHODS, AllowAny
 from cloudmart.api.aliases import one_of, schema_with_aliases, wrapped
 from cloudmart.api.catalogue import CATALOGUE, meaning_of
 from cloudmart.api.claims import HEADER, LONGEST_KEY, REPLAYED
-from cloudmart.api.deadlines import APPLIED, PREFER, RESPOND_ASYNC
+from cloudmart.api.deadlines import APPLIED, PREFER, RESPOND_ASYNC, RETRY_AFTER, RespondsUnfinished
 from cloudmart.api.fields import SharedFields, StrictSerializer, text_schema
 from cloudmart.api.problems import CONTENT_TYPE, problem
 from cloudmart.api.renderers import CamelCaseRenderer, in_camel_case
@@ -127,6 +127,11 @@ class Schema(AutoSchema):
                 "schema": {"type": "string", "enum": [RESPOND_ASYNC]},
                 "description": "A worker continues the command, as the client preferred.",
             }
+        if "202" in bodies and isinstance(self.view, RespondsUnfinished):
+            bodies["202"].setdefault("headers", {})[RETRY_AFTER] = {
+                "schema": {"type": "integer", "minimum": 1},
+                "description": "Seconds after which to ask again.",
+            }
         component = self.resolve_serializer(ProblemOutput, direction)
         for status, codes in by_status(self._problems()).items():
             bodies.setdefault(str(status), self._problem_body(component.ref, codes))
@@ -179,7 +184,7 @@ def problem_body(schema: dict[str, Any], codes: list[str]) -> dict[str, Any]:
         "content": {CONTENT_TYPE: {"schema": schema, "examples": examples}},
     }
     if any(CATALOGUE[code].retry_after or code == "throttled" for code in codes):
-        body["headers"] = {"Retry-After": {"schema": {"type": "string"}, "description": "Seconds to wait"}}
+        body["headers"] = {RETRY_AFTER: {"schema": {"type": "string"}, "description": "Seconds to wait"}}
     return body
 
 

@@ -80,7 +80,7 @@ def test_a_charge_in_doubt_stays_pending_and_is_retried_under_the_same_key(ask, 
         down.setattr(MockGateway, "charge", raising(error))
         down.setattr(MockGateway, "lookup", lambda self, key: Unknown("nobody knows"))
         first = charge(ask, order_id)
-    assert first.status_code == 202 and first.json()["status"] == "pending"
+    assert first.status_code == 202 and first.json()["status"] == "pending" and first["Retry-After"] == "1"
     key = Payment.objects.get().idempotency_key
     assert charge(ask, order_id).json()["status"] == "captured"
     assert charges() == {key}

@@ -2,6 +2,7 @@
 
 import pytest
 from django.core.management import call_command
+from drf_spectacular.generators import SchemaGenerator
 
 from cloudmart.api import deadlines
 from payments.gateways.mock import MockGateway
@@ -42,6 +43,7 @@ def run_worker():
 def assert_left_to_the_workers(response):
     assert response.status_code == 202 and response.json()["status"] == "pending"
     assert response["Location"] == f"/saga/{response.json()['order_id']}/status"
+    assert int(response["Retry-After"]) >= 1
     assert provider_calls() == []
     assert end_of(response.json()["order_id"])[3] == [("book-123", 3, 1)], "the stock is reserved"
     saga = SagaInstance.objects.get()
@@ -70,6 +72,13 @@ def test_a_repeat_gets_the_result_once_the_order_is_finished(send):
     assert SagaInstance.objects.count() == 1
 
 
+def test_every_202_in_the_schema_says_when_to_ask_again():
+    paths = SchemaGenerator().get_schema(request=None, public=True)["paths"]
+    operations = [operation for path in paths.values() for operation in path.values()]
+    accepted = [each["responses"]["202"] for each in operations if "202" in each["responses"]]
+    assert len(accepted) >= 10 and all("Retry-After" in response["headers"] for response in accepted)
+
+
 def test_a_repeat_gets_the_decline_that_a_worker_received(send):
     with_key = {**RESPOND_ASYNC, "Idempotency-Key": "key"}
     order_id = send(with_key, payment_token="tok_insufficient_funds").json()["order_id"]
@@ -95,7 +104,7 @@ def test_a_repeat_gets_the_decline_that_a_worker_received(send):
 def test_the_prefer_header_is_parsed_according_to_rfc_7240(send, header, is_preferred):
     response = send({"Prefer": header})
     assert response.status_code == (202 if is_preferred else 201)
-    assert response.has_header("Preference-Applied") == is_preferred
+    assert response.has_header("Preference-Applied") == response.has_header("Retry-After") == is_preferred
 
 
 def test_an_order_that_is_refused_at_once_needs_no_worker(send):
@@ -132,6 +141,7 @@ def test_a_cancellation_supports_respond_async(api, send):
     order_id = send({}).json()["order_id"]
     response = api.post(f"/orders/{order_id}/cancel", {}, headers=RESPOND_ASYNC)
     assert response.status_code == 202 and response["Preference-Applied"] == "respond-async"
+    assert int(response["Retry-After"]) >= 1
     assert provider_calls() == ["charge", "arrange"]
     run_worker()
     assert end_of(order_id) == UNDONE
@@ -142,6 +152,7 @@ def test_operator_commands_support_respond_async(send, operator, command):
     order_id = send().json()["order_id"]
     response = signed_in(operator).post(f"/saga/{order_id}/{command}", headers=RESPOND_ASYNC)
     assert response.status_code == 202 and response["Preference-Applied"] == "respond-async"
+    assert int(response["Retry-After"]) >= 1
     assert "charge" not in provider_calls()
     run_worker()
     assert end_of(order_id) == (COMPLETED if command == "retry" else UNDONE)
