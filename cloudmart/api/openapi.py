@@ -10,11 +10,15 @@ OPENAPI = {
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_AUTHENTICATION": [],
     "AUTHENTICATION_WHITELIST": ["cloudmart.api.authentication.TokenAuthentication"],
-    "TAGS": [{"name": name} for name in ("orders", "books", "inventory", "payments", "shipping", "saga", "server")],
+    "TAGS": [
+        {"name": name}
+        for name in ("orders", "books", "inventory", "payments", "shipping", "saga", "webhooks", "server")
+    ],
     "GET_LIB_DOC_EXCLUDES": "cloudmart.api.schema.bases",
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "cloudmart.api.schema.add_links",
+        "cloudmart.webhooks.document.add_headers",
         "cloudmart.api.camel_case_schema.describe_camel_case",
     ],
     "ENUM_NAME_OVERRIDES": {
@@ -27,6 +31,7 @@ OPENAPI = {
         "SagaState": "sagas.models.State",
         "StepStatus": "sagas.models.StepStatus",
     },
+    "WEBHOOKS": "cloudmart.webhooks.document.WEBHOOKS",
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_SETTINGS": {
         "deepLinking": True,
