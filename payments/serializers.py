@@ -6,6 +6,7 @@ from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from cloudmart.api.examples import WHOLE_ORDER, response_example
+from cloudmart.api.failures import FailureField
 from cloudmart.api.fields import (
     CodeField,
     PaymentTokenField,
@@ -58,9 +59,7 @@ class RefundOutput(serializers.ModelSerializer[Refund]):
 @extend_schema_serializer(examples=[response_example("A part was refunded", PAYMENT_EXAMPLE)])
 class PaymentOutput(serializers.ModelSerializer[Payment]):
     payment_id = serializers.UUIDField(source="id")
-    failure = serializers.DictField(
-        source="failure_as_json", allow_null=True, help_text="Why the provider has refused it, if it has"
-    )
+    failure = FailureField(source="failure_as_json", help_text="Why the provider has refused it, if it has")
     refunds = RefundOutput(many=True)
 
     class Meta:

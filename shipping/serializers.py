@@ -5,6 +5,7 @@ from rest_framework import serializers
 
 from cloudmart.api.addresses import AddressField
 from cloudmart.api.examples import WHOLE_ORDER, response_example
+from cloudmart.api.failures import FailureField
 from cloudmart.api.fields import CodeField, StrictSerializer, StrictUUIDField
 from shipping.examples import PARCEL, PARCEL_EXAMPLE
 from shipping.models import Shipment
@@ -31,9 +32,7 @@ class ParcelAddressOutput(serializers.Serializer[Shipment]):
 @extend_schema_serializer(examples=[response_example("On its way", PARCEL_EXAMPLE)])
 class ShipmentOutput(serializers.ModelSerializer[Shipment]):
     shipment_id = serializers.UUIDField(source="id")
-    failure = serializers.DictField(
-        source="failure_as_json", allow_null=True, help_text="Why the provider has refused it, if it has"
-    )
+    failure = FailureField(source="failure_as_json", help_text="Why the provider has refused it, if it has")
     address = ParcelAddressOutput(source="*", read_only=True)
 
     class Meta:

@@ -68,6 +68,14 @@ def refuses(*errors: type[HasCode]) -> Callable[[Handler], Handler]:
     return declare
 
 
+class FieldErrorOutput(serializers.Serializer[Any]):
+    """What is wrong with one field of a request."""
+
+    field = serializers.CharField(help_text="Its path, such as `items.0.quantity`; empty: the request as a whole")
+    code = serializers.CharField()
+    detail = serializers.CharField()
+
+
 class ProblemOutput(serializers.Serializer[Any]):
     """RFC 9457 problem details, with advice for the client. The details of the code, if any, are further members."""
 
@@ -78,6 +86,9 @@ class ProblemOutput(serializers.Serializer[Any]):
     code = serializers.ChoiceField(sorted(CATALOGUE))
     advice = serializers.CharField()
     request_id = serializers.CharField(required=False)
+    errors = FieldErrorOutput(  # type: ignore[assignment]
+        many=True, required=False, help_text="Of `invalid`: what to correct"
+    )
 
 
 class Schema(AutoSchema):

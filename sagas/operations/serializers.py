@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from drf_spectacular.utils import extend_schema_serializer
+from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
 from cloudmart.api.examples import response_example
+from cloudmart.api.failures import FailureField
 from cloudmart.api.fields import StrictSerializer, TextField
 from orders.models import SagaStyle
 from sagas.desk.examples import CANCELLATION, RETURN
@@ -52,8 +53,33 @@ class StepOutput(serializers.ModelSerializer[SagaStepLog]):
         fields = ["seq", "step", "direction", "attempt", "status", "state", "error", "detail", "started", "finished"]
 
 
+class EventLineOutput(serializers.Serializer[Any]):
+    book_id = serializers.CharField()
+    title = serializers.CharField()
+    unit_price = serializers.IntegerField()
+    quantity = serializers.IntegerField()
+
+
+class EventDataOutput(serializers.Serializer[Any]):
+    """What an event says of its order. Others of these members, and further ones, depend on its type."""
+
+    version = serializers.IntegerField()
+    order_id = serializers.CharField(required=False)
+    customer_id = serializers.CharField(required=False)
+    book_id = serializers.CharField(required=False, allow_null=True, help_text="Null if the order has several books")
+    quantity = serializers.IntegerField(required=False, help_text="Copies of the books concerned")
+    lines = EventLineOutput(many=True, required=False)
+    total_amount = serializers.IntegerField(required=False)
+    currency = serializers.CharField(required=False)
+
+
+@extend_schema_field(EventDataOutput)
+class EventDataField(serializers.DictField):
+    """The stored data of an event."""
+
+
 class EventOutput(serializers.ModelSerializer[Event]):
-    payload = serializers.DictField()
+    payload = EventDataField()
 
     class Meta:
         model = Event
@@ -75,7 +101,7 @@ class SagaOutput(serializers.Serializer[Any]):
     style = serializers.ChoiceField(SagaStyle.choices, source="saga.saga_type")  # type: ignore[assignment]
     status = serializers.ChoiceField(State.choices, source="saga.status")
     current_step = serializers.CharField(source="saga.current_step")
-    failure = serializers.DictField(source="saga.failure", allow_null=True)
+    failure = FailureField(source="saga.failure")
     attention = serializers.CharField(allow_null=True)
     abandoned_at = serializers.DateTimeField(source="saga.abandoned_at", allow_null=True)
     started_at = serializers.DateTimeField(source="saga.created_at")

@@ -249,8 +249,8 @@ def with_own_names(pairs):
     return {name: snake_cased(list(value.items())) if name == "properties" else value for name, value in pairs}
 
 
-ANY_NAMES = {"payload", "data", "detail", "failure"}
-"""What has any names, but only ours: the details of events, steps and errors."""
+ANY_NAMES = {"data", "detail"}
+"""What has any names, but only ours: the details of entries and steps."""
 
 
 def test_no_member_has_names_that_are_data(description):
