@@ -18,6 +18,7 @@ class Profile:
     name: str
     https: bool
     allow_magic_tokens: bool
+    webhook_private_addresses: bool
     log_format: str
     pickup_postal_code: str = ""
     pickup_address: str = ""
@@ -27,11 +28,12 @@ DEV = Profile(
     "dev",
     https=False,
     allow_magic_tokens=True,
+    webhook_private_addresses=True,
     log_format="console",
     pickup_postal_code="100-0005",
     pickup_address="東京都千代田区丸の内1-9-1",
 )
-PROD = Profile("prod", https=True, allow_magic_tokens=False, log_format="json")
+PROD = Profile("prod", https=True, allow_magic_tokens=False, webhook_private_addresses=False, log_format="json")
 PROFILES = {profile.name: profile for profile in (DEV, PROD)}
 
 

@@ -96,7 +96,7 @@ PROVIDER_DEADLINE = env.float("PROVIDER_DEADLINE", default=10.0)
 PROVIDER_TRIES = env.int("PROVIDER_TRIES", default=3)
 PROVIDER_BACKOFF = env.float("PROVIDER_BACKOFF", default=0.1)
 
-# --- Mails to customers --------------------------------------------------------------------------
+# --- Mails to customers, and webhooks -------------------------------------------------------------
 
 vars().update(env.email_url("EMAIL_URL", default="consolemail://"))
 EMAIL_TIMEOUT = env.float("EMAIL_TIMEOUT", default=10)
@@ -107,6 +107,13 @@ MAIL_BACKOFF = timedelta(seconds=env.float("MAIL_BACKOFF", default=30))
 MAIL_MAX_BACKOFF = timedelta(seconds=env.float("MAIL_MAX_BACKOFF", default=15 * 60))
 MAIL_RETRY_FOR = timedelta(seconds=env.float("MAIL_RETRY_FOR", default=3 * 24 * 60 * 60))
 MAIL_RETENTION = timedelta(days=env.float("MAIL_RETENTION_DAYS", default=90))
+WEBHOOK_PRIVATE_ADDRESSES = env.bool("WEBHOOK_PRIVATE_ADDRESSES", default=profile.webhook_private_addresses)
+WEBHOOK_SENDERS, WEBHOOK_TIMEOUT = env.int("WEBHOOK_SENDERS", default=16), env.float("WEBHOOK_TIMEOUT", default=10)
+WEBHOOK_BACKOFF = timedelta(seconds=env.float("WEBHOOK_BACKOFF", default=5))
+WEBHOOK_MAX_BACKOFF = timedelta(seconds=env.float("WEBHOOK_MAX_BACKOFF", default=60 * 60))
+WEBHOOK_RETRY_FOR = timedelta(seconds=env.float("WEBHOOK_RETRY_FOR", default=3 * 24 * 60 * 60))
+WEBHOOK_RETENTION = timedelta(days=env.float("WEBHOOK_RETENTION_DAYS", default=30))
+WEBHOOK_SECRET_OVERLAP = timedelta(seconds=env.float("WEBHOOK_SECRET_OVERLAP", default=24 * 60 * 60))
 
 # --- Django -------------------------------------------------------------------------------------
 

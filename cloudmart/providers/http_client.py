@@ -5,9 +5,9 @@ second exceeds none. So the limits are enforced below it, where bytes are read a
 """
 
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ssl import SSLContext
 from time import monotonic
 from typing import Any
@@ -31,6 +31,8 @@ class Response:
     content: bytes
     encoding: str
     """The Content-Encoding; "identity" when there is none."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """By their names in lower case. Of several with one name, the last."""
 
 
 @dataclass(slots=True)
@@ -55,22 +57,47 @@ class Allowance:
         return received
 
 
+Resolve = Callable[[str, int], list[str]]
+"""Returns the addresses of a host, for a port. Raises httpcore.ConnectError if none may be connected to."""
+
+
+def addresses_of(host: str, port: int) -> list[str]:
+    """Asks the system's resolver, which has time limits of its own. Raises httpcore.ConnectError."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise httpcore.ConnectError(str(error)) from error
+    return [str(address[0]) for *_, address in found]
+
+
 _allowance: ContextVar[Allowance] = ContextVar("allowance")
 """The allowance of the request that this thread is making: a connection serves many requests in turn."""
 
 
 class HttpClient:
-    """Pools connections, for all threads of a process. It uses no proxy and no setting of the environment."""
+    """Pools connections, for all threads of a process. It uses no proxy and no setting of the environment.
 
-    def __init__(self, *, connect_timeout: float, read_timeout: float, deadline: float, max_response: int) -> None:
+    It follows no redirect. It connects to the addresses that `resolve` returns, and to no other.
+    """
+
+    def __init__(
+        self,
+        *,
+        connect_timeout: float,
+        read_timeout: float,
+        deadline: float,
+        max_response: int,
+        resolve: Resolve = addresses_of,
+        ssl_context: SSLContext | None = None,
+    ) -> None:
         """`deadline` is the seconds that a request may take in all; `max_response`, in bytes, includes the headers."""
         self._timeouts = {"connect": connect_timeout, "read": read_timeout, "write": read_timeout}
         self._deadline, self._max_response = deadline, max_response
         self._pool = httpcore.ConnectionPool(
-            ssl_context=httpcore.default_ssl_context(),
+            ssl_context=ssl_context or httpcore.default_ssl_context(),
             max_connections=None,  # a thread uses one at a time
             keepalive_expiry=5.0,  # seconds that an unused connection stays open
-            network_backend=LimitedBackend(),
+            network_backend=LimitedBackend(resolve),
         )
 
     def request(self, method: str, url: str, headers: Mapping[str, str], content: bytes = b"") -> Response:
@@ -83,7 +110,7 @@ class HttpClient:
             span.set({"http.response.status_code": response.status})
             if response.status >= 400:
                 span.fail(str(response.status))
-        return Response(response.status, response.content, _encoding_of(response))
+        return Response(response.status, response.content, _encoding_of(response), _headers_of(response))
 
     def _request(self, method: str, url: str, headers: Mapping[str, str], content: bytes) -> httpcore.Response:
         token = _allowance.set(Allowance(monotonic() + self._deadline, self._max_response))
@@ -101,8 +128,8 @@ class HttpClient:
 class LimitedBackend(httpcore.NetworkBackend):
     """Opens connections that keep to the allowance of the request that uses them."""
 
-    def __init__(self) -> None:
-        self._backend = httpcore.SyncBackend()
+    def __init__(self, resolve: Resolve) -> None:
+        self._backend, self._resolve = httpcore.SyncBackend(), resolve
 
     def connect_tcp(
         self,
@@ -114,7 +141,7 @@ class LimitedBackend(httpcore.NetworkBackend):
     ) -> httpcore.NetworkStream:
         """Each address of the host is tried for `timeout` seconds, and all of them until the deadline."""
         failure: Exception = httpcore.ConnectError(f"{host} has no address")
-        for address in _addresses_of(host, port):
+        for address in self._resolve(host, port):
             left = _allowance.get().timeout(timeout, httpcore.ConnectTimeout)
             try:
                 return LimitedStream(self._backend.connect_tcp(address, port, left, local_address, socket_options))
@@ -149,15 +176,6 @@ class LimitedStream(httpcore.NetworkStream):
         return self._stream.get_extra_info(info)
 
 
-def _addresses_of(host: str, port: int) -> list[str]:
-    """Asks the system's resolver, which has time limits of its own."""
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except OSError as error:
-        raise httpcore.ConnectError(str(error)) from error
-    return [str(address[0]) for *_, address in found]
-
-
 def _description(method: str, url: str) -> tracing.Attributes:
     """Returns what a span says of a request: no more of the URL, which may contain a password."""
     parts = urlsplit(url)
@@ -174,3 +192,7 @@ def _trace_context() -> dict[str, str]:
 def _encoding_of(response: httpcore.Response) -> str:
     found = [value for name, value in response.headers if name.lower() == b"content-encoding"]
     return b",".join(found or [b"identity"]).decode("ascii", "replace").lower()
+
+
+def _headers_of(response: httpcore.Response) -> dict[str, str]:
+    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers}
