@@ -2,16 +2,18 @@
 
 import re
 import subprocess
+from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 import pytest
 import yaml
+from redis import AuthenticationError, Redis
 
 from cloudmart.deploy.local import shop
 from cloudmart.deploy.local.database import find
 from cloudmart.deploy.local.templates import DEPLOY, fill_in
 from cloudmart.deploy.local.topology import COUNTS, OPTIONAL
-from tests.processes import ROOT
+from tests.processes import ROOT, free_port, listens, wait_until
 
 pytestmark = pytest.mark.any_database
 
@@ -168,7 +170,8 @@ def test_every_secret_is_declared_used_and_written_by_bin_secrets(tmp_path):
     assert written.keys() == used and all(written.values())
     assert written["database_password"] in written["database_url"]
     assert written["rabbitmq_user"].split()[-1] in written["broker_url"]
-    assert {urlsplit(written[name]).hostname for name in ("database_url", "broker_url")} <= SCALE.keys()
+    assert written["redis_streams_auth"].split()[-1] in written["events_url"]
+    assert {urlsplit(written[name]).hostname for name in ("database_url", "broker_url", "events_url")} <= SCALE.keys()
     subprocess.run([ROOT / "bin" / "secrets", tmp_path], check=True)
     assert written == {path.name: path.read_text() for path in tmp_path.iterdir()}, "a second run changes nothing"
 
@@ -181,7 +184,7 @@ def test_a_setting_from_a_file_names_a_secret_of_the_service(name):
 
 @of_the_profile
 def test_no_secret_is_in_the_environment(name):
-    secret = re.compile("(KEY|TOKEN|(?<!RANDOM_ROOT_)PASSWORD|DATABASE_URL|BROKER_URL)$")
+    secret = re.compile("(KEY|TOKEN|(?<!RANDOM_ROOT_)PASSWORD|DATABASE_URL|BROKER_URL|EVENTS_URL)$")
     assert list(filter(secret.search, SCALE[name].get("environment", {}))) == []
 
 
@@ -217,6 +220,34 @@ def test_nginx_gets_every_value_of_its_template_and_accepts_the_result(tmp_path)
     config.write_text(fill_in(template, values).replace("listen 8080", "listen 127.0.0.1:8080"))
     checked = subprocess.run([find("nginx"), "-t", "-e", "stderr", "-c", config], capture_output=True, text=True)
     assert "syntax is ok" in checked.stderr, checked.stderr
+
+
+@contextmanager
+def running_redis(folder):
+    """Runs the service redis-streams as the file says, on a port of this machine. Yields the port."""
+    files = {path: folder / name for name, path in secrets(SERVICES["redis-streams"]).items()}
+    files["/etc/redis/redis.conf"] = DEPLOY / "redis-streams.conf"
+    command = [
+        find("redis-server"),
+        *(str(files.get(part, part)) for part in SERVICES["redis-streams"]["command"][1:]),
+    ]
+    port = free_port()
+    with subprocess.Popen([*command, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder)]) as server:
+        try:
+            wait_until(lambda: listens(port))
+            yield port
+        finally:
+            server.kill()
+
+
+def test_redis_has_the_password_of_the_shop_and_stores_each_event_before_it_confirms_it(tmp_path):
+    subprocess.run([ROOT / "bin" / "secrets", tmp_path], check=True)
+    with running_redis(tmp_path) as port:
+        with pytest.raises(AuthenticationError):
+            Redis(port=port).ping()
+        password = urlsplit((tmp_path / "events_url").read_text()).password
+        found = Redis(port=port, password=password, decode_responses=True).config_get("append*", "maxmemory-policy")
+    assert (found["appendonly"], found["appendfsync"], found["maxmemory-policy"]) == ("yes", "always", "noeviction")
 
 
 def test_grafana_finds_its_dashboards_where_they_are_mounted():

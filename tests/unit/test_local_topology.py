@@ -16,7 +16,7 @@ from cloudmart.deploy.local.component import Component
 from cloudmart.deploy.local.health import PONG, READY
 from cloudmart.deploy.local.ports import free_ports
 from cloudmart.deploy.local.sessions import members, send
-from cloudmart.deploy.local.shop import read_settings
+from cloudmart.deploy.local.shop import beside, read_settings
 from cloudmart.deploy.local.supervisor import NotReady, Stopped, Supervisor
 from cloudmart.deploy.local.templates import fill_in, write_nginx
 from tests.processes import run_python, wait_until
@@ -74,6 +74,15 @@ def test_a_port_that_refuses_or_says_something_else_is_not_ready():
     with raw_server(lambda: [b"-LOADING\r\n"]) as server:
         port = urlsplit(server.url).port
         assert not PONG(port) and not READY(port)
+
+
+def test_a_command_beside_the_shop_is_ready_as_long_as_it_runs(supervisor, tmp_path):
+    one, log = beside("consumer", "sh -c 'echo $EVENTS_URL; sleep 60'", {"EVENTS_URL": "redis://a"}), tmp_path / "logs"
+    supervisor.start([one])
+    wait_until(lambda: (log / "consumer.log").read_text() == "redis://a\n")
+    assert one.is_ready
+    one.kill_rest()
+    assert not one.is_ready
 
 
 def test_the_data_of_the_database_are_created_whole_or_not_at_all(tmp_path, monkeypatch):

@@ -52,6 +52,14 @@ def parse() -> argparse.Namespace:
         option = "--workers" if name == "worker" else f"--{name}"
         parser.add_argument(option, type=int, default=count, metavar="N", help=f"how many (default: {count})")
     parser.add_argument("--without", nargs="+", choices=OPTIONAL, default=[], metavar="NAME", help=", ".join(OPTIONAL))
+    parser.add_argument(
+        "--beside",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("NAME", "COMMAND"),
+        help="a command of yours that runs beside it, such as a consumer of the events at EVENTS_URL",
+    )
     parser.add_argument("--database-url", metavar="URL", help="a database of yours instead of one in the folder")
     return parser.parse_args()
 

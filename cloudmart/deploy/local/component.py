@@ -22,8 +22,8 @@ class Component:
     kind: str
     command: list[str]
     check: Check
-    port: int
-    """Where `check` asks it."""
+    port: int | None
+    """Where `check` asks it, if it listens."""
     environment: Mapping[str, str] = field(default_factory=dict)
     metrics_port: int | None = None
     stop_signal: Signals = signal.SIGTERM
@@ -59,7 +59,8 @@ class Component:
 
     @property
     def is_ready(self) -> bool:
-        return self.process is not None and not self.has_ended and self.check(self.port)
+        is_running = self.process is not None and not self.has_ended
+        return is_running and (self.port is None or self.check(self.port))
 
     def ask_to_stop(self) -> None:
         """Sends the stop signal to the first process, after SIGCONT in case that it was stopped."""

@@ -1,4 +1,4 @@
-"""RabbitMQ with Erlang's port mapper, and Redis."""
+"""RabbitMQ with Erlang's port mapper, and the two of Redis."""
 
 from pathlib import Path
 from shutil import which
@@ -42,7 +42,17 @@ def rabbitmq(folder: Path, port: int, metrics_port: int, distribution_port: int,
 
 
 def redis(folder: Path, port: int) -> Component:
+    """Returns the Redis that counts requests."""
+    return redis_server("redis", "redis-cache.conf", folder, port)
+
+
+def redis_streams(folder: Path, port: int) -> Component:
+    """Returns the Redis that has the streams of events. It keeps them in the folder."""
+    return redis_server("redis-streams", "redis-streams.conf", folder, port)
+
+
+def redis_server(name: str, config: str, folder: Path, port: int) -> Component:
     folder.mkdir(parents=True, exist_ok=True)
-    command = [find("redis-server"), str(DEPLOY / "redis-cache.conf")]
+    command = [find("redis-server"), str(DEPLOY / config)]
     command += ["--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder)]
-    return Component("redis", "redis", command, PONG, port)
+    return Component(name, name, command, PONG, port)

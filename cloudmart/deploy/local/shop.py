@@ -1,6 +1,7 @@
 """The shop's own processes, and nginx and Prometheus beside them."""
 
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +11,7 @@ import environ
 
 from cloudmart.deploy.local.component import Component
 from cloudmart.deploy.local.database import find
-from cloudmart.deploy.local.health import METRICS, READY, http_check
+from cloudmart.deploy.local.health import METRICS, READY, http_check, is_running
 
 ROOT = Path(__file__).resolve().parents[3]
 SIZES = {"WEB_WORKERS": "1", "WEB_THREADS": "4", "CELERY_CONCURRENCY": "2"}
@@ -54,6 +55,11 @@ def prometheus(config: Path, port: int) -> Component:
     command = [find("prometheus"), f"--config.file={config}", f"--web.listen-address=127.0.0.1:{port}"]
     command += [f"--storage.tsdb.path={config.parent / 'data'}", "--log.level=warn"]
     return Component("prometheus", "prometheus", command, http_check("/-/ready"), port, metrics_port=port)
+
+
+def beside(name: str, command: str, environment: Environment) -> Component:
+    """Returns a command of the user's, such as one that receives the shop's events."""
+    return Component(name, name, shlex.split(command), is_running, None, environment)
 
 
 def ports_of(components: Sequence[Component], kind: str) -> list[int]:

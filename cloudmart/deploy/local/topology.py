@@ -19,9 +19,10 @@ from cloudmart.deploy.local.templates import write_nginx, write_prometheus
 
 COUNTS = {"web": 3, "celery": 2, "worker": 2}
 """How many of each there are, as in docker-compose.yml."""
-OPTIONAL = ("celery", "nginx", "prometheus", "rabbitmq", "redis", "worker")
+OPTIONAL = ("celery", "nginx", "prometheus", "rabbitmq", "redis", "redis-streams", "worker")
 """What the shop can do without."""
-STOP_ORDER = (("nginx",), ("web", "celery", "worker"), ("prometheus", "rabbitmq", "redis"), ("epmd", "database"))
+SHOP = ("web", "celery", "worker")
+ENGINES = ("prometheus", "rabbitmq", "redis", "redis-streams")
 
 
 class Topology:
@@ -42,6 +43,7 @@ class Topology:
             "CELERY_WORKERS": str(options.celery),
             "METRICS_TOKEN": secrets.token_urlsafe(),
             "BROKER_URL": "",
+            "EVENTS_URL": "",
             "PYTHONUNBUFFERED": "1",
         }
         self.urls: dict[str, str] = {}
@@ -55,7 +57,8 @@ class Topology:
             started(self)
             self._supervisor.run()
         finally:
-            self._supervisor.stop(STOP_ORDER)
+            beside = [name for name, _ in self._options.beside]
+            self._supervisor.stop([("nginx",), SHOP, beside, ENGINES, ("epmd", "database")])
 
     def _start(self) -> None:
         database, others = self._engines()
@@ -66,7 +69,7 @@ class Topology:
         servers = self._shop()
         self._supervisor.start(servers)
         self._supervisor.wait_until_ready(servers)
-        edge = self._edge(servers)
+        edge = [*self._edge(servers), *self._beside()]
         self._supervisor.start(edge)
         self._supervisor.wait_until_ready(edge)
 
@@ -92,6 +95,10 @@ class Topology:
             port = next(self._ports)
             others.append(engines.redis(self.folder / "redis", port))
             self._environment["CACHE_URL"] = f"redis://127.0.0.1:{port}/0"
+        if self._has("redis-streams"):
+            port = next(self._ports)
+            others.append(engines.redis_streams(self.folder / "redis-streams", port))
+            self._environment["EVENTS_URL"] = f"redis://127.0.0.1:{port}/0"
         return database, others
 
     def _prepare(self) -> None:
@@ -126,6 +133,11 @@ class Topology:
             self.urls["prometheus"] = f"http://127.0.0.1:{port}"
         return found
 
+    def _beside(self) -> list[Component]:
+        """Returns the commands that are run beside the shop."""
+        environment = {**self._environment, "SHOP_URL": self.urls["shop"]}
+        return [shop.beside(name, command, environment) for name, command in self._options.beside]
+
     def _write(self, components: list[Component]) -> None:
         """Replaces topology.json, which only its owner may read."""
         content = {
@@ -134,6 +146,7 @@ class Topology:
             "database_url": self._environment["DATABASE_URL"],
             "broker_url": self._environment["BROKER_URL"],
             "cache_url": self._environment.get("CACHE_URL"),
+            "events_url": self._environment["EVENTS_URL"],
             "tokens": self.tokens,
             "components": {component.name: component.described() for component in components},
         }
