@@ -13,9 +13,12 @@ class CloudmartConfig(AppConfig):
     name = "cloudmart"
 
     def ready(self) -> None:
-        """Registers the system checks and the path converters, translates names of models, and begins to trace."""
+        """Registers the system checks, the metrics and the path converters, translates names of models, and begins to
+        trace.
+        """
         from cloudmart import checks, server_checks  # noqa: F401
         from cloudmart.api.paths import CodeConverter
+        from cloudmart.outbox import metrics  # noqa: F401
         from cloudmart.pages.names import translate_names
 
         register_converter(CodeConverter, "code")

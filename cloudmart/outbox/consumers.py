@@ -61,11 +61,16 @@ def pending(consumer: Consumer, limit: int = BATCH) -> list[OutboxEvent]:
 
 
 def mark_received(consumer: Consumer, events: Iterable[OutboxEvent]) -> None:
-    """Marks that the consumer has these events, and deletes those that all consumers have. In the open transaction."""
+    """Marks that the consumer has these events, and deletes those that all consumers have. In the open transaction.
+
+    What it could not delete it looks at again once it has locked the rows: two consumers may mark the same event
+    at the same time.
+    """
     rows = OutboxEvent.objects.filter(pk__in=[event.pk for event in events])
     others = {each.column: False for each in Consumer if each != consumer}
     rows.filter(**others).delete()
-    rows.update(**{consumer.column: False})
+    if rows.update(**{consumer.column: False}):
+        rows.filter(**others).delete()
 
 
 @durable
