@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from email.utils import getaddresses
 from importlib.util import find_spec
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
@@ -103,6 +104,42 @@ def check_broker(**kwargs: Any) -> Iterator[CheckMessage]:
         yield Error("BROKER_URL must be an amqp:// or amqps:// URL: only RabbitMQ is supported.", id="cloudmart.E028")
     if urls and (missing := missing_packages("celery", "pybreaker")):
         yield Error(f"BROKER_URL needs {missing}.", hint=INSTALL, id="cloudmart.E029")
+
+
+@register()
+def check_events(**kwargs: Any) -> Iterator[CheckMessage]:
+    if not settings.EVENTS_URL:
+        return
+    if not re.match(r"(rediss?|unix)://", settings.EVENTS_URL):
+        yield Error("EVENTS_URL must be a redis://, rediss:// or unix:// URL.", id="cloudmart.E031")
+    if missing := missing_packages("redis"):
+        yield Error(f"EVENTS_URL needs {missing}.", hint=INSTALL, id="cloudmart.E032")
+    if min(settings.EVENTS_PARTITIONS, settings.EVENTS_KEPT) < 1:
+        yield Error("EVENTS_PARTITIONS and EVENTS_KEPT must be at least 1.", id="cloudmart.E033")
+
+
+@register(deploy=True)
+def check_redis_of_events(**kwargs: Any) -> Iterator[CheckMessage]:
+    """Redis evicts keys of all its databases."""
+    cache = settings.CACHES["default"]
+    if settings.EVENTS_URL and cache["BACKEND"] == SHARED_CACHE and is_same_server(settings.EVENTS_URL, cache):
+        yield Warning(
+            "EVENTS_URL and CACHE_URL name the same Redis: it evicts streams, or refuses events when it is full.",
+            hint="Use two servers: cloudmart/deploy/redis-cache.conf and redis-streams.conf.",
+            id="cloudmart.W010",
+        )
+
+
+def is_same_server(url: str, cache: dict[str, Any]) -> bool:
+    """Returns True if the URL leads to one of the servers of this cache, whatever the database's number."""
+    servers = cache["LOCATION"] if isinstance(cache["LOCATION"], list) else [cache["LOCATION"]]
+    return address_of(url) in map(address_of, servers)
+
+
+def address_of(url: str) -> tuple[str | None, int, str]:
+    """Returns host, port and, for a socket, path of a server of Redis."""
+    parts = urlsplit(url)
+    return parts.hostname, parts.port or 6379, parts.path if parts.scheme == "unix" else ""
 
 
 def missing_packages(*names: str) -> str:

@@ -22,6 +22,8 @@ from tests.processes import TIMEOUT, free_port, listens, wait_until
 class RedisServer:
     folder: Path
     port: int
+    config: Path | None = None
+    """Without it nothing is written to the disk."""
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -29,9 +31,10 @@ class RedisServer:
         return f"redis://127.0.0.1:{self.port}/0"
 
     def start(self) -> None:
-        command = ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder)]
-        options = ["--save", "", "--appendonly", "no", "--logfile", str(self.folder / "redis.log")]
-        self.process = subprocess.Popen([*command, *options])
+        config = [str(self.config)] if self.config else ["--save", "", "--appendonly", "no"]
+        address = ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder)]
+        command = ["redis-server", *config, *address, "--logfile", str(self.folder / "redis.log")]
+        self.process = subprocess.Popen(command)
         wait_until(lambda: listens(self.port))
 
     def kill(self) -> None:
@@ -54,8 +57,8 @@ class RedisServer:
 
 
 @contextmanager
-def running_redis(folder: Path) -> Iterator[RedisServer]:
-    server = RedisServer(folder, free_port())
+def running_redis(folder: Path, config: Path | None = None) -> Iterator[RedisServer]:
+    server = RedisServer(folder, free_port(), config)
     server.start()
     try:
         yield server

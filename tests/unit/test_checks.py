@@ -8,8 +8,10 @@ from cloudmart.api.caches import SHARED_CACHE
 from cloudmart.checks import (
     check_broker,
     check_cache,
+    check_events,
     check_mail_settings,
     check_metrics_token,
+    check_redis_of_events,
     check_saga_settings,
     check_shared_limits,
     check_shop_settings,
@@ -146,6 +148,45 @@ def test_several_web_servers_without_redis_are_a_warning(settings, servers, foun
     assert [check.id for check in check_shared_limits()] == found
     settings.CACHES = {"default": {"BACKEND": SHARED_CACHE, "LOCATION": "redis://127.0.0.1:1/0"}}
     assert list(check_shared_limits()) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "found"),
+    [
+        ({}, []),
+        ({"EVENTS_URL": "redis://a:6379/0"}, []),
+        ({"EVENTS_URL": "amqp://a"}, ["cloudmart.E031"]),
+        ({"EVENTS_URL": "redis://a", "EVENTS_PARTITIONS": 0}, ["cloudmart.E033"]),
+        ({"EVENTS_URL": "redis://a", "EVENTS_KEPT": 0}, ["cloudmart.E033"]),
+    ],
+)
+def test_wrong_settings_of_the_stream_are_errors(settings, changes, found):
+    for name, value in changes.items():
+        setattr(settings, name, value)
+    assert [check.id for check in check_events()] == found
+
+
+def test_a_stream_needs_its_packages(settings, monkeypatch):
+    settings.EVENTS_URL = "redis://127.0.0.1:1/0"
+    monkeypatch.setattr("cloudmart.checks.find_spec", lambda name: None if name == "redis" else find_spec(name))
+    (problem,) = check_events()
+    assert problem.id == "cloudmart.E032" and "redis" in problem.msg
+
+
+@pytest.mark.parametrize(
+    ("events", "cache", "found"),
+    [
+        ("redis://a:6379/1", "redis://:secret@a:6379/0", ["cloudmart.W010"]),
+        ("redis://a/1", "redis://a:6379/0", ["cloudmart.W010"]),
+        ("redis://a/0", ["redis://b/0", "redis://a/0"], ["cloudmart.W010"]),
+        ("redis://a:6380/0", "redis://a:6379/0", []),
+        ("", "redis://a:6379/0", []),
+    ],
+)
+def test_a_redis_that_is_also_the_cache_is_a_warning(settings, events, cache, found):
+    settings.EVENTS_URL = events
+    settings.CACHES = {"default": {"BACKEND": SHARED_CACHE, "LOCATION": cache}}
+    assert [check.id for check in check_redis_of_events()] == found
 
 
 @pytest.mark.parametrize(("url", "found"), [("", []), ("amqp://a;amqps://b", []), ("redis://a", ["cloudmart.E028"])])

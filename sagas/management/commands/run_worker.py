@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from prometheus_client import start_http_server
 
@@ -28,6 +29,7 @@ from sagas.operations.figures.workers import INTERVAL as HEARTBEAT_INTERVAL
 from sagas.operations.figures.workers import Heartbeat, registered
 from sagas.operations.parcels import poll_parcels
 from sagas.operations.stale_intents import resume_stale
+from sagas.streams.tasks import publish_pending
 
 BATCH, RESERVATIONS, KEYS, MAILS, BATCHES = 20, 500, 1000, 1000, 10
 """Sagas read at once, reservations expired in one transaction; keys, mails and batches deleted in one transaction."""
@@ -37,9 +39,9 @@ class Command(BaseCommand):
     help = (
         "Resume sagas whose driver has died or whose wait is over, resume charges, refunds and parcels whose process "
         "has died, ask the carrier about parcels, expire reservations, update the list of books, send mails to "
-        "customers, run the commands of batches, count the orders of each hour, run the audit if an operator has "
-        "requested it, and delete expired idempotency keys, old mails, old batches and old figures. Any number of "
-        "workers may run."
+        "customers, publish events to Redis, run the commands of batches, count the orders of each hour, run the "
+        "audit if an operator has requested it, and delete expired idempotency keys, old mails, old batches and old "
+        "figures. Any number of workers may run."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -100,6 +102,7 @@ def tasks(heartbeat: Heartbeat, interval: float, threads: int = 1) -> tuple[Peri
         *following.tasks(interval),
         PeriodicTask("expired reservations", expire_all, max(interval, 1)),
         PeriodicTask("mails", partial(send_due, share=share), max(interval, 1)),
+        PeriodicTask("stream", publish_pending, interval if settings.EVENTS_URL else 60, always_waits=True),
         PeriodicTask("batches", partial(run_due, share=share), interval),
         PeriodicTask("counts of orders", count_due_hours, max(interval, 5)),
         PeriodicTask("audit", run_requested, max(interval, 1)),
