@@ -3,39 +3,59 @@
 from functools import partial
 from typing import Any
 
+from django import forms
+from django.contrib import admin
 from django.contrib.admin.utils import unquote
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext_lazy as _
+from unfold.widgets import UnfoldAdminIntegerFieldWidget
 
 from cloudmart.pages.base import LargeTableAdmin, RecordsValues, nobody
 from cloudmart.pages.changelists import FilterByKeys
 from inventory.book_page import stock_page
-from inventory.cells import LOW, level, state
+from inventory.cells import level, state
 from inventory.locks import lock_book
 from inventory.models import Book, InventoryRecord, InventoryView
 from inventory.projector import show_new
+from inventory.selectors import find_low_stock, find_sold_out
+from inventory.services.catalogue import THRESHOLD, set_low_stock_threshold, threshold_shown
+from inventory.stock import MOST_COPIES
 from inventory.stock_changes import COMMANDS, ChangesStock
-
-COPIES = {"out": (0, 0), "low": (1, LOW)}
-"""The least and the most available copies, by the value of the filter."""
 
 
 class StockFilter(FilterByKeys):
-    """Books with few or no available copies, from the read model, which may lag."""
+    """Books whose stock is low, or without available copies, from the read model, which may lag."""
 
     title = _("stock")
     parameter_name = "stock"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return [("out", _("Out of stock")), ("low", _("Low: at most %(copies)s") % {"copies": LOW})]
+        return [("out", _("Out of stock")), ("low", _("Low: at or below its threshold"))]
 
     def keys(self) -> QuerySet[Any]:
-        copies = COPIES.get(self.value() or "")
-        few = InventoryView.objects.filter(available__range=copies) if copies else InventoryView.objects.none()
+        few = {"out": find_sold_out, "low": find_low_stock}.get(self.value() or "", InventoryView.objects.none)()
         return few.order_by("available", "pk").values_list("pk", flat=True)
+
+
+class BookForm(forms.ModelForm):
+    """A book, and the threshold of its stock."""
+
+    low_stock_threshold = forms.IntegerField(
+        required=False,
+        min_value=0,
+        max_value=MOST_COPIES,
+        label=_("Low stock threshold"),
+        help_text=_("When no more copies are available, the event stock.low is sent. Empty: never."),
+        widget=UnfoldAdminIntegerFieldWidget,
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk:
+            self.initial[THRESHOLD] = self.instance.low_stock_threshold
 
 
 class BookAdmin(ChangesStock, RecordsValues, LargeTableAdmin):
@@ -51,12 +71,22 @@ class BookAdmin(ChangesStock, RecordsValues, LargeTableAdmin):
         state,
     ]
     list_filter = ["archived", StockFilter]
-    list_prefetch_related = ("view",)
-    fields = ["id", "title", "price", "archived"]
+    list_prefetch_related = ("view", "inventory")
+    form = BookForm
+    fields = ["id", "title", "price", "archived", THRESHOLD]
     money = ("price",)
     search_fields = ["^id", "^title"]
     ordering = ["pk"]
-    csv_columns = ("id", "title", "price", "archived", "view__on_hand", "view__reserved", "view__available")
+    csv_columns = (
+        "id",
+        "title",
+        "price",
+        "archived",
+        "view__on_hand",
+        "view__reserved",
+        "view__available",
+        "inventory__low_stock_threshold",
+    )
     change_form_outer_before_template = "admin/inventory/book/stock.html"
     change_form_outer_after_template = "admin/inventory/book/movements.html"
 
@@ -72,10 +102,22 @@ class BookAdmin(ChangesStock, RecordsValues, LargeTableAdmin):
         return lock_book(book.pk) if book and request.method == "POST" else book
 
     def save_model(self, request: HttpRequest, obj: Book, form: Any, change: bool) -> None:
-        """Creates the stock of a new book with it, and its row in the list of books."""
+        """Creates the stock of a new book with it, and its row in the list of books. Stores a new threshold."""
         super().save_model(request, obj, form, change)
         if InventoryRecord.objects.get_or_create(book=obj)[1]:
             show_new(obj.pk)
+        if THRESHOLD in form.changed_data:
+            set_low_stock_threshold(obj.pk, form.cleaned_data[THRESHOLD])
+
+    @admin.display(description=_("low stock threshold"))
+    def low_stock_threshold(self, book: Book) -> int | None:
+        return book.low_stock_threshold
+
+    def columns_changed(self, form: Any) -> list[str]:
+        return [name for name in super().columns_changed(form) if name != THRESHOLD]
+
+    def written(self, name: str, value: Any) -> str:
+        return threshold_shown(value) if name == THRESHOLD else super().written(name, value)
 
     def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None) -> Any:
         """The stock is read by the templates: not when a form is sent and stored."""

@@ -99,12 +99,13 @@ def stock_page(book_id: str, request: HttpRequest) -> dict[str, Any]:
     drawn = sample_of(book_id, record.version)
     return {
         "record": record,
-        "state": badge_of(record.book, record.stock.available),
+        "state": badge_of(record.book, record.stock),
         "form": form,
         "chosen": _local(moment) if moment else None,
         "as_of": moment.isoformat() if moment else None,
         "zone": settings.SHOP_TIME_ZONE.key,
         "levels": _levels(then, record),
+        "threshold": None if then else record.low_stock_threshold,
         "sold": None if then else _sold(book_id),
         "chart": stock_chart(drawn, record.read_at, moment),
         "drawn": len(drawn) if len(drawn) < record.version else None,

@@ -13,6 +13,8 @@ from cloudmart.kernel.money import HIGHEST_PRICE
 from inventory import examples
 from inventory.models import COMMANDS, Book
 from inventory.serializers import MOST_AT_ONCE
+from inventory.stock import MOST_COPIES
+from inventory.stock_serializers import THRESHOLD_HELP
 
 RESERVED = (*DOT_SEGMENTS, *COMMANDS)
 LONGEST_TITLE = 300
@@ -32,6 +34,13 @@ class PriceField(StrictIntegerField):
         super().__init__(min_value=1, max_value=HIGHEST_PRICE, help_text=help_text, **kwargs)
 
 
+class ThresholdField(StrictIntegerField):
+    """The available copies of a book at which its stock is low."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(min_value=0, max_value=MOST_COPIES, allow_null=True, help_text=THRESHOLD_HELP, **kwargs)
+
+
 class StrictBooleanField(serializers.BooleanField):
     """A JSON `true` or `false`: no string, no number."""
 
@@ -49,6 +58,7 @@ class NewBookInput(StrictSerializer):
     quantity = StrictIntegerField(
         min_value=0, max_value=MOST_AT_ONCE, required=False, default=0, help_text="Copies that are there already"
     )
+    low_stock_threshold = ThresholdField(required=False, default=None)
 
 
 @extend_schema_serializer(examples=examples.BOOK_CHANGES)
@@ -56,9 +66,9 @@ class BookChangesInput(StrictSerializer):
     title = TextField(max_length=LONGEST_TITLE, required=False)
     price = PriceField(required=False)
     archived = StrictBooleanField(required=False, help_text="True: the shop no longer sells it")
+    low_stock_threshold = ThresholdField(required=False)
 
 
-@extend_schema_serializer(examples=[response_example("A book", examples.BOOK_EXAMPLE)])
 class BookOutput(serializers.ModelSerializer[Book]):
     book_id = serializers.CharField(source="id")
     currency = serializers.SerializerMethodField()
@@ -69,3 +79,13 @@ class BookOutput(serializers.ModelSerializer[Book]):
 
     def get_currency(self, book: Book) -> str:
         return str(settings.CURRENCY)
+
+
+@extend_schema_serializer(examples=[response_example("A book", examples.BOOK_EXAMPLE)])
+class OperatorBookOutput(BookOutput):
+    """A book. Its `low_stock_threshold` is for operators only."""
+
+    low_stock_threshold = serializers.IntegerField(required=False, allow_null=True, help_text=THRESHOLD_HELP)
+
+    class Meta(BookOutput.Meta):
+        fields = [*BookOutput.Meta.fields, "low_stock_threshold"]

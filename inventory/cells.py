@@ -7,10 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from cloudmart.pages.cells import Badge, badge_in, column
 from inventory.models import Book, Status
-from inventory.stock import EventType
-
-LOW = 5
-"""Available copies of a book at which its stock is low."""
+from inventory.stock import EventType, Stock
 
 EVENTS = {
     EventType.STOCK_ADDED: Badge("good", _("added")),
@@ -43,13 +40,13 @@ on_hand = column(_("on hand"), lambda event: with_change(event.on_hand_after, ev
 reserved = column(_("reserved"), lambda event: with_change(event.reserved_after, event.reserved_delta), "reserved")
 
 
-def badge_of(book: Book, available: int) -> Badge:
+def badge_of(book: Book, stock: Stock) -> Badge:
     """Returns whether the book is sold, and whether its stock is low."""
     if book.archived:
         return ARCHIVED
-    if not available:
+    if not stock.available:
         return OUT_OF_STOCK
-    return LOW_STOCK if available <= LOW else FOR_SALE
+    return LOW_STOCK if stock.is_low(book.low_stock_threshold) else FOR_SALE
 
 
 age = column(
@@ -61,7 +58,7 @@ age = column(
 
 state = column(
     _("state"),
-    lambda book: hasattr(book, "view") and str(badge_of(book, book.view.available)),
+    lambda book: hasattr(book, "view") and str(badge_of(book, book.view.stock)),
     "state",
 )
 

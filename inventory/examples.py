@@ -13,6 +13,7 @@ NEW_BOOKS = [
 
 BOOK_CHANGES = [
     request_example("Another price", {"price": 3200}),
+    request_example("An event when three copies are left", {"low_stock_threshold": 3}),
     request_example("No longer sold", {"archived": True}),
     request_example("Sold again", {"archived": False}),
 ]
@@ -23,6 +24,7 @@ BOOK_EXAMPLE: dict[str, Any] = {
     "price": 3500,
     "currency": "JPY",
     "archived": False,
+    "low_stock_threshold": 3,
 }
 
 STOCK_EXAMPLE: dict[str, Any] = {
@@ -65,7 +67,7 @@ STOCK_EVENT_EXAMPLE: dict[str, Any] = {
     "actor": "",
 }
 
-STOCK_WITH_RESERVATIONS_EXAMPLE = {**STOCK_EXAMPLE, "reservations": [{**HOLD, **OF_ORDER}]}
+STOCK_WITH_RESERVATIONS_EXAMPLE = {**STOCK_EXAMPLE, "low_stock_threshold": 3, "reservations": [{**HOLD, **OF_ORDER}]}
 
 RESERVATIONS_EXAMPLE = {"order_id": ORDER, "reservations": [{**HOLD, "book_id": "book-123", "status": "active"}]}
 

@@ -18,6 +18,7 @@ from cloudmart.database.prepared import Insert, Select, UpdateEach
 from cloudmart.kernel.order import Basket
 from cloudmart.kernel.text import LONGEST_REASON, storable
 from inventory.errors import UnknownBook
+from inventory.low_stock import low_among, record_low_stock
 from inventory.models import (
     Book,
     InventoryRecord,
@@ -131,6 +132,7 @@ class LockedStock:
     ) -> None:
         self._rows, self._parts = rows, parts or {}
         self._events: list[StockEvent | PendingEvent] = []
+        self._low = low_among(_only(InventoryRecord, rows.values()))
 
     def joined(self, other: "LockedStock") -> "LockedStock":
         """The stock of both, as it was locked."""
@@ -185,13 +187,16 @@ class LockedStock:
             parts[home(reservation.order_id, len(parts))].reserved += change.reserved_delta
 
     def save(self) -> None:
+        """Writes the events and the new balances, and records `stock.low` of the books whose stock has become low."""
         changed = sorted({event.shelf_id for event in self._events})
         rows = [self._rows[book_id] for book_id in changed]
         INSERT_EVENTS(*_only(StockEvent, self._events))
-        UPDATE_STOCK(*_only(InventoryRecord, rows))
+        UPDATE_STOCK(*(records := _only(InventoryRecord, rows)))
         INSERT_PENDING_EVENTS(*_only(PendingEvent, self._events))
         UPDATE_SUB_SHELVES(*_only(SubShelf, rows), *self._shares(changed))
         self._events = []
+        record_low_stock(records, self._low)
+        self._low = self._low - set(changed) | low_among(records)
 
     def _shares(self, book_ids: Iterable[str]) -> Iterator[SubShelf]:
         """Yields the sub-shelves of these books that are all locked, with their shares of the new stock."""

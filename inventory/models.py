@@ -52,6 +52,12 @@ class Book(models.Model):
     def __str__(self) -> str:
         return f"{self.id} {self.title}"
 
+    @property
+    def low_stock_threshold(self) -> int | None:
+        """That of its stock; None also without stock."""
+        record: InventoryRecord | None = getattr(self, "inventory", None)
+        return record.low_stock_threshold if record else None
+
 
 class InventoryRecord(models.Model):
     """The snapshot of a book's stock after its last event. It is locked before any change of that stock."""
@@ -66,6 +72,9 @@ class InventoryRecord(models.Model):
     changed_at = models.DateTimeField(null=True, help_text="Time of the last event")
     shards = models.PositiveSmallIntegerField(
         default=1, db_default=1, help_text="Sub-shelves; 1: the book is not split"
+    )
+    low_stock_threshold = models.PositiveIntegerField(
+        null=True, help_text="Available copies at which the stock is low; null: it never is"
     )
 
     class Meta:
@@ -82,6 +91,7 @@ class InventoryRecord(models.Model):
             models.CheckConstraint(condition=Q(reserved__gte=0), name="reserved_not_negative"),
             models.CheckConstraint(condition=Q(reserved__lte=F("on_hand")), name="reserved_is_on_hand"),
         ]
+        indexes = [models.Index(fields=["low_stock_threshold"], name="books_by_threshold")]
 
     def __str__(self) -> str:
         return gettext("%(book)s: %(on_hand)s on hand, %(reserved)s reserved") % {
@@ -97,6 +107,10 @@ class InventoryRecord(models.Model):
     @stock.setter
     def stock(self, stock: Stock) -> None:
         self.on_hand, self.reserved, self.version = stock.on_hand, stock.reserved, stock.version
+
+    @property
+    def is_low(self) -> bool:
+        return self.low_stock_threshold is not None and self.stock.is_low(self.low_stock_threshold)
 
     def event(self, change: StockChange, **columns: Any) -> "StockEvent":
         """Returns the event of this change, which has led to the present stock."""

@@ -7,6 +7,7 @@ from django.db.models import Min
 
 from cloudmart.database.clock import DatabaseNow
 from cloudmart.database.prepared import DeleteEach, UpdateEach
+from inventory.low_stock import low_among, record_low_stock
 from inventory.models import InventoryRecord, PendingEvent, StockEvent, SubShelf
 
 TICK = timedelta(microseconds=1)
@@ -28,13 +29,16 @@ def move_some(rows: Mapping[str, InventoryRecord]) -> bool:
     """Moves pending events of these books to the ledger, by their times, and applies them to the rows.
 
     Returns False if they were all. The events of each sub-shelf keep their order. That of different ones does not
-    matter: between them copies move only when all sub-shelves are locked and nothing is pending.
+    matter: between them copies move only when all sub-shelves are locked and nothing is pending. Records `stock.low`
+    of the books whose stock has become low.
     """
     pending = list(PendingEvent.objects.filter(shelf__in=rows).order_by("happened_at", "pk")[:BATCH])
     if pending:
+        low = low_among(rows.values())
         StockEvent.objects.bulk_create([_applied(rows[each.shelf_id], each) for each in pending])
         UPDATE_STOCK(*rows.values())
         DELETE_PENDING(*pending)
+        record_low_stock(rows.values(), low)
     return len(pending) == BATCH
 
 

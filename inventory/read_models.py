@@ -3,6 +3,8 @@
 from django.db import models
 from django.utils.translation import gettext
 
+from inventory.stock import Stock
+
 
 class InventoryView(models.Model):
     """The read model of a book's stock as of `version`; it may lag behind the ledger."""
@@ -22,6 +24,10 @@ class InventoryView(models.Model):
 
     def __str__(self) -> str:
         return gettext("%(book)s as of %(version)s") % {"book": self.book_id, "version": self.version}
+
+    @property
+    def stock(self) -> Stock:
+        return Stock(self.on_hand, self.reserved, self.version)
 
 
 class StockMovement(models.Model):

@@ -104,6 +104,22 @@ def books_now(book_ids: Iterable[str] | None = None) -> QuerySet[InventoryView]:
     return _shown(books, reserved, F("on_hand") - reserved)
 
 
+def find_sold_out() -> QuerySet[InventoryView]:
+    """Returns the books without available copies in the read model, which may lag."""
+    return InventoryView.objects.filter(available=0)
+
+
+def find_low_stock() -> QuerySet[InventoryView]:
+    """Returns the books with copies, at most as many as their thresholds, in the read model, which may lag.
+
+    It reads those with at most as many copies as the highest threshold.
+    """
+    thresholds = InventoryRecord.objects.exclude(low_stock_threshold=None).order_by("-low_stock_threshold")
+    highest = thresholds.values_list("low_stock_threshold", flat=True).first()
+    few = InventoryView.objects.filter(available__range=(1, highest or 0))
+    return few.filter(book__inventory__low_stock_threshold__gte=F("available"))
+
+
 def _shown(books: QuerySet[InventoryView], reserved: Combinable, available: Combinable) -> QuerySet[InventoryView]:
     return books.annotate(
         title=F("book__title"),
@@ -209,6 +225,7 @@ def _changes_back_from(book_id: str, version: int) -> Iterator[tuple[int, str, i
 
 def inventory_of(book_id: str) -> dict[str, Any]:
     """A book's stock and its live reservations. Raises UnknownBook."""
-    stock = books_now([book_id]).values(*NUMBERS).get()
+    books = books_now([book_id]).annotate(low_stock_threshold=F("book__inventory__low_stock_threshold"))
+    stock = books.values(*NUMBERS, "low_stock_threshold").get()
     live = Reservation.objects.live().filter(shelf=book_id).order_by("expires_at")
     return {"book_id": book_id, **stock, "reservations": list(live)}

@@ -45,6 +45,10 @@ class Stock:
     def available(self) -> int:
         return self.on_hand - self.reserved
 
+    def is_low(self, threshold: int | None) -> bool:
+        """Returns True if at most `threshold` copies are available. Without a threshold, stock is never low."""
+        return threshold is not None and self.available <= threshold
+
     def add(self, copies: int) -> StockChange:
         """Raises TooMuchStock."""
         return self._checked(StockChange(EventType.STOCK_ADDED, copies, 0))

@@ -12,6 +12,8 @@ from cloudmart.api.filtering import EARLIEST_YEAR, LATEST_YEAR, MOMENT_SCHEMA
 from inventory import examples
 from inventory.models import Reservation, StockEvent
 
+THRESHOLD_HELP = "The event stock.low is sent when no more copies are available; null: never. For operators only"
+
 
 class HoldOutput(serializers.ModelSerializer[Reservation]):
     """A live reservation, without its order."""
@@ -123,6 +125,7 @@ class InventoryOutput(StockOutput):
     examples=[response_example("A book of which a copy is held", examples.STOCK_WITH_RESERVATIONS_EXAMPLE)]
 )
 class OperatorInventoryOutput(StockOutput):
+    low_stock_threshold = serializers.IntegerField(allow_null=True, help_text=THRESHOLD_HELP)
     reservations = ReservationOutput(many=True)
 
 
@@ -150,10 +153,11 @@ class OperatorInventoryThenOutput(InventoryThenOutput):
     ]
 )
 class InventoryNowOrThenOutput(InventoryThenOutput):
-    """With `as_of`: `as_of` and `version`. Without: `price` and `archived`."""
+    """With `as_of`: `as_of` and `version`. Without: `price`, `archived` and, for operators, the threshold."""
 
     price = serializers.IntegerField(required=False)
     archived = serializers.BooleanField(required=False)
+    low_stock_threshold = serializers.IntegerField(required=False, allow_null=True, help_text=THRESHOLD_HELP)
     reservations = AnyHoldOutput(many=True)
     as_of = serializers.DateTimeField(required=False)
     version = serializers.IntegerField(required=False)

@@ -14,6 +14,7 @@ from sagas.models import SagaInstance
 from shipping import services as shipping
 
 add_stock = durable(inventory.add_stock)
+set_low_stock_threshold = durable(inventory.set_low_stock_threshold)
 adjust_stock = durable(inventory.adjust_stock)
 reserve_stock = durable(inventory.reserve_stock)
 set_reserved_quantities = durable(inventory.set_reserved_quantities)

@@ -104,9 +104,13 @@ class RecordsValues(ShowsMoney, ModelAdmin):
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         if change:
-            obj.save(update_fields=form.changed_data)
+            obj.save(update_fields=self.columns_changed(form))
         else:
             super().save_model(request, obj, form, change)
+
+    def columns_changed(self, form: Any) -> list[str]:
+        """Returns the columns that the form changes."""
+        return list(form.changed_data)
 
     def construct_change_message(self, request: HttpRequest, form: Any, formsets: Any, add: bool = False) -> Any:
         """Returns the message in English: others read it in their own language."""
@@ -118,10 +122,11 @@ class RecordsValues(ShowsMoney, ModelAdmin):
 
     def _change_of(self, form: Any, name: str) -> str:
         """Returns the old and the new value; "" if they are the same: a form can lack its hidden initial values."""
-        old, new = (self._written(name, values[name]) for values in (form.initial, form.cleaned_data))
-        return f"{label_for_field(name, self.model)}: {old} → {new}" if old != new else ""
+        old, new = (self.written(name, values[name]) for values in (form.initial, form.cleaned_data))
+        return f"{label_for_field(name, self.model, self)}: {old} → {new}" if old != new else ""
 
-    def _written(self, name: str, value: Any) -> str:
+    def written(self, name: str, value: Any) -> str:
+        """Returns a value as the history says it."""
         if name in self.money and value is not None:
             return formatted(value)
         if isinstance(value, bool):

@@ -6,6 +6,7 @@ from django.test import Client
 
 from cloudmart.kernel.ids import new_id
 from cloudmart.kernel.money import HIGHEST_PRICE
+from cloudmart.outbox.models import OutboxEvent
 from inventory.models import Book, InventoryRecord, StockEvent
 from inventory.projector import catch_up
 from tests.committed import expire_reservations, let_reservations_expire
@@ -37,8 +38,9 @@ def archive(desk, book_id, archived=True):
 def test_a_new_book_can_be_read_stocked_and_ordered(desk, api):
     created = desk.post("/books", NEW)
     assert created.status_code == 201 and created["Location"] == "/books/book-321"
-    assert created.json() == {**NEW, "currency": "JPY", "archived": False}
-    assert api.get("/books/book-321").json() == created.json() and codes(api) == ["book-321"]
+    shown = {**NEW, "currency": "JPY", "archived": False}
+    assert created.json() == {**shown, "low_stock_threshold": None}
+    assert api.get("/books/book-321").json() == shown and codes(api) == ["book-321"]
     assert desk.post("/inventory/book-321/add_stock", {"quantity": 2}).json()["total_quantity"] == 2
     order = api.post("/orders", {"book_id": "book-321", "quantity": 1, "payment_method": "credit_card"})
     assert order.status_code == 201 and order.json()["subtotal"] == 4200
@@ -101,6 +103,9 @@ def test_a_code_fits_into_a_path(desk, book_id):
         ("title", "two\nlines"),
         ("archived", "true"),
         ("archived", 1),
+        ("low_stock_threshold", -1),
+        ("low_stock_threshold", "3"),
+        ("low_stock_threshold", 2_000_000_001),
         ("book_id", "book-2"),
         ("quantity", 1),
     ],
@@ -126,6 +131,52 @@ def test_books_are_filtered_and_ordered(desk, api, shelve):
     assert codes(api, ordering="price") == ["book-b", "book-a"]
     assert codes(api, title="SAGAS") == ["book-b"]
     assert api.get("/books", {"archived": "maybe"}).status_code == 400
+
+
+# --- The threshold of low stock -------------------------------------------------------------------
+
+
+def announced():
+    """Returns the subject and the data of each event of low stock."""
+    return list(OutboxEvent.objects.filter(type="stock.low").order_by("position").values_list("subject", "payload"))
+
+
+def test_the_order_that_takes_a_book_to_its_threshold_announces_it(api, desk, style):
+    assert desk.post("/books", {**NEW, "quantity": 5, "low_stock_threshold": 3}).json()["low_stock_threshold"] == 3
+    order = {"book_id": "book-321", "quantity": 1, "payment_method": "credit_card", "saga": style}
+    assert api.post("/orders", order).status_code == 201 and announced() == []
+    assert api.post("/orders", order).status_code == 201
+    data = {"book_id": "book-321", "available": 3, "on_hand": 4, "reserved": 1, "threshold": 3}
+    assert announced() == [("book-321", data)]
+    assert api.post("/orders", order).status_code == 201 and len(announced()) == 1
+
+
+def test_a_threshold_that_the_stock_has_fallen_to_already_is_announced_at_once(desk, shelve):
+    shelve("book-1", 5)
+    assert desk.patch("/books/book-1", {"low_stock_threshold": 4}).status_code == 200 and announced() == []
+    changed = desk.patch("/books/book-1", {"lowStockThreshold": 5, "price": 900})
+    assert (changed.json()["low_stock_threshold"], changed.json()["price"]) == (5, 900)
+    assert [subject for subject, _ in announced()] == ["book-1"]
+    assert desk.patch("/books/book-1", {"low_stock_threshold": 9}).status_code == 200 and len(announced()) == 1
+    assert desk.patch("/books/book-1", {"low_stock_threshold": None}).json()["low_stock_threshold"] is None
+    assert [message for _, message in history("book-1")] == [
+        "low stock threshold: none → 4",
+        "price: ¥1,000 → ¥900; low stock threshold: 4 → 5",
+        "low stock threshold: 5 → 9",
+        "low stock threshold: 9 → none",
+    ]
+
+
+def test_operators_see_the_threshold_and_customers_do_not(api, desk, shelve):
+    shelve("book-1", 5)
+    desk.patch("/books/book-1", {"low_stock_threshold": 3})
+    for path in ("/books/book-1", "/inventory/book-1"):
+        assert desk.get(path).json()["low_stock_threshold"] == 3
+        assert "low_stock_threshold" not in api.get(path).json()
+    assert [book["low_stock_threshold"] for book in desk.get("/books").json()["results"]] == [3]
+    assert "low_stock_threshold" not in api.get("/books").json()["results"][0]
+    assert desk.get("/books/book-1", HTTP_ACCEPT="application/json; case=camel").json()["lowStockThreshold"] == 3
+    assert desk.post("/inventory/book-1/add_stock", {"quantity": 1}).json()["low_stock_threshold"] == 3
 
 
 # --- The history of a book ------------------------------------------------------------------------

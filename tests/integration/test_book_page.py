@@ -4,18 +4,21 @@ import re
 from html import unescape
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from cloudmart.kernel.ids import new_id
+from cloudmart.outbox.models import OutboxEvent
 from cloudmart.pages.cells import order_link
+from inventory.cells import LOW_STOCK
 from inventory.charts import LINES
 from inventory.models import InventoryRecord, StockEvent, StockMovement
 from inventory.projector import catch_up
 from inventory.selectors import sample_of
 from tests.acceptance.test_matrix import named, staff_with
-from tests.committed import add_stock, let_reservations_expire, reserve_stock
+from tests.committed import add_stock, let_reservations_expire, reserve_stock, set_low_stock_threshold
 from tests.conftest import order_snapshot
 from tests.factories import BookFactory
 
@@ -180,12 +183,51 @@ def test_a_book_without_stock_has_a_page_and_no_change_of_stock(site):
     assert site.get("/admin/inventory/book/bare/change/").status_code == 200
 
 
+# --- The threshold --------------------------------------------------------------------------------
+
+
+def test_an_operator_sets_the_threshold_of_a_book(site, held):
+    book = {"title": "Book", "price": 1000}
+    assert 'name="low_stock_threshold"' in site.get(PAGE).content.decode()
+    assert site.post(PAGE, {**book, "low_stock_threshold": 3}).status_code == 302
+    assert InventoryRecord.objects.get().low_stock_threshold == 3
+    assert OutboxEvent.objects.get().payload["available"] == 3, "announced at once"
+    page = site.get(PAGE)
+    assert str(page.context["stock_page"]["state"]) == str(LOW_STOCK)
+    assert 'value="3"' in page.content.decode()
+    assert site.post(PAGE, {**book, "low_stock_threshold": 3}).status_code == 302
+    assert site.post(PAGE, {**book, "low_stock_threshold": ""}).status_code == 302
+    assert InventoryRecord.objects.get().low_stock_threshold is None and OutboxEvent.objects.count() == 1
+    history = [entry.get_change_message() for entry in LogEntry.objects.order_by("pk")]
+    assert "low stock threshold: none → 3" in history[0] and history[-1] == "low stock threshold: 3 → none"
+    for wrong in (-1, "x", 2_000_000_001):
+        assert site.post(PAGE, {**book, "low_stock_threshold": wrong}).status_code == 200
+
+
+def test_a_new_book_can_have_a_threshold(site):
+    book = {"id": "book-new", "title": "New", "price": 5, "low_stock_threshold": 0}
+    assert site.post("/admin/inventory/book/add/", book).status_code == 302
+    assert InventoryRecord.objects.get().low_stock_threshold == 0
+
+
+def test_who_may_only_view_a_book_sees_its_threshold(held):
+    set_low_stock_threshold("book-123", 4321)
+    viewer = Client()
+    viewer.force_login(staff_with(named("inventory.view_book")))
+    page = viewer.get(PAGE)
+    assert levels_of(page) == [5, 2, 3]
+    assert page.content.decode().count("4321") == 2, "beside the levels, and in the form"
+
+
 # --- The list -------------------------------------------------------------------------------------
 
 
 def test_books_with_little_stock_are_found(site, shelve, held):
     shelve("book-many", 50)
     shelve("book-none", 0)
+    shelve("book-few", 1)
+    for book, threshold in [("book-123", 3), ("book-many", 49), ("book-none", 0)]:
+        set_low_stock_threshold(book, threshold)
     catch_up()
 
     def found(query):

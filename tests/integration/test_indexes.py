@@ -79,11 +79,16 @@ def list_orders(shop: Shop, **filters: str) -> object:
     return shop.desk.get("/orders", filters)
 
 
-def search(page: str, text: str, shop: Shop) -> object:
-    """Searches on a page of the admin."""
+def visit(shop: Shop, page: str, **query: str) -> object:
+    """Visits a page of the admin."""
     admin = Client()
     admin.force_login(shop.operator)
-    return admin.get(f"/admin/{page}/", {"q": text})
+    return admin.get(f"/admin/{page}/", query)
+
+
+def search(page: str, text: str, shop: Shop) -> object:
+    """Searches on a page of the admin."""
+    return visit(shop, page, q=text)
 
 
 def status(shop: Shop) -> object:
@@ -146,7 +151,7 @@ INDEXES: dict[str, dict[str, Query]] = {
         "title": partial(search, "inventory/book", "Some title"),
         "archived, id": lambda shop: shop.api.get("/books"),
     },
-    "inventory": {},
+    "inventory": {"low_stock_threshold": lambda shop: visit(shop, "inventory/book", stock="low")},
     "reservations": {
         "order_id, book_id": lambda shop: reservations_of(shop.orchestrated),
         "status, expires_at": lambda shop: expire_reservations(10),

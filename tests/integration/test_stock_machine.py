@@ -16,6 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from cloudmart.kernel.errors import DomainError
 from cloudmart.kernel.ids import new_id
 from cloudmart.kernel.order import StockRequest
+from cloudmart.outbox.models import OutboxEvent
 from inventory import services
 from inventory.models import Book, InventoryRecord, InventoryView, PendingEvent, Reservation, StockEvent, SubShelf
 from inventory.projector import catch_up
@@ -180,6 +181,7 @@ class StockMachine(RuleBasedStateMachine):
         InventoryRecord.objects.bulk_create(InventoryRecord(book_id=book) for book in BOOKS)
         self.history = defaultdict(lambda: [Stock()])
         self.last = None
+        self.thresholds, self.low, self.announced = dict.fromkeys(BOOKS), set(), 0
 
     def teardown(self):
         transaction.set_rollback(True)
@@ -257,6 +259,11 @@ class StockMachine(RuleBasedStateMachine):
         if self.last:
             self.both(*self.last)
 
+    @rule(book=books, threshold=st.none() | st.integers(0, 5))
+    def set_threshold(self, book, threshold):
+        services.set_low_stock_threshold(book, threshold)
+        self.thresholds[book] = threshold
+
     @rule(minutes=st.sampled_from([-5, 1, 7, 15]))
     def clock_moves(self, minutes):
         """Forward or back, as after a failover to a server with another clock."""
@@ -283,6 +290,25 @@ class StockMachine(RuleBasedStateMachine):
             "order_id", "shelf_id", "quantity", "status", "held_since", "expires_at", "held_for"
         )
         assert {(order, book): Hold(*terms) for order, book, *terms in holds} == self.model.holds
+
+    @invariant()
+    def low_stock_is_announced_once(self):
+        rows = {row.pk: row for row in InventoryRecord.objects.all()}
+        assert {book: row.low_stock_threshold for book, row in rows.items()} == self.thresholds
+        low = {
+            book
+            for book, threshold in self.thresholds.items()
+            if threshold is not None and rows[book].on_hand - rows[book].reserved <= threshold
+        }
+        new = list(OutboxEvent.objects.order_by("position")[self.announced :])
+        for event in new:
+            assert event.type == "stock.low" and event.payload["available"] <= event.payload["threshold"]
+        self.announces(low - self.low, [event.subject for event in new])
+        self.low, self.announced = low, self.announced + len(new)
+
+    def announces(self, became_low, subjects):
+        """Asserts that the new events are those of the books whose stock has become low."""
+        assert sorted(subjects) == sorted(became_low)
 
     def agrees(self, book, on_hand, reserved):
         """Asserts that these copies of the book are those of the model."""
@@ -312,6 +338,10 @@ class SplitStockMachine(StockMachine):
     def split(self, book, shards):
         services.split_book(book, shards)
         assert SubShelf.objects.filter(shelf=book).count() == (shards if shards > 1 else 0)
+
+    def announces(self, became_low, subjects):
+        """A command can announce it twice: of the pending events that it moves, and of its own."""
+        assert became_low <= set(subjects) and all(subjects.count(book) <= 2 for book in subjects)
 
     def agrees(self, book, on_hand, reserved):
         """Asserts it of the row with its pending events, and of the sub-shelves together."""

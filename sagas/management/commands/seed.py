@@ -21,6 +21,9 @@ BOOKS = (
     ("book-789", "プログラミング入門", 2800, 10),
     ("product_001", "ノートPC", 80000, 10),
 )
+THRESHOLDS = {"book-123": 2, "book-789": 3}
+"""The available copies at which the stock of a book is low."""
+
 CUSTOMERS = (
     ("customer-001", "田中太郎", "tanaka@example.com", "150-0001", "東京都渋谷区神宮前1-2-3", "credit_card"),
     ("customer-002", "佐藤花子", "sato@example.com", "530-0001", "大阪府大阪市北区梅田4-5-6", "e_money"),
@@ -65,16 +68,20 @@ class Command(BaseCommand):
 
 @durable
 def add_books(books: Iterable[tuple[str, str, int, int]]) -> None:
-    """Those of (code, title, price in minor units, copies) that are not there yet."""
+    """Adds those of (code, title, price in minor units, copies) that are not there yet, with their THRESHOLDS."""
     wanted = {code: (title, price, copies) for code, title, price, copies in books}
     known, now = set(Book.objects.filter(pk__in=wanted).values_list("pk", flat=True)), database_now()
     new = {code: book for code, book in wanted.items() if code not in known}
     Book.objects.bulk_create(Book(id=code, title=title, price=price) for code, (title, price, _) in new.items())
     first = {code: Stock().add(copies) for code, (_, _, copies) in new.items() if copies}
     InventoryRecord.objects.bulk_create(
-        InventoryRecord(book_id=code, on_hand=copies, version=1, changed_at=now)
-        if code in first
-        else InventoryRecord(book_id=code)
+        InventoryRecord(
+            book_id=code,
+            on_hand=copies,
+            version=1 if copies else 0,
+            changed_at=now if copies else None,
+            low_stock_threshold=THRESHOLDS.get(code),
+        )
         for code, (_, _, copies) in new.items()
     )
     StockEvent.objects.bulk_create(
