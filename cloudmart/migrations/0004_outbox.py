@@ -263,6 +263,10 @@ class Migration(migrations.Migration):
             model_name="webhookdelivery",
             index=models.Index(fields=["endpoint", "status", "due_at"], name="deliveries_due"),
         ),
+        migrations.AddIndex(
+            model_name="webhookdelivery",
+            index=models.Index(fields=["subject", "status"], name="deliveries_of_subject"),
+        ),
         migrations.AddConstraint(
             model_name="webhookdelivery",
             constraint=models.UniqueConstraint(fields=("endpoint", "event_id"), name="one_delivery_per_event"),

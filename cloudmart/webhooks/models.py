@@ -95,7 +95,10 @@ class WebhookDelivery(HasMoves):
         verbose_name_plural = "webhook deliveries"
         permissions = [("resend_delivery", "Can have a webhook sent again")]
         constraints = [models.UniqueConstraint(fields=["endpoint", "event_id"], name="one_delivery_per_event")]
-        indexes = [models.Index(fields=["endpoint", "status", "due_at"], name="deliveries_due")]
+        indexes = [
+            models.Index(fields=["endpoint", "status", "due_at"], name="deliveries_due"),
+            models.Index(fields=["subject", "status"], name="deliveries_of_subject"),
+        ]
 
     def __str__(self) -> str:
         return gettext("%(type)s of %(subject)s: %(status)s") % {

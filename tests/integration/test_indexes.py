@@ -18,6 +18,10 @@ from rest_framework.test import APIClient
 
 from cloudmart.database.clock import database_now
 from cloudmart.kernel.ids import new_id
+from cloudmart.webhooks.models import WebhookEndpoint
+from cloudmart.webhooks.queue import acquire, due_endpoints
+from cloudmart.webhooks.recording import record_test
+from cloudmart.webhooks.secrets import new_secret
 from inventory.audit import reservations_match_ledger
 from inventory.projector import record_events
 from inventory.selectors import expired_copies, inventory_at, reservations_of
@@ -105,6 +109,13 @@ def unsettled(kind: Any) -> Query:
     return lambda shop: list(stale(kind).order_by("updated_at")[:1])
 
 
+def send_webhook(shop: Shop) -> object:
+    """Reads the pending deliveries of a subject, and the attempts of a delivery."""
+    endpoint = WebhookEndpoint.objects.create(url="http://a.test/", secret=new_secret())
+    delivery = record_test(endpoint)
+    return acquire(endpoint), list(delivery.log.all())
+
+
 @override_settings(SHELF_SHARDS=4)
 def place_of_a_split_book(shop: Shop) -> object:
     return shop.api.post("/orders", ORDER)
@@ -144,6 +155,13 @@ INDEXES: dict[str, dict[str, Query]] = {
     },
     "order_notes": {"order_id": lambda shop: shop.desk.get(f"/orders/{shop.orchestrated}/notes")},
     "order_items": {"order_id, book_id": lambda shop: find_order(shop.orchestrated, shop.operator)},
+    "webhook_endpoints": {},
+    "webhook_deliveries": {
+        "endpoint_id, status, due_at": lambda shop: due_endpoints(10),
+        "endpoint_id, event_id": lambda shop: due_endpoints(10),
+        "subject, status": lambda shop: send_webhook(shop),
+    },
+    "webhook_attempts": {"delivery_id": lambda shop: send_webhook(shop)},
     "discounts": {"code": price_rules},
     "coupon_uses": {"coupon_id": lambda shop: coupon_uses_add_up.check(1)},
     "tax_rates": {"region, valid_from": price_rules},
