@@ -14,6 +14,8 @@ from cloudmart.wsgi import application as django
 get_resolver().url_patterns  # noqa: B018, imports every view before the first request
 
 from cloudmart.front import Front, Limits  # needs Django to be set up
+from cloudmart.watcher import Watcher
+from sagas.selectors import unfinished_of
 
 application = Front(
     django,
@@ -27,6 +29,7 @@ application = Front(
         probe_time=5,
         unread_time=settings.RESPONSE_READ_TIMEOUT,
     ),
+    Watcher(unfinished_of, settings.WEB_WAITING),
 )
 
 collect_garbage_rarely()

@@ -3,11 +3,12 @@
 A client that sends slowly, too much or nothing occupies a connection for a while, but never a thread. The web server
 limits the time for the header and the number of connections; the front limits the time and the size of the body, and
 the time that a request waits for a thread. Each probe has its own thread, so that it responds while others are busy.
+A request that waits for an order occupies no thread either: see `cloudmart/api/long_polling.py`.
 """
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,8 +16,10 @@ from io import BytesIO
 from typing import Any
 from wsgiref.types import WSGIApplication, WSGIEnvironment
 
+from cloudmart.api.long_polling import LONG_POLL, LongPoll
 from cloudmart.api.problems import json_response, problem
 from cloudmart.process import drop_clients_that_do_not_read
+from cloudmart.watcher import Watcher
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -60,14 +63,14 @@ class RequestRejected(Exception):
 
 
 class ClientGone(Exception):
-    """The client disconnected before its request was complete."""
+    """The client disconnected before its request was complete, or while it waited for an order."""
 
 
 class Front:
     """An ASGI application that runs a WSGI application in threads."""
 
-    def __init__(self, application: WSGIApplication, limits: Limits) -> None:
-        self._limits = limits
+    def __init__(self, application: WSGIApplication, limits: Limits, watcher: Watcher) -> None:
+        self._limits, self._watcher = limits, watcher
         self._threads = Threads(application, limits.threads, limits.queue_time)
         self._probes = {path: Threads(application, 1, limits.probe_time) for path in PROBES}
         self._bodies_size = 0
@@ -95,9 +98,25 @@ class Front:
         try:
             async with within(self._limits.body_time, otherwise="request_timeout"):
                 await self._receive(body, environ, receive)
-            return await self._threads.run(environ)
+            return await self._run(environ, receive)
         finally:
             self._bodies_size -= self._counted(body)
+
+    async def _run(self, environ: WSGIEnvironment, receive: Receive) -> Response:
+        """Runs the application; a second time once the order is finished that it asks to wait for, if any."""
+        if not self._watcher.has_room:
+            return await self._threads.run(environ)
+        poll = environ[LONG_POLL] = LongPoll()
+        now = asyncio.get_running_loop().time
+        began = now()
+        response = await self._threads.run(environ)
+        if poll.order_id is None:
+            return response
+        asked = now()
+        await unless_disconnected(receive, self._watcher.wait(poll.order_id, began + poll.seconds - asked))
+        poll.waited = now() - asked
+        environ["wsgi.input"].seek(0)
+        return await self._threads.run(environ)
 
     async def _receive(self, body: bytearray, environ: WSGIEnvironment, receive: Receive) -> None:
         """Fills `body` and sets CONTENT_LENGTH. Stops reading a body that is too long."""
@@ -140,6 +159,24 @@ class Threads:
             )
         finally:
             self._free.release()
+
+
+async def unless_disconnected(receive: Receive, work: Coroutine[Any, Any, None]) -> None:
+    """Returns when the work is done. Cancels it, and raises ClientGone, if the client disconnects before."""
+    working, leaving = asyncio.create_task(work), asyncio.create_task(disconnected(receive))
+    try:
+        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise ClientGone
+    finally:
+        working.cancel()
+        leaving.cancel()
+
+
+async def disconnected(receive: Receive) -> None:
+    """Returns when the client of a request that is complete disconnects."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 @asynccontextmanager

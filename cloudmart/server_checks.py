@@ -11,6 +11,8 @@ WORKER_CONNECTIONS = 20
 """Of one `run_worker` with its four threads for sagas; each thread more needs one more."""
 PROBE_CONNECTIONS = 1
 """Of each process of the web server, for `/readyz`."""
+WATCHER_CONNECTIONS = 1
+"""Of each process of the web server, for the clients that wait for orders."""
 OTHER_CONNECTIONS = 10
 """For migrations, commands and people."""
 
@@ -50,7 +52,8 @@ def check_connections(databases: Sequence[str] | None = None, **kwargs: Any) -> 
 
 def connections_needed() -> int:
     """Returns how many connections all processes of the shop may have at the same time."""
-    web = settings.WEB_SERVERS * settings.WEB_WORKERS * (settings.WEB_THREADS + PROBE_CONNECTIONS)
+    of_process = settings.WEB_THREADS + PROBE_CONNECTIONS + WATCHER_CONNECTIONS
+    web = settings.WEB_SERVERS * settings.WEB_WORKERS * of_process
     workers = settings.WORKERS * WORKER_CONNECTIONS
     return web + workers + settings.CELERY_WORKERS * settings.CELERY_CONCURRENCY + OTHER_CONNECTIONS
 

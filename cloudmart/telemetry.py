@@ -122,7 +122,7 @@ class OpenTelemetrySpan:
     """A span that OpenTelemetry records. It is active within its block."""
 
     def __init__(self, recorded: RecordedSpan) -> None:
-        self._recorded = recorded
+        self._recorded, self._is_discarded = recorded, False
 
     def __enter__(self) -> "OpenTelemetrySpan":
         self._before = attach(set_span_in_context(self._recorded))
@@ -134,7 +134,8 @@ class OpenTelemetrySpan:
         detach(self._before)
         if error:
             self._record_error(error)
-        self._recorded.end()
+        if not self._is_discarded:
+            self._recorded.end()  # which has it sent
 
     def _record_error(self, error: BaseException) -> None:
         """Records no message of an error: a customer or a provider may have written parts of it."""
@@ -152,6 +153,9 @@ class OpenTelemetrySpan:
     def fail(self, error_type: str) -> None:
         self._recorded.set_attribute("error.type", error_type)
         self._recorded.set_status(StatusCode.ERROR)
+
+    def discard(self) -> None:
+        self._is_discarded = True
 
 
 def active_context() -> SpanContext:

@@ -20,6 +20,7 @@ from cloudmart.api.catalogue import CATALOGUE, meaning_of
 from cloudmart.api.claims import HEADER, LONGEST_KEY, REPLAYED
 from cloudmart.api.deadlines import APPLIED, PREFER, RESPOND_ASYNC, RETRY_AFTER, RespondsUnfinished
 from cloudmart.api.fields import SharedFields, StrictSerializer, text_schema
+from cloudmart.api.long_polling import LONGEST_WAIT, PARAMETER
 from cloudmart.api.problems import CONTENT_TYPE, problem
 from cloudmart.api.renderers import CamelCaseRenderer, in_camel_case
 
@@ -37,6 +38,13 @@ PREFER_PARAMETER = OpenApiParameter(
     OpenApiParameter.HEADER,
     description=f"`{RESPOND_ASYNC}`: respond 202 once the command is stored, before any provider call. Location "
     "leads to the outcome.",
+)
+
+WAIT_PARAMETER = OpenApiParameter(
+    PARAMETER,
+    {"type": "integer", "minimum": 0, "maximum": LONGEST_WAIT},
+    description="Respond once the order is finished, at the latest after so many seconds; the shop has a limit of its "
+    "own, 10 by default. An order that is not finished by then is shown as it is.",
 )
 
 VISIBLE = r"[\x21-\x7e\xa1-\xff]"
@@ -109,7 +117,7 @@ class Schema(AutoSchema):
         return "\n\n".join([super().get_description(), *notes])
 
     def get_override_parameters(self) -> list[Any]:
-        parameters = {"honours_key": KEY_PARAMETER, "may_respond_async": PREFER_PARAMETER}
+        parameters = {"honours_key": KEY_PARAMETER, "may_respond_async": PREFER_PARAMETER, "waits": WAIT_PARAMETER}
         return [parameter for mark, parameter in parameters.items() if self._has(mark)]
 
     def _has(self, mark: str) -> bool:

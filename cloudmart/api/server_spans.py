@@ -5,6 +5,7 @@ from collections.abc import Callable
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
+from cloudmart.api.long_polling import is_postponed
 from cloudmart.kernel import tracing
 from cloudmart.kernel.tracing import Kind
 
@@ -13,7 +14,10 @@ METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", 
 
 
 def server_span(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
-    """The outermost middleware, if traces are on. Probes, scrapes and static files have no span."""
+    """The outermost middleware, if traces are on. Probes, scrapes and static files have no span.
+
+    A request that waits for an order has the span of its second run.
+    """
 
     def handle(request: HttpRequest) -> HttpResponse:
         if request.path in UNTRACED or request.path.startswith(settings.STATIC_URL):
@@ -23,6 +27,9 @@ def server_span(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable
         attributes = {"http.request.method": name if is_known else "_OTHER", "url.scheme": request.scheme or ""}
         with tracing.trace(name, attributes, kind=Kind.SERVER, traceparent=request.headers.get("traceparent")) as span:
             response = get_response(request)
+            if is_postponed(request):
+                span.discard()
+                return response
             span.set({"http.response.status_code": response.status_code})
             if request.resolver_match:
                 route = f"/{request.resolver_match.route}"

@@ -9,6 +9,7 @@ from rest_framework.request import Request
 from rest_framework.throttling import AnonRateThrottle, SimpleRateThrottle, UserRateThrottle
 
 from cloudmart.api.counting import CacheUnavailable, count_request
+from cloudmart.api.long_polling import has_waited
 from cloudmart.kernel.metrics import harmless
 
 THROTTLE_FAILURES = Counter(
@@ -26,7 +27,12 @@ class SlidingWindow(SimpleRateThrottle):
     duration: int
 
     def allow_request(self, request: Request, view: Any) -> bool:
-        """Returns True if the rate allows this request, and counts it; True too if the cache cannot count it."""
+        """Returns True if the rate allows this request, and counts it; True too if the cache cannot count it.
+
+        A request that has waited for an order was counted before.
+        """
+        if has_waited(request):
+            return True
         if self.rate is None or (key := self.get_cache_key(request, view)) is None:
             return True
         try:

@@ -39,6 +39,10 @@ class Span(Protocol):
         """Marks the span as failed. `error_type` is the name of an exception or a code: one of few."""
         ...
 
+    def discard(self) -> None:
+        """Has the span be dropped when its block ends."""
+        ...
+
 
 class Tracer(Protocol):
     """Records spans. The functions of this module call the methods of the same name."""
@@ -72,6 +76,9 @@ class NoSpan:
         pass
 
     def fail(self, error_type: str) -> None:
+        pass
+
+    def discard(self) -> None:
         pass
 
 

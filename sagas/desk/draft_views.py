@@ -2,13 +2,14 @@
 
 from uuid import UUID
 
-from drf_spectacular.utils import extend_schema, extend_schema_view
+from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from cloudmart.api.deadlines import RespondsAsync, may_respond_async, request_deadline
 from cloudmart.api.idempotency import claim_of, idempotent, idempotent_transaction
+from cloudmart.api.long_polling import waits_while
 from cloudmart.api.schema import refuses
 from cloudmart.kernel.limits import OrderTooLarge
 from cloudmart.kernel.viewers import actor_of
@@ -36,20 +37,28 @@ from sagas.desk.permissions import FOR_OTHERS, OwnerOrStaff
 from sagas.desk.requests import RequestedLine
 from sagas.desk.responses import SAGA_FAILURES, response_to
 from sagas.desk.serializers import ItemInput, NoInput, OrderAndSagaOutput, requested_line
+from sagas.selectors import is_unfinished
 
 ITEM_REFUSALS = (BookArchived, PriceChanged, OutOfStock, HeldTooLong, OrderTooLarge)
 
 
-@extend_schema_view(get=extend_schema(summary="Look at an order or a draft", responses=OrderDetailOutput))
 @refuses(OrderNotFound)
 class OrderOrDraft(OrderDetail):
-    """GET: the order; of a draft also the end of each reservation, and the books whose reservation has expired."""
-
     serializer_class = OrderDetailOutput
     permission_classes = [OwnerOrStaff.with_permission(FOR_OTHERS)]
 
     def get_object(self):  # type: ignore[no-untyped-def]
         return draft_view(super().get_object())
+
+    @extend_schema(summary="Look at an order or a draft", responses=OrderDetailOutput)
+    @waits_while(is_unfinished)
+    def get(self, request: Request, order_id: UUID) -> Response:
+        """Of a draft also the end of each reservation, and the books whose reservation has expired.
+
+        With `wait`, the response comes once the order is finished; of a draft, or if an operator has
+        abandoned the order, at once.
+        """
+        return self.retrieve(request)
 
     @extend_schema(
         summary="Change a draft's payment method, address, coupon or saga style",

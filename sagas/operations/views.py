@@ -13,6 +13,7 @@ from cloudmart.api.commands import Command, described
 from cloudmart.api.deadlines import RespondsAsync, may_respond_async, request_deadline
 from cloudmart.api.idempotency import first_of, idempotent
 from cloudmart.api.lists import StaleList
+from cloudmart.api.long_polling import waits_while
 from cloudmart.api.pagination import CursorPages
 from cloudmart.api.permissions import IsOperator, Staff
 from cloudmart.api.schema import refuses
@@ -38,6 +39,7 @@ from sagas.operations.serializers import (
     SagaOutput,
     SagaStatusOutput,
 )
+from sagas.selectors import is_unfinished
 from shipping.errors import AlreadyShipped, NotDelivered
 
 
@@ -150,6 +152,10 @@ class Sagas(StaleList[SagaInstance]):
 class SagaStatus(APIView):
     @extend_schema(summary="Get the status of an order's saga", responses=SagaStatusOutput)
     @refuses(OrderNotFound, SagaNotFound)
+    @waits_while(is_unfinished)
     def get(self, request: Request, order_id: UUID) -> Response:
-        """The states that it has reached, every step and undo with its attempts, every event."""
+        """The states that it has reached, every step and undo with its attempts, every event.
+
+        With `wait`, the response comes once the saga is finished, or at once if an operator has abandoned it.
+        """
         return Response(SagaStatusOutput(saga_status(order_id, request.user)).data)

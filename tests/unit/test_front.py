@@ -6,10 +6,13 @@ import os
 from collections.abc import Iterable
 from threading import Event
 from typing import Any
+from uuid import UUID
 
 import pytest
 
+from cloudmart.api.long_polling import LONG_POLL
 from cloudmart.front import Front, Limits, environ_of
+from cloudmart.watcher import Watcher
 from tests.processes import TIMEOUT
 
 pytestmark = pytest.mark.any_database
@@ -33,7 +36,8 @@ def echo(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
 
 
 def front(application: Any = echo, **limits: Any) -> Front:
-    return Front(application, Limits(**{**GENEROUS, **limits}))
+    watcher = limits.pop("watcher", Watcher(lambda orders: set(), 10))
+    return Front(application, Limits(**{**GENEROUS, **limits}), watcher)
 
 
 def scope(path: str = "/", *headers: tuple[bytes, bytes]) -> dict[str, Any]:
@@ -203,3 +207,112 @@ def test_the_applications_response_is_closed():
 
     assert asyncio.run(messages_from(front(application), part(b"")))[1]["body"] == b"ab"
     assert closed
+
+
+ORDER = UUID(int=1)
+
+
+class Desk:
+    """An application that has each request wait once, for an hour, and a Watcher of its order."""
+
+    def __init__(self, limit: int = 100, seconds: float = 3600) -> None:
+        self.runs, self.seconds, self.unfinished = 0, seconds, {ORDER}
+        self.watcher = Watcher(lambda orders: orders & self.unfinished, limit, interval=0.001)
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        self.runs += 1
+        poll = environ.get(LONG_POLL)
+        if poll and poll.waited is None and environ["PATH_INFO"] == "/wait":
+            poll.order_id, poll.seconds = ORDER, self.seconds
+        start_response("200 OK", [])
+        return [environ["wsgi.input"].read(), b" waited" if poll and poll.waited is not None else b""]
+
+    async def until_waiting(self, clients: int) -> None:
+        while self.watcher.waiting < clients:
+            await asyncio.sleep(0)
+
+
+WAITING = scope("/wait")
+
+
+async def within_time(work: Any) -> Any:
+    return await asyncio.wait_for(work, TIMEOUT)
+
+
+def test_a_request_waits_for_its_order_and_then_runs_again_with_its_body():
+    async def wait() -> None:
+        desk = Desk()
+        client = asyncio.create_task(messages_from(front(desk, watcher=desk.watcher), part(b"body"), scope=WAITING))
+        await within_time(desk.until_waiting(1))
+        assert desk.runs == 1
+        desk.unfinished.clear()
+        assert (await within_time(client))[1]["body"] == b"body waited"
+        assert desk.runs == 2 and desk.watcher.waiting == 0
+        desk.watcher.stop()
+
+    asyncio.run(wait())
+
+
+def test_a_request_waits_no_longer_than_it_has_time():
+    desk = Desk(seconds=0)
+    sent = asyncio.run(within_time(messages_from(front(desk, watcher=desk.watcher), part(b""), scope=WAITING)))
+    assert sent[1]["body"] == b" waited"
+    desk.watcher.stop()
+
+
+def test_fifty_waiting_clients_delay_no_other_request():
+    async def crowd() -> None:
+        desk = Desk()
+        app = front(desk, watcher=desk.watcher, threads=1, queue_time=TIMEOUT)
+        waiting = [asyncio.create_task(messages_from(app, part(b""), scope=WAITING)) for _ in range(50)]
+        await within_time(desk.until_waiting(50))
+        assert (await within_time(messages_from(app, part(b"other"))))[1]["body"] == b"other"
+        desk.unfinished.clear()
+        assert all(sent[1]["body"] == b" waited" for sent in await within_time(asyncio.gather(*waiting)))
+        desk.watcher.stop()
+
+    asyncio.run(crowd())
+
+
+def test_beyond_the_limit_no_request_waits():
+    async def crowd() -> None:
+        desk = Desk(limit=1)
+        app = front(desk, watcher=desk.watcher)
+        first = asyncio.create_task(messages_from(app, part(b""), scope=WAITING))
+        await within_time(desk.until_waiting(1))
+        assert (await within_time(messages_from(app, part(b"at once"), scope=WAITING)))[1]["body"] == b"at once"
+        desk.unfinished.clear()
+        assert (await within_time(first))[1]["body"] == b" waited"
+        desk.watcher.stop()
+
+    asyncio.run(crowd())
+
+
+def test_a_client_that_disconnects_waits_no_longer():
+    async def leave() -> None:
+        desk = Desk()
+        gone = {"type": "http.disconnect"}
+        app = front(desk, watcher=desk.watcher)
+        assert await within_time(messages_from(app, part(b""), gone, scope=WAITING)) == []
+        assert desk.runs == 1 and desk.watcher.waiting == 0
+        desk.watcher.stop()
+
+    asyncio.run(leave())
+
+
+def test_clients_that_wait_are_answered_when_the_process_ends():
+    async def end() -> None:
+        desk = Desk()
+        app = front(desk, watcher=desk.watcher)
+        client = asyncio.create_task(messages_from(app, part(b""), scope=WAITING))
+        await within_time(desk.until_waiting(1))
+        desk.watcher.stop()
+        assert (await within_time(client))[1]["body"] == b" waited"
+        assert (await within_time(messages_from(app, part(b"late"), scope=WAITING)))[1]["body"] == b"late"
+
+    asyncio.run(end())
+
+
+def test_no_header_is_taken_for_the_message_of_the_front():
+    names = (LONG_POLL.encode(), LONG_POLL.replace("_", "-").encode())
+    assert LONG_POLL not in environ_of(scope("/", *((name, b"{}") for name in names)))

@@ -41,7 +41,7 @@ def request_at(throttle):
     def request_at(now):
         throttle.at = now
         present = throttle()
-        return 0 if present.allow_request(SimpleNamespace(), None) else present.wait()
+        return 0 if present.allow_request(SimpleNamespace(META={}), None) else present.wait()
 
     return request_at
 
