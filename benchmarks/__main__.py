@@ -14,7 +14,7 @@ from benchmarks.open_loop import measure_open_loop
 from benchmarks.processes import machine
 from benchmarks.promises import goals, promises, rows
 from benchmarks.results import write_json
-from benchmarks.server import PLAIN, ROOT, THROTTLED, Server, audit, exit_on_sigterm, manage, serving
+from benchmarks.server import PLAIN, ROOT, THROTTLED, WITHOUT_WORKER, Server, audit, exit_on_sigterm, manage, serving
 from benchmarks.table import aligned, table
 from benchmarks.window import Window
 
@@ -100,7 +100,7 @@ def main() -> int:
     print(table(benchmark.cases))
     print("\n" + aligned(rows("promise", figures, "kept", "MISSED"), left=4))
     print("\n" + aligned(rows("goal", goals(benchmark.cases), "reached", "not reached"), left=4))
-    problems = watch.problems() + audit(PLAIN, but_for="mail_is_tried")  # no worker sends mails beside the load
+    problems = watch.problems() + audit(PLAIN, but_for=WITHOUT_WORKER)
     print("\n" + ("\n".join(problems) or "Every copy is accounted for, and the audit is clean."))
     write_json(options.json, benchmark.cases, problems, machine(watch.version()))
     print(f"\nWritten: {os.path.relpath(options.json)}")

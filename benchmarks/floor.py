@@ -12,6 +12,7 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
@@ -21,7 +22,6 @@ from benchmarks.window import Window
 CUSTOMER, POSTAL_CODE, ADDRESS = "customer-001", "150-0001", "東京都渋谷区神宮前1-2-3"
 PRICE, TAX, TOTAL = 1000, 100, 1100
 HOLD = timedelta(minutes=15)
-RETRY_FOR = timedelta(days=3)
 HEAD_START = 0.5
 """Seconds for the clients to connect, before all of them start at once."""
 
@@ -61,10 +61,10 @@ SHIPMENT = insert(
     "id, order_id, customer_id, postal_code, address, country, carrier, tracking_number, status, "
     "idempotency_key, failure, created_at, updated_at",
 )
-MAIL = insert(
-    "mails",
-    "id, order_id, outcome, reference, data, status, due_at, retry_until, attempts, fence, resends, error, recipient, "
-    "language, created_at, updated_at",
+SEQUENCE = insert("event_sequences", "subject, latest")
+EVENT = insert(
+    "outbox",
+    "id, aggregatetype, aggregateid, type, payload, sequence, time, traceparent, for_mail, for_webhooks, for_stream",
 )
 LOG = "saga_step_logs"
 LOG_COLUMNS = "saga_id, seq, step, direction, attempt, status, state, error, detail, started, finished"
@@ -91,7 +91,7 @@ class BareOrder:
     def __init__(self, connection: Any, book_id: str) -> None:
         self._connection, self._cursor, self._book_id = connection, connection.cursor(), book_id
         self._saga, self._order, self._hold = (uuid7().hex for _ in range(3))
-        self._payment, self._shipment, self._mail = (uuid7().hex for _ in range(3))
+        self._payment, self._shipment, self._event = (uuid7().hex for _ in range(3))
         self._seq = 0
 
     def place(self) -> None:
@@ -163,10 +163,12 @@ class BareOrder:
         self._run(CONFIRMED, now, self._hold)
         self._write_shelf("ReservationConfirmed", -1, -1, on_hand - 1, reserved - 1, version + 1)
         self._run(COMPLETED, now, self._order)
+        order_id = str(UUID(self._order))
+        self._run(SEQUENCE, f"order:{order_id}", 1)
         self._run(
-            MAIL,
-            *(self._mail, self._order, "completed", "", self._mail_data(), "pending", now, now + RETRY_FOR, 0, 0, 0),
-            *("", "", "", now, now),
+            EVENT,
+            *(self._event, "order", order_id, "order.completed", self._event_data(order_id), 1, now, None),
+            *(True, True, False),
         )
         self._log(now, ("arrange_shipping", "done", "SHIPPING_ARRANGED"), ("complete_order", "done", "COMPLETED"))
         self._connection.commit()
@@ -220,17 +222,27 @@ class BareOrder:
             }
         )
 
-    def _mail_data(self) -> str:
+    def _event_data(self, order_id: str) -> str:
+        line = {"book_id": self._book_id, "title": "Made-up book", "unit_price": PRICE, "quantity": 1}
         return json.dumps(
             {
-                "lines": [{"title": "Made-up book", "unit_price": PRICE, "quantity": 1}],
+                "order_id": order_id,
+                "customer_id": CUSTOMER,
+                "style": "orchestration",
+                "lines": [line],
                 "subtotal": PRICE,
                 "discount": 0,
                 "tax": TAX,
                 "total": TOTAL,
+                "currency": "JPY",
+                "coupon": "",
                 "payment_method": "credit_card",
-                "address": {"postal_code": POSTAL_CODE, "text": ADDRESS, "country": "JP"},
-                "schema": 0,
+                "placed_at": datetime.now(UTC).isoformat(),
+                "status": "completed",
+                "reason": None,
+                "cancelled_by": None,
+                "payment": {"charged": TOTAL, "refunded": 0, "refunds": []},
+                "parcel": {"carrier": "mock", "tracking_number": f"trk_{self._shipment[:20]}"},
             }
         )
 

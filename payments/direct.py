@@ -1,7 +1,6 @@
 """Commands on an order's payment, outside of any saga. Each is idempotent.
 
-`first` runs at the beginning of the command's first transaction, and may raise errors of its own. `then` runs at the
-end of the transaction that settles a refund, and may run again for the same one.
+`first` runs at the beginning of the command's first transaction, and may raise errors of its own.
 """
 
 from collections.abc import Callable
@@ -59,15 +58,13 @@ def cancel(order_id: UUID, first: Callable[[], None] = nothing) -> Payment:
     return _payment_of(order_id)
 
 
-def refund(
-    part: PartialRefund, first: Callable[[], None] = nothing, then: Callable[[Reversal], None] = nothing
-) -> Payment:
+def refund(part: PartialRefund, first: Callable[[], None] = nothing) -> Payment:
     """Refunds some or all of what was captured, once for each reference.
 
     Raises PaymentNotFound, IllegalMove if nothing was captured, RefundExceedsPayment, and RefundDiffers if the
     reference belongs to a refund of another amount.
     """
-    perform(DirectRefund(), part, first, then)
+    perform(DirectRefund(), part, first)
     return _payment_of(part.order_id)
 
 

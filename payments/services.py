@@ -14,6 +14,7 @@ from cloudmart.providers.operation import Intent, OfOrder, RemoteOperation
 from cloudmart.providers.outcomes import Accepted, Outcome, Refused, with_reference
 from cloudmart.providers.records import intent_while
 from payments.errors import PaymentUnavailable
+from payments.events import record_refunds
 from payments.gateways.port import gateway
 from payments.locks import lock_payment
 from payments.models import Payment, Refund, RefundStatus, Status
@@ -127,6 +128,8 @@ class Reverse(RemoteOperation[Subject, Reversal]):
     command = "RefundPayment"
     unavailable = PaymentUnavailable
     undoes = True
+    is_mailed = True
+    """True if the customer gets a mail of each refund."""
 
     def call(self, intent: Intent[Reversal]) -> Outcome:
         """Sends the void, or the refunds. Of a charge of nothing the gateway knows nothing, so nothing is sent."""
@@ -152,10 +155,10 @@ class Reverse(RemoteOperation[Subject, Reversal]):
             settle(reversal.payment, Status.CANCELLED)
             return
         payment = lock_payment(reversal.payment.order_id)
-        for refund in reversal.refunds:
-            settle(refund, RefundStatus.REFUNDED, transaction_id=refund.transaction_id)
+        made = [each for each in reversal.refunds if _settle_refund(each)]
         if payment and payment.status == Status.REFUNDING and not _pending_refunds(payment):
             move(payment, Status.REFUNDED)
+        record_refunds(reversal.payment, made, is_mailed=self.is_mailed)
 
     def details(self, intent: Intent[Reversal], outcome: Outcome | None = None) -> dict[str, Any]:
         return {"amount": intent.record.amount}
@@ -168,7 +171,12 @@ class Reverse(RemoteOperation[Subject, Reversal]):
 
 
 class ReverseCharge(Reverse[Chargeable]):
-    """Reverses an order's charge: refunds what is left of it, or voids it if it was not captured."""
+    """Reverses an order's charge: refunds what is left of it, or voids it if it was not captured.
+
+    The mail that the order is undone names what is refunded.
+    """
+
+    is_mailed = False
 
     def begin(self, order: Chargeable) -> Intent[Reversal] | None:
         """Returns None if there is nothing to reverse, or it is done already.
@@ -218,6 +226,10 @@ def void(order: Chargeable, payment: Payment | None) -> Intent[Reversal] | None:
     if is_new:
         move(payment, Status.CANCELLING, payment_token="")
     return Intent(Reversal(payment, []), is_new) if payment.status == Status.CANCELLING else None
+
+
+def _settle_refund(refund: Refund) -> bool:
+    return settle(refund, RefundStatus.REFUNDED, transaction_id=refund.transaction_id)
 
 
 def _pending_refunds(payment: Payment) -> list[Refund]:

@@ -10,13 +10,11 @@ from cloudmart.api.commands import ProviderCommand, described
 from cloudmart.api.permissions import Staff
 from cloudmart.api.schema import refuses
 from cloudmart.kernel.errors import IllegalMove
-from cloudmart.providers.calling import nothing
 from payments import direct
 from payments.errors import PaymentDeclined, PaymentDiffers, PaymentNotFound, RefundDiffers, RefundExceedsPayment
 from payments.models import Payment
 from payments.selectors import find_payment
 from payments.serializers import CancelPaymentInput, PaymentOutput, ProcessInput, RefundInput
-from payments.services import Reversal
 
 
 @refuses(PaymentNotFound)
@@ -61,8 +59,6 @@ class RefundPayment(ProviderCommand):
 
     permission_classes = [Staff.with_permission("payments.refund_payment")]
     input, output = RefundInput, PaymentOutput
-    then: Callable[[Reversal], None] = staticmethod(nothing)
-    """Runs in the transaction that settles a refund. The URLconf sets it."""
 
     def act(self, asked: dict[str, Any], first: Callable[[], None]) -> Payment:
-        return direct.refund(direct.PartialRefund(**asked), first, self.then)
+        return direct.refund(direct.PartialRefund(**asked), first)

@@ -4,7 +4,6 @@ from inventory.views import Reserve
 from orders.note_views import Notes
 from payments.views import CancelPayment, ProcessPayment, RefundPayment
 from sagas.desk.draft_views import ConfirmOrder, ExtendDraft, Item, Items, OrderOrDraft
-from sagas.desk.mails import record_mails_of_refunds
 from sagas.desk.ordering_again_views import OrderAgain
 from sagas.desk.timeline_views import OrderEvents
 from sagas.desk.views import CancelOrder, Orders, StartSaga
@@ -41,11 +40,7 @@ urlpatterns = [
     path("inventory/reserve", Reserve.as_view(guard=check_not_cancelled), name="reserve"),
     path("payments/process", ProcessPayment.as_view(guard=check_not_cancelled), name="process-payment"),
     path("payments/cancel", CancelPayment.as_view(guard=check_saga_finished), name="cancel-payment"),
-    path(
-        "payments/refund",
-        RefundPayment.as_view(guard=check_saga_finished, then=record_mails_of_refunds),
-        name="refund-payment",
-    ),
+    path("payments/refund", RefundPayment.as_view(guard=check_saga_finished), name="refund-payment"),
     path("shipping/arrange", ArrangeShipping.as_view(guard=check_not_cancelled), name="arrange-shipping"),
     path("shipping/cancel", CancelShipping.as_view(guard=check_saga_finished), name="cancel-shipping"),
     path("shipping/webhook", CarrierWebhook.as_view(), name="carrier-webhook"),

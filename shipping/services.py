@@ -20,6 +20,7 @@ from cloudmart.providers.outcomes import Accepted, Outcome, Refused, with_refere
 from cloudmart.providers.records import intent_while
 from shipping.carriers.port import carrier
 from shipping.errors import AlreadyShipped, CarrierUnavailable, NotDelivered, ShipmentNotFound
+from shipping.events import record_progress
 from shipping.locks import lock_shipment
 from shipping.models import LONGEST_CARRIER, Shipment, Status
 
@@ -174,6 +175,7 @@ def _mark(order_id: UUID, status: Status, column: str, at: datetime | None, **ch
         return None
     now = database_now()
     move(shipment, status, **{column: min(max(at or now, shipment.created_at), now)}, **changes)
+    record_progress(shipment)
     return shipment
 
 

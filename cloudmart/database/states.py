@@ -54,17 +54,20 @@ def move_all(model: type[HasMoves], pks: Collection[Any], to: str, **changes: An
         raise IllegalMove(record=model.__name__, id=", ".join(map(str, pks)), to=to)
 
 
-def settle(record: HasMoves, to: str, superseded_by: Iterable[str] = (), **changes: Any) -> None:
+def settle(record: HasMoves, to: str, superseded_by: Iterable[str] = (), **changes: Any) -> bool:
     """Moves the row of `record` to its outcome. `record` itself is not changed: the transaction may run again.
 
-    A second call changes nothing: the row has that status, or one that MOVES reaches from it. Nor does a call for a
-    row whose status is in `superseded_by`. Raises IllegalMove if the row has another outcome.
+    Returns True if it has moved the row. A second call changes nothing: the row has that status, or one that MOVES
+    reaches from it. Nor does a call for a row whose status is in `superseded_by`. Raises IllegalMove if the row has
+    another outcome.
     """
     model = type(record)
-    if not _moved(model, [record.pk], to, **changes):
-        status = model._default_manager.values_list("status", flat=True).get(pk=record.pk)
-        if status not in {to, *model.after(to), *superseded_by}:
-            raise IllegalMove(record=model.__name__, id=str(record.pk), stored_status=status, to=to)
+    if _moved(model, [record.pk], to, **changes):
+        return True
+    status = model._default_manager.values_list("status", flat=True).get(pk=record.pk)
+    if status not in {to, *model.after(to), *superseded_by}:
+        raise IllegalMove(record=model.__name__, id=str(record.pk), stored_status=status, to=to)
+    return False
 
 
 def _moved(model: type[HasMoves], pks: Collection[Any], to: str, **changes: Any) -> int:

@@ -32,8 +32,12 @@ LATEST = Select(lambda subject: EventSequence.objects.filter(pk=subject).values_
 ONE_MORE = F("latest") + 1
 
 
-def record(event_type: EventType, aggregate_type: str, subject: UUID | str, data: dict[str, Any]) -> None:
+def record(
+    event_type: EventType, aggregate_type: str, subject: UUID | str, data: dict[str, Any], *, is_mailed: bool = True
+) -> None:
     """Records the event, with the next number of its subject's sequence. `data` is JSON.
+
+    The customer gets no mail of it unless `is_mailed`.
 
     Call it as late in the transaction as possible: until COMMIT, others wait that record an event of the same subject.
     """
@@ -44,7 +48,7 @@ def record(event_type: EventType, aggregate_type: str, subject: UUID | str, data
             subject,
             data,
             sequence=_next_sequence(f"{aggregate_type}:{subject}"),
-            for_mail=event_type in MAILED,
+            for_mail=is_mailed and event_type in MAILED,
             for_webhooks=True,
             for_stream=bool(settings.EVENTS_URL),
         )

@@ -176,15 +176,13 @@ def perform(
     operation: RemoteOperation[Subject, Record],
     subject: Subject,
     first: Callable[[], None] = nothing,
-    then: Callable[[Record], None] = nothing,
 ) -> None:
     """Runs the operation outside of any saga: begin, call, settle; or continues an intent that is recorded already.
 
     `first` is called at the beginning of the transaction that runs `begin`; both are committed, or neither. Several
     callers may share an intent. So an outcome that is not certain settles nothing, nor does an unavailable provider:
-    the intent stays, and the next caller continues it under its key. `then` is called with the intent's record at the
-    end of the transaction that settles it, once by each of those callers. Raises what `first`, `begin`, `settle` and
-    `then` raise.
+    the intent stays, and the next caller continues it under its key. Raises what `first`, `begin` and
+    `settle` raise.
     """
     try:
         intent = begin_operation(operation, subject, first)
@@ -196,7 +194,7 @@ def perform(
         outcome = call_provider(operation, intent).outcome
     never_taken = isinstance(outcome, Refused) and isinstance(outcome.error, operation.unavailable)
     if operation.is_settled_by(outcome) and not never_taken:
-        settle_operation(operation, intent, outcome, then)
+        settle_operation(operation, intent, outcome)
 
 
 @durable
@@ -208,11 +206,8 @@ def begin_operation(
 
 
 @durable
-def settle_operation(
-    operation: RemoteOperation[Any, Record], intent: Intent[Record], outcome: Outcome, then: Callable[[Record], None]
-) -> None:
+def settle_operation(operation: RemoteOperation[Any, Record], intent: Intent[Record], outcome: Outcome) -> None:
     operation.settle(intent, outcome)
-    then(intent.record)
 
 
 def _look_up(operation: RemoteOperation[Any, Any], intent: Intent[Any]) -> Outcome:

@@ -1,5 +1,7 @@
-"""Recording a mail, in the transaction that decides the outcome. Nothing is sent here."""
+"""Recording mails, in the transaction that passes their events on. Nothing is sent here."""
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
@@ -15,23 +17,22 @@ STORED = VersionedJson(())
 INSERT = Insert(Mail)
 
 
-def record(order: Order, outcome: Outcome, **details: Any) -> None:
-    """Records the mail of an outcome that is decided once. Raises IntegrityError if it is recorded already."""
-    INSERT(_mail(order, outcome, "", details))
+def record(mails: Sequence[Mail]) -> None:
+    """Records these mails. One whose outcome has a mail already is left out."""
+    if not INSERT.unless_exists(*mails):
+        for mail in mails:
+            INSERT.unless_exists(mail)
 
 
-def record_once(order: Order, outcome: Outcome, reference: str = "", **details: Any) -> None:
-    """Records the mail of an outcome, unless it is recorded. A `reference` distinguishes several of one order."""
-    INSERT.unless_exists(_mail(order, outcome, reference, details))
-
-
-def _mail(order: Order, outcome: Outcome, reference: str, details: dict[str, Any]) -> Mail:
+def mail_of(order: Order, outcome: Outcome, reference: str = "", *, created_at: datetime, **details: Any) -> Mail:
+    """Returns the mail of an outcome, not saved. A `reference` distinguishes several of one order."""
     return Mail(
         order_id=order.pk,
         outcome=outcome,
         reference=reference,
         data=STORED.written({**order_data(order), **details}),
         retry_until=from_now(settings.MAIL_RETRY_FOR),
+        created_at=created_at,
     )
 
 

@@ -2,16 +2,17 @@
 
 from rest_framework.response import Response
 
-from sagas.desk.mails import record_mail
+from sagas.desk.outcomes import record_outcome
 from sagas.desk.responses import store_response
 from sagas.engine.engine import Engine
 from sagas.engine.style import SagaResult
 
 
 def finish(result: SagaResult) -> Response | None:
-    """Records the customer's mail, and stores the client's response. Returns that, as `store_response` does."""
-    record_mail(result)
-    return store_response(result)
+    """Stores the client's response, and records the order's event. Returns the response, as `store_response` does."""
+    response = store_response(result)
+    record_outcome(result)
+    return response
 
 
 engine = Engine(on_finished=finish)

@@ -1,72 +1,93 @@
-"""What is mailed to the customer: how the order's saga has finished, and of what is refunded or shipped later."""
+"""The consumer of events that mails them to the customer: how the order's saga has finished, refunds, and parcels."""
 
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Sum
-
-from orders.mails.recording import record, record_once
+from cloudmart.kernel.sharing import Share, alone
+from cloudmart.kernel.stopping import ShouldStop, never
+from cloudmart.outbox.consumers import pass_on
+from cloudmart.outbox.models import Consumer, OutboxEvent
+from cloudmart.outbox.types import EventType
+from orders.mails.recording import mail_of, record
+from orders.mails.sending import send_due
 from orders.models import Mail, Order, Outcome
-from orders.services import record_of
-from payments.models import TAKEN, Payment, Refund, RefundStatus
-from payments.services import Reversal
+from sagas.desk.outcomes import BY_CUSTOMER, BY_SHOP
 from sagas.desk.reasons import CANCELLED_BY_SHOP, STOPPED_BY_SHOP
-from sagas.engine.style import SagaResult
-from sagas.models import CANCELLED, RETURNED, SagaInstance, State
-from shipping.models import Shipment
 
+OUTCOMES = {
+    EventType.ORDER_COMPLETED: Outcome.COMPLETED,
+    EventType.ORDER_CANCELLED: Outcome.CANCELLED,
+    EventType.ORDER_RETURNED: Outcome.RETURNED,
+    EventType.PAYMENT_REFUNDED: Outcome.REFUNDED,
+    EventType.PARCEL_SHIPPED: Outcome.SHIPPED,
+}
 NO_MESSAGE = {CANCELLED_BY_SHOP, STOPPED_BY_SHOP}
 """Reasons that no operator has written."""
 
 
-def record_mail(result: SagaResult) -> None:
-    """Records the mail of an order whose saga finishes in this transaction."""
-    order = record_of(result.order)
-    if result.state == State.COMPLETED:
-        record(order, Outcome.COMPLETED)
-    elif result.failure and result.failure["code"] == RETURNED:
-        record(order, Outcome.RETURNED, **money_of(order.pk))
-    else:
-        record(order, Outcome.CANCELLED, **why(result), **money_of(order.pk))
+def send_mails(should_stop: ShouldStop = never, share: Callable[[], Share] = alone) -> int:
+    """Records the mails of the events that were recorded meanwhile, and tries each mail that is due.
+
+    Returns how many were tried.
+    """
+    record_mails(should_stop)
+    return send_due(should_stop, share)
 
 
-def why(result: SagaResult) -> dict[str, Any]:
+def record_mails(should_stop: ShouldStop = never) -> int:
+    """Passes the recorded events on to the mail. Returns how many."""
+    return pass_on(Consumer.MAIL, receive, should_stop)
+
+
+def receive(events: Sequence[OutboxEvent]) -> None:
+    """Records a mail for each of these events whose order is ours, in the open transaction."""
+    orders = Order.objects.prefetch_related("items").in_bulk([UUID(event.subject) for event in events])
+    refunded = refunds_with_mail(orders)
+    mails = []
+    for event in events:
+        if order := orders.get(UUID(event.subject)):
+            mails.append(_mail(order, event, refunded))
+    record(mails)
+
+
+def refunds_with_mail(order_ids: Iterable[UUID]) -> set[str]:
+    """Returns the ids of the refunds of these orders that have a mail of their own."""
+    mails = Mail.objects.filter(order__in=list(order_ids), outcome=Outcome.REFUNDED)
+    return set(mails.values_list("reference", flat=True))
+
+
+def _mail(order: Order, event: OutboxEvent, refunded: set[str]) -> Mail:
+    """Returns the mail of the event. `refunded` are the refunds with a mail of their own, and gets this one."""
+    outcome, data = OUTCOMES[EventType(event.type)], event.payload
+    reference, details = "", {}
+    match outcome:
+        case Outcome.CANCELLED:
+            details = {**why(data), **money(data, refunded)}
+        case Outcome.RETURNED:
+            details = money(data, refunded)
+        case Outcome.REFUNDED:
+            reference, details = data["refund_id"], {"amount": data["amount"]}
+            refunded.add(reference)
+        case Outcome.SHIPPED:
+            details = {name: data[name] for name in ("carrier", "tracking_number")}
+    return mail_of(order, outcome, reference, created_at=event.time, **details)
+
+
+def why(data: dict[str, Any]) -> dict[str, Any]:
     """Returns why the order was undone. Operators write the reason of a cancellation for the customer to read."""
-    failure: dict[str, Any] = result.failure or {}
-    is_cancelled, by_customer = failure["code"] == CANCELLED, result.actor == result.order.customer_id
-    reason = failure.get("reason", "")
-    has_message = is_cancelled and not by_customer and reason not in NO_MESSAGE
+    code, reason, by = data["reason"]["code"], data["reason"]["reason"], data["cancelled_by"]
+    has_message = by == BY_SHOP and reason not in NO_MESSAGE
     return {
-        "code": failure["code"],
-        "reason": "" if is_cancelled else reason,
-        "by_customer": is_cancelled and by_customer,
+        "code": code,
+        "reason": "" if by else reason,
+        "by_customer": by == BY_CUSTOMER,
         "message": reason if has_message else "",
     }
 
 
-def money_of(order_id: UUID) -> dict[str, int]:
+def money(data: dict[str, Any], refunded: set[str]) -> dict[str, int]:
     """Returns what was charged, and what of it is refunded without a mail of its own."""
-    mailed = Mail.objects.filter(order=order_id, outcome=Outcome.REFUNDED).values_list("reference", flat=True)
-    refunds = Refund.objects.filter(payment__order_id=order_id, status=RefundStatus.REFUNDED)
-    without_mail = refunds.exclude(pk__in=list(mailed))
-    charged = Payment.objects.filter(order_id=order_id, status__in=TAKEN).aggregate(total=Sum("amount"))
-    return {"charged": charged["total"] or 0, "refunded": without_mail.aggregate(total=Sum("amount"))["total"] or 0}
-
-
-def record_mails_of_refunds(reversal: Reversal) -> None:
-    """Records a mail for each refund of a direct command, in the transaction that settles it.
-
-    An order that is being undone, or is undone, has none: the mail about that names the amount.
-    """
-    order_id = reversal.payment.order_id
-    order = Order.objects.filter(pk=order_id).first()
-    saga = SagaInstance.objects.filter(order_id=order_id).first()
-    if order and not (saga and saga.is_compensating):
-        for refund in reversal.refunds:
-            record_once(order, Outcome.REFUNDED, str(refund.pk), amount=refund.amount)
-
-
-def record_mail_of_parcel(parcel: Shipment) -> None:
-    """Records the mail of a parcel that becomes shipped in this transaction; none if its order is not ours."""
-    if order := Order.objects.filter(pk=parcel.order_id).first():
-        record_once(order, Outcome.SHIPPED, carrier=parcel.carrier, tracking_number=parcel.tracking_number)
+    payment = data["payment"]
+    others = (each["amount"] for each in payment["refunds"] if each["refund_id"] not in refunded)
+    return {"charged": payment["charged"], "refunded": sum(others)}

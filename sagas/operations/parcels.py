@@ -17,7 +17,6 @@ from cloudmart.database.transactions import durable
 from cloudmart.kernel.errors import DomainError
 from cloudmart.kernel.sharing import Share, alone
 from cloudmart.kernel.stopping import ShouldStop
-from sagas.desk.mails import record_mail_of_parcel
 from sagas.engine.lease import is_driven
 from sagas.errors import SagaNotFound, SagaRunning
 from sagas.events import EventType, record
@@ -33,14 +32,13 @@ logger = logging.getLogger(__name__)
 
 @durable
 def mark_as_shipped(order_id: UUID, at: datetime | None = None) -> None:
-    """Records that the carrier has collected the parcel, and the customer's mail. A second call changes nothing.
+    """Records that the carrier has collected the parcel. A second call changes nothing.
 
     Raises SagaRunning, ShipmentNotFound, and IllegalMove unless the parcel was arranged and is not cancelled.
     """
     saga = _lock_waiting_saga(order_id)
     if (parcel := shipping.mark_as_shipped(order_id, at)) and saga:
         record(order_id, EventType.ORDER_SHIPPED, _data(parcel, "shipped_at"))
-        record_mail_of_parcel(parcel)
 
 
 @durable

@@ -7,7 +7,6 @@ import logging
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
-from typing import Any
 
 from django.conf import settings
 from django.db import close_old_connections
@@ -20,10 +19,9 @@ from cloudmart.database.transactions import durable
 from cloudmart.kernel.ids import new_id
 from cloudmart.kernel.sharing import Share, alone
 from cloudmart.kernel.stopping import ShouldStop, never
-from cloudmart.providers.calling import nothing, perform
+from cloudmart.providers.calling import perform
 from cloudmart.providers.unsettled import Found, Unsettled
 from payments.unsettled import UNSETTLED as PAYMENTS
-from sagas.desk.mails import record_mails_of_refunds
 from sagas.errors import SagaRunning
 from sagas.models import UNFINISHED, SagaInstance
 from sagas.operations.guards import check_saga_finished
@@ -32,8 +30,6 @@ from shipping.unsettled import UNSETTLED as PARCELS
 logger = logging.getLogger(__name__)
 
 KINDS = (*PAYMENTS, *PARCELS)
-THEN: dict[str, Callable[[Any], None]] = {"refund": record_mails_of_refunds}
-"""What the transaction that settles an intent of this kind writes besides."""
 BATCH = 20
 
 
@@ -67,8 +63,7 @@ def resume(kind: Unsettled, found: Found) -> bool:
         return False
     with bound_contextvars(request_id=str(new_id()), order_id=str(found.order_id)):
         try:
-            first = partial(check_saga_finished, found.order_id)
-            perform(kind.operation, found, first, THEN.get(kind.name, nothing))
+            perform(kind.operation, found, partial(check_saga_finished, found.order_id))
         except SagaRunning:
             logger.info("%s %s is left to the order's saga", kind.words, found.pk)
         except Exception:

@@ -7,9 +7,9 @@ import pytest
 from cloudmart.database.clock import DatabaseNow
 from cloudmart.providers.http_provider import ProviderMisused
 from cloudmart.providers.outcomes import OutcomeUnknown, ProviderUnavailable, Unknown
-from orders.mails.sending import send_due
 from payments.gateways.mock import MockGateway
 from payments.models import Payment
+from sagas.desk.mails import send_mails
 from sagas.engine.engine import Engine
 from sagas.models import Event, SagaAction, SagaInstance
 from tests.acceptance.conftest import end_of
@@ -71,7 +71,7 @@ def actions():
 
 def assert_audit_holds(settings):
     settings.AUDIT_GRACE = timedelta(0)
-    send_due()
+    send_mails()
     assert findings() == {}
 
 

@@ -12,12 +12,12 @@ from cloudmart.providers.odd_texts import WAYS
 from cloudmart.providers.outcomes import Accepted, OutcomeUnknown, ProviderUnavailable, Refused, Unknown
 from cloudmart.sandbox.knobs import Knobs
 from cloudmart.sandbox.server import Sandbox
-from orders.mails.sending import send_due
 from orders.models import Order
 from payments.errors import PaymentDeclined
 from payments.gateways.mock import MockGateway
 from payments.gateways.port import gateway
 from payments.models import Payment, Refund
+from sagas.desk.mails import send_mails
 from sagas.models import SagaInstance
 from shipping.carriers.mock import MockCarrier
 from shipping.carriers.port import carrier
@@ -61,7 +61,7 @@ def three_copies(shelve, settings):
 def assert_ends(order_id, end):
     """Asserts that the order has ended so, and that the audit finds nothing."""
     assert end_of(order_id) == end
-    send_due()
+    send_mails()
     assert findings() == {}
 
 

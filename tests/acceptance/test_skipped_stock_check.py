@@ -3,10 +3,10 @@
 import pytest
 from django.core import mail
 
-from orders.mails.sending import send_due
 from orders.models import Customer, Mail, Order, SagaStyle
 from payments.gateways.port import gateway
 from payments.models import Payment
+from sagas.desk.mails import send_mails
 from sagas.models import Event, SagaInstance
 from shipping.carriers.port import carrier
 from shipping.models import Shipment
@@ -73,7 +73,7 @@ def test_no_provider_is_called_and_nothing_is_captured(order, style):
 def test_the_mail_says_why_and_that_nothing_was_charged(order, customer, language, sentences):
     Customer.objects.update(language=language)
     order(**SKIPPING)
-    send_due()
+    send_mails()
     (message,) = mail.outbox
     assert message.to == [customer.email]
     assert all(sentence in message.body for sentence in sentences), message.body

@@ -11,8 +11,8 @@ from functools import partial
 import pytest
 from django.core.management import call_command
 
-from orders.mails.sending import send_due
 from orders.models import Mail
+from sagas.desk.mails import send_mails
 from tests.conftest import HTTP_CARRIER, HTTP_GATEWAY
 from tests.crash.boundaries import COMMIT, MAIL, Interruption, Process, run
 from tests.crash.conftest import FIGURES, SEED, Figure, expire_waits, some, unfinished
@@ -144,7 +144,7 @@ def test_a_stopped_driver_that_continues_after_the_recovery_changes_nothing(shop
             attempt.recover()
             driver.resume()
             assert driver.end().survived
-            send_due()
+            send_mails()
             attempt.check(story.end)
 
 

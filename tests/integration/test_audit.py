@@ -18,13 +18,13 @@ from cloudmart.database.transactions import durable
 from cloudmart.kernel.ids import new_id
 from cloudmart.kernel.order import Address
 from cloudmart.models import IdempotencyKey
+from cloudmart.outbox.models import EventSequence, OutboxEvent
 from cloudmart.providers.outcomes import OutcomeUnknown, ProviderUnavailable, Unknown
 from inventory.models import InventoryRecord, InventoryView, Reservation, StockEvent, StockMovement, SubShelf
 from inventory.projector import catch_up
 from inventory.services import split_book
 from inventory.stock import StockChange
 from inventory.triggers import create_triggers, drop_triggers
-from orders.mails.sending import send_due
 from orders.models import Mail, Order, OrderItem, SagaStyle
 from orders.price_rules import CouponUse, Discount
 from payments import direct as payments
@@ -32,8 +32,10 @@ from payments.gateways.mock import MockGateway
 from payments.models import Payment, Refund
 from sagas.desk.cancelling import cancel_order
 from sagas.desk.engine import engine
+from sagas.desk.mails import record_mails, send_mails
 from sagas.models import Event, EventReceipt, SagaInstance, SagaStepLog
 from sagas.operations.audit.audit import INVARIANTS, RECONCILIATIONS, audit
+from sagas.operations.audit.events import UPGRADE
 from sagas.operations.commands import retry_saga, return_order
 from sagas.operations.parcels import mark_as_delivered
 from shipping import direct as shipping
@@ -117,11 +119,11 @@ def test_a_waiting_saga_breaks_no_invariant(shop, style, monkeypatch, settings):
         waiting = place(style)
     with down(monkeypatch, "refund", ProviderUnavailable("down")):
         unrefunded = place(style, address=Address("999-9999"))
-    send_due()
+    send_mails()
     assert failing() == {}
     for order_id in (waiting, unrefunded):
         retry_saga(order_id, "The gateway is up again.", "operator")
-    send_due()
+    send_mails()
     assert failing() == {}
 
 
@@ -546,6 +548,7 @@ def a_key_has_no_response(shop):
 
 @breaks("finished_has_its_mail")
 def a_finished_order_has_no_mail(shop):
+    record_mails()
     order_id = shop[CHOREOGRAPHY, "declined"]
     Mail.objects.filter(order=order_id).delete()
     Mail.objects.filter(order=shop[ORCHESTRATION, "completed"]).update(created_at=DatabaseNow() - LONG_AGO)
@@ -554,6 +557,7 @@ def a_finished_order_has_no_mail(shop):
 
 @breaks("finished_has_its_mail")
 def a_failed_order_has_the_mail_of_a_completed_one(shop):
+    record_mails()
     order_id = shop[ORCHESTRATION, "declined"]
     Mail.objects.filter(order=order_id).update(outcome="completed", created_at=DatabaseNow() - LONG_AGO)
     return order_id
@@ -561,8 +565,32 @@ def a_failed_order_has_the_mail_of_a_completed_one(shop):
 
 @breaks("mail_is_tried")
 def a_mail_is_due_for_long(shop):
+    record_mails()
     order_id = shop[ORCHESTRATION, "completed"]
     Mail.objects.filter(order=order_id).update(due_at=DatabaseNow() - LONG_AGO)
+    return order_id
+
+
+@breaks("events_are_passed_on")
+def an_event_is_not_passed_on_for_long(shop):
+    order_id = shop[CHOREOGRAPHY, "completed"]
+    OutboxEvent.objects.filter(subject=str(order_id)).update(time=DatabaseNow() - LONG_AGO)
+    return f"{order_id}#1"
+
+
+@breaks("sequence_counts_events")
+def a_sequence_is_behind_its_events(shop):
+    order_id = shop[CHOREOGRAPHY, "cancelled"]
+    EventSequence.objects.filter(subject=f"order:{order_id}").update(latest=2)
+    return f"{order_id}#3"
+
+
+@breaks("finished_has_its_event")
+def a_finished_order_has_no_event(shop):
+    order_id = shop[ORCHESTRATION, "returned"]
+    EventSequence.objects.filter(subject=f"order:{order_id}").delete()
+    OutboxEvent.objects.filter(subject=str(order_id)).delete()
+    SagaInstance.objects.filter(order_id=order_id).update(finished_at=DatabaseNow() + 2 * UPGRADE)
     return order_id
 
 

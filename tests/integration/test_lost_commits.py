@@ -7,11 +7,11 @@ import pytest
 from django.db import connection
 
 from inventory.models import InventoryRecord
-from orders.mails.sending import send_due
 from orders.models import Order, SagaStyle
 from payments.gateways.port import gateway
 from payments.models import Payment
 from sagas.desk.engine import engine
+from sagas.desk.mails import send_mails
 from sagas.engine.recovery import due
 from sagas.models import SagaInstance
 from shipping.models import Shipment
@@ -65,5 +65,5 @@ def test_an_order_is_placed_once_whichever_of_its_commits_is_lost(api, shelve, s
     placed = Order.objects.filter(status="completed").count()
     assert placed == cut == len(set(charges())) == Payment.objects.count() == Shipment.objects.count()
     assert InventoryRecord.objects.get().on_hand == 100 - placed
-    send_due()
+    send_mails()
     assert findings() == {}

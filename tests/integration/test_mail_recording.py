@@ -1,4 +1,4 @@
-"""A mail is recorded in the transaction that decides an outcome, once, whoever decides it; and who sees it."""
+"""The mail of an outcome is recorded once, whoever decides the outcome; and who sees it."""
 
 from datetime import timedelta
 
@@ -9,16 +9,16 @@ from prometheus_client import REGISTRY
 from cloudmart.database.clock import DatabaseNow
 from cloudmart.kernel.order_numbers import shown
 from cloudmart.kernel.stopping import never
+from cloudmart.outbox.models import OutboxEvent
 from cloudmart.providers.calling import begin_operation, nothing, settle_operation
 from cloudmart.providers.outcomes import Accepted, OutcomeUnknown, Unknown
-from orders.mails.sending import send_due
 from orders.models import Mail, Order, SagaStyle
 from payments import direct as payments
 from payments.gateways.mock import MockGateway
 from payments.models import Refund
 from sagas.desk import engine as desk_engine
 from sagas.desk.cancelling import cancel_order
-from sagas.desk.mails import record_mails_of_refunds
+from sagas.desk.mails import record_mails, send_mails
 from sagas.models import SagaInstance
 from sagas.operations.stale_intents import resume_stale
 from tests.conftest import signed_in
@@ -39,6 +39,7 @@ def place(api, shelve):
 
 
 def mailed(order_id):
+    record_mails()
     return list(Mail.objects.filter(order=order_id).order_by("created_at").values_list("outcome", flat=True))
 
 
@@ -81,7 +82,7 @@ def test_a_refund_that_is_settled_by_two_is_mailed_once(place, style):
     operation = payments.DirectRefund()
     intent = begin_operation(operation, payments.PartialRefund(order_id, 300), nothing)
     cancel_order(order_id, "Changed my mind.")  # its saga settles the refund too
-    settle_operation(operation, intent, Accepted("refund_1"), record_mails_of_refunds)
+    settle_operation(operation, intent, Accepted("refund_1"))
     assert mailed(order_id) == ["completed", "cancelled"]
 
 
@@ -94,7 +95,7 @@ def test_nothing_is_recorded_if_the_outcome_is_not_stored(place, style, monkeypa
 
     monkeypatch.setattr(desk_engine, "store_response", fail)
     assert place(style).status_code == 500
-    assert not Mail.objects.exists()
+    assert not OutboxEvent.objects.exists()
     monkeypatch.setattr(desk_engine, "store_response", store)
     SagaInstance.objects.update(lease_until=None, wake_at=None)
     assert desk_engine.engine.recover(SagaInstance.objects.get(), never)
@@ -105,7 +106,7 @@ def test_nothing_is_recorded_if_the_outcome_is_not_stored(place, style, monkeypa
 @pytest.mark.parametrize("token", ["tok_secret_1234", "tok_expired_card"])
 def test_no_payment_token_is_in_a_mail(place, style, mailoutbox, token):
     place(style, payment_token=token)
-    send_due()
+    send_mails()
     (mail,), (message,) = Mail.objects.values(), mailoutbox
     assert token not in str(mail) and token not in str(message.message())
 
@@ -121,7 +122,7 @@ def resend(site, *mails):
 
 def test_an_operator_sees_the_text_and_has_it_sent_again(place, site, mailoutbox):
     order_id = place("orchestration").json()["order_id"]
-    send_due()
+    send_mails()
     mail = Mail.objects.get()
     page = site.get(f"/admin/orders/mail/{mail.pk}/change/").content.decode()
     assert "ご注文を承りました" in page and order_id in page and "style=" not in page
@@ -129,7 +130,7 @@ def test_an_operator_sees_the_text_and_has_it_sent_again(place, site, mailoutbox
     assert f"/admin/orders/mail/{mail.pk}/change/" in order_page
     assert f"{shown(mail.order_id)}: A worker sends the mail once more." in resend(site, mail)
     assert f"{shown(mail.order_id)}: The mail is waiting to be sent." in resend(site, mail)
-    send_due()
+    send_mails()
     assert len(mailoutbox) == 2 and LogEntry.objects.get().change_message == "Resent."
 
 
@@ -137,7 +138,7 @@ def test_at_most_a_hundred_mails_are_resent_at_once(place, site, mailoutbox, mon
     monkeypatch.setattr("orders.admin.MOST_AT_ONCE", 1)
     for _ in range(2):
         place("orchestration")
-    send_due()
+    send_mails()
     assert "Select at most 1 at once." in resend(site, *Mail.objects.all())
     assert set(Mail.objects.values_list("status", flat=True)) == {"sent"}
 
@@ -145,6 +146,7 @@ def test_at_most_a_hundred_mails_are_resent_at_once(place, site, mailoutbox, mon
 def test_unsent_mails_are_counted(place, operator):
     for _ in range(3):
         place("orchestration")
+    record_mails()
     pks = list(Mail.objects.values_list("pk", flat=True))
     Mail.objects.filter(pk=pks[0]).update(status="failed")
     Mail.objects.filter(pk=pks[1]).update(due_at=DatabaseNow() - timedelta(minutes=1))
@@ -160,7 +162,7 @@ def test_unsent_mails_are_counted(place, operator):
 def test_attempts_are_counted(place, mailoutbox):
     place("orchestration")
     before = attempts()
-    send_due()
+    send_mails()
     assert attempts() - before == 1
 
 

@@ -9,12 +9,12 @@ from django.core.management import call_command
 from django.db import OperationalError
 from django.test import override_settings
 
-from cloudmart.database.clock import DatabaseNow
+from cloudmart.database.clock import DatabaseNow, database_now
 from cloudmart.database.transactions import durable
 from cloudmart.kernel.errors import IllegalMove
 from orders.mails import sending
 from orders.mails.queue import acquire, conclude, delete_old, due, postpone, resend
-from orders.mails.recording import record, record_once
+from orders.mails.recording import mail_of, record
 from orders.mails.sending import send_due
 from orders.models import Customer, Mail, Order, Outcome
 from tests.conftest import available, send_mails_to
@@ -35,6 +35,11 @@ def customer(transactional_db):
     return CustomerFactory(id="customer-001", email="tanaka@example.com")
 
 
+@durable
+def record_mail(order, outcome, reference="", **details):
+    record([mail_of(order, outcome, reference, created_at=database_now(), **details)])
+
+
 def new_order(customer):
     return Order.objects.create(customer=customer, region="JP")
 
@@ -46,7 +51,7 @@ def mails(customer):
     def mails(number):
         customers = [customer, *(CustomerFactory(email=f"c{n}@example.com") for n in range(1, number))]
         for each in customers:
-            durable(record)(new_order(each), Outcome.COMPLETED)
+            record_mail(new_order(each), Outcome.COMPLETED)
         return [Mail.objects.get(order__customer=each) for each in customers]
 
     return mails
@@ -217,9 +222,9 @@ def test_each_attempt_waits_longer_and_the_last_one_fails(mails, mailbox, settin
 
 def test_the_mails_of_an_order_arrive_in_their_order(customer, mailbox):
     order = new_order(customer)
-    durable(record)(order, Outcome.COMPLETED)
+    record_mail(order, Outcome.COMPLETED)
     Mail.objects.update(created_at=DatabaseNow() - timedelta(seconds=1))
-    durable(record)(order, Outcome.SHIPPED, carrier="mock", tracking_number="trk_1")
+    record_mail(order, Outcome.SHIPPED, carrier="mock", tracking_number="trk_1")
     mailbox.to_recipient = lambda recipient: "451 Later"
     assert send_due() == 1, "the second waits for the first"
     mailbox.reset()
@@ -260,7 +265,7 @@ def test_a_resent_mail_says_the_same(mails, mailbox, customer):
 def test_an_outcome_is_recorded_once(customer):
     order = new_order(customer)
     for reference in ("first", "first", "second"):
-        durable(record_once)(order, Outcome.REFUNDED, reference, amount=100)
+        record_mail(order, Outcome.REFUNDED, reference, amount=100)
     assert sorted(Mail.objects.values_list("reference", flat=True)) == ["first", "second"]
 
 
@@ -272,7 +277,7 @@ def test_workers_at_once_send_each_mail_once(mails, mailbox):
         Mail.objects.all().delete()
         mailbox.messages.clear()
         for n in range(20):
-            durable(record)(new_order(CustomerFactory(email=f"{n}@example.com")), Outcome.COMPLETED)
+            record_mail(new_order(CustomerFactory(email=f"{n}@example.com")), Outcome.COMPLETED)
         tried = all_at_once([send_due] * 3)
         assert sum(tried) == 20
         assert sorted(message["To"] for message in mailbox.messages) == sorted(f"{n}@example.com" for n in range(20))

@@ -9,8 +9,8 @@ from rich.markup import escape
 
 from cloudmart.kernel.errors import DomainError
 from cloudmart.kernel.order import Address
-from orders.mails.sending import send_due
 from orders.models import SagaStyle
+from sagas.desk.mails import send_mails
 from sagas.desk.placing import place_order
 from sagas.desk.requests import OrderRequest, RequestedLine
 from sagas.management.demo.shop import book_id_of, customer_of
@@ -80,7 +80,7 @@ def shortages(refusal: DomainError) -> list[str]:
 
 def mails_sent(with_text: bool) -> Iterator[str]:
     """Sends what a worker would send now, and yields the subject of each mail, and its text if asked for."""
-    send_due()
+    send_mails()
     sent, mail.outbox = mail.outbox, []
     for message in sent:
         yield f"[cyan]{escape(str(message.subject))}[/]"

@@ -7,7 +7,7 @@ import orders.audit
 import payments.audit
 import shipping.audit
 from cloudmart.database.invariants import Finding
-from sagas.operations.audit import endings, intents, mails, records
+from sagas.operations.audit import endings, events, intents, mails, records
 
 INVARIANTS = (
     *inventory.audit.INVARIANTS,
@@ -17,6 +17,7 @@ INVARIANTS = (
     *records.INVARIANTS,
     *intents.INVARIANTS,
     *mails.INVARIANTS,
+    *events.INVARIANTS,
 )
 
 

@@ -8,23 +8,32 @@ from django.db.models import Exists, OuterRef, Q, Subquery
 
 from cloudmart.database.clock import DatabaseNow
 from cloudmart.database.invariants import Rows, invariant
+from cloudmart.outbox.models import OutboxEvent
+from cloudmart.outbox.recording import ORDER
+from cloudmart.outbox.types import EventType
 from orders.mails.queue import not_waiting
 from orders.models import Mail, MailStatus, Outcome
 from sagas.models import FINISHED, SagaInstance, State
+from sagas.operations.audit.events import subject_of
 
+OUTCOMES = {EventType.ORDER_COMPLETED, EventType.ORDER_CANCELLED, EventType.ORDER_RETURNED}
 MAILED_AS = {State.COMPLETED: {Outcome.COMPLETED}, State.FAILED: {Outcome.CANCELLED, Outcome.RETURNED}}
 """The outcomes of which one has a mail once the saga has this state."""
 
 
 @invariant(SagaInstance.objects.filter(status__in=FINISHED), named_by=("order_id",))
 def finished_has_its_mail(sagas: Rows) -> Rows:
-    """Every order that has finished has a mail of its outcome, unless such mails are deleted already."""
+    """Every order that has finished has its mail, or an event for it, unless such mails are deleted already."""
     oldest = Mail.objects.order_by("created_at").values("created_at")[:1]
     mailed = (
         Q(status=state) & Exists(Mail.objects.filter(order=OuterRef("order_id"), outcome__in=outcomes))
         for state, outcomes in MAILED_AS.items()
     )
-    return sagas.filter(finished_at__gt=Subquery(oldest) + settings.AUDIT_GRACE).exclude(reduce(or_, mailed))
+    waiting = OutboxEvent.objects.filter(
+        for_mail=True, aggregate_type=ORDER, type__in=OUTCOMES, subject=subject_of(OuterRef("order_id"))
+    )
+    finished = sagas.filter(finished_at__gt=Subquery(oldest) + settings.AUDIT_GRACE)
+    return finished.exclude(reduce(or_, mailed)).exclude(Exists(waiting))
 
 
 @invariant(Mail.objects.filter(status=MailStatus.PENDING), named_by=("order_id",))
