@@ -15,6 +15,7 @@ from structlog import get_logger
 from cloudmart.database.clock import NOW
 from cloudmart.kernel.choices import TranslatedChoices
 from cloudmart.kernel.metrics import harmless
+from cloudmart.outbox.recording import forget_saga_events, record_saga_events
 from sagas.models import Event
 
 logger = get_logger(__name__)
@@ -69,6 +70,9 @@ def record(order_id: UUID, event_type: EventType, data: dict[str, Any]) -> None:
     event = Event.objects.create(
         event_type=event_type, aggregate_id=order_id, seq=_next_seq(order_id), payload=payload, delivered_at=NOW
     )
+    if settings.EVENTS_URL:
+        event.refresh_from_db(fields=["seq"])
+        record_saga_events(order_id, event.seq, event.seq)
     transaction.on_commit(partial(log_published, [event]))
 
 
@@ -99,6 +103,7 @@ def log_published(events: Iterable[Event]) -> None:
 def forget(order_id: UUID) -> None:
     """Deletes the events of a draft that is deleted."""
     Event.objects.filter(aggregate_id=order_id).delete()
+    forget_saga_events(order_id)
 
 
 def order_data(order: dict[str, Any]) -> dict[str, Any]:

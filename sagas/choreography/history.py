@@ -16,6 +16,7 @@ from cloudmart.database.clock import NOW
 from cloudmart.database.prepared import Insert, Select, Update
 from cloudmart.kernel.errors import DomainError
 from cloudmart.kernel.order import OrderSnapshot, StockRequest
+from cloudmart.outbox.recording import record_saga_events
 from sagas.choreography.signals import EVENTS, FAILURES, OrderEvent
 from sagas.engine.lease import NO_LEASE, lease
 from sagas.engine.style import OnFinished, SagaResult
@@ -212,6 +213,7 @@ class History:
         for event in self.published:
             event.delivered_at = NOW if self.is_delivered(event) else None
         INSERT_EVENTS(*self.published)
+        record_saga_events(self.order.order_id, self._stored_events + 1, len(self._events))
         INSERT_RECEIPTS(*self._new_receipts)
         stored = self._events[: self._stored_events]
         self._newly_delivered = [event for event in stored if event.delivered_at is None and self.is_delivered(event)]
