@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import yaml
+from django.conf import settings
 from redis import AuthenticationError, Redis
 
 from cloudmart.deploy.local import shop
@@ -248,6 +249,13 @@ def test_redis_has_the_password_of_the_shop_and_stores_each_event_before_it_conf
         password = urlsplit((tmp_path / "events_url").read_text()).password
         found = Redis(port=port, password=password, decode_responses=True).config_get("append*", "maxmemory-policy")
     assert (found["appendonly"], found["appendfsync"], found["maxmemory-policy"]) == ("yes", "always", "noeviction")
+
+
+def test_redis_is_full_before_it_uses_all_the_memory_of_its_container_and_holds_what_is_kept():
+    (megabytes,) = re.findall(r"^maxmemory (\d+)mb$", (DEPLOY / "redis-streams.conf").read_text(), re.MULTILINE)
+    assert int(megabytes) * 2 <= int(SERVICES["redis-streams"]["deploy"]["resources"]["limits"]["memory"][:-1])
+    kept = int(SERVICES["scaled-worker"]["environment"]["EVENTS_KEPT"]) * settings.EVENTS_PARTITIONS
+    assert kept * 2000 < int(megabytes) * 1024**2
 
 
 def test_grafana_finds_its_dashboards_where_they_are_mounted():
