@@ -87,7 +87,7 @@ CARRIER_POLL_INTERVAL = timedelta(seconds=env.float("CARRIER_POLL_INTERVAL", def
 CARRIER_POLL_RATE = env.float("CARRIER_POLL_RATE", default=10)
 ALLOW_MAGIC_TOKENS = env.bool("ALLOW_MAGIC_TOKENS", default=profile.allow_magic_tokens)
 WALLET_BALANCE = env.int("WALLET_BALANCE", default=1_000_000)
-WALLET_LIMIT = env.int("WALLET_LIMIT", default=20_000)
+WALLET_LIMIT = env.int("WALLET_LIMIT", default=100_000)
 WALLET_DAILY_LIMIT = env.int("WALLET_DAILY_LIMIT", default=0)
 PROVIDER_TEXTS = env("PROVIDER_TEXTS", default="plain")
 PROVIDER_CONNECT_TIMEOUT = env.float("PROVIDER_CONNECT_TIMEOUT", default=1.0)
@@ -191,7 +191,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 BROKER_URL = env("BROKER_URL", default="")
 EVENTS_URL = env("EVENTS_URL", default="")
-EVENTS_PARTITIONS, EVENTS_KEPT = env.int("EVENTS_PARTITIONS", default=8), env.int("EVENTS_KEPT", default=100_000)
+EVENTS_PARTITIONS, EVENTS_KEPT = env.int("EVENTS_PARTITIONS", default=8), env.int("EVENTS_KEPT", default=20_000)
 EVENTS_NOTIFY = env.bool("EVENTS_NOTIFY", default=False)
 EVENT_SOURCE = env("EVENT_SOURCE", default="urn:cloudmart")
 CACHES = {"default": cache_from(env.cache_url("CACHE_URL", default="locmemcache://?max_entries=100000"))}
