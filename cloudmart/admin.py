@@ -18,9 +18,11 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from cloudmart.models import IdempotencyKey
+from cloudmart.pages import outbox as _outbox  # noqa: F401, registers its pages
 from cloudmart.pages.base import LargeTableAdmin, ReadOnlyAdmin
 from cloudmart.pages.changelists import FilterByKeys
 from cloudmart.pages.permission_names import NamesPermissions
+from cloudmart.webhooks import admin as _webhooks  # noqa: F401, registers its pages
 
 admin.site.unregister([User, Group, AuthToken, AccessAttempt, AccessFailureLog, AccessLog])
 

@@ -21,6 +21,7 @@ urlpatterns = [
     path("admin/language", set_language, name="set_language"),
     path("admin/", admin.site.urls),
     path("", include("sagas.urls")),
+    path("webhooks/", include("cloudmart.webhooks.urls")),
     path("", include("inventory.urls")),
     path("", include("payments.urls")),
     path("", include("shipping.urls")),

@@ -4,13 +4,14 @@ from collections.abc import Callable
 from typing import Any, ClassVar, TypeVar
 from uuid import UUID
 
-from drf_spectacular.utils import extend_schema, extend_schema_view
+from drf_spectacular.utils import extend_schema, extend_schema_serializer, extend_schema_view
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from cloudmart.api.deadlines import RespondsUnfinished
+from cloudmart.api.examples import NOTHING
 from cloudmart.api.fields import StrictSerializer
 from cloudmart.api.idempotency import first_of, idempotent, idempotent_transaction
 from cloudmart.api.schema import refuses
@@ -18,6 +19,11 @@ from cloudmart.kernel.errors import DomainError, OrderInDoubt
 from cloudmart.kernel.viewers import actor_of
 
 View = TypeVar("View", bound=type["Command"])
+
+
+@extend_schema_serializer(examples=[NOTHING])
+class NoInput(StrictSerializer):
+    """A command without parameters."""
 
 
 class Command(APIView):

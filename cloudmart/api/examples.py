@@ -20,3 +20,5 @@ def response_example(name: str, body: dict[str, Any]) -> OpenApiExample:
 
 
 WHOLE_ORDER = request_example("The order", {"order_id": ORDER})
+
+NOTHING = request_example("Nothing more", {})

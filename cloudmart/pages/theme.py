@@ -92,6 +92,13 @@ SIDEBAR = [
         ],
     },
     {
+        "title": _("Webhooks"),
+        "items": [
+            table(_("Endpoints"), "webhook", "cloudmart.webhookendpoint"),
+            table(_("Deliveries"), "outbox", "cloudmart.webhookdelivery"),
+        ],
+    },
+    {
         "title": _("People"),
         "items": [
             table(_("Customers"), "person", "orders.customer"),
@@ -120,6 +127,10 @@ SIDEBAR = [
             table(_("Workers"), "memory", "sagas.workerheartbeat"),
             table(_("Runs of the audit"), "fact_check", "sagas.auditrun"),
             table(_("Orders by hour"), "bar_chart", "sagas.orderhour"),
+            table(_("Attempts of webhooks"), "send", "cloudmart.webhookattempt"),
+            table(_("Outbox"), "outgoing_mail", "cloudmart.outboxevent"),
+            table(_("Consumers of the outbox"), "conversion_path", "cloudmart.outboxconsumer"),
+            table(_("Event sequences"), "tag", "cloudmart.eventsequence"),
             table(_("Idempotency keys"), "fingerprint", "cloudmart.idempotencykey"),
         ],
     },

@@ -7,6 +7,7 @@ from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, OpenApiWebhook, extend_schema
 
 from cloudmart.api.webhooks import HEADERS
+from cloudmart.outbox.cloud_events import CONTENT_TYPE
 from cloudmart.outbox.types import EventType
 from cloudmart.webhooks.event_data import DATA, EVENTS
 from cloudmart.webhooks.event_examples import example_of
@@ -27,9 +28,9 @@ def _described(event_type: EventType) -> Callable[[type], type]:
             summary=meaning_of(event_type),
             description="A CloudEvents 1.0 document, signed by the Standard Webhooks specification.",
             tags=["webhooks"],
-            request=EVENTS[event_type],
+            request={CONTENT_TYPE: EVENTS[event_type]},
             responses=ACCEPTED,
-            examples=[OpenApiExample(event_type.value, example_of(event_type))],
+            examples=[OpenApiExample(event_type.value, example_of(event_type), media_type=CONTENT_TYPE)],
         )(view)
 
     return describe

@@ -21,7 +21,9 @@ from sagas.models import AuditRun, WorkerHeartbeat
 from sagas.operations.backlog import by_style
 from sagas.operations.figures.now import (
     MOST_MAILS,
+    FailingEndpoints,
     UnsentMails,
+    failing_endpoints,
     held_stock,
     money_in_flight,
     needing_attention,
@@ -92,6 +94,7 @@ def figures() -> dict[str, Any]:
             *_orders(now),
             *_intents(),
             *_mails(mails, now),
+            *_endpoints(failing_endpoints(), now),
         ],
         "abandoned": sum(counts["abandoned"] for counts in unfinished.values()),
         "charts": charts_of(SagaStyle.values, hours),
@@ -157,6 +160,20 @@ def _mails(mails: UnsentMails, now: datetime) -> Iterator[Concern]:
         yield Concern(
             _at_most(mails.pending), text, _oldest(mails.due_since, now), f"{url}?status__exact=pending", "wait"
         )
+
+
+def _endpoints(endpoints: FailingEndpoints, now: datetime) -> Iterator[Concern]:
+    url = reverse("admin:cloudmart_webhookendpoint_changelist")
+    if endpoints.disabled:
+        text = ngettext(
+            "Webhook endpoint was disabled: it accepts nothing",
+            "Webhook endpoints were disabled: they accept nothing",
+            endpoints.disabled,
+        )
+        yield Concern(endpoints.disabled, text, "", f"{url}?status=disabled")
+    if endpoints.failing_since:
+        text = ngettext("Webhook endpoint is failing", "Webhook endpoints are failing", endpoints.failing)
+        yield Concern(endpoints.failing, text, _oldest(endpoints.failing_since, now), f"{url}?status=enabled", "wait")
 
 
 def _at_most(mails: int) -> int | str:

@@ -7,6 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from cloudmart.api.commands import NoInput
 from cloudmart.api.deadlines import RespondsAsync, may_respond_async, request_deadline
 from cloudmart.api.idempotency import claim_of, idempotent, idempotent_transaction
 from cloudmart.api.long_polling import waits_while
@@ -36,7 +37,7 @@ from sagas.desk.draft_view import draft_view
 from sagas.desk.permissions import FOR_OTHERS, OwnerOrStaff
 from sagas.desk.requests import RequestedLine
 from sagas.desk.responses import SAGA_FAILURES, response_to
-from sagas.desk.serializers import ItemInput, NoInput, OrderAndSagaOutput, requested_line
+from sagas.desk.serializers import ItemInput, OrderAndSagaOutput, requested_line
 from sagas.selectors import is_unfinished
 
 ITEM_REFUSALS = (BookArchived, PriceChanged, OutOfStock, HeldTooLong, OrderTooLarge)

@@ -9,6 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from cloudmart.api.commands import NoInput
 from cloudmart.api.examples import response_example
 from cloudmart.api.fields import SharedFields
 from cloudmart.api.idempotency import idempotent_transaction
@@ -22,7 +23,6 @@ from sagas.desk.draft_view import DraftView, draft_view
 from sagas.desk.examples import DRAFT_LIKE_AN_ORDER
 from sagas.desk.ordering_again import order_again
 from sagas.desk.permissions import FOR_OTHERS, OwnerOrStaff
-from sagas.desk.serializers import NoInput
 
 
 class LeftOutOutput(SharedFields):

@@ -9,7 +9,6 @@ from rest_framework import serializers
 
 from cloudmart.api.addresses import AddressField
 from cloudmart.api.aliases import Wrapper
-from cloudmart.api.examples import request_example
 from cloudmart.api.fields import (
     CodeField,
     EmailField,
@@ -236,8 +235,3 @@ class CancelInput(StrictSerializer):
         required=False,
         help_text=f"If left out: {CANCELLED_BY_CUSTOMER} If an operator cancels for a customer: {CANCELLED_BY_SHOP}",
     )
-
-
-@extend_schema_serializer(examples=[request_example("Nothing more", {})])
-class NoInput(StrictSerializer):
-    """A command without parameters."""

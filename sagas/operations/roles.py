@@ -17,6 +17,12 @@ COMMANDS = {
         "sagas.retry_saga",
     },
     MANAGER: {
+        "cloudmart.add_webhookendpoint",
+        "cloudmart.change_webhookendpoint",
+        "cloudmart.delete_webhookendpoint",
+        "cloudmart.rotate_secret",
+        "cloudmart.send_test",
+        "cloudmart.resend_delivery",
         "inventory.add_book",
         "inventory.change_book",
         "inventory.add_stock",

@@ -19,6 +19,8 @@ from rest_framework.test import APIClient
 
 from cloudmart.database.clock import database_now
 from cloudmart.kernel.viewers import VIEW_ORDERS
+from cloudmart.webhooks.endpoints import disable
+from cloudmart.webhooks.models import WebhookDelivery, WebhookEndpoint
 from orders.models import Mail, Order
 from orders.price_rules import Discount, TaxRate
 from sagas.desk.drafts import cancel_draft
@@ -29,6 +31,7 @@ from shipping.models import Shipment
 from tests.committed import mark_as_delivered
 from tests.conftest import order_snapshot, signed_in
 from tests.factories import CustomerFactory, UserFactory
+from tests.webhooks import make_delivery, make_endpoint
 
 pytestmark = pytest.mark.any_database
 
@@ -93,6 +96,19 @@ route                              method  anonymous  other  owner  staff  opera
 /shipping/cancel                   POST          401    403    403    403       200  shipping.cancel_shipment
 /shipping/webhook                  POST          401    401    401    401       401  -
 
+/webhooks/endpoints                GET           401    403    403    200       200  -
+/webhooks/endpoints                POST          401    403    403    403       201  cloudmart.add_webhookendpoint
+/webhooks/endpoints/{endpoint_id}  GET           401    403    403    200       200  -
+/webhooks/endpoints/{endpoint_id}  PATCH         401    403    403    403       200  cloudmart.change_webhookendpoint
+/webhooks/endpoints/{endpoint_id}  DELETE        401    403    403    403       204  cloudmart.delete_webhookendpoint
+/webhooks/endpoints/{endpoint_id}/rotate-secret POST 401 403    403    403       200  cloudmart.rotate_secret
+/webhooks/endpoints/{endpoint_id}/enable POST    401    403    403    403       200  cloudmart.change_webhookendpoint
+/webhooks/endpoints/{endpoint_id}/disable POST   401    403    403    403       200  cloudmart.change_webhookendpoint
+/webhooks/endpoints/{endpoint_id}/test POST      401    403    403    403       200  cloudmart.send_test
+/webhooks/deliveries               GET           401    403    403    200       200  -
+/webhooks/deliveries/{delivery_id} GET           401    403    403    200       200  -
+/webhooks/deliveries/{delivery_id}/resend POST   401    403    403    403       200  cloudmart.resend_delivery
+
 /metrics                           GET           401    403    403    200       200  -
 /healthz                           GET           200    200    200    200       200  -
 /readyz                            GET           200    200    200    200       200  -
@@ -124,6 +140,8 @@ def body_of(route, visitor, orders):
     """Returns a valid body for this route; `orders` are the ids of a completed and of a new order."""
     completed, new = orders
     return {
+        "/webhooks/endpoints": {"url": "https://example.com/webhooks"},
+        "/webhooks/endpoints/{endpoint_id}": {"description": "The accounting system"},
         "/saga/{order_id}/abandon": {"reason": "The card is closed."},
         "/orders/{order_id}/notes": {"text": "The customer has called."},
         "/orders/{order_id}": {"coupon": "WELCOME10"},
@@ -146,6 +164,16 @@ def body_of(route, visitor, orders):
         "/shipping/arrange": {"order_id": new, "shipping_address": "150-0001"},
         "/shipping/cancel": {"order_id": completed},
     }.get(route)
+
+
+def ids_of_webhooks(route):
+    """Creates the endpoint and the delivery that the route names. The endpoint is disabled if it is to be enabled."""
+    if "_id}" not in route or not route.startswith("/webhooks/"):
+        return {}
+    delivery = make_delivery(status="failed")
+    if route.endswith("/enable"):
+        disable(delivery.endpoint)
+    return {"endpoint_id": delivery.endpoint_id, "delivery_id": delivery.pk}
 
 
 def staff_with(*permissions):
@@ -195,7 +223,7 @@ def visit(api, clients, shelve):
             completed = api.post("/orders", ORDER).json()["order_id"]
         if route == "/orders/{order_id}/return" and method == "POST":
             mark_as_delivered(completed)
-        path = route.format(order_id=completed, book_id="book-123")
+        path = route.format(order_id=completed, book_id="book-123", **ids_of_webhooks(route))
         body = None if method in {"GET", "DELETE"} else body_of(route, visitor, (completed, new))
         return getattr(clients[visitor], method.lower())(path, body)
 
@@ -300,6 +328,11 @@ ACTIONS = {
     (Shipment, "mark_as_shipped"): "shipping.ship_shipment",
     (Shipment, "mark_as_delivered"): "shipping.deliver_shipment",
     (Mail, "resend"): "orders.resend_mail",
+    (WebhookEndpoint, "rotate_secret"): "cloudmart.rotate_secret",
+    (WebhookEndpoint, "send_test"): "cloudmart.send_test",
+    (WebhookEndpoint, "enable"): "cloudmart.change_webhookendpoint",
+    (WebhookEndpoint, "disable"): "cloudmart.change_webhookendpoint",
+    (WebhookDelivery, "resend"): "cloudmart.resend_delivery",
 }
 PAGES = {
     "orders.add_customer": "customer/add/",
@@ -309,6 +342,9 @@ PAGES = {
     "orders.add_taxrate": "taxrate/add/",
     "orders.change_taxrate": "taxrate/{pk}/change/",
     "orders.delete_taxrate": "taxrate/{pk}/delete/",
+    "cloudmart.add_webhookendpoint": "webhookendpoint/add/",
+    "cloudmart.change_webhookendpoint": "webhookendpoint/{pk}/change/",
+    "cloudmart.delete_webhookendpoint": "webhookendpoint/{pk}/delete/",
 }
 """The pages of the admin on which operators edit, by the permission to edit."""
 BUTTONS = {"sagas.run_audit": "admin:request_audit"}
@@ -334,15 +370,17 @@ def test_each_page_of_the_admin_on_which_operators_edit_needs_its_own_permission
     row = {
         "discount": Discount.objects.first,
         "customer": CustomerFactory,
+        "webhookendpoint": make_endpoint,
         "taxrate": lambda: TaxRate.objects.create(percent=1, rounding="ROUND_UP", valid_from=later),
     }[permission.split("_")[1]]()
-    view = named(f"orders.view_{row._meta.model_name}")
+    app = row._meta.app_label
+    view = named(f"{app}.view_{row._meta.model_name}")
     statuses = []
     for user in (staff_with(*all_but(permission)), staff_with(view, named(permission))):
         client = Client()
         client.force_login(user)
         statuses.append(
-            client.post(f"/admin/orders/{PAGES[permission].format(pk=row.pk)}", {"post": "yes"}).status_code
+            client.post(f"/admin/{app}/{PAGES[permission].format(pk=row.pk)}", {"post": "yes"}).status_code
         )
     assert statuses == [403, 302 if "delete" in permission else 200]
 
@@ -364,6 +402,10 @@ def test_each_admin_action_needs_exactly_its_own_permission(api, customer, opera
     if action == "resend":
         record_mails()
         Mail.objects.update(status="sent")
+    if model._meta.app_label == "cloudmart":
+        delivery = make_delivery(status="failed")
+        if action == "enable":
+            disable(delivery.endpoint)
     look = named(f"{model._meta.app_label}.view_{model._meta.model_name}")
     needed = ACTIONS[model, action]
     before = model.objects.values().get()
@@ -371,12 +413,16 @@ def test_each_admin_action_needs_exactly_its_own_permission(api, customer, opera
         page, refused = run_action(user, model, action)
         assert page.status_code == 200 and f'value="{action}"' not in page.content.decode()
         assert model.objects.values().get() == before and not SagaAction.objects.exists(), refused.content
-    for user in (staff_with(), staff_with(named(needed)), customer.user):
+    only_the_command = [] if ".change_" in needed else [staff_with(named(needed))]  # who may change a row sees it
+    for user in (staff_with(), *only_the_command, customer.user):
         page, refused = run_action(user, model, action)
         assert page.status_code in {302, 403} and not SagaAction.objects.exists()
         assert model.objects.values().get() == before
     page, done = run_action(staff_with(look, named(needed)), model, action)
     assert f'value="{action}"' in page.content.decode() and done.status_code == 200
+    if action == "send_test":
+        assert WebhookDelivery.objects.count() == 2
+        return
     assert "selection" in done.context if action in BATCHES else model.objects.values().get() != before
 
 
@@ -435,7 +481,8 @@ def test_options_describes_no_body(operator):
     """A view has several, and shows the fields of none of them as those of another."""
     client = signed_in(operator)
     for route in ROUTES:
-        assert "actions" not in client.options(route.format(order_id=order_snapshot().order_id, book_id="b")).json()
+        path = route.format(order_id=order_snapshot().order_id, book_id="b", **ids_of_webhooks(route))
+        assert "actions" not in client.options(path).json()
 
 
 @pytest.mark.parametrize("path", ["/schema", "/docs"])

@@ -35,6 +35,7 @@ from sagas.operations.roles import (
 from tests.acceptance.test_matrix import ACTIONS, BATCHES, BUTTONS, NEEDED, PAGES, named
 from tests.conftest import signed_in
 from tests.factories import CustomerFactory, UserFactory
+from tests.webhooks import make_endpoint
 
 pytestmark = pytest.mark.any_database
 
@@ -103,7 +104,7 @@ def test_a_role_runs_its_commands_over_the_api_and_no_other(transactional_db, ro
     }
     refused = {}
     for route, method in NEEDED:
-        path = route.format(order_id=new_id(), book_id="no-such-book")
+        path = route.format(order_id=new_id(), book_id="no-such-book", endpoint_id=new_id(), delivery_id=new_id())
         response = getattr(client, method.lower())(path, bodies.get(route, {}))
         assert response.status_code in range(400, 500), (route, response.content)
         refused[route, method] = response.json()["code"] == "permission_denied"
@@ -118,11 +119,17 @@ def test_the_admin_offers_a_role_its_commands_and_no_other(transactional_db, rf,
     assert offered == {action for action, needed in ACTIONS.items() if needed in allowed}
     client = Client()
     client.force_login(request.user)
-    rows = {"customer": CustomerFactory(), "discount": Discount.objects.first(), "taxrate": rate_of_tomorrow()}
+    rows = {
+        "customer": CustomerFactory(),
+        "discount": Discount.objects.first(),
+        "taxrate": rate_of_tomorrow(),
+        "webhookendpoint": make_endpoint(),
+    }
     statuses = {}
     for permission, page in PAGES.items():
         row = rows[permission.split("_")[1]]
-        statuses[permission] = client.post(f"/admin/orders/{page.format(pk=row.pk)}", {}).status_code
+        path = f"/admin/{row._meta.app_label}/{page.format(pk=row.pk)}"
+        statuses[permission] = client.post(path, {}).status_code
     assert statuses == {permission: 200 if permission in allowed else 403 for permission in PAGES}
     for command, permission in BATCHES.items():
         status = client.post(reverse("admin:new_batch", args=[command])).status_code

@@ -15,7 +15,15 @@ from sagas.operations.desk_commands import DeskCommand
 
 PUBLIC = ["/", "/docs", "/docs/errors"]
 """Pages for everybody."""
-ADDABLE = {"auth_user", "auth_group", "inventory_book", "orders_customer", "orders_discount", "orders_taxrate"}
+ADDABLE = {
+    "auth_user",
+    "auth_group",
+    "cloudmart_webhookendpoint",
+    "inventory_book",
+    "orders_customer",
+    "orders_discount",
+    "orders_taxrate",
+}
 """The models that people add rows of."""
 
 

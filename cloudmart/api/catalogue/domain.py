@@ -26,6 +26,8 @@ PROBLEMS = {
         example={"reason": "expired", "coupon": "WELCOME10", "valid_until": "2026-11-01T00:00:00Z"},
     ),
     "customer_not_found": Problem(404, "Leave customer_id out to order for yourself."),
+    "delivery_not_found": Problem(404, "List the deliveries with GET /webhooks/deliveries."),
+    "endpoint_not_found": Problem(404, "List the endpoints with GET /webhooks/endpoints."),
     "held_too_long": Problem(
         409,
         "Confirm the draft, or place an order. A draft can hold the book again when no draft of the customer has held "

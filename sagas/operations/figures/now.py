@@ -1,10 +1,12 @@
-"""What is unfinished now: the orders that need a person, the stock they hold, their money, and the unsent mails."""
+"""What needs a person now: orders and the stock and money they hold, unsent mails, and failing webhook endpoints."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db.models import Count, F, Min, Q, Sum
 
+from cloudmart.webhooks.endpoints import GONE, SILENT
+from cloudmart.webhooks.models import EndpointStatus, WebhookEndpoint
 from inventory.models import Reservation
 from inventory.models import Status as ReservationStatus
 from orders.models import Mail, MailStatus
@@ -105,3 +107,23 @@ def unsent_mails() -> UnsentMails:
     due_at = list(pending.values_list("due_at", flat=True)[:MOST_MAILS])
     failed = Mail.objects.filter(status=MailStatus.FAILED)[:MOST_MAILS].count()
     return UnsentMails(len(due_at), failed, due_at[0] if due_at else None)
+
+
+@dataclass(frozen=True, slots=True)
+class FailingEndpoints:
+    """The webhook endpoints that accept nothing."""
+
+    disabled: int
+    """Those that a worker has disabled for that."""
+    failing: int
+    """Those to which workers still send."""
+    failing_since: datetime | None
+
+
+def failing_endpoints() -> FailingEndpoints:
+    """An endpoint that an operator has disabled is none of them."""
+    disabled = WebhookEndpoint.objects.filter(status=EndpointStatus.DISABLED, disabled_reason__in=[GONE, SILENT])
+    failing = WebhookEndpoint.objects.filter(status=EndpointStatus.ENABLED, failing_since__isnull=False)
+    return FailingEndpoints(
+        disabled.count(), **failing.aggregate(failing=Count("pk"), failing_since=Min("failing_since"))
+    )

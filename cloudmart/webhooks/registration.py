@@ -1,0 +1,64 @@
+"""Registering endpoints, changing and removing them."""
+
+from collections.abc import Iterable
+from typing import TypedDict
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from cloudmart.database.transactions import joining
+from cloudmart.outbox.types import EventType
+from cloudmart.webhooks.addresses import check_url
+from cloudmart.webhooks.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
+from cloudmart.webhooks.secrets import new_secret
+
+SUBSCRIBABLE = [event_type for event_type in EventType if event_type != EventType.TEST]
+"""The types that an endpoint chooses from. A test is sent to every endpoint that it is meant for."""
+
+AT_ONCE = 1000
+"""Deliveries that are deleted by one statement."""
+
+
+class EndpointChanges(TypedDict, total=False):
+    url: str
+    description: str
+    event_types: list[str]
+
+
+@joining
+def register(endpoint: WebhookEndpoint, actor: str) -> None:
+    """Stores a new endpoint, which is enabled, with a secret of its own. Raises InvalidEndpoint."""
+    check_url(endpoint.url)
+    endpoint.secret, endpoint.created_by = new_secret(), actor
+    endpoint.save(force_insert=True)
+    endpoint.refresh_from_db()
+
+
+@joining
+def change(endpoint: WebhookEndpoint, changes: EndpointChanges) -> None:
+    """What is recorded already is sent to the new URL. Raises InvalidEndpoint."""
+    if "url" in changes:
+        check_url(changes["url"])
+    for name, value in changes.items():
+        setattr(endpoint, name, value)
+    endpoint.save(update_fields=[*changes, "updated_at"])
+
+
+@joining
+def remove(endpoint_id: UUID) -> None:
+    """Deletes the endpoint with its deliveries and their log."""
+    found = WebhookDelivery.objects.filter(endpoint=endpoint_id).order_by()
+    _raw_delete(WebhookEndpoint.objects.filter(pk=endpoint_id))
+    while deliveries := list(found.values_list("pk", flat=True)[:AT_ONCE]):
+        _raw_delete(WebhookAttempt.objects.filter(delivery__in=deliveries))
+        _raw_delete(WebhookDelivery.objects.filter(pk__in=deliveries))
+
+
+def chosen(event_types: Iterable[str]) -> list[str]:
+    """Returns these types once each, in the order of their definition."""
+    return [event_type.value for event_type in SUBSCRIBABLE if event_type in set(event_types)]
+
+
+def _raw_delete(rows: QuerySet) -> None:
+    """Deletes only these rows: Django would read the rows that refer to them first."""
+    rows._raw_delete(rows.db)
