@@ -2,13 +2,15 @@
 
 import json
 import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection
 from time import monotonic
 
 import pytest
 
-from tests.processes import TIMEOUT, free_port, listens, run_python, serving, wait_until
+from tests.processes import ROOT, TIMEOUT, free_port, isolated, listens, run_python, serving, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.any_database]
 
@@ -43,9 +45,9 @@ class Shop:
         began = monotonic()
         return (*received(self.send(path, *arguments, **headers)), monotonic() - began)
 
-    def leave_order(self):
+    def leave_order(self, **more):
         """Returns the path of an order that is left to the workers."""
-        status, order, _ = self.ask("/orders", "POST", ORDER, Prefer="respond-async")
+        status, order, _ = self.ask("/orders", "POST", ORDER | more, Prefer="respond-async")
         assert status == 202
         return f"/orders/{order['order_id']}"
 
@@ -74,6 +76,10 @@ def shop(tmp_path):
     )
 
 
+def status_of(path):
+    return f"/saga/{path.rpartition('/')[2]}/status"
+
+
 def lines_about(server, path):
     written = [json.loads(line) for line in server.log.splitlines()]
     return [line for line in written if line["event"] == "request" and line["path"] == path]
@@ -83,13 +89,36 @@ def test_a_client_has_its_response_when_a_worker_has_finished_the_order(shop):
     shop.environment["REQUEST_BUDGET"] = str(TIMEOUT)
     with serving(shop.port, shop.environment) as server, ThreadPoolExecutor(2) as clients:
         path = shop.leave_order()
-        status_path = f"/saga/{path.rpartition('/')[2]}/status"
-        waiting = [clients.submit(shop.ask, f"{each}?wait=3600") for each in (path, status_path)]
+        waiting = [clients.submit(shop.ask, f"{each}?wait=3600") for each in (path, status_of(path))]
         shop.run_worker()
         (status, order, took), (_, saga, _) = [each.result() for each in waiting]
         assert (status, order["status"], saga["status"]) == (200, "completed", "COMPLETED") and took < TIMEOUT
         (line,) = lines_about(server, path)
         assert line["waited_ms"] <= line["duration_ms"] <= took * 1000 and line["status"] == 200
+
+
+def test_a_client_has_its_response_when_another_request_has_finished_the_order(shop):
+    shop.environment["REQUEST_BUDGET"] = str(TIMEOUT)
+    with serving(shop.port, shop.environment), ThreadPoolExecutor(1) as clients:
+        placing = clients.submit(shop.ask, "/orders", "POST", {**ORDER, "payment_token": "tok_slow_3000"})
+        wait_until(lambda: shop.ask("/orders")[1]["results"])
+        (order,) = shop.ask("/orders")[1]["results"]
+        status, order, took = shop.ask(f"/orders/{order['order_id']}?wait=60")
+        assert (status, order["status"]) == (200, "completed") and took < TIMEOUT
+        assert placing.result()[0] == 201
+
+
+def test_when_the_worker_dies_a_client_has_the_unfinished_order_when_the_budget_is_spent(shop):
+    with serving(shop.port, shop.environment):
+        path = shop.leave_order(payment_token="tok_slow_30000")
+        command = [sys.executable, "manage.py", "run_worker", "--once"]
+        with subprocess.Popen(command, cwd=ROOT, env=isolated(shop.environment)) as worker:
+            wait_until(lambda: "started" in {step["status"] for step in shop.ask(status_of(path))[1]["steps"]})
+            waiting = shop.send(f"{path}?wait=60")
+            began = monotonic()
+            worker.kill()
+        status, order = received(waiting)
+        assert (status, order["status"]) == (200, "pending") and monotonic() - began < 2 * BUDGET
 
 
 def test_without_a_worker_a_client_has_the_unfinished_order_when_the_budget_is_spent(shop):

@@ -6,6 +6,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
 from cloudmart import telemetry
+from cloudmart.api.long_polling import LONG_POLL, LongPoll
 from cloudmart.kernel import tracing
 from cloudmart.kernel.errors import KeyClaimed
 from cloudmart.providers.http_client import HttpClient
@@ -110,6 +111,18 @@ def test_a_request_without_a_valid_traceparent_begins_a_trace(traces, api, heade
     api.get("/orders", headers={"traceparent": header} if header else {})
     (request,) = traces.spans
     assert request.parent == "" and request.trace not in header
+
+
+def test_both_runs_of_a_request_that_waits_for_an_order_are_one_span(traces, api, place):
+    path = f"/orders/{place(SagaStyle.ORCHESTRATION, prefer='respond-async').json()['order_id']}?wait=3"
+    traces.spans.clear()
+    poll = LongPoll()
+    api.get(path, headers={"traceparent": TRACEPARENT}, **{LONG_POLL: poll})
+    assert poll.is_postponed and not traces.spans
+    poll.waited = 1.0
+    api.get(path, headers={"traceparent": TRACEPARENT}, **{LONG_POLL: poll})
+    (request,) = traces.spans
+    assert (request.name, request.parent) == ("GET /orders/<uuid:order_id>", TRACEPARENT.split("-")[2])
 
 
 def test_a_refused_order_is_no_failure_and_has_its_code(traces, place, monkeypatch):
