@@ -123,6 +123,14 @@ class Schema(AutoSchema):
     def _has(self, mark: str) -> bool:
         return getattr(self.handler, mark, False)
 
+    def _map_basic_serializer(self, serializer: Any, direction: Any) -> Any:
+        """Requires what a response takes from a model, which is always there: `required` is about requests only."""
+        schema = super()._map_basic_serializer(serializer, direction)
+        if direction == "response" and isinstance(serializer, serializers.ModelSerializer):
+            made = schema["properties"].keys() - serializer._declared_fields.keys()
+            schema["required"] = sorted(made | set(schema.get("required", ())))
+        return schema
+
     def _get_request_for_media_type(self, serializer: Any, direction: Any = "request") -> Any:
         """Returns the forms of a body side by side: generated clients have no type for one `oneOf` in another."""
         forms = [force_instance(form) for form in getattr(serializer, "serializers", [serializer])]
