@@ -1,7 +1,7 @@
-"""A proxy before a MySQL or MariaDB server that loses one COMMIT: the statement or its response."""
+"""A proxy that loses one request, or its response: before a database server a COMMIT, or whatever it is told."""
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from select import select
 from threading import Thread
@@ -12,11 +12,17 @@ COMMAND, QUERY = 4, b"\x03"
 """The position of the command in a packet, and the command that carries a statement."""
 
 
-class CuttingProxy:
-    """Forwards everything, but drops the connection at the `cut`-th COMMIT after `arm`."""
+def is_commit(packet: bytes) -> bool:
+    """Returns True for a COMMIT to a MySQL or MariaDB server."""
+    return packet[COMMAND : COMMAND + 1] == QUERY and packet.endswith(b"COMMIT")
 
-    def __init__(self, port: int) -> None:
+
+class CuttingProxy:
+    """Forwards everything, but drops the connection at the `cut`-th request, by default a COMMIT, after `arm`."""
+
+    def __init__(self, port: int, is_cut: Callable[[bytes], bool] = is_commit) -> None:
         self._target = port
+        self._is_cut = is_cut
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self._left, self._before = 0, False
@@ -25,7 +31,7 @@ class CuttingProxy:
         self._host.start()
 
     def arm(self, cut: int, *, before: bool) -> None:
-        """Drops the connection at this COMMIT: before the server gets it, or before the client gets the response."""
+        """Drops the connection at this request: before the server gets it, or before the client gets the response."""
         self._left, self._before, self.has_cut = cut, before, False
 
     def close(self) -> None:
@@ -51,7 +57,7 @@ class CuttingProxy:
                 ready, _, _ = select([client, server], [], [])
                 if client in ready:
                     packet = client.recv(1 << 20)
-                    drops_response = self._must_cut(packet)
+                    drops_response = self._must_cut(packet) or drops_response
                     if not packet or (drops_response and self._before):
                         return
                     server.sendall(packet)
@@ -62,7 +68,7 @@ class CuttingProxy:
                     client.sendall(response)
 
     def _must_cut(self, packet: bytes) -> bool:
-        if packet[COMMAND : COMMAND + 1] != QUERY or not packet.endswith(b"COMMIT"):
+        if not self._is_cut(packet):
             return False
         self._left -= 1
         self.has_cut = self.has_cut or self._left == 0
