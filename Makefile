@@ -1,6 +1,6 @@
 # Every target sets up what it needs; the work is in bin/.
 
-.PHONY: help run scale demo test slow-test browser-test screenshots crash-test chaos fuzz lint format messages lock report notebook check-notebook locust coverage bench bench-growth bench-stock bench-hot bench-audit bench-admin bench-scale
+.PHONY: help run scale demo test slow-test browser-test screenshots crash-test chaos fuzz lint format messages client lock report notebook check-notebook locust coverage bench bench-growth bench-stock bench-hot bench-audit bench-admin bench-scale
 .NOTPARALLEL:
 
 help: ## List the targets
@@ -46,6 +46,9 @@ format: ## Format the code, and fix what the linter can fix
 
 messages: ## Update locale/ja from the code and the templates, and compile it
 	@bin/messages
+
+client: ## Write the generated files of the Python client in clients/python from the API's description
+	@bin/client $(ARGS)
 
 lock: ## Update requirements.lock after a change of requirements.txt or requirements-scale.txt (ARGS=--upgrade: all versions)
 	@bin/setup dev
