@@ -78,13 +78,19 @@ class Consumer:
         return self._lines("err")
 
     @property
-    def stored(self):
-        """The sequences of the stored events of each subject."""
+    def sequences(self):
+        """The sequences of the stored events of each source and subject."""
         found = defaultdict(list)
         with closing(sqlite3.connect(self.store, timeout=TIMEOUT)) as store:
             for (text,) in store.execute("SELECT document FROM events ORDER BY number"):
-                found[json.loads(text)["subject"]].append(int(json.loads(text)["sequence"]))
+                event = json.loads(text)
+                found[event["source"], event["subject"]].append(int(event["sequence"]))
         return dict(found)
+
+    @property
+    def stored(self):
+        """The sequences of the stored events of each subject, which has one source."""
+        return {subject: sequences for (_, subject), sequences in self.sequences.items()}
 
 
 @pytest.fixture
