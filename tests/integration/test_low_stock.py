@@ -140,6 +140,15 @@ def test_the_copies_of_sub_shelves_count_in_the_ledger(split):
     assert announced() == [3]
 
 
+@pytest.mark.parametrize("style", SagaStyle)
+def test_buyers_of_a_split_book_and_workers_that_record_its_events_announce_one_fall(api, split, style):
+    add_stock(BOOK, 5)
+    sold = all_at_once([*[buyer(api, style, BOOK) for _ in range(10)], *[record_events] * 2])
+    assert sold == [(201, None)] * 10 + [None] * 2
+    record_events()
+    assert len(announced()) == 1 and InventoryRecord.objects.get().on_hand == 0
+
+
 def test_a_command_on_all_sub_shelves_announces_what_is_pending_and_its_own_fall(split):
     reserve_stock(order())
     reserve_stock(order())
