@@ -11,13 +11,13 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 
-from django.db import DatabaseError, InterfaceError
+from django.db import InterfaceError, OperationalError
 from django.db.models import F, Q
 from django.db.models.functions import Coalesce
 
 from cloudmart.database.clock import NOW, from_now
 from cloudmart.database.prepared import Insert
-from cloudmart.database.transactions import durable
+from cloudmart.database.transactions import durable, joining
 from cloudmart.kernel.errors import DatabaseBusy
 from cloudmart.kernel.stopping import ShouldStop, never
 from cloudmart.kernel.text import LONGEST_ERROR, storable
@@ -30,6 +30,9 @@ LEASE = timedelta(seconds=15)
 
 INSERT = Insert(OutboxConsumer)
 
+UNAVAILABLE = (OperationalError, InterfaceError, DatabaseBusy)
+"""Errors of the database, for which no event is to blame."""
+
 Receive = Callable[[Sequence[OutboxEvent]], None]
 """Stores what the consumer makes of these events, in the open transaction. They are in their order of positions."""
 
@@ -39,11 +42,14 @@ def pass_on(consumer: Consumer, receive: Receive, should_stop: ShouldStop = neve
 
     If `receive` raises, each event gets a transaction of its own: the failing one holds up its subject only.
     """
+    if not pending(consumer, 1):
+        return 0
+    _create(consumer)
     total, received = 0, BATCH
     while received == BATCH and not should_stop():
         try:
             received = _pass_on(consumer, receive)
-        except (DatabaseError, InterfaceError, DatabaseBusy):
+        except UNAVAILABLE:
             raise
         except Exception as error:
             logger.error("%s: a batch of events failed; passing them on one by one", consumer, exc_info=error)
@@ -109,7 +115,6 @@ def store_success(consumer: Consumer) -> None:
 @durable
 def _pass_on(consumer: Consumer, receive: Receive) -> int:
     """Passes one batch on. Returns 0 if another worker is doing so."""
-    _create(consumer)
     if not _lock(consumer):
         return 0
     events = pending(consumer)
@@ -128,7 +133,7 @@ def _pass_on_one_by_one(consumer: Consumer, receive: Receive) -> int:
             continue
         try:
             received += _pass_one_on(consumer, receive, event.pk)
-        except (DatabaseError, InterfaceError, DatabaseBusy):
+        except UNAVAILABLE:
             raise
         except Exception as error:
             logger.error("%s: event %s of %s failed", consumer, event.event_id, event.subject, exc_info=error)
@@ -145,8 +150,9 @@ def _pass_one_on(consumer: Consumer, receive: Receive, position: int) -> int:
     return len(events)
 
 
+@joining
 def _create(consumer: Consumer) -> None:
-    """Inserts the consumer's row when it is needed for the first time."""
+    """Inserts the consumer's row when it is needed for the first time, and not in a transaction of `receive`."""
     if not OutboxConsumer.objects.filter(pk=consumer).exists():
         INSERT.unless_exists(OutboxConsumer(name=consumer))
 
