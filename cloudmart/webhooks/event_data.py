@@ -47,10 +47,13 @@ class EventLine(serializers.Serializer[Any]):
 
 
 class EventReason(serializers.Serializer[Any]):
-    """Why the order has failed; `code` is one of the problem codes."""
+    """Why the order is undone; `code` is one of the problem codes."""
 
     code = serializers.CharField()
     detail = serializers.CharField()
+    reason = serializers.CharField(
+        help_text="What the provider, or who has cancelled, gave as the reason; may be empty"
+    )
 
 
 class EventRefund(serializers.Serializer[Any]):
@@ -115,7 +118,13 @@ class OrderReturnedData(OrderOutcome):
     status = constant("returned")
 
 
-class PaymentRefundedData(OfAnOrder):
+class OfAnyOrder(OfAnOrder):
+    """Payments and parcels may be of another system's order."""
+
+    customer_id = serializers.CharField(help_text="Empty if another system's order has none")
+
+
+class PaymentRefundedData(OfAnyOrder):
     """The customer has money of the order back: all of it, or a part."""
 
     payment_id = serializers.UUIDField()
@@ -129,22 +138,23 @@ class PaymentRefundedData(OfAnOrder):
     reason = serializers.CharField()
 
 
-class ParcelData(OfAnOrder):
+class ParcelData(OfAnyOrder):
     shipment_id = serializers.UUIDField()
     carrier = serializers.CharField()
     tracking_number = serializers.CharField()
-    shipped_at = serializers.DateTimeField()
 
 
 class ParcelShippedData(ParcelData):
     """The carrier has collected the parcel."""
 
+    shipped_at = serializers.DateTimeField()
     delivered_at = serializers.DateTimeField(allow_null=True)
 
 
 class ParcelDeliveredData(ParcelData):
     """The customer has the parcel."""
 
+    shipped_at = serializers.DateTimeField(allow_null=True, help_text="Null if the carrier never said so")
     delivered_at = serializers.DateTimeField()
 
 

@@ -14,6 +14,7 @@ SHIPMENT, PAYMENT, REFUND = (
     "01a1fc20-1a2b-7c3d-9e4f-5a6b7c8d9e0f",
 )
 BUYER = {"order_id": ORDER, "customer_id": "customer-001"}
+SENT_BACK = "The customer has sent the books back."
 PARCEL = {"carrier": "mock", "tracking_number": "TRK-01A1FC13"}
 
 OUTCOME = {
@@ -43,12 +44,18 @@ DATA: dict[EventType, dict[str, Any]] = {
     EventType.ORDER_CANCELLED: {
         **OUTCOME,
         "status": "cancelled",
-        "reason": {"code": "payment_declined", "detail": "The card has insufficient funds."},
+        "reason": {"code": "payment_declined", "detail": "The payment was declined.", "reason": "insufficient_funds"},
         "cancelled_by": None,
         "payment": {"charged": 0, "refunded": 0, "refunds": []},
         "parcel": None,
     },
-    EventType.ORDER_RETURNED: {**COMPLETED, "status": "returned", "cancelled_by": "customer", "payment": UNDONE},
+    EventType.ORDER_RETURNED: {
+        **COMPLETED,
+        "status": "returned",
+        "reason": {"code": "order_returned", "detail": SENT_BACK, "reason": SENT_BACK},
+        "cancelled_by": "customer",
+        "payment": UNDONE,
+    },
     EventType.PAYMENT_REFUNDED: {
         **BUYER,
         "payment_id": PAYMENT,

@@ -19,7 +19,7 @@ PARCEL_OF = Select(
     lambda order_id: Shipment.objects.filter(order_id=order_id).values_list("carrier", "tracking_number"),
 )
 BY_CUSTOMER, BY_SHOP = "customer", "shop"
-"""Who has cancelled an order."""
+"""Who wanted an order undone."""
 
 
 def record_outcome(result: SagaResult) -> None:
@@ -67,10 +67,11 @@ def _reason(failure: dict[str, Any]) -> dict[str, Any]:
 
 
 def _cancelled_by(result: SagaResult) -> str | None:
-    """Returns None if nobody has cancelled the order: it has failed, or has come back."""
-    if not result.failure or result.failure["code"] != CANCELLED:
+    """Returns who wanted the order undone; None if it has failed. Only customers send books back."""
+    code = (result.failure or {}).get("code")
+    if code not in {CANCELLED, RETURNED}:
         return None
-    return BY_CUSTOMER if result.actor == result.order.customer_id else BY_SHOP
+    return BY_CUSTOMER if code == RETURNED or result.actor == result.order.customer_id else BY_SHOP
 
 
 def _charged(amount: int) -> dict[str, Any]:
