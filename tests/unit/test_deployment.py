@@ -97,7 +97,7 @@ def test_dashboards_read_the_provisioned_prometheus():
 
 
 def test_dashboards_and_panels_have_ids_of_their_own():
-    assert len({dashboard["uid"] for dashboard in DASHBOARDS.values()}) == len(DASHBOARDS) == 4
+    assert len({dashboard["uid"] for dashboard in DASHBOARDS.values()}) == len(DASHBOARDS) == 5
     for dashboard in DASHBOARDS.values():
         assert len({panel["id"] for panel in dashboard["panels"]}) == len(dashboard["panels"])
 
