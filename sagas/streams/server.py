@@ -43,10 +43,11 @@ def stream_of(partition: int) -> str:
 
 def check_partitions() -> None:
     """Stores the number of partitions if Redis has none. Raises PartitionsDiffer if it has another one."""
-    pipeline = client_of(settings.EVENTS_URL).pipeline(transaction=False)
-    pipeline.set(PARTITIONS, settings.EVENTS_PARTITIONS, nx=True)
-    pipeline.get(PARTITIONS)
-    _, number = pipeline.execute()
+    client = client_of(settings.EVENTS_URL)
+    number: Any = client.get(PARTITIONS)
+    if number is None:
+        client.set(PARTITIONS, settings.EVENTS_PARTITIONS, nx=True)
+        number = client.get(PARTITIONS)
     if number != str(settings.EVENTS_PARTITIONS):
         raise PartitionsDiffer(
             f"EVENTS_PARTITIONS is {settings.EVENTS_PARTITIONS}, but {PARTITIONS} is {number}."

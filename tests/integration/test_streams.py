@@ -306,6 +306,23 @@ def test_events_wait_while_redis_fails(redis, server, lines, monkeypatch, failur
     assert error in logged[0]["event"]
 
 
+def test_batches_shrink_with_each_failure_and_grow_again(server, monkeypatch):
+    """A slow disk may need longer for a whole batch than the publisher waits."""
+    monkeypatch.setattr(publishing, "BATCH", 16)
+    record_outcomes(*[new_id()] * 40)
+    add, sizes = streams.add, []
+
+    def add_a_few(documents):
+        sizes.append(len(documents))
+        if len(documents) > 4 and sizes.count(4) == 0:
+            raise TimeoutError
+        return add(documents)
+
+    monkeypatch.setattr(streams, "add", add_a_few)
+    assert [publish_pending() for _ in range(3)] == [0, 0, 40]
+    assert sizes == [16, 8, 4, 8, 16, 12]
+
+
 def test_after_a_failure_the_next_attempt_waits(server, monkeypatch):
     monkeypatch.setattr(publishing, "FIRST_BACKOFF", timedelta(hours=1))
     monkeypatch.setattr(publishing, "LONGEST_BACKOFF", timedelta(hours=1))
