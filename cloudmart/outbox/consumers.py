@@ -56,8 +56,6 @@ def pass_on(consumer: Consumer, receive: Receive, should_stop: ShouldStop = neve
             store_failure(consumer, error)
             return total + _pass_on_one_by_one(consumer, receive)
         total += received
-    if total:
-        store_success(consumer)
     return total
 
 
@@ -107,7 +105,7 @@ def store_failure(consumer: Consumer, error: Exception) -> None:
     OutboxConsumer.objects.filter(pk=consumer).update(error=text, failing_since=since)
 
 
-@durable
+@joining
 def store_success(consumer: Consumer) -> None:
     OutboxConsumer.objects.filter(pk=consumer).exclude(failing_since=None).update(error="", failing_since=None)
 
@@ -115,12 +113,13 @@ def store_success(consumer: Consumer) -> None:
 @durable
 def _pass_on(consumer: Consumer, receive: Receive) -> int:
     """Passes one batch on. Returns 0 if another worker is doing so."""
-    if not _lock(consumer):
-        return 0
-    events = pending(consumer)
+    row = _lock(consumer)
+    events = pending(consumer) if row else []
     if events:
         receive(events)
         mark_received(consumer, events)
+    if row and row.failing_since:
+        store_success(consumer)
     return len(events)
 
 
@@ -157,6 +156,6 @@ def _create(consumer: Consumer) -> None:
         INSERT.unless_exists(OutboxConsumer(name=consumer))
 
 
-def _lock(consumer: Consumer) -> bool:
-    """Locks the consumer's row until the transaction ends. Returns False if another worker has locked it."""
-    return bool(list(OutboxConsumer.objects.select_for_update(skip_locked=True).filter(pk=consumer)))
+def _lock(consumer: Consumer) -> OutboxConsumer | None:
+    """Locks the consumer's row until the transaction ends, and returns it. Returns None if another worker has it."""
+    return OutboxConsumer.objects.select_for_update(skip_locked=True).filter(pk=consumer).first()

@@ -101,8 +101,8 @@ def was_sending(run):
     return run.passed[-1:] == (f"after {MAIL}",) or run.passed[-2:] == (f"after {MAIL}", f"before {COMMIT}")
 
 
-SENDING = [f"{when} {what}" for what in (COMMIT, MAIL, COMMIT) for when in ("before", "after")]
-"""A worker acquires a mail, sends it, and stores that."""
+SENDING = [f"{when} {what}" for what in (COMMIT, COMMIT, COMMIT, MAIL, COMMIT) for when in ("before", "after")]
+"""A worker inserts the consumer, records the mail of the event, acquires it, sends it, and stores that."""
 
 
 @pytest.mark.parametrize("at", range(1, len(SENDING) + 1))
