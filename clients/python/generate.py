@@ -37,7 +37,13 @@ NAMES = {
     "TimelineEntryOutput": "TimelineEntry",
     "LeftOutOutput": "LeftOutBook",
     "CodeEnum": "ProblemCode",
-    "EventTypeEnum": "TimelineEventType",
+    "TimelineEntryOutputEventTypeEnum": "TimelineEventType",
+    "EventTypesEnum": "SubscribableEventType",
+    "EndpointOutput": "WebhookEndpoint",
+    "EndpointWithSecretOutput": "WebhookEndpointWithSecret",
+    "DeliveryOutput": "WebhookDelivery",
+    "DeliveryDetailOutput": "WebhookDeliveryDetail",
+    "AttemptOutput": "WebhookAttempt",
 }
 """What a component is called, if not by its own name without its suffix."""
 
@@ -46,6 +52,9 @@ NOT_READ = re.compile(r"Input|CamelCase|^Paginated|^(Probe|Problem|Movement|Rese
 
 WITH_MORE = {"FailureOutput", "EventDataOutput"}
 """Objects with further members, which depend on what they describe."""
+
+ANYTHING = {"type": "any"}
+"""The schema of the members of an object that may be anything."""
 
 NOT_A_PROBLEM_OF_ITS_OWN = {"error"}
 
@@ -135,6 +144,8 @@ class Models:
     def _kind(self, kind: str, schema: dict[str, Any]) -> str:
         if kind == "array":
             return f"list[{self._type(schema['items'])}]"
+        if kind == "object":
+            return f"Mapping[str, {self._type(schema['additionalProperties'] or ANYTHING)}]"
         if kind == "string":
             return "datetime" if schema.get("format") == "date-time" else "str"
         return {
@@ -142,7 +153,7 @@ class Models:
             "number": "float",
             "boolean": "bool",
             "null": "None",
-            "object": "Mapping[str, Any]",
+            "any": "Any",
         }[kind]
 
     def _reference(self, name: str) -> str:

@@ -3,22 +3,36 @@
 import json
 import os
 import re
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
-from cloudmart_client import CloudMart, Retries
-from cloudmart_client.problems import AuthenticationFailed, Invalid, OutOfStock, PaymentDeclined, UnknownCoupon
+from cloudmart_client import CloudMart, Retries, webhooks
+from cloudmart_client.models import OrderCompletedEvent
+from cloudmart_client.problems import (
+    AuthenticationFailed,
+    EndpointNotFound,
+    Invalid,
+    OutOfStock,
+    PaymentDeclined,
+    UnknownCoupon,
+)
 from django.core.management import call_command
 from knox.models import get_token_model
 from standardwebhooks.webhooks import Webhook
 
+from cloudmart.outbox.consumers import pass_on
+from cloudmart.outbox.models import Consumer
 from cloudmart.outbox.types import EventType
 from cloudmart.webhooks.event_examples import example_of
+from cloudmart.webhooks.recording import receive
+from cloudmart.webhooks.sending import Sender
 from orders.models import Order
 from payments.models import Payment
 from tests.cutting_proxy import CuttingProxy
 from tests.processes import ROOT, database_url, free_port, running_command, serving
+from tests.receivers import running_receiver
 
 pytestmark = [pytest.mark.slow, pytest.mark.any_database]
 
@@ -43,6 +57,7 @@ def port(django_db_setup, tmp_path_factory):
         "LOG_LEVEL": "ERROR",
         "THROTTLE_USERS": "",
         "WEB_WORKERS": "1",
+        "WEBHOOK_PRIVATE_ADDRESSES": "true",
     }
     with serving(port, environment):
         yield port
@@ -179,6 +194,42 @@ def test_operators_keep_the_shop(desk, shop, shelve, style):
     assert [note.text for note in desk.orders.notes(order)] == ["A torn page"]
     assert [saga.order_id for saga in desk.sagas.list(style=style)] == [order.order_id]
     assert desk.sagas.cancel(order, reason="Recalled").status == "FAILED"
+
+
+def test_a_webhook_that_was_sent_is_verified(desk, shop, shelve, style, settings, tmp_path):
+    shelve("book-123", 5)
+    settings.WEBHOOK_PRIVATE_ADDRESSES = True
+    with running_receiver(tmp_path) as receiver, closing(Sender()) as sender:
+        endpoint = desk.webhook_endpoints.register(receiver.url(), event_types=["order.completed"])
+        order = shop.orders.place([book()], saga=style)
+        desk.webhook_endpoints.test(endpoint.endpoint_id)
+        pass_on(Consumer.WEBHOOKS, receive)
+        assert sender.send_due() == 2
+    events = [webhooks.verify(each.body, each.headers, endpoint.secret) for each in receiver.accepted()]
+    assert {event.type for event in events} == {"order.completed", "test"}
+    (completed,) = [event for event in events if isinstance(event, OrderCompletedEvent)]
+    assert (completed.data.order_id, completed.data.total) == (order.order_id, order.total)
+    (delivery,) = desk.webhook_deliveries.list(subject=order.order_id)
+    assert delivery.event_id == completed.id
+    sent = {each.id: each.body for each in receiver.accepted()}
+    assert desk.webhook_deliveries.get(delivery.delivery_id).body == sent[completed.id]
+
+
+def test_operators_keep_webhook_endpoints(desk):
+    endpoint = desk.webhook_endpoints.register("http://127.0.0.1:9/", description="Books")
+    path = endpoint.endpoint_id
+    assert desk.webhook_endpoints.rotate_secret(path).secret != endpoint.secret
+    changed = desk.webhook_endpoints.change(path, event_types=["stock.low"], description="Stock")
+    assert (changed.event_types, changed.description) == (["stock.low"], "Stock")
+    assert desk.webhook_endpoints.disable(path, reason="Moves").disabled_reason == "Moves"
+    assert not list(desk.webhook_endpoints.list(status="enabled"))
+    assert desk.webhook_endpoints.enable(path).status == desk.webhook_endpoints.get(path).status == "enabled"
+    test = desk.webhook_endpoints.test(path)
+    assert [each.delivery_id for each in desk.webhook_deliveries.list(endpoint_id=path)] == [test.delivery_id]
+    for _ in range(2):
+        desk.webhook_endpoints.delete(path)
+    with pytest.raises(EndpointNotFound):
+        desk.webhook_endpoints.get(path)
 
 
 @pytest.mark.parametrize("before", [True, False], ids=["request", "response"])

@@ -7,6 +7,7 @@ import httpx
 
 from cloudmart_client.catalogue import Books, Inventory
 from cloudmart_client.drafts import Drafts
+from cloudmart_client.endpoints import Deliveries, Endpoints
 from cloudmart_client.orders import Orders
 from cloudmart_client.providers import Payments, Shipping
 from cloudmart_client.sagas import Sagas
@@ -44,6 +45,8 @@ class CloudMart:
         self.payments = Payments(self._transport)
         self.shipping = Shipping(self._transport)
         self.sagas = Sagas(self._transport)
+        self.webhook_endpoints = Endpoints(self._transport)
+        self.webhook_deliveries = Deliveries(self._transport)
 
     def close(self) -> None:
         """Closes the connections."""

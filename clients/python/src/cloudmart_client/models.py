@@ -54,6 +54,20 @@ class Hold:
     expires_at: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookAttempt:
+    """One request, and the response to it."""
+
+    at: datetime
+    milliseconds: int
+    status_code: int | None
+    """Null: there was no response"""
+    response: str
+    """The beginning of the response's body"""
+    error: str
+    """Why the attempt has failed"""
+
+
 ProblemCode = Literal[
     "already_shipped",
     "authentication_failed",
@@ -67,6 +81,8 @@ ProblemCode = Literal[
     "coupon_not_valid",
     "customer_not_found",
     "database_unavailable",
+    "delivery_not_found",
+    "endpoint_not_found",
     "error",
     "held_too_long",
     "idempotency_key_in_use",
@@ -126,7 +142,104 @@ ProblemCode = Literal[
     "unsupported_media_type",
 ]
 
+WebhookEventType = Literal[
+    "order.completed",
+    "order.cancelled",
+    "order.returned",
+    "payment.refunded",
+    "parcel.shipped",
+    "parcel.delivered",
+    "stock.low",
+    "test",
+]
+
+WebhookDeliveryStatus = Literal["pending", "delivered", "failed"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookDeliveryDetail:
+    """A delivery with what is sent, and each attempt."""
+
+    delivery_id: str
+    endpoint_id: str
+    event_id: str
+    """The webhook-id"""
+    event_type: WebhookEventType
+    subject: str
+    """The id of the order, or the book's code"""
+    status: WebhookDeliveryStatus
+    attempts: int
+    """Since it was recorded, or resent"""
+    next_attempt_at: datetime | None
+    retry_until: datetime
+    resends: int
+    """How often an operator has had it sent again"""
+    created_at: datetime
+    delivered_at: datetime | None
+    headers: Mapping[str, str]
+    """Of every attempt. Each has a `webhook-timestamp`, its `at`, and a signature of that, too"""
+    body: str
+    """The request's body, byte for byte"""
+    log: list[WebhookAttempt]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookDelivery:
+    """One event for one endpoint."""
+
+    delivery_id: str
+    endpoint_id: str
+    event_id: str
+    """The webhook-id"""
+    event_type: WebhookEventType
+    subject: str
+    """The id of the order, or the book's code"""
+    status: WebhookDeliveryStatus
+    attempts: int
+    """Since it was recorded, or resent"""
+    next_attempt_at: datetime | None
+    retry_until: datetime
+    resends: int
+    """How often an operator has had it sent again"""
+    created_at: datetime
+    delivered_at: datetime | None
+
+
 StepDirection = Literal["do", "undo"]
+
+SubscribableEventType = Literal[
+    "order.completed",
+    "order.cancelled",
+    "order.returned",
+    "payment.refunded",
+    "parcel.shipped",
+    "parcel.delivered",
+    "stock.low",
+]
+
+WebhookEndpointStatus = Literal["enabled", "disabled"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookEndpoint:
+    """An endpoint, without its secret."""
+
+    endpoint_id: str
+    url: str
+    description: str
+    event_types: list[SubscribableEventType]
+    """Empty: all of them"""
+    status: WebhookEndpointStatus
+    disabled_reason: str
+    disabled_at: datetime | None
+    failing_since: datetime | None
+    """Since when it has accepted no webhook; null if it accepts them"""
+    failures: int
+    """Attempts in a row that have failed"""
+    previous_secret_until: datetime | None
+    """Until then the secret before the last rotation signs too"""
+    created_at: datetime
+    created_by: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +247,30 @@ class EndpointTestData:
     """An operator tests an endpoint. It is sent to that endpoint only."""
 
     endpoint_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookEndpointWithSecret:
+    """An endpoint with its secret, which no other response contains."""
+
+    endpoint_id: str
+    url: str
+    description: str
+    event_types: list[SubscribableEventType]
+    """Empty: all of them"""
+    status: WebhookEndpointStatus
+    disabled_reason: str
+    disabled_at: datetime | None
+    failing_since: datetime | None
+    """Since when it has accepted no webhook; null if it accepts them"""
+    failures: int
+    """Attempts in a row that have failed"""
+    previous_secret_until: datetime | None
+    """Until then the secret before the last rotation signs too"""
+    created_at: datetime
+    created_by: str
+    secret: str
+    """Keep it: it is not shown again"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,39 +342,12 @@ class EventPayment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventReason:
-    """Why the order has failed; `code` is one of the problem codes."""
+    """Why the order is undone; `code` is one of the problem codes."""
 
     code: str
     detail: str
-
-
-TimelineEventType = Literal[
-    "ItemAdded",
-    "ItemRemoved",
-    "OrderConfirmed",
-    "OrderCreated",
-    "StockReserved",
-    "PaymentCompleted",
-    "ShippingArranged",
-    "StockConfirmed",
-    "OrderCompleted",
-    "OrderShipped",
-    "OrderDelivered",
-    "AttemptFailed",
-    "StockUnavailable",
-    "PaymentFailed",
-    "ShippingFailed",
-    "OrderCancelRequested",
-    "OrderReturnRequested",
-    "OrderTimedOut",
-    "StockReleased",
-    "PaymentCancelled",
-    "PaymentRefunded",
-    "ShippingCancelled",
-    "ShippingReturned",
-    "OrderReturned",
-    "OrderCancelled",
-]
+    reason: str
+    """What the provider, or who has cancelled, gave as the reason; may be empty"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -709,10 +819,12 @@ class ParcelDeliveredData:
 
     order_id: str
     customer_id: str
+    """Empty if another system's order has none"""
     shipment_id: str
     carrier: str
     tracking_number: str
-    shipped_at: datetime
+    shipped_at: datetime | None
+    """Null if the carrier never said so"""
     delivered_at: datetime
 
 
@@ -745,6 +857,7 @@ class ParcelShippedData:
 
     order_id: str
     customer_id: str
+    """Empty if another system's order has none"""
     shipment_id: str
     carrier: str
     tracking_number: str
@@ -817,6 +930,7 @@ class PaymentRefundedData:
 
     order_id: str
     customer_id: str
+    """Empty if another system's order has none"""
     payment_id: str
     refund_id: str
     amount: int
@@ -1003,6 +1117,35 @@ class TimeToExpiry:
     time_to_expiry: str
     reservations: int
     copies: int
+
+
+TimelineEventType = Literal[
+    "ItemAdded",
+    "ItemRemoved",
+    "OrderConfirmed",
+    "OrderCreated",
+    "StockReserved",
+    "PaymentCompleted",
+    "ShippingArranged",
+    "StockConfirmed",
+    "OrderCompleted",
+    "OrderShipped",
+    "OrderDelivered",
+    "AttemptFailed",
+    "StockUnavailable",
+    "PaymentFailed",
+    "ShippingFailed",
+    "OrderCancelRequested",
+    "OrderReturnRequested",
+    "OrderTimedOut",
+    "StockReleased",
+    "PaymentCancelled",
+    "PaymentRefunded",
+    "ShippingCancelled",
+    "ShippingReturned",
+    "OrderReturned",
+    "OrderCancelled",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

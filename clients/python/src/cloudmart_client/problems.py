@@ -51,6 +51,14 @@ class DatabaseUnavailable(Problem, code="database_unavailable"):
     """The database cannot be reached or cannot write now. The request may or may not have been carried out."""
 
 
+class DeliveryNotFound(Problem, code="delivery_not_found"):
+    """There is no such delivery of a webhook."""
+
+
+class EndpointNotFound(Problem, code="endpoint_not_found"):
+    """There is no such webhook endpoint."""
+
+
 class HeldTooLong(Problem, code="held_too_long"):
     """The customer's drafts have reserved the book for the longest time allowed."""
 
@@ -80,7 +88,7 @@ class Invalid(Problem, code="invalid"):
 
 
 class InvalidEndpoint(Problem, code="invalid_endpoint"):
-    pass
+    """No webhook can be sent to this URL."""
 
 
 class InvalidSignature(Problem, code="invalid_signature"):
