@@ -248,6 +248,7 @@ def fail_stranded() -> int:
 
 
 def is_late() -> Q:
-    """Of deliveries that have been due for longer than a worker takes, while their endpoint accepts webhooks."""
-    healthy = WebhookEndpoint.objects.filter(status=EndpointStatus.ENABLED, failures=0).values("pk")
-    return Q(status=DeliveryStatus.PENDING, endpoint__in=healthy, due_at__lte=DatabaseNow() - settings.AUDIT_GRACE)
+    """Of deliveries that are due, while no worker has sent to their endpoint for longer than one takes."""
+    then = DatabaseNow() - settings.AUDIT_GRACE
+    left = WebhookEndpoint.objects.filter(status=EndpointStatus.ENABLED, due_at__lte=then).values("pk")
+    return Q(status=DeliveryStatus.PENDING, endpoint__in=left, due_at__lte=then)

@@ -20,6 +20,9 @@ from cloudmart.kernel.order import Address
 from cloudmart.models import IdempotencyKey
 from cloudmart.outbox.models import EventSequence, OutboxEvent
 from cloudmart.providers.outcomes import OutcomeUnknown, ProviderUnavailable, Unknown
+from cloudmart.webhooks.models import WebhookDelivery, WebhookEndpoint
+from cloudmart.webhooks.recording import record_test
+from cloudmart.webhooks.secrets import new_secret
 from inventory.models import InventoryRecord, InventoryView, Reservation, StockEvent, StockMovement, SubShelf
 from inventory.projector import catch_up
 from inventory.services import split_book
@@ -592,6 +595,15 @@ def a_finished_order_has_no_event(shop):
     OutboxEvent.objects.filter(subject=str(order_id)).delete()
     SagaInstance.objects.filter(order_id=order_id).update(finished_at=DatabaseNow() + 2 * UPGRADE)
     return order_id
+
+
+@breaks("webhook_is_tried")
+def a_webhook_is_due_for_long(shop):
+    endpoint = WebhookEndpoint.objects.create(url="http://a.test/", secret=new_secret())
+    delivery = record_test(endpoint)
+    for model in (WebhookEndpoint, WebhookDelivery):
+        model.objects.update(due_at=DatabaseNow() - LONG_AGO)
+    return delivery.pk
 
 
 def neglect(model, of_order, **columns):

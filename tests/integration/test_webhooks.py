@@ -2,7 +2,9 @@
 
 import json
 from collections import Counter
-from datetime import timedelta
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 import pytest
 from django.db import transaction
@@ -16,12 +18,16 @@ from cloudmart.outbox.models import Consumer, OutboxEvent
 from cloudmart.outbox.recording import BOOK, ORDER, record
 from cloudmart.outbox.types import EventType
 from cloudmart.webhooks.endpoints import GONE, SILENT, disable, enable, resend, rotate_secret
+from cloudmart.webhooks.metrics import Webhooks
 from cloudmart.webhooks.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from cloudmart.webhooks.queue import acquire, delete_old, due_endpoints, fail_stranded, store
 from cloudmart.webhooks.recording import receive, record_test
 from cloudmart.webhooks.responses import Answer
 from cloudmart.webhooks.secrets import new_secret
 from cloudmart.webhooks.sending import Sender
+from tests.clock import database_clock
+from tests.integration.test_races import all_at_once
+from tests.processes import running_command, wait_until
 from tests.receivers import running_receiver
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -422,3 +428,104 @@ def test_old_deliveries_are_deleted_with_their_attempts(endpoint, sender, settin
     WebhookDelivery.objects.filter(pk=old.pk).update(created_at=NOW - settings.WEBHOOK_RETENTION - HOUR)
     assert delete_old(10) == 1 and delete_old(10) == 0
     assert WebhookDelivery.objects.get().log.count() == WebhookAttempt.objects.count() == 1
+
+
+# --- Time, and processes that die ------------------------------------------------------------------
+
+
+def test_an_endpoint_that_is_down_for_three_days_is_tried_ever_more_rarely_then_disabled(
+    receiver, endpoint, sender, settings
+):
+    settings.WEBHOOK_BACKOFF, settings.WEBHOOK_MAX_BACKOFF = timedelta(seconds=5), HOUR
+    receiver.behave("error")
+    recorded("order-1", "order-1", "order-2")
+    endpoint.refresh_from_db()
+    began, clock = endpoint.created_at, Clock(endpoint.created_at)
+    with database_clock(lambda: clock.now):
+        while endpoint.status == "enabled" and clock.now - began < timedelta(days=4):
+            first = WebhookDelivery.objects.earliest("due_at")
+            clock.now = max(endpoint.due_at, first.due_at, clock.now) + timedelta(seconds=1)
+            sender.send_due()
+            endpoint.refresh_from_db()
+    assert timedelta(days=3) <= clock.now - began < timedelta(days=3, hours=2)
+    assert 72 <= len(receiver.received()) <= 200
+    assert statuses() == {"failed": 3} and endpoint.disabled_reason == SILENT
+    assert {webhook.event["subject"] for webhook in receiver.received()} == {"order-1", "order-2"}
+    assert {webhook.event["sequence"] for webhook in receiver.received()} == {"0000000001"}, "the second has waited"
+
+
+@dataclass
+class Clock:
+    now: datetime
+
+
+@pytest.mark.slow
+def test_a_webhook_is_sent_again_if_its_worker_is_killed_before_it_has_stored_the_response(receiver, endpoint, sender):
+    recorded("order-1")
+    with running_command("run_worker", WEBHOOK_PRIVATE_ADDRESSES="true", WEBHOOK_TIMEOUT="30") as worker:
+        with receiver.stopped():
+            wait_until(lambda: WebhookEndpoint.objects.get().fence == 1)
+            locked = ExitStack()
+            locked.enter_context(transaction.atomic())
+            WebhookEndpoint.objects.update(description="locked by the test")
+        wait_until(receiver.accepted)
+        worker.kill()
+        worker.wait()
+        locked.close()
+    assert statuses() == {"pending": 1} and not WebhookAttempt.objects.exists()
+    make_due()  # the lease has expired
+    assert sender.send_due() == 1
+    assert [webhook.id for webhook in receiver.accepted()] == [str(WebhookDelivery.objects.get().event_id)] * 2
+
+
+def test_workers_at_once_send_each_webhook_once_and_in_order(receiver, endpoint):
+    for _ in range(3):
+        recorded(*(f"order-{n}" for n in range(100)))
+    senders = [Sender() for _ in range(3)]
+    accepted = all_at_once([each.send_due for each in senders])
+    assert sum(accepted) == len(receiver.accepted()) == 300
+    by_subject: dict[str, list[str]] = {}
+    for webhook in receiver.accepted():
+        by_subject.setdefault(webhook.event["subject"], []).append(webhook.event["sequence"])
+    assert all(sequences == sorted(set(sequences)) for sequences in by_subject.values())
+    for each in senders:
+        each.close()
+
+
+@pytest.mark.slow
+def test_a_worker_sends_the_webhooks_of_orders_while_another_receiver_hangs(receiver, endpoint, api, shelve, customer):
+    shelve("book-123", 10)
+    new_endpoint(receiver.url("hang"))
+    with running_command("run_worker", WEBHOOK_PRIVATE_ADDRESSES="true"):
+        for n in range(10):
+            decide(f"order-{n}")
+        body = {"book_id": "book-123", "quantity": 1, "payment_method": "credit_card"}
+        assert api.post("/orders", body).status_code == 201
+        wait_until(lambda: len(receiver.accepted()) >= 10)
+        wait_until(lambda: statuses(endpoint=endpoint).get("pending", 0) == 0)
+    times = endpoint.deliveries.values_list("created_at", "delivered_at")
+    assert all(delivered - created < timedelta(seconds=5) for created, delivered in times)
+
+
+# --- Metrics --------------------------------------------------------------------------------------
+
+
+def test_endpoints_and_pending_deliveries_are_counted(endpoint):
+    recorded("order-1", "order-2")
+    new_endpoint("http://b.test/")
+    disable(new_endpoint("http://c.test/"))
+    WebhookEndpoint.objects.filter(url="http://b.test/").update(failing_since=NOW, failures=1)
+    WebhookDelivery.objects.filter(subject="order-1").update(due_at=NOW - HOUR)
+    found = {
+        (sample.name, *sample.labels.values()): sample.value
+        for metric in Webhooks().collect()
+        for sample in metric.samples
+    }
+    lag = found.pop(("cloudmart_webhook_lag_seconds",))
+    assert 3600 <= lag < 3660
+    assert found == {
+        ("cloudmart_webhook_endpoints", "enabled"): 1,
+        ("cloudmart_webhook_endpoints", "failing"): 1,
+        ("cloudmart_webhook_endpoints", "disabled"): 1,
+        ("cloudmart_webhook_deliveries_pending",): 2,
+    }

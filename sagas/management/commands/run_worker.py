@@ -14,7 +14,13 @@ from cloudmart.api.claims import purge_keys
 from cloudmart.database.transactions import durable
 from cloudmart.kernel.sharing import Share, alone
 from cloudmart.kernel.stopping import ShouldStop
+from cloudmart.outbox.consumers import pass_on
+from cloudmart.outbox.models import Consumer
 from cloudmart.periodic import PeriodicTask, block_stop_signals, run_until_stopped
+from cloudmart.webhooks.queue import delete_old as delete_old_webhooks
+from cloudmart.webhooks.queue import fail_stranded
+from cloudmart.webhooks.recording import receive
+from cloudmart.webhooks.sending import Sender
 from inventory import following
 from inventory.services import expire_reservations
 from orders.mails.queue import delete_old as delete_old_mails
@@ -31,17 +37,17 @@ from sagas.operations.parcels import poll_parcels
 from sagas.operations.stale_intents import resume_stale
 from sagas.streams.tasks import publish_pending
 
-BATCH, RESERVATIONS, KEYS, MAILS, BATCHES = 20, 500, 1000, 1000, 10
-"""Sagas read at once, reservations expired in one transaction; keys, mails and batches deleted in one transaction."""
+BATCH, RESERVATIONS, KEYS, MAILS, WEBHOOKS, BATCHES = 20, 500, 1000, 1000, 1000, 10
+"""Sagas read at once, reservations expired in one transaction; keys, mails, webhooks, batches deleted in one."""
 
 
 class Command(BaseCommand):
     help = (
         "Resume sagas whose driver has died or whose wait is over, resume charges, refunds and parcels whose process "
         "has died, ask the carrier about parcels, expire reservations, update the list of books, send mails to "
-        "customers, publish events to Redis, run the commands of batches, count the orders of each hour, run the "
-        "audit if an operator has requested it, and delete expired idempotency keys, old mails, old batches and old "
-        "figures. Any number of workers may run."
+        "customers, send webhooks, publish events to Redis, run the commands of batches, count the orders of each "
+        "hour, run the audit if an operator has requested it, and delete expired idempotency keys, old mails, old "
+        "webhooks, old batches and old figures. Any number of workers may run."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -103,11 +109,14 @@ def tasks(heartbeat: Heartbeat, interval: float, threads: int = 1) -> tuple[Peri
         PeriodicTask("expired reservations", expire_all, max(interval, 1)),
         PeriodicTask("mails", partial(send_mails, share=share), max(interval, 1)),
         PeriodicTask("stream", publish_pending, interval if settings.EVENTS_URL else 60, always_waits=True),
+        PeriodicTask("webhooks", partial(pass_on, Consumer.WEBHOOKS, receive), interval, always_waits=True),
+        PeriodicTask("webhook sender", Sender().send_due, interval, always_waits=True),
         PeriodicTask("batches", partial(run_due, share=share), interval),
         PeriodicTask("counts of orders", count_due_hours, max(interval, 5)),
         PeriodicTask("audit", run_requested, max(interval, 1)),
         PeriodicTask("idempotency keys", purge_all(purge_keys, KEYS), max(interval, 60)),
         PeriodicTask("old mails", purge_all(delete_old_mails, MAILS), max(interval, 60)),
+        PeriodicTask("old webhooks", purge_webhooks, max(interval, 60)),
         PeriodicTask("old batches", purge_all(delete_old_batches, BATCHES), max(interval, 60)),
         PeriodicTask("old figures", lambda should_stop: delete_old_hours() + delete_old_runs(), max(interval, 60)),
     )
@@ -142,3 +151,8 @@ def purge_all(purge: Callable[[int], int], batch: int) -> Callable[[ShouldStop],
         return total
 
     return work
+
+
+def purge_webhooks(should_stop: ShouldStop) -> int:
+    """Has deliveries fail that no worker will send, and deletes old ones."""
+    return fail_stranded() + purge_all(delete_old_webhooks, WEBHOOKS)(should_stop)

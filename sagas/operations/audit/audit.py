@@ -7,7 +7,7 @@ import orders.audit
 import payments.audit
 import shipping.audit
 from cloudmart.database.invariants import Finding
-from sagas.operations.audit import endings, events, intents, mails, records
+from sagas.operations.audit import endings, events, intents, mails, records, webhooks
 
 INVARIANTS = (
     *inventory.audit.INVARIANTS,
@@ -18,6 +18,7 @@ INVARIANTS = (
     *intents.INVARIANTS,
     *mails.INVARIANTS,
     *events.INVARIANTS,
+    *webhooks.INVARIANTS,
 )
 
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 from django.conf import settings
 from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
-from django.db.models import CharField, Exists, OuterRef, Value
+from django.db.models import CharField, Exists, OuterRef, Q, Value
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Cast, Concat, Replace, Substr
 
@@ -32,8 +32,9 @@ def subject_of(order_id: str | Combinable) -> Combinable:
 
 @invariant(OutboxEvent, named_by=("subject", "sequence"))
 def events_are_passed_on(events: Rows) -> Rows:
-    """The mail has every event, or a worker has not had the time to pass it on."""
-    return events.filter(for_mail=True, time__lte=DatabaseNow() - settings.AUDIT_GRACE)
+    """The mail and the webhooks have every event, or a worker has not had the time to pass it on."""
+    waits = Q(for_mail=True) | Q(for_webhooks=True)
+    return events.filter(waits, time__lte=DatabaseNow() - settings.AUDIT_GRACE)
 
 
 @invariant(OutboxEvent.objects.exclude(sequence=None), named_by=("subject", "sequence"))
