@@ -18,6 +18,8 @@ from rest_framework.test import APIClient
 
 from cloudmart.database.clock import database_now
 from cloudmart.kernel.ids import new_id
+from cloudmart.outbox.consumers import pending
+from cloudmart.outbox.models import Consumer
 from cloudmart.webhooks.models import WebhookEndpoint
 from cloudmart.webhooks.queue import acquire, due_endpoints
 from cloudmart.webhooks.recording import record_test
@@ -155,6 +157,13 @@ INDEXES: dict[str, dict[str, Query]] = {
     },
     "order_notes": {"order_id": lambda shop: shop.desk.get(f"/orders/{shop.orchestrated}/notes")},
     "order_items": {"order_id, book_id": lambda shop: find_order(shop.orchestrated, shop.operator)},
+    "outbox": {
+        "for_mail": lambda shop: pending(Consumer.MAIL),
+        "for_webhooks": lambda shop: pending(Consumer.WEBHOOKS),
+        "for_stream": lambda shop: pending(Consumer.STREAM),
+    },
+    "event_sequences": {},
+    "outbox_consumers": {},
     "webhook_endpoints": {},
     "webhook_deliveries": {
         "endpoint_id, status, due_at": lambda shop: due_endpoints(10),
