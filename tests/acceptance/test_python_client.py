@@ -5,6 +5,7 @@ import os
 import re
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from time import monotonic
 
 import httpx
 import pytest
@@ -88,6 +89,27 @@ def worker(transactional_db):
         yield worker
 
 
+class Counting(httpx.HTTPTransport):
+    """Counts the requests."""
+
+    count = 0
+
+    def handle_request(self, request):
+        self.count += 1
+        return super().handle_request(request)
+
+
+class UnavailableOnce(Counting):
+    """Responds 503 after the server has carried the first request out."""
+
+    def handle_request(self, request):
+        response = super().handle_request(request)
+        if self.count > 1:
+            return response
+        response.close()
+        return httpx.Response(503, headers={"Retry-After": "0"})
+
+
 def book(quantity=1):
     return {"book_id": "book-123", "quantity": quantity}
 
@@ -106,13 +128,18 @@ def test_an_order_is_placed_read_and_cancelled(shop, shelve, style):
     assert entries[0] == "OrderCreated" and entries[-1] == "OrderCancelled"
 
 
-def test_an_order_is_waited_for_until_a_worker_has_finished_it(shop, shelve, style, worker):
+def test_an_order_is_waited_for_until_a_worker_has_finished_it(port, customer, shelve, style, worker):
     shelve("book-123", 5)
-    order = shop.orders.place([book()], saga=style, respond_async=True)
-    assert order.status == "pending"
-    finished = shop.orders.wait_until_finished(order)
-    assert finished.status == "completed" and finished.parcel
-    saga = shop.sagas.status(order)
+    url, token, counting = f"http://127.0.0.1:{port}", token_of(customer.user), Counting()
+    with CloudMart(url, token, transport=counting) as shop:
+        order = shop.orders.place([book()], saga=style, respond_async=True)
+        assert order.status == "pending"
+        began = monotonic()
+        finished = shop.orders.wait_until_finished(order)
+        requests, seconds = counting.count - 1, monotonic() - began
+        assert requests <= 1 + seconds / 5, "the server waits for up to ten seconds in each of them"
+        assert finished.status == "completed" and finished.parcel
+        saga = shop.sagas.status(order)
     assert (saga.style, saga.status, saga.failure) == (style, "COMPLETED", None)
     assert not saga.events or saga.events[0].payload.total_amount == 1100
 
@@ -244,20 +271,6 @@ def test_an_order_whose_connection_is_cut_is_placed_once(port, customer, shelve,
     finally:
         proxy.close()
     assert [str(each.pk) for each in Order.objects.all()] == [order.order_id] and Payment.objects.count() == 1
-
-
-class UnavailableOnce(httpx.HTTPTransport):
-    """Responds 503 after the server has carried the first request out."""
-
-    count = 0
-
-    def handle_request(self, request):
-        response = super().handle_request(request)
-        self.count += 1
-        if self.count > 1:
-            return response
-        response.close()
-        return httpx.Response(503, headers={"Retry-After": "0"})
 
 
 def test_an_order_after_a_503_is_placed_once(port, customer, shelve, style):
