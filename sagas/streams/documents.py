@@ -1,6 +1,7 @@
 """What the rows of the outbox become in the stream: documents of CloudEvents."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -15,13 +16,36 @@ from sagas.models import Event
 Documents = list[dict[str, Any]]
 
 
-def documents_of(rows: Sequence[OutboxEvent]) -> list[tuple[OutboxEvent, Documents]]:
-    """Returns each row with its documents, in their order. A row of `order.events` has one for each of its events.
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Rows of the outbox with their documents, and those of which none can be made, with their errors."""
 
-    It has none for those of a draft that is deleted. Each document has the subject as its `partitionkey`.
+    rows: list[tuple[OutboxEvent, Documents]]
+    broken: list[tuple[OutboxEvent, Exception]]
+
+    @property
+    def documents(self) -> Documents:
+        return [document for _, documents in self.rows for document in documents]
+
+
+def batch_of(rows: Sequence[OutboxEvent]) -> Batch:
+    """Returns these rows with their documents, in their order. Leaves out what follows a broken row of its subject.
+
+    A row of `order.events` has a document for each of its events, except for those of a draft that is deleted. Each
+    document has the subject as its `partitionkey`.
     """
     events = _events_of({UUID(row.subject) for row in rows if row.type == SAGA_EVENTS})
-    return [(row, [{**each, "partitionkey": row.subject} for each in _documents(row, events)]) for row in rows]
+    batch, held_up = Batch([], []), set[str]()
+    for row in rows:
+        if row.subject not in held_up:
+            try:
+                documents = [{**each, "partitionkey": row.subject} for each in _documents(row, events)]
+            except Exception as error:
+                batch.broken.append((row, error))
+                held_up.add(row.subject)
+            else:
+                batch.rows.append((row, documents))
+    return batch
 
 
 def _documents(row: OutboxEvent, events: dict[UUID, list[Event]]) -> Iterator[dict[str, Any]]:

@@ -6,7 +6,6 @@ If it dies in between, or loses its lease, another one adds the batch again: con
 
 import logging
 import os
-from collections.abc import Sequence
 from datetime import timedelta
 from itertools import islice
 from threading import get_native_id
@@ -27,7 +26,7 @@ from cloudmart.outbox.consumers import (
 from cloudmart.outbox.models import Consumer, OutboxEvent
 from sagas.engine.lease import HOST
 from sagas.streams import server
-from sagas.streams.documents import documents_of
+from sagas.streams.documents import Batch, batch_of
 from sagas.streams.metrics import count_events
 
 logger = logging.getLogger(__name__)
@@ -48,6 +47,7 @@ class Publisher:
     def __init__(self) -> None:
         self._failures = 0
         self._retry_at = 0.0
+        self._broken = set[int]()
 
     def publish_pending(self, should_stop: ShouldStop = never) -> int:
         """Publishes until nothing is pending. Returns how many rows of the outbox are published.
@@ -65,22 +65,33 @@ class Publisher:
             release_lease(Consumer.STREAM, owner)
 
     def _publish(self, owner: str, should_stop: ShouldStop) -> int:
-        total = 0
+        total, broken = 0, None
         try:
             server.check_partitions()
             if self._failures:
                 server.trim()
             limit = max(1, BATCH >> self._failures)
             while rows := pending(Consumer.STREAM, limit):
-                total += publish(rows)
-                if len(rows) < limit or should_stop() or not acquire_lease(Consumer.STREAM, owner):
+                batch = batch_of(rows)
+                broken = self._first_of(batch.broken)
+                total += publish(batch)
+                is_last = len(rows) < limit or not batch.rows
+                if is_last or should_stop() or not acquire_lease(Consumer.STREAM, owner):
                     break
                 limit = min(2 * limit, BATCH)
         except FAILURES as error:
             self._fail(error)
         else:
-            self._succeed()
+            self._succeed(broken)
         return total
+
+    def _first_of(self, broken: list[tuple[OutboxEvent, Exception]]) -> Exception | None:
+        """Logs broken rows, each once, and returns the error of the first one. It holds up the rows of its subject."""
+        for row, error in broken:
+            if row.pk not in self._broken:
+                logger.error("event %s of %s cannot be published", row.event_id, row.subject, exc_info=error)
+        self._broken = {row.pk for row, _ in broken}
+        return broken[0][1] if broken else None
 
     def _fail(self, error: Exception) -> None:
         """Logs the first failure of an outage, and stores the last one."""
@@ -90,26 +101,28 @@ class Publisher:
             logger.warning("events cannot be published, and wait in the outbox: %r", error)
         store_failure(Consumer.STREAM, error)
 
-    def _succeed(self) -> None:
+    def _succeed(self, broken: Exception | None) -> None:
         if self._failures:
             logger.info("events are published again")
         self._failures = 0
-        store_success(Consumer.STREAM)
+        if broken:
+            store_failure(Consumer.STREAM, broken)
+        else:
+            store_success(Consumer.STREAM)
 
 
-def publish(rows: Sequence[OutboxEvent]) -> int:
-    """Publishes these rows. Returns how many are published. Raises the error of Redis if one is not."""
-    found = documents_of(rows)
-    documents = [document for _, each in found for document in each]
+def publish(batch: Batch) -> int:
+    """Publishes the rows of a batch. Returns how many are published. Raises the error of Redis if one is not."""
+    number = len(batch.documents)
     try:
-        errors = server.add(documents)
+        errors = server.add(batch.documents)
     except FAILURES:
-        count_events("failed", len(documents))
+        count_events("failed", number)
         raise
     count_events("published", errors.count(None))
-    count_events("failed", len(errors) - errors.count(None))
+    count_events("failed", number - errors.count(None))
     remaining = iter(errors)
-    published = [row for row, each in found if not any(list(islice(remaining, len(each))))]
+    published = [row for row, documents in batch.rows if not any(list(islice(remaining, len(documents))))]
     mark_published(Consumer.STREAM, published)
     if error := next(filter(None, errors), None):
         raise error

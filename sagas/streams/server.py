@@ -63,6 +63,11 @@ def trim() -> None:
     pipeline.execute(raise_on_error=False)
 
 
+def encoded(document: dict[str, Any]) -> bytes:
+    """Returns the document as JSON. Half of a surrogate pair, which UTF-8 cannot encode, is escaped."""
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode(errors="backslashreplace")
+
+
 def add(documents: Sequence[dict[str, Any]]) -> list[RedisError | None]:
     """Adds the documents to the streams of their partitions, in one transaction. Returns the error of each.
 
@@ -72,8 +77,9 @@ def add(documents: Sequence[dict[str, Any]]) -> list[RedisError | None]:
     pipeline = client_of(settings.EVENTS_URL).pipeline(transaction=True)
     partitions = [partition_of(document["partitionkey"]) for document in documents]
     for partition, document in zip(partitions, documents, strict=True):
-        text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
-        pipeline.xadd(stream_of(partition), {"event": text}, maxlen=settings.EVENTS_KEPT, approximate=True)
+        pipeline.xadd(
+            stream_of(partition), {"event": encoded(document)}, maxlen=settings.EVENTS_KEPT, approximate=True
+        )
     if settings.EVENTS_NOTIFY:
         for partition in sorted(set(partitions)):
             pipeline.publish(NAME, partition)

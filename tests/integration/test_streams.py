@@ -245,6 +245,35 @@ def test_a_transaction_that_is_open_while_later_rows_are_published_is_published_
     assert sorted(found) == sorted([(str(early), "0000000001"), (str(late), "0000000001")])
 
 
+def test_an_event_that_cannot_be_published_holds_up_its_subject_only(redis, monkeypatch, lines):
+    monkeypatch.setattr(publishing, "BATCH", 5)
+    broken, others = new_id(), [new_id() for _ in range(10)]
+    record_outcomes(broken, broken, *others, broken)
+    OutboxEvent.objects.filter(pk=OutboxEvent.objects.order_by("pk")[0].pk).update(type="of a later version")
+    assert [publish_pending() for _ in range(2)] == [10, 0]
+    assert first_occurrences(redis) == {("urn:cloudmart", str(each)): [1] for each in others}
+    assert OutboxConsumer.objects.get().error.startswith("ValueError")
+    errors = [line for line in lines() if line["logger"] == "sagas.streams.publisher"]
+    assert [line["level"] for line in errors] == ["error"] and str(broken) in errors[0]["event"]
+    OutboxEvent.objects.update(type=EventType.ORDER_COMPLETED)
+    assert publish_pending() == 3
+    assert first_occurrences(redis)["urn:cloudmart", str(broken)] == [1, 2, 3]
+    assert OutboxConsumer.objects.get().error == ""
+
+
+def test_a_batch_of_events_that_cannot_be_published_ends_the_run(monkeypatch):
+    monkeypatch.setattr(publishing, "BATCH", 2)
+    record_outcomes(new_id(), new_id(), new_id())
+    OutboxEvent.objects.update(type="of a later version")
+    assert publish_pending() == 0
+
+
+def test_text_that_is_no_unicode_is_published(redis):
+    durable(record)(EventType.ORDER_COMPLETED, ORDER, new_id(), {"title": "本 \ud800"})
+    publish_pending()
+    assert published(redis)[0]["data"] == {"title": "本 \ud800"}
+
+
 # --- Redis fails ----------------------------------------------------------------------------------
 
 
