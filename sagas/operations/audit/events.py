@@ -13,6 +13,7 @@ from cloudmart.database.clock import DatabaseNow
 from cloudmart.database.invariants import Rows, invariant
 from cloudmart.outbox.models import EventSequence, OutboxEvent
 from cloudmart.outbox.recording import ORDER
+from cloudmart.webhooks.models import EndpointStatus, WebhookEndpoint
 from sagas.models import FINISHED, SagaInstance
 
 MIGRATION = {"app": "cloudmart", "name": "0004_outbox"}
@@ -33,7 +34,8 @@ def subject_of(order_id: str | Combinable) -> Combinable:
 @invariant(OutboxEvent, named_by=("subject", "sequence"))
 def events_are_passed_on(events: Rows) -> Rows:
     """The mail and the webhooks have every event, or a worker has not had the time to pass it on."""
-    waits = Q(for_mail=True) | Q(for_webhooks=True)
+    is_sent = Exists(WebhookEndpoint.objects.filter(status=EndpointStatus.ENABLED))
+    waits = Q(for_mail=True) | Q(is_sent, for_webhooks=True)
     return events.filter(waits, time__lte=DatabaseNow() - settings.AUDIT_GRACE)
 
 
