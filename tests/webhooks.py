@@ -8,7 +8,7 @@ from cloudmart.database.clock import from_now
 from cloudmart.kernel.ids import new_id
 from cloudmart.outbox.types import EventType
 from cloudmart.webhooks.event_examples import example_of
-from cloudmart.webhooks.models import WebhookDelivery, WebhookEndpoint
+from cloudmart.webhooks.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from cloudmart.webhooks.registration import register
 
 URL = "https://example.com/webhooks"
@@ -37,3 +37,8 @@ def make_delivery(endpoint: WebhookEndpoint | None = None, **columns: Any) -> We
         },
     )
     return WebhookDelivery.objects.get(pk=delivery.pk)
+
+
+def make_attempt(delivery: WebhookDelivery, **columns: Any) -> WebhookAttempt:
+    """Stores an attempt at the delivery, to which the endpoint has responded 204."""
+    return WebhookAttempt.objects.create(delivery=delivery, **{"milliseconds": 31, "status_code": 204, **columns})

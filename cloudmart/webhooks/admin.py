@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +12,9 @@ from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
+from django.utils.formats import localize
 from django.utils.html import format_html
+from django.utils.timezone import localtime
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
@@ -54,6 +57,11 @@ delivery_status = badge_in("status", _("status"), DELIVERY_BADGES)
 event_name = column(_("event type"), lambda row: EventType(row.event_type).label, "event_type")
 
 
+def shown(moment: datetime | None) -> str:
+    """Returns the time as a page shows it; "" without one."""
+    return localize(localtime(moment)) if moment else ""
+
+
 def state_of(endpoint: WebhookEndpoint) -> Badge:
     if endpoint.status == EndpointStatus.DISABLED:
         return DISABLED
@@ -82,7 +90,7 @@ types = column(
     lambda endpoint: ", ".join(str(EventType(each).label) for each in endpoint.event_types) or gettext("all"),
     "types",
 )
-last_delivery = column(_("last delivery"), lambda endpoint: endpoint.last_delivery, "last_delivery")
+last_delivery = column(_("last delivery"), lambda endpoint: shown(endpoint.last_delivery), "last_delivery")
 deliveries = column(
     _("deliveries"),
     lambda endpoint: format_html(
@@ -94,7 +102,9 @@ deliveries = column(
 )
 endpoint = column(_("endpoint"), link_to_endpoint, "endpoint")
 next_attempt = column(
-    _("next attempt"), lambda each: each.due_at if each.status == DeliveryStatus.PENDING else None, "next_attempt"
+    _("next attempt"),
+    lambda each: shown(each.due_at) if each.status == DeliveryStatus.PENDING else None,
+    "next_attempt",
 )
 
 
@@ -279,16 +289,16 @@ class WebhookDeliveryAdmin(ActsFromItsPage, ReadOnlyAdmin):
         "retry_until",
         "resends",
         "event_id",
-        "request",
+        "sent",
     ]
-    readonly_fields = [event_name, subject, endpoint, delivery_status, "created_at", next_attempt, "request"]
+    readonly_fields = [event_name, subject, endpoint, delivery_status, "created_at", next_attempt, "sent"]
     inlines = [Attempts]
     actions = ["resend"]
 
     has_resend_permission = permission_to("cloudmart.resend_delivery")
 
     @admin.display(description=_("request"))
-    def request(self, delivery: WebhookDelivery) -> str:
+    def sent(self, delivery: WebhookDelivery) -> str:
         """The headers that all attempts have in common, and the body with line breaks."""
         headers = "\n".join(f"{name}: {value}" for name, value in headers_of(delivery).items())
         body = json.dumps(json.loads(delivery.body), indent=2, ensure_ascii=False)

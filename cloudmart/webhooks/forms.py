@@ -1,7 +1,10 @@
 """The form of an endpoint in the admin."""
 
+from typing import Any
+
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils.text import capfirst
 from django.utils.translation import gettext, gettext_lazy
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
@@ -16,13 +19,17 @@ class EndpointForm(forms.ModelForm):
         required=False,
         choices=[(event_type.value, event_type.label) for event_type in SUBSCRIBABLE],
         widget=UnfoldAdminCheckboxSelectMultipleWidget,
-        label=gettext_lazy("event types"),
         help_text=gettext_lazy("The types that it receives; empty: all"),
     )
 
     class Meta:
         model = WebhookEndpoint
         fields = ["url", "description", "event_types"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "event_types" in self.fields:
+            self.fields["event_types"].label = capfirst(gettext("event types"))
 
     def clean_url(self) -> str:
         try:

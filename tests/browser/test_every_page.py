@@ -9,6 +9,7 @@ from tests.browser.conftest import DESKTOP, PHONE, open_drawn
 from tests.browser.faults import Console, barriers, too_wide
 from tests.browser.pages import PUBLIC, pages_of_the_admin
 from tests.committed import run_worker
+from tests.webhooks import make_attempt, make_delivery
 
 
 @pytest.fixture
@@ -27,6 +28,8 @@ def busy_shop(place, shelve, outside, api):
         run_worker()
         outside.turn("payments")
     api.post("/orders", {})
+    make_attempt(make_delivery())
+    make_delivery(event_type="stock.low", status="failed")
 
 
 def paths():
