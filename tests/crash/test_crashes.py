@@ -12,12 +12,12 @@ import pytest
 from django.core.management import call_command
 
 from orders.models import Mail
-from sagas.desk.mails import send_mails
 from tests.conftest import HTTP_CARRIER, HTTP_GATEWAY
 from tests.crash.boundaries import COMMIT, MAIL, Interruption, Process, run
 from tests.crash.conftest import FIGURES, SEED, Figure, expire_waits, some, unfinished
 from tests.crash.stories import CANCELLED, HAPPY, LOST, LOST_ONCE, REFUSED, SENT_BACK, STORIES, UNDONE, WAITING
 from tests.known_bugs import known_bug
+from tests.passing_on import pass_events_on
 from tests.processes import TIMEOUT, running_command
 
 UNINTERRUPTED = {}
@@ -144,7 +144,7 @@ def test_a_stopped_driver_that_continues_after_the_recovery_changes_nothing(shop
             attempt.recover()
             driver.resume()
             assert driver.end().survived
-            send_mails()
+            pass_events_on()
             attempt.check(story.end)
 
 
