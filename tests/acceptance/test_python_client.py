@@ -3,6 +3,8 @@
 import json
 import os
 import re
+import subprocess
+import sys
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from time import monotonic
@@ -294,6 +296,16 @@ def test_the_readme_shows_what_happens(port, customer, shelve, worker, monkeypat
         assert printed == expected * (3 if "islice" in snippet else 1), snippet
     names["shop"].close()
     receive_webhooks(names["receive"], capsys)
+
+
+def test_a_type_checker_accepts_what_the_readme_shows(tmp_path):
+    (tmp_path / "shown.py").write_text("".join(SNIPPETS.findall(README)))
+    options = ["--strict", "--config-file", "", "--cache-dir", tmp_path / "cache", tmp_path / "shown.py"]
+    environment = {**os.environ, "MYPYPATH": str(ROOT / "clients" / "python" / "src")}
+    checked = subprocess.run(
+        [sys.executable, "-m", "mypy", *options], env=environment, cwd=tmp_path, capture_output=True, text=True
+    )
+    assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
 def receive_webhooks(receive, capsys):
