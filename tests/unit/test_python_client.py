@@ -33,22 +33,19 @@ KEY = "Idempotency-Key"
 
 
 class MadeUpServer:
-    """Gives these responses in turn, or raises these errors. It keeps the requests."""
+    """Gives these responses in turn, or raises these errors. It keeps the requests and their keys."""
 
     def __init__(self, *outcomes):
         self.outcomes = list(outcomes)
-        self.requests = []
+        self.requests, self.keys = [], []
 
     def __call__(self, request):
         self.requests.append(request)
+        self.keys.append(request.headers.get(KEY))
         outcome = self.outcomes.pop(0)
         if isinstance(outcome, Exception):
             raise outcome
         return outcome
-
-    @property
-    def keys(self):
-        return [request.headers.get(KEY) for request in self.requests]
 
 
 def client_of(server, **options):
