@@ -66,10 +66,10 @@ class Client:
             secrets = valid_secrets(endpoint, now)
             headers = signature_headers(secrets, str(delivery.event_id), now, delivery.body)
             response = self._http.request("POST", endpoint.url, HEADERS | headers, delivery.body.encode())
+            text = response.content[:LONGEST_RESPONSE].decode(errors="replace")
+            retry_after = retry_after_of(response, now)
         except Exception as error:
             return Answer(now, _since(began), error=_described(error))
-        text = response.content[:LONGEST_RESPONSE].decode(errors="replace")
-        retry_after = retry_after_of(response, now)
         return Answer(now, _since(began), response.status, text, retry_after=retry_after)
 
     def close(self) -> None:
