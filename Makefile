@@ -1,6 +1,6 @@
 # Every target sets up what it needs; the work is in bin/.
 
-.PHONY: help run scale demo test slow-test browser-test screenshots crash-test chaos fuzz lint format messages client lock report notebook check-notebook locust coverage bench bench-growth bench-stock bench-hot bench-audit bench-admin bench-scale
+.PHONY: help run scale demo test slow-test browser-test screenshots crash-test chaos fuzz lint format messages client lock report notebook check-notebook locust coverage bench bench-relay bench-growth bench-stock bench-hot bench-audit bench-admin bench-scale
 .NOTPARALLEL:
 
 help: ## List the targets
@@ -72,6 +72,9 @@ coverage: ## Run the tests on SQLite, and list the lines that none of them reach
 
 bench: ## Measure orders per second and response times on a throwaway MariaDB or MySQL (ARGS="--rounds 5")
 	@bin/bench $(ARGS)
+
+bench-relay: ## Measure only what webhooks and streams cost orders, beside a worker (ARGS="--rounds 5")
+	@bin/bench relay $(ARGS)
 
 bench-growth: ## Compare the cost of an order at 1,000 and at 300,000 orders (ARGS="--large 100000")
 	@bin/bench growth $(ARGS)

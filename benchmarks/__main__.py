@@ -1,4 +1,4 @@
-"""Measures both saga styles and the floor under several loads: python -m benchmarks."""
+"""Measures both saga styles and the floor under several loads, and beside a worker: python -m benchmarks."""
 
 import argparse
 import os
@@ -13,6 +13,7 @@ from benchmarks.loads import BOOKS, FLOOR, STYLES, Case, Sample, all_loads, case
 from benchmarks.open_loop import measure_open_loop
 from benchmarks.processes import machine
 from benchmarks.promises import goals, promises, rows
+from benchmarks.relay.measuring import Measuring
 from benchmarks.results import write_json
 from benchmarks.server import PLAIN, ROOT, THROTTLED, WITHOUT_WORKER, Server, audit, exit_on_sigterm, manage, serving
 from benchmarks.table import aligned, table
@@ -21,6 +22,8 @@ from benchmarks.window import Window
 COPIES = 1_000_000
 WARM_UP = 2
 """Seconds of load on each server in each style before anything is measured."""
+RELAY_LENGTH = 2
+"""The length of a window beside a worker, as a multiple of the usual one."""
 
 
 class Benchmark:
@@ -86,23 +89,26 @@ def options_from(arguments: list[str]) -> argparse.Namespace:
 
 
 def main() -> int:
-    """Returns 0 if every promise is kept, every copy is accounted for and the audit is clean, else 1."""
+    """Returns 0 if every promise is kept, every copy and event is accounted for and the audit is clean, else 1."""
     options = options_from(sys.argv[1:])
     signal.signal(signal.SIGTERM, exit_on_sigterm)
     url = os.environ.get("DATABASE_URL", "")
     watch = Watch(url)
     watch.refuse_filled_database()
     token = prepare()
+    relaying = Measuring(url, token, options.clients, RELAY_LENGTH * options.seconds)
+    relaying.run(options.server, options.rounds)
     with serving(options.server) as plain, serving(options.server, THROTTLED) as throttled:
         benchmark = Benchmark(options, url, watch, plain, throttled, token)
         benchmark.run()
-    figures = list(promises(benchmark.cases))
+    figures = [*promises(benchmark.cases), *relaying.results.promises()]
     print(table(benchmark.cases))
+    print("\n" + relaying.results.table())
     print("\n" + aligned(rows("promise", figures, "kept", "MISSED"), left=4))
     print("\n" + aligned(rows("goal", goals(benchmark.cases), "reached", "not reached"), left=4))
-    problems = watch.problems() + audit(PLAIN, but_for=WITHOUT_WORKER)
-    print("\n" + ("\n".join(problems) or "Every copy is accounted for, and the audit is clean."))
-    write_json(options.json, benchmark.cases, problems, machine(watch.version()))
+    problems = watch.problems() + relaying.problems + audit(PLAIN, but_for=WITHOUT_WORKER)
+    print("\n" + ("\n".join(problems) or "Every copy and every event is accounted for, and the audit is clean."))
+    write_json(options.json, benchmark.cases, relaying.results, problems, machine(watch.version()))
     print(f"\nWritten: {os.path.relpath(options.json)}")
     return 1 if problems or not all(figure.is_kept for figure in figures) else 0
 

@@ -3,10 +3,7 @@
 import argparse
 import os
 import signal
-import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from statistics import median
 
@@ -14,7 +11,16 @@ from benchmarks.closed_loop import measure_closed_loop
 from benchmarks.database import Watch
 from benchmarks.loads import CROWD_SIZE, STYLES
 from benchmarks.processes import machine
-from benchmarks.server import PLAIN, ROOT, WITHOUT_WORKER, Server, audit, environment, exit_on_sigterm, manage, serving
+from benchmarks.server import (
+    PLAIN,
+    WITHOUT_WORKER,
+    Server,
+    audit,
+    exit_on_sigterm,
+    manage,
+    serving,
+    working,
+)
 from benchmarks.table import aligned
 from benchmarks.window import Window, percentile
 
@@ -58,18 +64,6 @@ class Case:
         )
 
 
-@contextmanager
-def worker(settings: dict[str, str]) -> Iterator[None]:
-    """Runs a worker, which brings the ledger up to date."""
-    command = [sys.executable, "manage.py", "run_worker"]
-    process = subprocess.Popen(command, cwd=ROOT, env=environment(settings), stdout=subprocess.DEVNULL)
-    try:
-        yield
-    finally:
-        process.terminate()
-        process.wait()
-
-
 def measure(case: Case, server: Server, watch: Watch, token: str, seconds: int) -> None:
     manage("split_book", BOOK, "--shards", str(case.shards))
     before, (waits, waited) = watch.counts_when_finished(), watch.lock_waits()
@@ -109,7 +103,7 @@ def main() -> int:
     with (
         serving("distant", {**split, "SHELF_SHARDS": "1"}) as plain,
         serving("distant", split) as splitting,
-        worker(split),
+        working({**split, "EMAIL_URL": "dummymail://"}),
     ):
         for server in (plain, splitting):
             for style in STYLES:

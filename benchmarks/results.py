@@ -7,15 +7,17 @@ from typing import Any
 
 from benchmarks.loads import Case, Cases
 from benchmarks.promises import goals, promises
+from benchmarks.relay.figures import Relaying
 from benchmarks.window import percentile
 
 
-def write_json(path: Path, cases: Cases, problems: list[str], machine: str) -> None:
-    """Writes all cases, the promises and the goals; `problems` is what the audit and the count of the copies found."""
+def write_json(path: Path, cases: Cases, relaying: Relaying, problems: list[str], machine: str) -> None:
+    """Writes all cases, the promises and the goals; `problems` is what the audit and the counts have found."""
     content = {
         "machine": machine,
         "cases": [case_as_json(case) for case in cases.values()],
-        "promises": [asdict(figure) for figure in promises(cases)],
+        "relay": relaying.as_json(),
+        "promises": [asdict(figure) for figure in (*promises(cases), *relaying.promises())],
         "goals": [asdict(figure) for figure in goals(cases)],
         "problems": problems,
     }

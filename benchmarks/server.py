@@ -101,6 +101,22 @@ def serving(server: str, settings: Mapping[str, str] = PLAIN) -> Iterator[Server
         running.stop()
 
 
+@contextmanager
+def working(settings: Mapping[str, str]) -> Iterator[int]:
+    """Runs a worker with these settings until the block ends. Yields its process id once it has started.
+
+    `settings` must not have mails printed.
+    """
+    command = [sys.executable, "manage.py", "run_worker"]
+    with subprocess.Popen(command, cwd=ROOT, env=environment(settings), stdout=subprocess.PIPE) as process:
+        try:
+            if next(iter(process.stdout or []), b"") != b"worker started\n":
+                raise SystemExit("The worker did not start.")
+            yield process.pid
+        finally:
+            process.terminate()
+
+
 def manage(*arguments: str) -> str:
     """Runs a command of manage.py. Returns its output."""
     command = [sys.executable, "manage.py", *arguments]

@@ -16,6 +16,10 @@ from benchmarks.loads import CROWD, CROWD_MINUTE, FLOOR, MANY_BOOKS, STYLES, WIT
 from benchmarks.open_loop import Client, schedule
 from benchmarks.processes import process_listening_on
 from benchmarks.promises import goals, promises
+from benchmarks.relay.backlog import Backlog
+from benchmarks.relay.counts import Counts as Arrivals
+from benchmarks.relay.figures import Relaying
+from benchmarks.relay.figures import Sample as RelaySample
 from benchmarks.results import write_json
 from benchmarks.scale.broker import Broker
 from benchmarks.table import table
@@ -36,6 +40,22 @@ def cases():
     for case in cases.values():
         case.samples.append(sample())
     return cases
+
+
+def relay_sample(orders_per_second, not_2xx=0):
+    window = Window(orders_per_second, [50.0] * 100, not_2xx)
+    return RelaySample(
+        window, 12.5, webhooks=1000, events=8000, behind=Backlog(3, 200, 100), caught_up=2.5, mailed=4.0
+    )
+
+
+@pytest.fixture
+def relaying():
+    """Two rounds that keep every promise."""
+    relaying = Relaying()
+    for (_, is_on), samples in relaying.samples.items():
+        samples.extend(relay_sample(96 if is_on else 100) for _ in range(2))
+    return relaying
 
 
 def missed(figures):
@@ -161,17 +181,54 @@ def test_the_table_has_a_row_for_every_case(cases):
     assert [row.split("  ")[0] for row in rows] == [load for load, _ in cases]
 
 
-def test_the_json_has_every_case_with_its_percentiles_and_the_promises(cases, tmp_path):
+def test_the_json_has_every_case_with_its_percentiles_and_the_promises(cases, relaying, tmp_path):
     cases[CROWD, STYLES[0]].samples = [Sample(Window(100.0, range(1, 101)), Counts(100, 3000, 300), memory=90.0)]
     cases[CROWD, STYLES[1]].samples = [Sample(Window(0.0, []), Counts(0, 0, 0), memory=90.0)]
-    write_json(tmp_path / "new" / "bench.json", cases, ["1 copies still reserved"], "2 cores")
+    write_json(tmp_path / "new" / "bench.json", cases, relaying, ["1 copies still reserved"], "2 cores")
     content = json.loads((tmp_path / "new" / "bench.json").read_text())
     by_case = {(case["load"], case["subject"]): case for case in content["cases"]}
     assert by_case.keys() == cases.keys()
     assert by_case[CROWD, STYLES[0]]["percentiles"] == [1, *range(1, 101)]
     assert by_case[CROWD, STYLES[1]]["percentiles"] == []
     assert [promise["is_kept"] for promise in content["promises"]].count(False) == 1
+    assert [each["orders_per_second"] for each in content["relay"]] == [[100, 100], [96, 96]] * 2
     assert content["problems"] == ["1 copies still reserved"]
+
+
+def test_webhooks_and_streams_may_cost_one_order_in_twenty(relaying):
+    assert missed(relaying.promises()) == []
+    relaying.samples[STYLES[0], True] = [relay_sample(96), relay_sample(93.8)]
+    assert missed(relaying.promises()) == [f"with webhooks and streams, of without, {STYLES[0]}"]
+
+
+def test_their_price_is_the_median_of_the_rounds_whose_windows_are_compared_in_pairs(relaying):
+    for is_on, rates in ((False, (50, 100, 200)), (True, (48, 120, 96))):
+        relaying.samples[STYLES[0], is_on] = [relay_sample(rate) for rate in rates]
+    assert relaying.share(STYLES[0]) == 0.96
+
+
+@pytest.mark.parametrize("is_on", [False, True])
+def test_a_response_that_is_not_2xx_beside_a_worker_is_a_missed_promise(relaying, is_on):
+    relaying.samples[STYLES[1], is_on].append(relay_sample(96, not_2xx=1))
+    relaying.samples[STYLES[1], not is_on].append(relay_sample(96))
+    assert missed(relaying.promises()) == [f"not 2xx beside a worker, {STYLES[1]}"]
+
+
+def test_the_table_says_how_far_the_worker_was_behind_and_how_long_it_took_to_catch_up(relaying):
+    _, without, with_both, *others = relaying.table().splitlines()
+    assert without.split() == [STYLES[0], "off", "100.0", "50", "50", "-", "-", "-", "-", "3", "-", "4.0", "0"]
+    assert with_both.split() == [
+        *(STYLES[0], "on", "96.0", "50", "50", "0.960", "80", "640", "200", "+", "100", "3", "2.5", "4.0", "0")
+    ]
+    assert len(others) == 2
+
+
+def test_each_event_has_to_arrive_once():
+    assert Arrivals(10, 70, delivered=10, received=10, streamed=80).problems() == []
+    assert Arrivals(10, 70, delivered=9, received=11, streamed=80).problems() == [
+        "9 webhooks delivered instead of 10",
+        "11 webhooks received instead of 10",
+    ]
 
 
 def test_the_process_that_listens_on_a_port_is_found():

@@ -1,0 +1,1 @@
+"""What it costs orders that their events leave the shop while they are placed."""
