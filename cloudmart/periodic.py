@@ -24,6 +24,10 @@ def ignore(name: str, error: Exception | None) -> None:
     pass
 
 
+def nothing() -> None:
+    pass
+
+
 def unchanged() -> float:
     """Returns the factor of a task that this process does not share with others."""
     return 1
@@ -44,6 +48,8 @@ class PeriodicTask:
     """Multiplies the interval, for a task that several processes share."""
     always_waits: bool = False
     """Waits for the interval also after a run that processed something."""
+    close: Callable[[], None] = nothing
+    """Called after the last run."""
 
     def run(self, should_stop: ShouldStop = never) -> int | None:
         """Runs the work once, and counts the run. Logs an error and returns None: the next run may succeed."""
@@ -71,6 +77,7 @@ class PeriodicTask:
         while not stop.is_set():
             if not self.run(stop.is_set) or self.always_waits:
                 stop.wait(self.interval * self.interval_factor())
+        self.close()
         connections.close_all()
 
 

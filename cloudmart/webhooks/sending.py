@@ -11,6 +11,7 @@ the COMMIT that stores it. Then it is sent again, with the same webhook-id.
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack, closing
 from datetime import datetime, timedelta
 from functools import cached_property
 from time import monotonic
@@ -147,14 +148,15 @@ class Sender:
     def __init__(self) -> None:
         self._running: list[Delivering] = []
         self._slow: set[UUID] = set()
+        self._open = ExitStack()
 
     @cached_property
     def _client(self) -> Client:
-        return Client()
+        return self._open.enter_context(closing(Client()))
 
     @cached_property
     def _pool(self) -> ThreadPoolExecutor:
-        return ThreadPoolExecutor(settings.WEBHOOK_SENDERS, thread_name_prefix="webhook")
+        return self._open.enter_context(ThreadPoolExecutor(settings.WEBHOOK_SENDERS, thread_name_prefix="webhook"))
 
     def send_due(self, should_stop: ShouldStop = never) -> int:
         """Sends deliveries until none is due. Returns how many were accepted."""
@@ -169,8 +171,8 @@ class Sender:
             accepted += self._store_done()
 
     def close(self) -> None:
-        self._pool.shutdown()
-        self._client.close()
+        """Ends the threads, and closes the connections."""
+        self._open.close()
 
     def _start_due(self, should_stop: ShouldStop) -> None:
         """Starts what is due, with the threads that are free."""

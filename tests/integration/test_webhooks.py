@@ -1,12 +1,14 @@
 """Webhooks to real receivers: signed, in order, at least once, whatever the receivers and the workers do."""
 
 import json
+import threading
 from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import pytest
+from django.core.management import call_command
 from django.db import transaction
 from standardwebhooks.webhooks import Webhook
 
@@ -490,6 +492,14 @@ def test_workers_at_once_send_each_webhook_once_and_in_order(receiver, endpoint)
     assert all(sequences == sorted(set(sequences)) for sequences in by_subject.values())
     for each in senders:
         each.close()
+
+
+def test_a_worker_that_runs_once_leaves_no_thread_and_no_connection(receiver, endpoint):
+    before = threading.enumerate()
+    decide("order-1")
+    call_command("run_worker", once=True)
+    assert len(receiver.accepted()) == 1
+    assert threading.enumerate() == before, "a connection that is left open fails the test as a warning"
 
 
 @pytest.mark.slow

@@ -606,6 +606,7 @@ def test_a_task_waits_its_interval_as_often_as_the_workers_that_share_it(always_
             raise RuntimeError("the last run fails")
         return result
 
-    stop, waited, results = Stop(), [], iter([5, 0, None])
-    PeriodicTask("mails", work, 2, interval_factor=lambda: 3, always_waits=always_waits).repeat(stop)
-    assert waited == waits
+    stop, waited, results, closed = Stop(), [], iter([5, 0, None]), []
+    closing = {"close": lambda: closed.append(stop.is_set())}
+    PeriodicTask("mails", work, 2, interval_factor=lambda: 3, always_waits=always_waits, **closing).repeat(stop)
+    assert waited == waits and closed == [True]

@@ -67,9 +67,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["once"]:
-            failed = [task.name for task in tasks(Heartbeat(), options["interval"]) if task.run() is None]
-            if failed:
-                raise CommandError(f"failed: {', '.join(failed)}")
+            run_once(*tasks(Heartbeat(), options["interval"]))
         else:
             if options["metrics_port"] is not None:
                 serve_metrics(options["metrics_host"], options["metrics_port"])
@@ -86,6 +84,17 @@ class Command(BaseCommand):
                 )
 
 
+def run_once(*due: PeriodicTask) -> None:
+    """Runs each task once. Raises CommandError if some fail, after the others have run."""
+    failed = []
+    for task in due:
+        if task.run() is None:
+            failed.append(task.name)
+        task.close()
+    if failed:
+        raise CommandError(f"failed: {', '.join(failed)}")
+
+
 def serve_metrics(host: str, port: int) -> None:
     """Serves the counters of this process at this address. Raises CommandError if it is taken."""
     block_stop_signals()
@@ -97,7 +106,7 @@ def serve_metrics(host: str, port: int) -> None:
 
 def tasks(heartbeat: Heartbeat, interval: float, threads: int = 1) -> tuple[PeriodicTask, ...]:
     """Returns the worker's tasks. Sagas have several threads, because each may wait for a provider."""
-    share = heartbeat.share
+    share, sender = heartbeat.share, Sender()
     return (
         *[
             PeriodicTask("sagas", partial(recover_all, share=partial(share, thread, threads)), interval)
@@ -110,7 +119,7 @@ def tasks(heartbeat: Heartbeat, interval: float, threads: int = 1) -> tuple[Peri
         PeriodicTask("mails", partial(send_mails, share=share), max(interval, 1)),
         PeriodicTask("stream", publish_pending, interval if settings.EVENTS_URL else 60, always_waits=True),
         PeriodicTask("webhooks", partial(pass_on, Consumer.WEBHOOKS, receive), interval, always_waits=True),
-        PeriodicTask("webhook sender", Sender().send_due, interval, always_waits=True),
+        PeriodicTask("webhook sender", sender.send_due, interval, always_waits=True, close=sender.close),
         PeriodicTask("batches", partial(run_due, share=share), interval),
         PeriodicTask("counts of orders", count_due_hours, max(interval, 5)),
         PeriodicTask("audit", run_requested, max(interval, 1)),
