@@ -1,7 +1,8 @@
 """Processes that are killed at a boundary. They are forks of the tests, instrumented from outside.
 
-A boundary is the moment before, or the moment after, a COMMIT, a request to a provider or the sending of a mail. A
-statement that writes with no transaction open counts as a COMMIT.
+A boundary is the moment before, or the moment after, a COMMIT, a request to a provider, the sending of a mail or a
+webhook, or the adding of a batch of events to the streams. A statement that writes with no transaction open counts as
+a COMMIT.
 """
 
 import os
@@ -10,6 +11,8 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import takewhile
+from threading import get_ident
 from typing import Any, Self
 from unittest.mock import patch
 
@@ -18,10 +21,12 @@ from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.db.backends.utils import CursorWrapper
 
 from cloudmart.providers.http_provider import HttpProvider
+from cloudmart.webhooks.sending import Client
 from payments.gateways.port import gateway
+from sagas.streams import server as streams
 from shipping.carriers.port import carrier
 
-COMMIT, MAIL = "COMMIT", "MAIL"
+COMMIT, MAIL, WEBHOOK, STREAM = "COMMIT", "MAIL", "WEBHOOK", "STREAM"
 WRITES = ("INSERT", "UPDATE", "DELETE", "REPLACE")
 
 
@@ -43,6 +48,12 @@ class Run:
     @property
     def commits(self) -> int:
         return self.passed.count(f"after {COMMIT}")
+
+    def not_stored(self, operation: str) -> int:
+        """Returns how many of these operations the process has finished without storing that: they are repeated."""
+        return list(takewhile(lambda boundary: boundary != f"after {COMMIT}", reversed(self.passed))).count(
+            f"after {operation}"
+        )
 
 
 class Process:
@@ -115,7 +126,7 @@ def _instrumented(interruption: Interruption | None, writer: int) -> Iterator[No
         count += 1
         os.write(writer, f"{boundary}\0".encode())
         if interruption and count == interruption.at:
-            os.kill(os.getpid(), interruption.signum)
+            signal.pthread_kill(get_ident(), interruption.signum)  # no other thread could delay it
 
     @contextmanager
     def around(operation: str) -> Iterator[None]:
@@ -138,6 +149,7 @@ def _instrumented(interruption: Interruption | None, writer: int) -> Iterator[No
 
     database: Any = type(connections[DEFAULT_DB_ALIAS])
     commit, send, send_messages = database._commit, HttpProvider._send, EmailBackend.send_messages
+    send_webhook, add = Client.send, streams.add
 
     def _commit(self: Any) -> None:
         with around(COMMIT):
@@ -151,7 +163,17 @@ def _instrumented(interruption: Interruption | None, writer: int) -> Iterator[No
         with around(MAIL):
             return send_messages(self, messages)
 
+    def _send_webhook(self: Client, *arguments: Any) -> Any:
+        with around(WEBHOOK):
+            return send_webhook(self, *arguments)
+
+    def _add(*arguments: Any) -> Any:
+        with around(STREAM):
+            return add(*arguments)
+
     with ExitStack() as stack:
+        stack.enter_context(patch.object(Client, "send", _send_webhook))
+        stack.enter_context(patch.object(streams, "add", _add))
         stack.enter_context(patch.object(EmailBackend, "send_messages", _send_messages))
         stack.enter_context(patch.object(database, "_commit", _commit))
         stack.enter_context(patch.object(HttpProvider, "_send", _send))

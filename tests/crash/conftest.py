@@ -15,21 +15,29 @@ from django.core.management import call_command
 from rest_framework.test import APIClient
 
 from cloudmart.database.clock import DatabaseNow
+from cloudmart.outbox.models import OutboxConsumer
 from cloudmart.sandbox.ledger import entries_in, live, reading
+from cloudmart.webhooks.models import DeliveryStatus, WebhookDelivery, WebhookEndpoint
 from inventory.models import InventoryRecord
 from orders.models import Mail, MailStatus, Order, SagaStyle
 from orders.price_rules import CouponUse, Discount
 from sagas.desk.cancelling import cancel_order
 from sagas.engine.lease import has_work_left
 from sagas.engine.recovery import due
+from sagas.management.commands.run_worker import run_once, tasks
 from sagas.models import SagaInstance
+from sagas.operations.figures.workers import Heartbeat
+from sagas.streams import publisher as publishing
+from sagas.streams.publisher import Publisher
 from tests.acceptance.conftest import money_kept, parcels_on_their_way
 from tests.bookkeeping import findings
 from tests.conftest import send_mails_to
 from tests.crash.boundaries import Interruption, Process, Run
+from tests.crash.consumers import Consumers, consuming
 from tests.crash.letters import Letters, delivering
 from tests.crash.stories import BOOK, COUPON, End, Request, Story
 from tests.sandbox import RunningSandbox
+from tests.webhooks import make_endpoint
 
 SAMPLE = os.environ.get("CRASH_SAMPLE", "1")
 """The number of boundaries that are tried of each story, or `all`."""
@@ -77,6 +85,7 @@ class Shop:
     client: APIClient
     outside: RunningSandbox
     letters: Letters
+    consumers: Consumers
     style: str
 
     def begin(self, story: Story) -> "Attempt":
@@ -141,7 +150,7 @@ class Attempt:
         self.recover()
 
     def check(self, *ends: End | None, most_copies: int = 1) -> None:
-        """Checks that the order has one of these ends, that every invariant holds, and that its mails have arrived."""
+        """Checks that the order has one of these ends, that every invariant holds, and that all consumers have it."""
         assert not unfinished(), "a saga is not finished"
         end = self.end()
         assert end in ends
@@ -149,9 +158,11 @@ class Attempt:
         assert CouponUse.objects.filter(pk=self.order_id).exists() is is_used
         check_audit()
         self.check_wallets()
-        if end:
-            mailed_now = {end.order} & {"completed", "cancelled", "returned"}
-            self.check_mails(self.story.mailed_before | mailed_now, most_copies)
+        self.shop.consumers.check_nothing_waits()
+        if end and self.order_id:
+            outcomes = self.story.mailed_before | ({end.order} & {"completed", "cancelled", "returned"})
+            self.check_mails(outcomes, most_copies)
+            self.shop.consumers.check(self.order_id, outcomes)
 
     def check_wallets(self) -> None:
         """Checks that wallets have paid what is left of their charges."""
@@ -194,6 +205,9 @@ def expire_waits() -> None:
     SagaInstance.objects.exclude(lease_until=None).update(lease_until=past)
     SagaInstance.objects.exclude(wake_at=None).update(wake_at=past)
     Mail.objects.filter(status=MailStatus.PENDING).update(due_at=past)
+    OutboxConsumer.objects.exclude(lease_until=None).update(lease_until=past)
+    WebhookEndpoint.objects.update(due_at=past)
+    WebhookDelivery.objects.filter(status=DeliveryStatus.PENDING).update(due_at=past)
 
 
 def run_workers() -> None:
@@ -203,6 +217,14 @@ def run_workers() -> None:
         call_command("run_worker", "--once")
         if not unfinished():
             break
+
+
+RELAYS = {"mails", "stream", "webhooks", "webhook sender"}
+
+
+def relay() -> None:
+    """Does what a worker does for the consumers of events, once."""
+    run_once(*[task for task in tasks(Heartbeat(), interval=1) if task.name in RELAYS])
 
 
 def unfinished() -> bool:
@@ -220,12 +242,33 @@ def letters(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Letters]:
         yield letters
 
 
+@pytest.fixture(scope="session")
+def running_consumers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Consumers]:
+    with consuming(tmp_path_factory.mktemp("consumers")) as consumers:
+        yield consumers
+
+
+@pytest.fixture
+def consumers(
+    running_consumers: Consumers, transactional_db: None, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> Consumers:
+    """The receiver has an endpoint for all events, and the streams are empty."""
+    settings.EVENTS_URL, settings.EVENTS_PARTITIONS = running_consumers.redis.url, 2
+    settings.WEBHOOK_PRIVATE_ADDRESSES = True
+    monkeypatch.setattr(publishing, "FIRST_BACKOFF", timedelta(0))
+    monkeypatch.setattr(publishing, "publisher", Publisher())
+    running_consumers.empty()
+    make_endpoint(url=running_consumers.receiver.url())
+    return running_consumers
+
+
 @pytest.fixture(params=SagaStyle, ids=str)
 def shop(
     request: pytest.FixtureRequest,
     api: APIClient,
     outside: RunningSandbox,
     letters: Letters,
+    consumers: Consumers,
     shelve: Callable[..., None],
     settings: Any,
 ) -> Shop:
@@ -238,4 +281,4 @@ def shop(
         ledger.execute("DELETE FROM requests")
         ledger.execute("DELETE FROM wallet_entries")
     send_mails_to(letters.port, settings)
-    return Shop(api, outside, letters, request.param)
+    return Shop(api, outside, letters, consumers, request.param)
