@@ -30,7 +30,7 @@ screenshots: ## Take the pictures of the documentation, in docs/pictures/
 crash-test: ## Kill orders at every commit and provider call, and processes 200 times, on SQLite and on a throwaway server
 	@CRASH_SAMPLE=all bin/test -m "" tests/crash $(ARGS)
 
-chaos: ## Kill and stop nginx, servers, workers, RabbitMQ, Redis and the database under load, and check every order (CHAOS_SECONDS=20)
+chaos: ## Kill and stop nginx, servers, workers, RabbitMQ, Redis, the database and a receiver of webhooks under load, and check every order (CHAOS_SECONDS=20)
 	@bin/chaos $(ARGS)
 
 fuzz: ## Test the API against its own description (ARGS=120: 120 random requests per operation)

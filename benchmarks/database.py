@@ -88,6 +88,11 @@ class Watch:
         """Returns the number of orders whose saga is not finished."""
         return self._number("SELECT COUNT(*) FROM saga_instances WHERE status NOT IN ('COMPLETED', 'FAILED')")
 
+    def undelivered(self) -> int:
+        """Returns the number of events, and of webhooks, that some consumer or endpoint does not have."""
+        webhooks = self._number("SELECT COUNT(*) FROM webhook_deliveries WHERE status = 'pending'")
+        return webhooks + self._number("SELECT COUNT(*) FROM outbox")
+
     def lock_waits(self) -> tuple[int, int]:
         """Returns how often transactions have waited for a row lock, and the milliseconds that they waited in all."""
         return self._counter("GLOBAL", "Innodb_row_lock_waits"), self._counter("GLOBAL", "Innodb_row_lock_time")

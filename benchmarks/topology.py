@@ -76,6 +76,15 @@ class Topology:
     def database_url(self) -> str:
         return str(self._written()["database_url"])
 
+    @property
+    def events_url(self) -> str:
+        """Returns the address of the Redis that has the streams of events."""
+        return str(self._written()["events_url"])
+
+    @property
+    def operator_token(self) -> str:
+        return str(self._written()["tokens"]["operator"])
+
     def components(self, kind: str = "") -> list[Component]:
         """Returns the components of this kind, or all, as they run now."""
         every = self._written()["components"]
@@ -86,15 +95,16 @@ class Topology:
         ]
 
     @contextmanager
-    def without(self, kind: str) -> Iterator[None]:
-        """Kills every component of this kind, and keeps them dead until the block ends: nobody restarts anything.
+    def without(self, *kinds: str) -> Iterator[None]:
+        """Kills every component of these kinds, and keeps them dead until the block ends: nobody restarts anything.
 
         Afterwards it waits until every component is there again.
         """
         self.supervisor.send_signal(SIGSTOP)
         try:
-            for component in self.components(kind):
-                component.kill()
+            for component in self.components():
+                if component.kind in kinds:
+                    component.kill()
             yield
         finally:
             self.supervisor.send_signal(SIGCONT)

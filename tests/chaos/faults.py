@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from benchmarks.topology import Component, Topology, wait_for
 
-KINDS = ("nginx", "web", "celery", "worker", "rabbitmq", "redis", "database")
+KINDS = ("nginx", "web", "celery", "worker", "rabbitmq", "redis", "redis-streams", "database", "receiver", "consumer")
 FREEZE = (1.0, 4.0)
 """Seconds for which a component is stopped, at least and at most."""
 RESTART = 60

@@ -12,7 +12,10 @@ REPORT: list[str] = []
 """Lines of the summary at the end."""
 
 
-def summary(what: str, orders: Sequence[Order], drained: float, faults: Sequence[str]) -> Iterator[str]:
+def summary(
+    what: str, orders: Sequence[Order], drained: float, faults: Sequence[str], delivered: str
+) -> Iterator[str]:
+    """Yields the lines of a test; `delivered` says what the consumers have."""
     statuses = Counter(str(each.status or "none") for request in requests_of(orders) for each in request.attempts)
     seconds = sorted(order.placed.seconds for order in orders)
     middle, high = (percentile(seconds, share) for share in (0.5, 0.95))
@@ -21,6 +24,7 @@ def summary(what: str, orders: Sequence[Order], drained: float, faults: Sequence
     yield f"  seconds to the final response: median {middle:.2f}, p95 {high:.2f}, longest {seconds[-1]:.2f}"
     yield f"  longest time in which nobody was answered: {longest_silence(orders):.1f} s"
     yield f"  faults: {'; '.join(faults)}"
+    yield f"  in all so far: {delivered}"
 
 
 def longest_silence(orders: Sequence[Order]) -> float:

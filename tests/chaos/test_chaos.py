@@ -6,6 +6,7 @@ import pytest
 
 from orders.models import SagaStyle
 from tests.chaos.checks import check_everything
+from tests.chaos.consumers import check_consumers
 from tests.chaos.faults import Chaos, faults
 from tests.chaos.load import placed_while
 from tests.chaos.report import REPORT, summary
@@ -25,4 +26,5 @@ def test_no_order_is_lost_or_done_twice_whatever_is_killed(shop, coming, style):
     chaos = Chaos(shop.topology, Random(f"{SEED} {style}"), coming)
     orders = placed_while(shop, [style], lambda is_over: chaos.run(INTERVAL, is_over), SECONDS)
     drained = check_everything(shop, orders, chaos.excuses)
-    REPORT.extend(summary(style, orders, drained, chaos.happened))
+    delivered = check_consumers(shop)
+    REPORT.extend(summary(style, orders, drained, chaos.happened, delivered))

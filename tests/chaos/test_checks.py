@@ -1,8 +1,10 @@
 """The checks of the suite: each fails if what it checks is wrong."""
 
 import sqlite3
+from collections import Counter
 from contextlib import closing
 from dataclasses import replace
+from itertools import chain
 from uuid import uuid4
 
 import pytest
@@ -12,6 +14,16 @@ from orders.models import SagaStyle
 from tests.chaos import shop as shops
 from tests.chaos.checks import check_database, check_everything, check_replays, check_responses, never
 from tests.chaos.clients import Attempt
+from tests.chaos.consumers import (
+    check_consumed,
+    check_consumers,
+    check_log,
+    check_partitions,
+    check_published,
+    check_webhooks,
+    once,
+    streams_in,
+)
 from tests.chaos.load import placed_while
 from tests.chaos.stories import CANCELLED, PLACED
 
@@ -73,6 +85,83 @@ def test_an_order_that_is_left_unfinished_is_noticed(shop, order, monkeypatch):
             shop.drain()
     finally:
         execute(shop, "UPDATE saga_instances SET status = 'COMPLETED', wake_at = NULL", order)
+
+
+@pytest.fixture(scope="module")
+def told(shop, orders):
+    """What the consumers have, and what was recorded for them."""
+    check_consumers(shop)
+    webhooks = [webhook.event for webhook in shop.receiver.accepted()]
+    return webhooks, streams_in(shop.topology.events_url), shop.findings()
+
+
+@pytest.fixture
+def changed(told):
+    """Returns the documents with those of one order, which has several in one stream, changed by a function."""
+    numbers = Counter(each["subject"] for each in chain(*told[1].values()))
+    order_id = next(each["subject"] for each in told[0] if numbers[each["subject"]] > 2)
+
+    def change(documents, how):
+        documents = list(documents)
+        own = [each for each in documents if each["subject"] == order_id]
+        return [each for each in documents if each["subject"] != order_id] + how(own)
+
+    return change
+
+
+SPOILED = {
+    "one is missing": lambda own: own[1:],
+    "all are missing": lambda own: [],
+    "one comes twice under another id": lambda own: [*own, {**own[-1], "id": "another"}],
+    "the last is of another outcome": lambda own: [*own[:-1], {**own[-1], "data": {"status": "another"}}],
+}
+
+
+@pytest.mark.parametrize("how", SPOILED.values(), ids=SPOILED)
+def test_wrong_webhooks_are_noticed(told, changed, how):
+    webhooks, _, recorded = told
+    with pytest.raises(AssertionError):
+        check_webhooks(changed(webhooks, how), recorded)
+
+
+UNORDERED = {
+    "one is missing": lambda own: own[1:],
+    "two are exchanged": lambda own: [own[1], own[0], *own[2:]],
+    "one comes twice under another id": lambda own: [*own, {**own[-1], "id": "another"}],
+}
+
+
+@pytest.mark.parametrize("how", UNORDERED.values(), ids=UNORDERED)
+def test_wrong_streams_are_noticed(told, changed, how):
+    _, streams, recorded = told
+    with pytest.raises(AssertionError):
+        check_published(changed(chain(*streams.values()), how), recorded)
+
+
+def test_an_event_in_the_stream_of_another_order_is_noticed(told):
+    _, streams, _ = told
+    with pytest.raises(AssertionError):
+        check_partitions(streams | {0: streams[1], 1: streams[0]})
+
+
+@pytest.mark.parametrize("how", UNORDERED.values(), ids=UNORDERED)
+def test_a_wrong_consumer_is_noticed(told, changed, how):
+    _, streams, _ = told
+    documents = list(chain(*streams.values()))
+    check_consumed(once(documents), documents)
+    with pytest.raises(AssertionError):
+        check_consumed(changed(once(documents), how), documents)
+
+
+def test_a_gap_that_the_consumer_reports_is_noticed():
+    with pytest.raises(AssertionError):
+        check_log('{"id": "1"}\n{"problem": "gap", "expected": 1, "received": 2}\n')
+
+
+def test_repeated_events_are_no_offence(told):
+    webhooks, streams, recorded = told
+    check_webhooks([*webhooks, *webhooks], recorded)
+    check_published([*chain(*streams.values())] * 2, recorded)
 
 
 def execute(shop, sql, order):

@@ -6,6 +6,7 @@ import pytest
 
 from orders.models import SagaStyle
 from tests.chaos.checks import check_everything
+from tests.chaos.consumers import check_consumers
 from tests.chaos.load import placed_while
 from tests.chaos.nodes import kill_node, primary_of
 from tests.chaos.report import REPORT, summary
@@ -30,4 +31,5 @@ def test_a_new_primary_takes_over(shop):
 
     orders = placed_while(shop, SagaStyle.values, kill_primary, SECONDS)
     drained = check_everything(shop, orders)
-    REPORT.extend(summary("failover", orders, drained, [f"primary killed, another after {times[0]:.1f} s"]))
+    faults = [f"primary killed, another after {times[0]:.1f} s"]
+    REPORT.extend(summary("failover", orders, drained, faults, check_consumers(shop)))

@@ -1,4 +1,4 @@
-"""RabbitMQ and Redis hold nothing but hints: without them, or without what is in them, every order finishes."""
+"""Without RabbitMQ, what is in it, or Redis every order finishes. Without consumers too, who then catch up."""
 
 from contextlib import ExitStack, contextmanager, suppress
 
@@ -8,6 +8,7 @@ import pytest
 from benchmarks.topology import wait_for
 from orders.models import SagaStyle
 from tests.chaos.checks import check_everything
+from tests.chaos.consumers import check_consumers
 from tests.chaos.load import placed_while
 from tests.chaos.report import REPORT, summary
 from tests.chaos.shop import NODES, SECONDS
@@ -20,12 +21,13 @@ SHARE = 3
 """These tests take a third of the time of the others."""
 
 
-@pytest.mark.parametrize("kind", ["rabbitmq", "redis"])
-def test_every_order_finishes_if_it_is_dead_for_good(shop, kind):
-    with shop.topology.without(kind):
+@pytest.mark.parametrize("kinds", [("rabbitmq",), ("redis",), ("redis-streams", "receiver")], ids=" and ".join)
+def test_every_order_finishes_if_it_is_dead_for_good(shop, kinds):
+    with shop.topology.without(*kinds):
         orders = placed_while(shop, SagaStyle.values, lambda is_over: None, SECONDS / SHARE)
         drained = check_everything(shop, orders)
-    REPORT.extend(summary(f"without {kind}", orders, drained, ["killed before the load, and not restarted"]))
+    faults = ["killed before the load, and restarted once every order was finished"]
+    REPORT.extend(summary(f"without {' and '.join(kinds)}", orders, drained, faults, check_consumers(shop)))
 
 
 def test_every_order_finishes_if_every_queue_is_deleted(shop):
@@ -43,9 +45,8 @@ def test_every_order_finishes_if_every_queue_is_deleted(shop):
     orders = placed_while(shop, SagaStyle.values, delete_queues, SECONDS / SHARE)
     drained = check_everything(shop, orders)
     assert sum(deleted)
-    REPORT.extend(
-        summary("queues deleted", orders, drained, [f"{len(deleted)} deletions, with {sum(deleted)} messages"])
-    )
+    faults = [f"{len(deleted)} deletions, with {sum(deleted)} messages"]
+    REPORT.extend(summary("queues deleted", orders, drained, faults, check_consumers(shop)))
 
 
 def waiting_messages(shop):

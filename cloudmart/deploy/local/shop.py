@@ -16,6 +16,8 @@ from cloudmart.deploy.local.health import METRICS, READY, http_check, is_running
 ROOT = Path(__file__).resolve().parents[3]
 SIZES = {"WEB_WORKERS": "1", "WEB_THREADS": "4", "CELERY_CONCURRENCY": "2"}
 """Processes and threads of each server and worker, as in docker-compose.yml."""
+EVENTS_KEPT = "15000"
+"""Of each stream, as in docker-compose.yml, because Redis has the same memory."""
 CELERY = ROOT / "bin" / "celery-worker"
 Environment = dict[str, str]
 

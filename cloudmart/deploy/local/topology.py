@@ -99,6 +99,7 @@ class Topology:
             port = next(self._ports)
             others.append(engines.redis_streams(self.folder / "redis-streams", port))
             self._environment["EVENTS_URL"] = f"redis://127.0.0.1:{port}/0"
+            self._environment["EVENTS_KEPT"] = os.environ.get("EVENTS_KEPT", shop.EVENTS_KEPT)
         return database, others
 
     def _prepare(self) -> None:
