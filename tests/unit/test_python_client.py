@@ -71,6 +71,7 @@ def refused(code, **details):
         httpx.ConnectError("refused"),
         httpx.ReadTimeout("no response"),
         httpx.RemoteProtocolError("closed"),
+        httpx.DecodingError("no gzip"),
         httpx.Response(429, headers={"Retry-After": "0"}),
         httpx.Response(500),
         httpx.Response(502, text="<html>Bad gateway</html>"),

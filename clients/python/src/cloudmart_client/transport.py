@@ -79,17 +79,17 @@ class Transport:
             self._sleep(self._retries.pause(repeats, retry_after))
             repeats += 1
 
-    def _try(self, request: httpx.Request) -> httpx.Response | httpx.TransportError:
+    def _try(self, request: httpx.Request) -> httpx.Response | httpx.RequestError:
         try:
             return self._http.send(request)
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             return error
 
 
-def checked(request: httpx.Request, outcome: httpx.Response | httpx.TransportError) -> httpx.Response:
+def checked(request: httpx.Request, outcome: httpx.Response | httpx.RequestError) -> httpx.Response:
     """Returns the response, if it is no error. Raises Problem, ConnectionFailed and UnexpectedResponse."""
     key = request.headers.get(IDEMPOTENCY_KEY)
-    if isinstance(outcome, httpx.TransportError):
+    if isinstance(outcome, httpx.RequestError):
         raise ConnectionFailed(f"{type(outcome).__name__}: {outcome}", key) from outcome
     if outcome.is_success:
         return outcome
@@ -98,15 +98,15 @@ def checked(request: httpx.Request, outcome: httpx.Response | httpx.TransportErr
     raise Problem.of(outcome.status_code, body, retry_after_of(outcome), key)
 
 
-def is_temporary(outcome: httpx.Response | httpx.TransportError) -> bool:
+def is_temporary(outcome: httpx.Response | httpx.RequestError) -> bool:
     """Returns True if the same request may have another outcome soon."""
-    if isinstance(outcome, httpx.TransportError) or outcome.status_code in TEMPORARY:
+    if isinstance(outcome, httpx.RequestError) or outcome.status_code in TEMPORARY:
         return True
     body = problem_in(outcome)
     return body is not None and body["code"] in TEMPORARY_PROBLEMS
 
 
-def retry_after_of(outcome: httpx.Response | httpx.TransportError) -> float | None:
+def retry_after_of(outcome: httpx.Response | httpx.RequestError) -> float | None:
     """Returns the seconds of Retry-After, which may also be a date; None if it is missing or malformed."""
     text = outcome.headers.get(RETRY_AFTER, "") if isinstance(outcome, httpx.Response) else ""
     if text.isascii() and text.isdigit():
