@@ -50,7 +50,7 @@ DELIVERY_EXAMPLE: dict[str, Any] = {
 }
 DELIVERY_DETAIL_EXAMPLE = {
     **DELIVERY_EXAMPLE,
-    "headers": {"content-type": CONTENT_TYPE, "webhook-id": EVENT},
+    "headers": [{"name": "content-type", "value": CONTENT_TYPE}, {"name": "webhook-id", "value": EVENT}],
     "body": json.dumps(example_of(EventType.ORDER_COMPLETED), ensure_ascii=False),
     "log": [
         {

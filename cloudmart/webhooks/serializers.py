@@ -119,6 +119,11 @@ class AttemptOutput(SharedFields):
     error = serializers.CharField(help_text="Why the attempt has failed")
 
 
+class HeaderOutput(SharedFields):
+    name = serializers.CharField()
+    value = serializers.CharField()
+
+
 @extend_schema_serializer(examples=[response_example("A delivery", examples.DELIVERY_DETAIL_EXAMPLE)])
 class DeliveryDetailOutput(DeliveryOutput):
     """A delivery with what is sent, and each attempt."""
@@ -129,6 +134,6 @@ class DeliveryDetailOutput(DeliveryOutput):
     body = serializers.CharField(help_text="The request's body, byte for byte")
     log = AttemptOutput(many=True)
 
-    @extend_schema_field({"type": "object", "additionalProperties": {"type": "string"}})
-    def get_headers(self, delivery: WebhookDelivery) -> dict[str, str]:
-        return headers_of(delivery)
+    @extend_schema_field(HeaderOutput(many=True))
+    def get_headers(self, delivery: WebhookDelivery) -> list[dict[str, str]]:
+        return [{"name": name, "value": value} for name, value in headers_of(delivery).items()]

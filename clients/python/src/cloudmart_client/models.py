@@ -157,6 +157,12 @@ WebhookDeliveryStatus = Literal["pending", "delivered", "failed"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Header:
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookDeliveryDetail:
     """A delivery with what is sent, and each attempt."""
 
@@ -176,7 +182,7 @@ class WebhookDeliveryDetail:
     """How often an operator has had it sent again"""
     created_at: datetime
     delivered_at: datetime | None
-    headers: Mapping[str, str]
+    headers: list[Header]
     """Of every attempt. Each has a `webhook-timestamp`, its `at`, and a signature of that, too"""
     body: str
     """The request's body, byte for byte"""
