@@ -21,7 +21,7 @@ from benchmarks.table import aligned
 
 SMALL, LARGE = (1, 1, 1), (2, 3, 3)
 """Web servers, Celery workers, and processes of run_worker."""
-KINDS = ("nginx", "web", "celery", "worker", "rabbitmq", "redis", "database")
+KINDS = ("nginx", "web", "celery", "worker", "rabbitmq", "redis", "redis-streams", "database")
 
 
 class Sizes:
