@@ -6,6 +6,7 @@ responds is the last part of the request's path if that is the name of a behavio
 
 import json
 import os
+import signal
 import socket
 import sys
 import time
@@ -69,6 +70,17 @@ class Handler(BaseHTTPRequestHandler):
     def close(self) -> None:
         self.close_connection = True
 
+    def die_before(self) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def die_within(self) -> None:
+        self.wfile.write(b"HTTP/1.1 2")
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def die_after(self) -> None:
+        self.respond(204)
+        os.kill(os.getpid(), signal.SIGKILL)
+
     def garbage(self) -> None:
         """Sends bytes that are no HTTP, as fast as they are read, without end."""
         while True:
@@ -105,6 +117,9 @@ BEHAVIOURS: dict[str, Callable[[Handler], None]] = {
         Handler.redirect,
         Handler.hang,
         Handler.close,
+        Handler.die_before,
+        Handler.die_within,
+        Handler.die_after,
         Handler.garbage,
         Handler.endless,
         Handler.drip,

@@ -4,7 +4,7 @@ import os
 import random
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, NamedTuple
@@ -76,6 +76,20 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             terminalreporter.line(f"{figure.tried:4} at {figure.boundaries:2} boundaries: {figure.story}")
     for remark in REMARKS:
         terminalreporter.line(remark)
+
+
+@contextmanager
+def noting(*crashes: str) -> Iterator[None]:
+    """Adds the crashes as a note to an error within the block."""
+    try:
+        yield
+    except BaseException as error:
+        error.add_note(f"after {', then '.join(crashes)} (CRASH_SEED={SEED})")
+        raise
+
+
+def each(stories: Sequence[Story]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("story", stories, ids=lambda story: story.name.replace(" ", "_"))
 
 
 @dataclass
@@ -235,6 +249,15 @@ def check_audit() -> None:
     assert findings() == {}
 
 
+@pytest.fixture
+def count(request: pytest.FixtureRequest) -> Iterator[Callable[[Sequence[str]], None]]:
+    """Counts one more crash of a story with these boundaries."""
+    tried: list[Sequence[str]] = []
+    yield tried.append
+    if tried:
+        FIGURES.append(Figure(request.node.name, len(tried[0]), len(tried)))
+
+
 @pytest.fixture(scope="session")
 def letters(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Letters]:
     """What a mail server in a process of its own has accepted."""
@@ -251,15 +274,16 @@ def running_consumers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cons
 @pytest.fixture
 def consumers(
     running_consumers: Consumers, transactional_db: None, settings: Any, monkeypatch: pytest.MonkeyPatch
-) -> Consumers:
-    """The receiver has an endpoint for all events, and the streams are empty."""
+) -> Iterator[Consumers]:
+    """The receiver has an endpoint for all events, and the streams are empty. Afterwards both run again."""
     settings.EVENTS_URL, settings.EVENTS_PARTITIONS = running_consumers.redis.url, 2
     settings.WEBHOOK_PRIVATE_ADDRESSES = True
     monkeypatch.setattr(publishing, "FIRST_BACKOFF", timedelta(0))
     monkeypatch.setattr(publishing, "publisher", Publisher())
     running_consumers.empty()
     make_endpoint(url=running_consumers.receiver.url())
-    return running_consumers
+    yield running_consumers
+    running_consumers.restore()
 
 
 @pytest.fixture(params=SagaStyle, ids=str)

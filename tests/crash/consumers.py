@@ -22,7 +22,7 @@ from shipping.models import Shipment
 from tests.processes import ROOT
 from tests.receivers import Receiver, running_receiver
 from tests.redis_server import RedisServer, running_redis
-from tests.webhook_receiver import RECEIVED
+from tests.webhook_receiver import ACCEPT, RECEIVED
 
 CONFIG = ROOT / "cloudmart" / "deploy" / "redis-streams.conf"
 """Redis writes to its AOF before it responds."""
@@ -47,6 +47,14 @@ class Consumers:
         with self.redis.client() as client:
             client.flushall()
         self._positions.clear()
+
+    def restore(self) -> None:
+        """Has both run, and the receiver accept webhooks."""
+        self.receiver.behave(ACCEPT)
+        for each in (self.receiver, self.redis):
+            assert each.process
+            if each.process.poll() is not None:
+                each.start()
 
     def webhooks_of(self, order_id: UUID) -> list[Document]:
         """Returns the order's webhooks as they have arrived, with repetitions."""

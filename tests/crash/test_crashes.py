@@ -5,7 +5,6 @@ tries all.
 """
 
 import signal
-from contextlib import contextmanager
 from functools import partial
 
 import pytest
@@ -14,23 +13,13 @@ from django.core.management import call_command
 from orders.models import Mail
 from tests.conftest import HTTP_CARRIER, HTTP_GATEWAY
 from tests.crash.boundaries import COMMIT, MAIL, Interruption, Process, run
-from tests.crash.conftest import FIGURES, SEED, Figure, expire_waits, relay, some, unfinished
+from tests.crash.conftest import each, expire_waits, noting, relay, some, unfinished
 from tests.crash.stories import CANCELLED, HAPPY, LOST, LOST_ONCE, REFUSED, SENT_BACK, STORIES, UNDONE, WAITING
 from tests.known_bugs import known_bug
 from tests.processes import TIMEOUT, running_command
 
 UNINTERRUPTED = {}
 """The boundaries of each style and story that has run without a crash, and the end of the order before the request."""
-
-
-@contextmanager
-def noting(*crashes):
-    """Adds the crashes as a note to an error within the block."""
-    try:
-        yield
-    except BaseException as error:
-        error.add_note(f"after {', then '.join(crashes)} (CRASH_SEED={SEED})")
-        raise
 
 
 def run_uninterrupted(shop, story):
@@ -43,19 +32,6 @@ def run_uninterrupted(shop, story):
         attempt.check(story.end)
         UNINTERRUPTED[shop.style, story.name] = passed, before
     return UNINTERRUPTED[shop.style, story.name]
-
-
-@pytest.fixture
-def count(request):
-    """Counts one more crash of a story with these boundaries."""
-    tried = []
-    yield tried.append
-    if tried:
-        FIGURES.append(Figure(request.node.name, len(tried[0]), len(tried)))
-
-
-def each(stories):
-    return pytest.mark.parametrize("story", stories, ids=lambda story: story.name.replace(" ", "_"))
 
 
 @known_bug("Django: on_commit")
