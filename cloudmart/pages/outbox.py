@@ -7,9 +7,11 @@ from django.utils.translation import gettext_lazy as _
 
 from cloudmart.outbox.models import Consumer, EventSequence, OutboxConsumer, OutboxEvent
 from cloudmart.pages.base import ReadOnlyAdmin
-from cloudmart.pages.cells import column
+from cloudmart.pages.cells import column, shortened_in
 
 MOST_COUNTED = 1000
+
+subject = shortened_in("subject", _("subject"))
 
 
 def pending(consumer: OutboxConsumer) -> Any:
@@ -45,7 +47,7 @@ class OutboxConsumerAdmin(ReadOnlyAdmin):
 class OutboxEventAdmin(ReadOnlyAdmin):
     """Events that some consumer does not have yet."""
 
-    list_display = ["position", "type", "subject", "sequence", "time", "for_mail", "for_webhooks", "for_stream"]
+    list_display = ["position", "type", subject, "sequence", "time", "for_mail", "for_webhooks", "for_stream"]
     list_filter = ["for_mail", "for_webhooks", "for_stream"]
     list_defer = ("payload",)
     search_fields = ["position"]
@@ -53,6 +55,6 @@ class OutboxEventAdmin(ReadOnlyAdmin):
 
 @admin.register(EventSequence)
 class EventSequenceAdmin(ReadOnlyAdmin):
-    list_display = ["subject", "latest"]
+    list_display = ["latest", subject]
     search_fields = ["subject"]
     ordering = ["pk"]
