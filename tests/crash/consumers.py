@@ -1,8 +1,8 @@
 """A receiver of webhooks and a Redis, each in a process of its own, and what has arrived there of each order."""
 
 import json
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,8 +56,8 @@ class Consumers:
             if each.process.poll() is not None:
                 each.start()
 
-    def webhooks_of(self, order_id: UUID) -> list[Document]:
-        """Returns the order's webhooks as they have arrived, with repetitions."""
+    def webhooks_of(self, subject: UUID | str) -> list[Document]:
+        """Returns the subject's webhooks as they have arrived, with repetitions."""
         with (self.receiver.folder / RECEIVED).open("rb") as file:
             file.seek(self._read)
             for line in filter(None, map(bytes.strip, file)):
@@ -66,10 +66,10 @@ class Consumers:
                 assert webhook["id"] == document["id"]
                 self._webhooks[document["subject"]].append(document)
             self._read = file.tell()
-        return self._webhooks[str(order_id)]
+        return self._webhooks[str(subject)]
 
-    def published_of(self, order_id: UUID) -> list[Document]:
-        """Returns the order's events in the streams, with repetitions."""
+    def published_of(self, subject: UUID | str) -> list[Document]:
+        """Returns the subject's events in the streams, with repetitions."""
         streams: dict[Any, Any] = {
             stream: self._positions.get(stream, "0-0") for stream in map(stream_of, range(settings.EVENTS_PARTITIONS))
         }
@@ -81,7 +81,7 @@ class Consumers:
                 assert document.pop("partitionkey") == document["subject"]
                 self._published[document["subject"]].append(document)
                 self._positions[stream] = position
-        return self._published[str(order_id)]
+        return self._published[str(subject)]
 
     def check(self, order_id: UUID, outcomes: Set[str]) -> None:
         """Checks that both have each of the order's events, in order, apart from repetitions.
@@ -100,6 +100,21 @@ class Consumers:
         ] == [(str(step.pk), step.seq, step.event_type) for step in steps]
         check_refunds(order_id, webhooks)
 
+    def check_all(self) -> int:
+        """Checks that both have all recorded events, each subject's in order, apart from repetitions.
+
+        Returns how many events there are.
+        """
+        latest = {row.subject.partition(":")[2]: row.latest for row in EventSequence.objects.all()}
+        assert {each: sequences_of(once(self.webhooks_of(each))) for each in latest} == up_to(latest)
+        assert self._sequences_from(settings.EVENT_SOURCE, latest) == up_to(latest)
+        steps = Counter(map(str, Event.objects.values_list("aggregate_id", flat=True)))
+        assert self._sequences_from(f"{settings.EVENT_SOURCE}:saga", steps) == up_to(steps)
+        return sum(latest.values()) + steps.total()
+
+    def _sequences_from(self, source: str, subjects: Iterable[str]) -> dict[str, list[int]]:
+        return {each: sequences_of(from_source(source, once(self.published_of(each)))) for each in subjects}
+
     def check_nothing_waits(self) -> None:
         assert not OutboxEvent.objects.exists()
         assert not WebhookDelivery.objects.exclude(status=DeliveryStatus.DELIVERED).exists()
@@ -116,6 +131,11 @@ def once(documents: Iterable[Document]) -> list[Document]:
     for each in documents:
         assert first.setdefault((each["source"], each["id"]), each) == each
     return list(first.values())
+
+
+def up_to(latest: Mapping[str, int]) -> dict[str, list[int]]:
+    """Returns the numbers from 1 to the latest of each subject."""
+    return {subject: [*range(1, number + 1)] for subject, number in latest.items()}
 
 
 def sequences_of(documents: Iterable[Document]) -> list[int]:

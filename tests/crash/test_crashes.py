@@ -59,7 +59,7 @@ def test_an_order_whose_worker_is_killed_too_has_the_same_end(shop, story, count
     passed, before = run_uninterrupted(shop, story)
     work = partial(call_command, "run_worker", "--once")
     for at in some(range(1, len(passed) + 1), "worker", shop.style, story.name):
-        for then in some(range(1, len(passed) - at + 14), "worker", shop.style, story.name, str(at), of_all=2):
+        for then in some(range(1, len(passed) - at + 40), "worker", shop.style, story.name, str(at), of_all=2):
             count(passed)
             attempt = shop.begin(story)
             first = attempt.interrupt(Interruption(at))

@@ -1,5 +1,7 @@
 """Servers and a worker are killed repeatedly during orders, charges, refunds and parcels; then all records agree.
 
+Every recorded event has then reached a receiver of webhooks and the streams, each subject's in order.
+
 CRASH_SEED decides what they do and when each is killed; `make crash-test` (CRASH_SAMPLE=all) kills at least 200 times.
 """
 
@@ -24,7 +26,7 @@ from shipping.models import Shipment
 from tests.bookkeeping import differences
 from tests.conftest import signed_in
 from tests.crash.boundaries import Interruption, Process
-from tests.crash.conftest import REMARKS, SAMPLE, SEED, check_audit, expire_waits, unfinished
+from tests.crash.conftest import REMARKS, SAMPLE, SEED, check_audit, expire_waits, relay, unfinished
 
 KILLS = 200 if SAMPLE == "all" else 10
 CLIENTS, COMMANDS, WORKER_RUNS = 2, 12, 6
@@ -129,7 +131,7 @@ def drain() -> None:
 
 
 @pytest.fixture
-def run_round(customer, operator, outside, shelve, settings) -> Callable[[int], int]:
+def run_round(customer, operator, outside, consumers, shelve, settings) -> Callable[[int], int]:
     """Runs one round, in which each process is killed at a random boundary. Returns how many were killed."""
     shelve("book-123", 100_000)
     settings.AUDIT_GRACE = timedelta(0)
@@ -156,7 +158,7 @@ def run_round(customer, operator, outside, shelve, settings) -> Callable[[int], 
     return run_round
 
 
-def test_our_records_and_the_providers_agree_after_any_number_of_kills(run_round, outside):
+def test_our_records_the_providers_and_the_consumers_agree_after_any_number_of_kills(run_round, outside, consumers):
     kills, rounds = 0, count(1)
     while kills < KILLS:
         kills += run_round(next(rounds))
@@ -166,5 +168,9 @@ def test_our_records_and_the_providers_agree_after_any_number_of_kills(run_round
     assert not unsettled(), f"something is not settled (CRASH_SEED={SEED})"
     check_audit()
     assert differences(outside.ledger) == {"only ours": set(), "only theirs": set()}, f"CRASH_SEED={SEED}"
+    relay()
+    consumers.check_nothing_waits()
+    told = consumers.check_all()
     tally = {model.__name__: model.objects.count() for model in (Order, Payment, Refund, Shipment)}
     REMARKS.append(f"{kills} kills of servers and workers under {tally}; records and ledger agree row by row")
+    REMARKS.append(f"of {told} events each has reached the streams, and those of the outbox the receiver of webhooks")
