@@ -748,6 +748,12 @@ def test_the_statements_of_the_audit_have_no_time_limit(transactional_db):
     assert connection.settings_dict is usual
 
 
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="other databases choose the plan by the number of rows")
+def test_the_events_that_wait_for_the_mail_are_read_once_and_not_for_each_order(transactional_db):
+    (invariant,) = [each for each in INVARIANTS if each.name == "finished_has_its_mail"]
+    assert "LIST SUBQUERY" in invariant.breaking(invariant.rows).explain()
+
+
 def test_the_documentation_lists_every_invariant():
     documentation = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
     for each in (*INVARIANTS, *RECONCILIATIONS):

@@ -4,7 +4,8 @@ from functools import reduce
 from operator import or_
 
 from django.conf import settings
-from django.db.models import Exists, OuterRef, Q, Subquery
+from django.db.models import CharField, Exists, OuterRef, Q, Subquery
+from django.db.models.functions import Cast
 
 from cloudmart.database.clock import DatabaseNow
 from cloudmart.database.invariants import Rows, invariant
@@ -29,11 +30,11 @@ def finished_has_its_mail(sagas: Rows) -> Rows:
         Q(status=state) & Exists(Mail.objects.filter(order=OuterRef("order_id"), outcome__in=outcomes))
         for state, outcomes in MAILED_AS.items()
     )
-    waiting = OutboxEvent.objects.filter(
-        for_mail=True, aggregate_type=ORDER, type__in=OUTCOMES, subject=subject_of(OuterRef("order_id"))
-    )
+    events = OutboxEvent.objects.filter(for_mail=True, aggregate_type=ORDER, type__in=OUTCOMES)
+    waiting = events.values_list(Cast("subject", CharField(max_length=36)))
     finished = sagas.filter(finished_at__gt=Subquery(oldest) + settings.AUDIT_GRACE)
-    return finished.exclude(reduce(or_, mailed)).exclude(Exists(waiting))
+    without = finished.exclude(reduce(or_, mailed)).annotate(subject=subject_of("order_id"))
+    return without.exclude(subject__in=waiting)
 
 
 @invariant(Mail.objects.filter(status=MailStatus.PENDING), named_by=("order_id",))
