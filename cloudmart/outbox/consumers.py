@@ -8,7 +8,7 @@ afterwards. If the worker dies between the two, or the lease is lost, events are
 """
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import timedelta
 
 from django.db import InterfaceError, OperationalError
@@ -25,7 +25,7 @@ from cloudmart.outbox.models import Consumer, OutboxConsumer, OutboxEvent
 
 logger = logging.getLogger(__name__)
 
-BATCH = 500
+BATCH, MOST_FAILING = 500, 5000
 LEASE = timedelta(seconds=15)
 
 INSERT = Insert(OutboxConsumer)
@@ -40,7 +40,8 @@ Receive = Callable[[Sequence[OutboxEvent]], None]
 def pass_on(consumer: Consumer, receive: Receive, should_stop: ShouldStop = never) -> int:
     """Passes events on to a consumer in this database until it has all. Returns how many it has received.
 
-    If `receive` raises, each event gets a transaction of its own: the failing one holds up its subject only.
+    If `receive` raises, each event gets a transaction of its own: the failing one holds up its subject only, however
+    many fail.
     """
     if not pending(consumer, 1):
         return 0
@@ -54,14 +55,18 @@ def pass_on(consumer: Consumer, receive: Receive, should_stop: ShouldStop = neve
         except Exception as error:
             logger.error("%s: a batch of events failed; passing them on one by one", consumer, exc_info=error)
             store_failure(consumer, error)
-            return total + _pass_on_one_by_one(consumer, receive)
+            return total + _pass_on_one_by_one(consumer, receive, should_stop)
         total += received
     return total
 
 
-def pending(consumer: Consumer, limit: int = BATCH) -> list[OutboxEvent]:
-    """Returns the events that the consumer does not have, in the order of their positions, at most `limit`."""
-    return list(OutboxEvent.objects.filter(**{consumer.column: True}).order_by("position")[:limit])
+def pending(consumer: Consumer, limit: int = BATCH, without: Collection[str] = ()) -> list[OutboxEvent]:
+    """Returns the events that the consumer does not have, in the order of their positions, at most `limit`.
+
+    Leaves out those of the subjects `without`.
+    """
+    events = OutboxEvent.objects.filter(**{consumer.column: True})
+    return list((events.exclude(subject__in=without) if without else events).order_by("position")[:limit])
 
 
 def mark_received(consumer: Consumer, events: Iterable[OutboxEvent]) -> None:
@@ -123,12 +128,28 @@ def _pass_on(consumer: Consumer, receive: Receive) -> int:
     return len(events)
 
 
-def _pass_on_one_by_one(consumer: Consumer, receive: Receive) -> int:
-    """Passes one batch on, in a transaction for each event. The later events of a failing one's subject wait."""
-    failing: set[tuple[str, str]] = set()
-    received = 0
-    for event in pending(consumer):
-        if (event.aggregate_type, event.subject) in failing:
+def _pass_on_one_by_one(consumer: Consumer, receive: Receive, should_stop: ShouldStop) -> int:
+    """Passes events on, in a transaction for each. The later events of a failing one's subject wait.
+
+    Ends once MOST_FAILING subjects fail: then it is the consumer that does.
+    """
+    failing: set[str] = set()
+    total, more = 0, True
+    while more and len(failing) < MOST_FAILING and not should_stop():
+        events = pending(consumer, BATCH, failing)
+        received, failed = _pass_each_on(consumer, receive, events)
+        total, more = total + received, len(events) == BATCH and bool(received or failed)
+        failing |= failed
+    if not failing:
+        store_success(consumer)
+    return total
+
+
+def _pass_each_on(consumer: Consumer, receive: Receive, events: Sequence[OutboxEvent]) -> tuple[int, set[str]]:
+    """Passes these events on, one by one. Returns how many are received, and the subjects of those that fail."""
+    received, failing = 0, set[str]()
+    for event in events:
+        if event.subject in failing:
             continue
         try:
             received += _pass_one_on(consumer, receive, event.pk)
@@ -136,8 +157,8 @@ def _pass_on_one_by_one(consumer: Consumer, receive: Receive) -> int:
             raise
         except Exception as error:
             logger.error("%s: event %s of %s failed", consumer, event.event_id, event.subject, exc_info=error)
-            failing.add((event.aggregate_type, event.subject))
-    return received
+            failing.add(event.subject)
+    return received, failing
 
 
 @durable

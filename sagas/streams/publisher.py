@@ -65,33 +65,32 @@ class Publisher:
             release_lease(Consumer.STREAM, owner)
 
     def _publish(self, owner: str, should_stop: ShouldStop) -> int:
-        total, broken = 0, None
+        total, broken = 0, dict[str, Exception]()
         try:
             server.check_partitions()
             if self._failures:
                 server.trim()
             limit = max(1, BATCH >> self._failures)
-            while rows := pending(Consumer.STREAM, limit):
+            while rows := pending(Consumer.STREAM, limit, broken.keys()):
                 batch = batch_of(rows)
-                broken = self._first_of(batch.broken)
+                self._log_new(batch.broken)
+                broken |= {row.subject: error for row, error in batch.broken}
                 total += publish(batch)
-                is_last = len(rows) < limit or not batch.rows
-                if is_last or should_stop() or not acquire_lease(Consumer.STREAM, owner):
+                if len(rows) < limit or should_stop() or not acquire_lease(Consumer.STREAM, owner):
                     break
                 limit = min(2 * limit, BATCH)
         except FAILURES as error:
             self._fail(error)
         else:
-            self._succeed(broken)
+            self._succeed(next(iter(broken.values()), None))
         return total
 
-    def _first_of(self, broken: list[tuple[OutboxEvent, Exception]]) -> Exception | None:
-        """Logs broken rows, each once, and returns the error of the first one. It holds up the rows of its subject."""
+    def _log_new(self, broken: list[tuple[OutboxEvent, Exception]]) -> None:
+        """Logs broken rows, each once. One holds up the rows of its subject."""
         for row, error in broken:
             if row.pk not in self._broken:
                 logger.error("event %s of %s cannot be published", row.event_id, row.subject, exc_info=error)
-        self._broken = {row.pk for row, _ in broken}
-        return broken[0][1] if broken else None
+                self._broken.add(row.pk)
 
     def _fail(self, error: Exception) -> None:
         """Logs the first failure of an outage, and stores the last one."""

@@ -115,6 +115,57 @@ def test_an_event_that_cannot_be_received_holds_up_its_subject_only(error, monke
     assert mailed(poisoned) == ["completed", "shipped"]
 
 
+@pytest.fixture
+def fails_for(monkeypatch):
+    """Has the mail fail as long as an event of these subjects is among those that it receives."""
+
+    def fails_for(*poisoned):
+        def fails(events):
+            if {event.subject for event in events} & set(map(str, poisoned)):
+                raise ZeroDivisionError("poison")
+
+        monkeypatch.setattr(mails, "receive", fails)
+
+    return fails_for
+
+
+def test_more_failing_subjects_than_a_batch_has_hold_up_no_other(fails_for, monkeypatch):
+    monkeypatch.setattr(consumers, "BATCH", 3)
+    poisoned, others = [new_id() for _ in range(4)], [new_id() for _ in range(7)]
+    for order_id in [*poisoned * 2, *others, *poisoned]:
+        record_outcome(order_id)
+    fails_for(*poisoned)
+    assert record_mails() == 7
+    assert set(pending_subjects()) == set(map(str, poisoned)) and len(pending_subjects()) == 12
+    fails_for()
+    assert record_mails() == 12 and pending_subjects() == []
+
+
+def test_a_run_ends_if_the_consumer_fails_for_too_many_subjects(fails_for, monkeypatch):
+    monkeypatch.setattr(consumers, "BATCH", 3)
+    monkeypatch.setattr(consumers, "MOST_FAILING", 6)
+    poisoned = [new_id() for _ in range(9)]
+    for order_id in poisoned:
+        record_outcome(order_id)
+    fails_for(*poisoned)
+    record_outcome(new_id())
+    assert record_mails() == 0
+
+
+def test_a_batch_that_fails_only_as_a_whole_leaves_no_failure(monkeypatch):
+    def fails(events):
+        assert len(events) == 1
+
+    for _ in range(2):
+        record_outcome(new_id())
+    monkeypatch.setattr(mails, "receive", fails)
+    assert record_mails() == 2 and OutboxConsumer.objects.get(name=Consumer.MAIL).failing_since is None
+
+
+def pending_subjects():
+    return list(OutboxEvent.objects.filter(for_mail=True).values_list("subject", flat=True))
+
+
 def test_a_mail_that_an_earlier_version_has_recorded_is_recorded_once():
     order_id, other = place(), place()
     record_mails()

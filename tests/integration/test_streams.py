@@ -261,11 +261,15 @@ def test_an_event_that_cannot_be_published_holds_up_its_subject_only(redis, monk
     assert OutboxConsumer.objects.get().error == ""
 
 
-def test_a_batch_of_events_that_cannot_be_published_ends_the_run(monkeypatch):
+def test_more_broken_events_than_a_batch_has_hold_up_no_other(redis, monkeypatch):
     monkeypatch.setattr(publishing, "BATCH", 2)
-    record_outcomes(new_id(), new_id(), new_id())
+    broken, others = [new_id() for _ in range(3)], [new_id() for _ in range(3)]
+    record_outcomes(*broken * 2)
     OutboxEvent.objects.update(type="of a later version")
-    assert publish_pending() == 0
+    record_outcomes(*others, *broken)
+    assert [publish_pending() for _ in range(2)] == [3, 0]
+    assert first_occurrences(redis) == {("urn:cloudmart", str(each)): [1] for each in others}
+    assert waiting() == 9
 
 
 def test_half_of_a_surrogate_pair_is_escaped():
