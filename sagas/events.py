@@ -15,7 +15,7 @@ from structlog import get_logger
 from cloudmart.database.clock import NOW
 from cloudmart.kernel.choices import TranslatedChoices
 from cloudmart.kernel.metrics import harmless
-from cloudmart.outbox.recording import forget_saga_events, record_saga_events
+from cloudmart.outbox.recording import record_saga_events
 from sagas.models import Event
 
 logger = get_logger(__name__)
@@ -101,9 +101,8 @@ def log_published(events: Iterable[Event]) -> None:
 
 
 def forget(order_id: UUID) -> None:
-    """Deletes the events of a draft that is deleted."""
+    """Deletes the events of a draft that is deleted. The stream skips those that it does not have yet."""
     Event.objects.filter(aggregate_id=order_id).delete()
-    forget_saga_events(order_id)
 
 
 def order_data(order: dict[str, Any]) -> dict[str, Any]:

@@ -64,13 +64,6 @@ def record_saga_events(order_id: UUID, first: int, last: int) -> None:
         INSERT(_row(SAGA_EVENTS, ORDER, order_id, {"first": first, "last": last}, for_stream=True))
 
 
-def forget_saga_events(order_id: UUID) -> None:
-    """Deletes what `record_saga_events` has recorded of a draft that is deleted."""
-    if settings.EVENTS_URL:
-        rows = OutboxEvent.objects.filter(for_stream=True, type=SAGA_EVENTS, subject=str(order_id))
-        OutboxEvent.objects.filter(pk__in=list(rows.values_list("pk", flat=True))).delete()
-
-
 def _row(
     event_type: str, aggregate_type: str, subject: UUID | str, data: dict[str, Any], **columns: Any
 ) -> OutboxEvent:
