@@ -13,6 +13,7 @@ from cloudmart.database.transactions import drop_connection_after
 from cloudmart.kernel.errors import DatabaseBusy
 from cloudmart.kernel.redaction import forget_secrets
 from cloudmart.kernel.stopping import ShouldStop, never
+from cloudmart.process import yield_processors
 from cloudmart.worker_metrics import count_run
 
 logger = logging.getLogger(__name__)
@@ -48,6 +49,8 @@ class PeriodicTask:
     """Multiplies the interval, for a task that several processes share."""
     always_waits: bool = False
     """Waits for the interval also after a run that processed something."""
+    yields: bool = False
+    """Has orders go first on the same processors: what it does may be late."""
     close: Callable[[], None] = nothing
     """Called after the last run."""
 
@@ -74,6 +77,8 @@ class PeriodicTask:
 
     def repeat(self, stop: Event) -> None:
         """Repeats the work until `stop` is set. After a failed run it waits for the interval."""
+        if self.yields:
+            yield_processors()
         while not stop.is_set():
             if not self.run(stop.is_set) or self.always_waits:
                 stop.wait(self.interval * self.interval_factor())

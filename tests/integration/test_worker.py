@@ -2,10 +2,13 @@
 
 import os
 import signal
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from threading import Event as Signal
-from threading import main_thread
+from threading import Thread, get_native_id, main_thread
 from uuid import UUID
 
 import httpx
@@ -23,6 +26,7 @@ from cloudmart.kernel.sharing import Share
 from cloudmart.kernel.stopping import never
 from cloudmart.models import IdempotencyKey
 from cloudmart.periodic import STOP_SIGNALS, PeriodicTask, run_until_stopped
+from cloudmart.process import NICENESS
 from cloudmart.providers.outcomes import OutcomeUnknown
 from cloudmart.sandbox.ledger import entries_in
 from inventory import following
@@ -590,6 +594,33 @@ def test_a_failing_task_is_repeated_and_so_are_the_others(signals, error):
 
     run_until_stopped(PeriodicTask("fails", fail, 0.001), PeriodicTask("works", succeed, 0.001))
     assert min(runs.values()) >= 3
+
+
+@pytest.mark.any_database
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a priority for each thread")
+def test_only_a_task_that_yields_has_a_lower_priority_and_so_do_the_threads_that_it_starts():
+    def priority(*_):
+        return os.getpriority(os.PRIO_PROCESS, get_native_id())
+
+    def work(name, should_stop):
+        with ThreadPoolExecutor(1) as pool:
+            seen[name] = (priority(), pool.submit(priority).result())
+        stop.set()
+        return 0
+
+    seen, usual = {}, priority()
+    for yields in (True, False):
+        stop = Signal()
+        thread = Thread(target=PeriodicTask("mails", partial(work, yields), 1, yields=yields).repeat, args=(stop,))
+        thread.start()
+        thread.join()
+    lower = max(usual, NICENESS)
+    assert seen == {True: (lower, lower), False: (usual, usual)}
+
+
+def test_what_leaves_the_shop_yields_to_orders_and_sagas_do_not():
+    tasks = {task.name: task.yields for task in run_worker.tasks(Heartbeat(), 1)}
+    assert {name for name, yields in tasks.items() if yields} == {"mails", "stream", "webhooks", "webhook sender"}
 
 
 @pytest.mark.any_database

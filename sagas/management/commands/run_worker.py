@@ -17,6 +17,7 @@ from cloudmart.kernel.stopping import ShouldStop
 from cloudmart.outbox.consumers import pass_on
 from cloudmart.outbox.models import Consumer
 from cloudmart.periodic import PeriodicTask, block_stop_signals, run_until_stopped
+from cloudmart.process import collect_garbage_rarely
 from cloudmart.webhooks.queue import delete_old as delete_old_webhooks
 from cloudmart.webhooks.queue import fail_stranded
 from cloudmart.webhooks.recording import receive
@@ -73,6 +74,7 @@ class Command(BaseCommand):
                 serve_metrics(options["metrics_host"], options["metrics_port"])
             heartbeat = Heartbeat()
             with registered():
+                collect_garbage_rarely()
                 self.stdout.write("worker started", ending="\n")
                 self.stdout.flush()
                 run_until_stopped(
@@ -116,10 +118,14 @@ def tasks(heartbeat: Heartbeat, interval: float, threads: int = 1) -> tuple[Peri
         PeriodicTask("parcels", partial(poll_parcels, share=share), max(interval, 1)),
         *following.tasks(interval),
         PeriodicTask("expired reservations", expire_all, max(interval, 1)),
-        PeriodicTask("mails", partial(send_mails, share=share), max(interval, 1)),
-        PeriodicTask("stream", publish_pending, interval if settings.EVENTS_URL else 60, always_waits=True),
-        PeriodicTask("webhooks", partial(pass_on, Consumer.WEBHOOKS, receive), interval, always_waits=True),
-        PeriodicTask("webhook sender", sender.send_due, interval, always_waits=True, close=sender.close),
+        PeriodicTask("mails", partial(send_mails, share=share), max(interval, 1), yields=True),
+        PeriodicTask(
+            "stream", publish_pending, interval if settings.EVENTS_URL else 60, always_waits=True, yields=True
+        ),
+        PeriodicTask(
+            "webhooks", partial(pass_on, Consumer.WEBHOOKS, receive), interval, always_waits=True, yields=True
+        ),
+        PeriodicTask("webhook sender", sender.send_due, interval, always_waits=True, yields=True, close=sender.close),
         PeriodicTask("batches", partial(run_due, share=share), interval),
         PeriodicTask("counts of orders", count_due_hours, max(interval, 5)),
         PeriodicTask("audit", run_requested, max(interval, 1)),
