@@ -6,9 +6,11 @@ second exceeds none. So the limits are enforced below it, where bytes are read a
 
 import socket
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from ssl import SSLContext
+from threading import Thread
 from time import monotonic
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,6 +19,9 @@ import httpcore
 
 from cloudmart.kernel import tracing
 from cloudmart.kernel.tracing import Kind
+
+CLOSED = (httpcore.RemoteProtocolError, httpcore.ReadError, httpcore.WriteError)
+"""What httpcore raises if the server closes the connection before its response."""
 
 
 class ResponseTooLarge(httpcore.ProtocolError):
@@ -41,6 +46,8 @@ class Allowance:
 
     deadline: float
     size: int
+    is_unanswered: bool = False
+    """True while the request is on a connection that was open before, and nothing was received on it."""
 
     def timeout(self, wanted: float | None, error: type[httpcore.TimeoutException]) -> float:
         """Returns the seconds that the next step may take. Raises `error` past the deadline."""
@@ -51,6 +58,7 @@ class Allowance:
 
     def spend(self, received: bytes) -> bytes:
         """Returns what was received. Raises ResponseTooLarge."""
+        self.is_unanswered = self.is_unanswered and not received
         self.size -= len(received)
         if self.size < 0:
             raise ResponseTooLarge("the response is too large")
@@ -62,12 +70,32 @@ Resolve = Callable[[str, int], list[str]]
 
 
 def addresses_of(host: str, port: int) -> list[str]:
-    """Asks the system's resolver, which has time limits of its own. Raises httpcore.ConnectError."""
+    """Asks the system's resolver. Raises httpcore.ConnectError."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         raise httpcore.ConnectError(str(error)) from error
     return [str(address[0]) for *_, address in found]
+
+
+def resolved(resolve: Resolve, host: str, port: int, seconds: float) -> list[str]:
+    """Returns what `resolve` returns. Raises httpcore.ConnectTimeout if that takes longer.
+
+    Nothing ends a lookup of the system's resolver, which may take minutes: its thread ends when it does.
+    """
+    found = Future[list[str]]()
+
+    def run() -> None:
+        try:
+            found.set_result(resolve(host, port))
+        except Exception as error:
+            found.set_exception(error)
+
+    Thread(target=run, name="resolver", daemon=True).start()
+    try:
+        return found.result(seconds)
+    except TimeoutError:
+        raise httpcore.ConnectTimeout(f"{host} was not resolved in time") from None
 
 
 _allowance: ContextVar[Allowance] = ContextVar("allowance")
@@ -89,10 +117,15 @@ class HttpClient:
         max_response: int,
         resolve: Resolve = addresses_of,
         ssl_context: SSLContext | None = None,
+        may_repeat: bool = False,
     ) -> None:
-        """`deadline` is the seconds that a request may take in all; `max_response`, in bytes, includes the headers."""
+        """`deadline` is the seconds that a request may take in all; `max_response`, in bytes, includes the headers.
+
+        With `may_repeat` a request is sent again if the server closes a connection that was open before, instead of
+        a response: servers close connections that are not used for a while.
+        """
         self._timeouts = {"connect": connect_timeout, "read": read_timeout, "write": read_timeout}
-        self._deadline, self._max_response = deadline, max_response
+        self._deadline, self._max_response, self._may_repeat = deadline, max_response, may_repeat
         self._pool = httpcore.ConnectionPool(
             ssl_context=ssl_context or httpcore.default_ssl_context(),
             max_connections=None,  # a thread uses one at a time
@@ -113,11 +146,17 @@ class HttpClient:
         return Response(response.status, response.content, _encoding_of(response), _headers_of(response))
 
     def _request(self, method: str, url: str, headers: Mapping[str, str], content: bytes) -> httpcore.Response:
-        token = _allowance.set(Allowance(monotonic() + self._deadline, self._max_response))
+        options: Any = {"headers": [*headers.items()], "content": content, "extensions": {"timeout": self._timeouts}}
+        allowance = Allowance(monotonic() + self._deadline, self._max_response)
+        token = _allowance.set(allowance)
         try:
-            return self._pool.request(
-                method, url, headers=[*headers.items()], content=content, extensions={"timeout": self._timeouts}
-            )
+            while True:
+                allowance.is_unanswered = True
+                try:
+                    return self._pool.request(method, url, **options)
+                except CLOSED:
+                    if not (self._may_repeat and allowance.is_unanswered):
+                        raise
         finally:
             _allowance.reset(token)
 
@@ -140,9 +179,12 @@ class LimitedBackend(httpcore.NetworkBackend):
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.NetworkStream:
         """Each address of the host is tried for `timeout` seconds, and all of them until the deadline."""
+        allowance = _allowance.get()
+        allowance.is_unanswered = False
         failure: Exception = httpcore.ConnectError(f"{host} has no address")
-        for address in self._resolve(host, port):
-            left = _allowance.get().timeout(timeout, httpcore.ConnectTimeout)
+        left = allowance.timeout(timeout, httpcore.ConnectTimeout)
+        for address in resolved(self._resolve, host, port, left):
+            left = allowance.timeout(timeout, httpcore.ConnectTimeout)
             try:
                 return LimitedStream(self._backend.connect_tcp(address, port, left, local_address, socket_options))
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:

@@ -5,7 +5,8 @@ makes the requests. An endpoint gets few of them, and those that fail or are slo
 pool, so that they delay no other.
 
 A webhook is sent once, except that its worker may die, or lose the lease or the database, between the response and
-the COMMIT that stores it. Then it is sent again, with the same webhook-id.
+the COMMIT that stores it; and that a receiver may close an idle connection just then, or because it has died after
+it has stored the webhook. Then it is sent again, with the same webhook-id.
 """
 
 from collections import deque
@@ -57,6 +58,7 @@ class Client:
             deadline=settings.WEBHOOK_TIMEOUT,
             max_response=LONGEST_BODY,
             resolve=allowed_addresses_of,
+            may_repeat=True,
         )
 
     def send(self, endpoint: WebhookEndpoint, delivery: WebhookDelivery, now: datetime) -> Answer:

@@ -5,7 +5,7 @@ import ssl
 import subprocess
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from threading import Thread
+from threading import Event, Thread
 
 import httpcore
 import pytest
@@ -15,6 +15,7 @@ from cloudmart.providers.http_client import HttpClient
 from cloudmart.webhooks.models import WebhookDelivery, WebhookEndpoint
 from cloudmart.webhooks.secrets import new_secret
 from cloudmart.webhooks.sending import Client
+from tests.raw_server import raw_server, response
 from tests.receivers import running_receiver
 
 HOST = "hooks.example.com"
@@ -56,9 +57,10 @@ def https_port(certificate):
 
 
 @contextmanager
-def client(certificate=None, **options):
+def client(certificate=None, deadline=5, **options):
     trust = ssl.create_default_context(cafile=certificate[0]) if certificate else None
-    http = HttpClient(connect_timeout=5, read_timeout=5, deadline=5, max_response=65536, ssl_context=trust, **options)
+    limits = {"connect_timeout": 5, "read_timeout": 5, "deadline": deadline, "max_response": 65536}
+    http = HttpClient(ssl_context=trust, **limits, **options)
     try:
         yield http
     finally:
@@ -143,3 +145,50 @@ def test_each_connection_is_checked(settings, send, resolved, tmp_path):
         resolved(["127.0.0.1"])
         assert send(f"https://{HOST}:{receiver.port}/").error.startswith("AddressRefused")
         assert len(receiver.received()) == 1
+
+
+def test_a_resolver_that_does_not_respond_takes_no_longer_than_the_deadline():
+    has_ended = Event()
+
+    def resolve(host, port):
+        has_ended.wait(30)
+        return []
+
+    with client(deadline=0.2, resolve=resolve) as http, pytest.raises(httpcore.ConnectTimeout, match="not resolved"):
+        http.request("POST", f"https://{HOST}/", {}, b"{}")
+    has_ended.set()
+
+
+def disconnect():
+    """Has a raw server close the connection instead of a response."""
+    raise ConnectionError
+    yield
+
+
+@pytest.fixture
+def forgetful():
+    """A server that closes a connection when the second request has arrived on it, and responds to all others."""
+    responses = iter([[response(b"1")], disconnect(), [response(b"2")], [response(b"3")]])
+    with raw_server(lambda: next(responses)) as server:
+        yield server
+
+
+def test_a_webhook_is_sent_once_more_if_its_connection_was_closed_meanwhile(settings, send, forgetful):
+    settings.WEBHOOK_PRIVATE_ADDRESSES = True
+    assert [send(forgetful.url).response for _ in range(3)] == ["1", "2", "3"]
+    assert (len(forgetful.requests), forgetful.connections) == (4, 2)
+
+
+def test_a_request_that_may_not_be_repeated_is_sent_once(forgetful):
+    with client() as http:
+        http.request("POST", forgetful.url, {}, b"{}")
+        with pytest.raises(httpcore.RemoteProtocolError):
+            http.request("POST", forgetful.url, {}, b"{}")
+    assert len(forgetful.requests) == 2
+
+
+def test_a_new_connection_that_is_closed_is_a_failure(settings, send):
+    settings.WEBHOOK_PRIVATE_ADDRESSES = True
+    with raw_server(disconnect) as server:
+        assert send(server.url).error.startswith("RemoteProtocolError")
+        assert len(server.requests) == 1
