@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.processes import ROOT, TIMEOUT, free_port, listens, wait_until
-from tests.webhook_receiver import ACCEPT, BEHAVIOUR, BEHAVIOURS, RECEIVED
+from tests.webhook_receiver import ACCEPTING, BEHAVIOUR, BEHAVIOURS, RECEIVED
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Webhook:
 
     @property
     def is_accepted(self) -> bool:
-        return self.behaviour == ACCEPT
+        return self.behaviour in ACCEPTING
 
 
 @dataclass
@@ -76,7 +76,7 @@ class Receiver:
             os.kill(self.process.pid, signal.SIGCONT)
 
     def behave(self, behaviour: str) -> None:
-        """Sets how it responds from the next request on: accept, error, hang, redirect, garbage and so on."""
+        """Sets how it responds from the next request on: accept, slow, error, hang, redirect, garbage and so on."""
         assert behaviour in BEHAVIOURS
         self.folder.mkdir(parents=True, exist_ok=True)
         new = self.folder / f"{BEHAVIOUR}.new"

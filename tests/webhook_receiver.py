@@ -18,8 +18,11 @@ from typing import Any
 
 RECEIVED, BEHAVIOUR = "received.jsonl", "behaviour"
 ACCEPT = "accept"
+ACCEPTING = {ACCEPT, "slow"}
 DRIP = 0.2
 """Seconds between two bytes of a response that never ends."""
+SLOWNESS = 1.2
+"""Seconds for which a slow receiver works before it responds."""
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -51,6 +54,10 @@ class Handler(BaseHTTPRequestHandler):
 
     def accept(self) -> None:
         self.respond(204)
+
+    def slow(self) -> None:
+        time.sleep(SLOWNESS)
+        self.accept()
 
     def error(self) -> None:
         self.respond(500)
@@ -112,6 +119,7 @@ BEHAVIOURS: dict[str, Callable[[Handler], None]] = {
     each.__name__: each
     for each in (
         Handler.accept,
+        Handler.slow,
         Handler.error,
         Handler.gone,
         Handler.redirect,

@@ -177,10 +177,10 @@ class Sender:
         self._open.close()
 
     def _start_due(self, should_stop: ShouldStop) -> None:
-        """Starts what is due, with the threads that are free."""
+        """Starts what is due, with the threads that are free. Slow endpoints that have to wait hide no other one."""
         if self._free() == 0:
             return
-        for endpoint in due_endpoints(settings.WEBHOOK_SENDERS):
+        for endpoint in due_endpoints(settings.WEBHOOK_SENDERS + len(self._slow)):
             threads = self._threads_for(endpoint)
             if threads and (batch := acquire(endpoint)):
                 delivering = Delivering(batch, self._client, should_stop)
@@ -200,7 +200,7 @@ class Sender:
         free = self._free()
         if self._is_troubled(endpoint):
             busy = self._busy(lambda delivering: self._is_troubled(delivering.endpoint))
-            free = min(free, settings.WEBHOOK_SENDERS // 2 - busy)
+            free = min(free, max(1, settings.WEBHOOK_SENDERS // 2) - busy)
         return max(0, min(free, 1 if endpoint.failures else MOST_AT_ONCE))
 
     def _is_troubled(self, endpoint: WebhookEndpoint) -> bool:

@@ -348,6 +348,29 @@ def test_receivers_that_fail_delay_no_other_endpoint(receiver, endpoint, sender,
     assert all(delivered - created < timedelta(seconds=2) for created, delivered in times)
 
 
+@pytest.mark.slow
+def test_slow_receivers_get_half_of_the_requests_at_most(receiver, sender, settings):
+    settings.WEBHOOK_SENDERS, settings.WEBHOOK_TIMEOUT = 2, 5
+    slow = [new_endpoint(receiver.url("slow")) for _ in range(3)]
+    recorded("order-1")
+    assert sender.send_due() == 3, "their slowness is known"
+    fast = new_endpoint(receiver.url("accept"))
+    recorded("order-2")
+    assert sender.send_due() == 4
+    first_slow = WebhookDelivery.objects.filter(endpoint__in=slow, subject="order-2").earliest("delivered_at")
+    assert fast.deliveries.get().delivered_at < first_slow.delivered_at
+
+
+def test_a_worker_with_one_thread_tries_a_failing_endpoint_again(receiver, endpoint, sender, settings):
+    settings.WEBHOOK_SENDERS = 1
+    receiver.behave("error")
+    recorded("order-1")
+    assert sender.send_due() == 0
+    receiver.behave("accept")
+    make_due()
+    assert sender.send_due() == 1
+
+
 # --- Workers --------------------------------------------------------------------------------------
 
 
