@@ -29,7 +29,10 @@ admin.site.unregister([User, Group, AuthToken, AccessAttempt, AccessFailureLog, 
 
 @admin.register(IdempotencyKey)
 class IdempotencyKeyAdmin(ReadOnlyAdmin):
+    """Keys without the responses, which may contain the secret of a webhook endpoint or a customer's address."""
+
     list_display = ["scope", "order_id", "status_code", "created_at", "expires_at"]
+    fields = ["scope", "fingerprint", "order_id", "status_code", "location", "created_at", "expires_at"]
     search_fields = ["scope"]
 
 

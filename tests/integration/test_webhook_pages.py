@@ -4,10 +4,12 @@ from datetime import timedelta
 
 import pytest
 from django.urls import reverse
+from rest_framework.test import APIClient
 
 from cloudmart.database.clock import database_now
 from cloudmart.database.transactions import durable
 from cloudmart.kernel.ids import new_id
+from cloudmart.models import IdempotencyKey
 from cloudmart.outbox.consumers import pass_on
 from cloudmart.outbox.models import Consumer, OutboxEvent
 from cloudmart.outbox.recording import ORDER, record
@@ -83,6 +85,15 @@ def test_a_new_endpoint_shows_its_secret_once(site, operator):
     assert endpoint.secret in shown.content.decode()
     for path in ("webhookendpoint_secret", "webhookendpoint_change", "webhookendpoint_history"):
         assert endpoint.secret not in site.get(page(path, endpoint.pk), follow=True).content.decode()
+
+
+def test_the_page_of_an_idempotency_key_does_not_show_the_response(site, operator):
+    shop = APIClient(headers={"Idempotency-Key": "key-1"})
+    shop.force_authenticate(operator)
+    secret = shop.post("/webhooks/endpoints", {"url": URL}).json()["secret"]
+    key = IdempotencyKey.objects.get()
+    shown = site.get(page("idempotencykey_change", key.pk)).content.decode()
+    assert key.scope in shown and key.location in shown and secret in key.body and secret not in shown
 
 
 def test_an_endpoint_to_which_nothing_may_be_sent_is_refused(site, settings):
