@@ -232,9 +232,10 @@ def _reason_to_disable(endpoint: Any, answers: list[Answer]) -> str:
 def delete_old(limit: int) -> int:
     """Deletes deliveries recorded more than WEBHOOK_RETENTION ago, with their attempts, at most `limit`.
 
-    Returns how many.
+    Those that are pending, because they were resent, are deleted later. Returns how many.
     """
-    oldest = WebhookDelivery.objects.order_by("pk").values_list("pk", "created_at", DatabaseNow())[:limit]
+    concluded = WebhookDelivery.objects.exclude(status=DeliveryStatus.PENDING)
+    oldest = concluded.order_by("pk").values_list("pk", "created_at", DatabaseNow())[:limit]
     old: list[UUID] = [pk for pk, created_at, now in oldest if created_at < now - settings.WEBHOOK_RETENTION]
     WebhookAttempt.objects.filter(delivery__in=old).delete()
     return WebhookDelivery.objects.filter(pk__in=old).delete()[1].get(WebhookDelivery._meta.label, 0)

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
-from cloudmart.database.transactions import joining
+from cloudmart.database.transactions import durable, joining
 from cloudmart.outbox.types import EventType
 from cloudmart.webhooks.addresses import check_url
 from cloudmart.webhooks.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
@@ -16,7 +16,7 @@ SUBSCRIBABLE = [event_type for event_type in EventType if event_type != EventTyp
 """The types that an endpoint chooses from. A test is sent to every endpoint that it is meant for."""
 
 AT_ONCE = 1000
-"""Deliveries that are deleted by one statement."""
+"""Deliveries that are deleted in one transaction."""
 
 
 class EndpointChanges(TypedDict, total=False):
@@ -46,12 +46,24 @@ def change(endpoint: WebhookEndpoint, changes: EndpointChanges) -> None:
 
 @joining
 def remove(endpoint_id: UUID) -> None:
-    """Deletes the endpoint with its deliveries and their log."""
-    found = WebhookDelivery.objects.filter(endpoint=endpoint_id).order_by()
+    """Deletes the endpoint with its deliveries and their log. Of very many deliveries a worker deletes the rest."""
     _raw_delete(WebhookEndpoint.objects.filter(pk=endpoint_id))
-    while deliveries := list(found.values_list("pk", flat=True)[:AT_ONCE]):
-        _raw_delete(WebhookAttempt.objects.filter(delivery__in=deliveries))
-        _raw_delete(WebhookDelivery.objects.filter(pk__in=deliveries))
+    _delete(WebhookDelivery.objects.filter(endpoint=endpoint_id), AT_ONCE)
+
+
+@durable
+def delete_left(limit: int) -> int:
+    """Deletes deliveries whose endpoint is deleted, with their log, at most `limit`. Returns how many."""
+    in_log = set(WebhookDelivery.objects.order_by("endpoint").values_list("endpoint", flat=True).distinct())
+    left = in_log.difference(WebhookEndpoint.objects.values_list("pk", flat=True))
+    return _delete(WebhookDelivery.objects.filter(endpoint__in=left), limit) if left else 0
+
+
+def _delete(deliveries: QuerySet, limit: int) -> int:
+    found = list(deliveries.order_by().values_list("pk", flat=True)[:limit])
+    _raw_delete(WebhookAttempt.objects.filter(delivery__in=found))
+    _raw_delete(WebhookDelivery.objects.filter(pk__in=found))
+    return len(found)
 
 
 def chosen(event_types: Iterable[str]) -> list[str]:

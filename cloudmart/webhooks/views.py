@@ -102,7 +102,7 @@ class OneEndpoint(APIView):
     @extend_schema(summary="Delete a webhook endpoint", responses={204: None})
     @refuses(EndpointNotFound)
     def delete(self, request: Request, endpoint_id: UUID) -> Response:
-        """For operators. Its deliveries and their log are deleted too: to keep them, disable it instead."""
+        """For operators. Its deliveries and their log are deleted with it: to keep them, disable it instead."""
         remove(find_endpoint(endpoint_id).pk)
         return Response(status=204)
 

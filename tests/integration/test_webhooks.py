@@ -24,6 +24,7 @@ from cloudmart.webhooks.metrics import Webhooks
 from cloudmart.webhooks.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from cloudmart.webhooks.queue import acquire, delete_old, due_endpoints, fail_stranded, store
 from cloudmart.webhooks.recording import receive, record_test
+from cloudmart.webhooks.registration import delete_left, remove
 from cloudmart.webhooks.responses import Answer
 from cloudmart.webhooks.secrets import new_secret
 from cloudmart.webhooks.sending import Sender
@@ -453,6 +454,28 @@ def test_old_deliveries_are_deleted_with_their_attempts(endpoint, sender, settin
     WebhookDelivery.objects.filter(pk=old.pk).update(created_at=NOW - settings.WEBHOOK_RETENTION - HOUR)
     assert delete_old(10) == 1 and delete_old(10) == 0
     assert WebhookDelivery.objects.get().log.count() == WebhookAttempt.objects.count() == 1
+
+
+def test_an_old_delivery_that_is_resent_is_kept_until_it_is_concluded(endpoint, sender, settings):
+    recorded("order-1")
+    sender.send_due()
+    WebhookDelivery.objects.update(created_at=NOW - settings.WEBHOOK_RETENTION - HOUR)
+    resend(WebhookDelivery.objects.get().pk)
+    assert delete_old(10) == 0
+    sender.send_due()
+    assert delete_old(10) == 1
+
+
+def test_a_worker_deletes_what_a_deleted_endpoint_has_left(endpoint, sender, monkeypatch):
+    other = new_endpoint(endpoint.url)
+    recorded("order-1", "order-2", "order-3")
+    sender.send_due()
+    monkeypatch.setattr("cloudmart.webhooks.registration.AT_ONCE", 1)
+    remove(endpoint.pk)
+    assert endpoint.deliveries.count() == 2, "the deletion does not wait for all of them"
+    call_command("run_worker", "--once")
+    assert statuses() == {"delivered": 3} and other.deliveries.count() == WebhookAttempt.objects.count() == 3
+    assert delete_left(10) == 0
 
 
 # --- Time, and processes that die ------------------------------------------------------------------

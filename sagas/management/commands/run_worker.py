@@ -21,6 +21,7 @@ from cloudmart.process import collect_garbage_rarely
 from cloudmart.webhooks.queue import delete_old as delete_old_webhooks
 from cloudmart.webhooks.queue import fail_stranded
 from cloudmart.webhooks.recording import receive
+from cloudmart.webhooks.registration import delete_left
 from cloudmart.webhooks.sending import Sender
 from inventory import following
 from inventory.services import expire_reservations
@@ -169,5 +170,6 @@ def purge_all(purge: Callable[[int], int], batch: int) -> Callable[[ShouldStop],
 
 
 def purge_webhooks(should_stop: ShouldStop) -> int:
-    """Has deliveries fail that no worker will send, and deletes old ones."""
-    return fail_stranded() + purge_all(delete_old_webhooks, WEBHOOKS)(should_stop)
+    """Has deliveries fail that no worker will send, and deletes old ones, and those of deleted endpoints."""
+    purges = [purge_all(purge, WEBHOOKS) for purge in (delete_left, delete_old_webhooks)]
+    return fail_stranded() + sum(purge(should_stop) for purge in purges)
