@@ -4,6 +4,7 @@ import re
 import sqlite3
 from base64 import b64decode
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from email.utils import getaddresses
 from importlib.util import find_spec
 from typing import Any
@@ -27,6 +28,7 @@ BACKENDS_THAT_SEND_NOTHING = {
     f"django.core.mail.backends.{name}.EmailBackend" for name in ("console", "dummy", "filebased", "locmem")
 }
 SHORTEST_METRICS_TOKEN = 32
+NO_TIME = timedelta(0)
 
 INSTALL = "pip install --requirement requirements-scale.txt"
 
@@ -175,6 +177,11 @@ def check_profile(**kwargs: Any) -> Iterator[CheckMessage]:
         yield Error("HTTPS is off: passwords and tokens are sent unencrypted.", id="cloudmart.E022")
     if settings.ALLOW_MAGIC_TOKENS:
         yield Error("ALLOW_MAGIC_TOKENS lets every client make orders fail or wait.", id="cloudmart.E023")
+    if settings.WEBHOOK_PRIVATE_ADDRESSES:
+        yield Warning(
+            "WEBHOOK_PRIVATE_ADDRESSES lets whoever may register an endpoint call servers of your own network.",
+            id="cloudmart.W011",
+        )
 
 
 @register()
@@ -244,6 +251,14 @@ def check_webhook_secrets(**kwargs: Any) -> Iterator[CheckMessage]:
     if not all(map(is_webhook_secret, secrets)) or len(secrets) > 2:
         rule = "at most two, each whsec_ and base64 of 24 to 64 bytes"
         yield Error(f"CARRIER_WEBHOOK_SECRET has a wrong secret: {rule}.", id="cloudmart.E014")
+
+
+@register()
+def check_webhook_settings(**kwargs: Any) -> Iterator[CheckMessage]:
+    if settings.WEBHOOK_SENDERS < 1 or settings.WEBHOOK_TIMEOUT <= 0 or settings.WEBHOOK_RETRY_FOR <= NO_TIME:
+        yield Error("WEBHOOK_SENDERS, WEBHOOK_TIMEOUT and WEBHOOK_RETRY_FOR must be more than 0.", id="cloudmart.E034")
+    if not NO_TIME < settings.WEBHOOK_BACKOFF <= settings.WEBHOOK_MAX_BACKOFF:
+        yield Error("WEBHOOK_BACKOFF must be more than 0, and at most WEBHOOK_MAX_BACKOFF.", id="cloudmart.E035")
 
 
 def is_webhook_secret(secret: str) -> bool:

@@ -106,6 +106,8 @@ def test_production_settings_pass_every_check():
         ({"DEBUG": "true"}, "cloudmart.E021) DEBUG"),
         ({"HTTPS": "false"}, "cloudmart.E022) HTTPS is off"),
         ({"ALLOW_MAGIC_TOKENS": "true"}, "cloudmart.E023) ALLOW_MAGIC_TOKENS"),
+        ({"WEBHOOK_PRIVATE_ADDRESSES": "true"}, "cloudmart.W011) WEBHOOK_PRIVATE_ADDRESSES"),
+        ({"WEBHOOK_SENDERS": "0"}, "cloudmart.E034) WEBHOOK_SENDERS"),
         ({"DATABASE_URL": "sqlite://:memory:"}, "cloudmart.W001"),
         ({"PAYMENT_GATEWAY": ""}, "cloudmart.E008) PAYMENT_GATEWAY is a mock"),
         ({"PAYMENT_GATEWAY": "tests.integration.test_reconciliation.OpenGateway"}, "cloudmart.E008"),

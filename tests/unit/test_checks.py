@@ -1,5 +1,6 @@
 """System checks report dangerous settings."""
 
+from datetime import timedelta
 from importlib.util import find_spec
 
 import pytest
@@ -17,6 +18,7 @@ from cloudmart.checks import (
     check_shop_settings,
     check_sqlite_in_production,
     check_webhook_secrets,
+    check_webhook_settings,
     problems_of,
 )
 from cloudmart.database.options import database_from
@@ -130,6 +132,23 @@ def test_a_webhook_secret_that_is_malformed_or_forgotten_is_an_error(settings, s
         assert list(check_webhook_secrets()) == []
     settings.CARRIER_WEBHOOK_SECRET = secrets
     assert [check.id for check in check_webhook_secrets()] == ["cloudmart.E014"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "found"),
+    [
+        ({}, []),
+        ({"WEBHOOK_SENDERS": 0}, ["cloudmart.E034"]),
+        ({"WEBHOOK_TIMEOUT": 0}, ["cloudmart.E034"]),
+        ({"WEBHOOK_RETRY_FOR": timedelta(0)}, ["cloudmart.E034"]),
+        ({"WEBHOOK_BACKOFF": timedelta(0)}, ["cloudmart.E035"]),
+        ({"WEBHOOK_MAX_BACKOFF": timedelta(seconds=1)}, ["cloudmart.E035"]),
+    ],
+)
+def test_wrong_settings_of_webhooks_are_errors(settings, changes, found):
+    for name, value in changes.items():
+        setattr(settings, name, value)
+    assert [check.id for check in check_webhook_settings()] == found
 
 
 def test_redis_needs_its_packages(settings, monkeypatch):
