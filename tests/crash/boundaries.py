@@ -8,6 +8,7 @@ a COMMIT.
 import os
 import signal
 import traceback
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -49,11 +50,11 @@ class Run:
     def commits(self) -> int:
         return self.passed.count(f"after {COMMIT}")
 
-    def not_stored(self, operation: str) -> int:
-        """Returns how many of these operations the process has finished without storing that: they are repeated."""
-        return list(takewhile(lambda boundary: boundary != f"after {COMMIT}", reversed(self.passed))).count(
-            f"after {operation}"
-        )
+    @property
+    def unstored(self) -> Counter[str]:
+        """Returns the operations that the process has finished without storing that: another one repeats them."""
+        since = takewhile(lambda boundary: boundary != f"after {COMMIT}", reversed(self.passed))
+        return Counter(boundary.removeprefix("after ") for boundary in since if boundary.startswith("after "))
 
 
 class Process:

@@ -3,7 +3,7 @@
 import os
 import random
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -32,7 +32,7 @@ from sagas.streams.publisher import Publisher
 from tests.acceptance.conftest import money_kept, parcels_on_their_way
 from tests.bookkeeping import findings
 from tests.conftest import send_mails_to
-from tests.crash.boundaries import Interruption, Process, Run
+from tests.crash.boundaries import MAIL, STREAM, WEBHOOK, Interruption, Process, Run
 from tests.crash.consumers import Consumers, consuming
 from tests.crash.letters import Letters, delivering
 from tests.crash.stories import BOOK, COUPON, End, Request, Story
@@ -163,8 +163,11 @@ class Attempt:
         self.request()
         self.recover()
 
-    def check(self, *ends: End | None, most_copies: int = 1) -> None:
-        """Checks that the order has one of these ends, that every invariant holds, and that all consumers have it."""
+    def check(self, *ends: End | None, repeated: Collection[str] = ()) -> None:
+        """Checks that the order has one of these ends, that every invariant holds, and that all consumers have it.
+
+        They may have it twice if MAIL, WEBHOOK or STREAM was repeated.
+        """
         assert not unfinished(), "a saga is not finished"
         end = self.end()
         assert end in ends
@@ -175,8 +178,10 @@ class Attempt:
         self.shop.consumers.check_nothing_waits()
         if end and self.order_id:
             outcomes = self.story.mailed_before | ({end.order} & {"completed", "cancelled", "returned"})
-            self.check_mails(outcomes, most_copies)
+            self.check_mails(outcomes, most_copies=2 if MAIL in repeated else 1)
             self.shop.consumers.check(self.order_id, outcomes)
+            webhooks, published = self.shop.consumers.repetitions(self.order_id)
+            assert (WEBHOOK in repeated or webhooks == 0) and (STREAM in repeated or published == 0)
 
     def check_wallets(self) -> None:
         """Checks that wallets have paid what is left of their charges."""

@@ -68,7 +68,7 @@ def test_an_order_whose_worker_is_killed_too_has_the_same_end(shop, story, count
             with noting(f"boundary {at}, {passed[at - 1]}", f"the worker's {then}, {second.passed[-1:]}"):
                 attempt.recover()
                 end = story.end if attempt.has_begun(first) else before
-                attempt.check(end, most_copies=1 + second.not_stored(MAIL))
+                attempt.check(end, repeated=second.unstored)
 
 
 SENDING = [f"{when} {what}" for what in (COMMIT, COMMIT, COMMIT, MAIL, COMMIT) for when in ("before", "after")]
@@ -83,9 +83,9 @@ def test_a_mail_whose_worker_is_killed_is_sent_by_another_one(shop, at):
     assert not killed.survived and killed.passed == tuple(SENDING[:at])
     with noting(f"boundary {at}, {killed.passed[-1]}"):
         attempt.recover()
-        attempt.check(HAPPY.end, most_copies=1 + killed.not_stored(MAIL))
+        attempt.check(HAPPY.end, repeated=killed.unstored)
         (mail,) = Mail.objects.filter(order=attempt.order_id)
-        assert len(shop.letters.copies_of(mail)) == 1 + killed.not_stored(MAIL)
+        assert len(shop.letters.copies_of(mail)) == 1 + killed.unstored[MAIL]
 
 
 def test_a_stopped_worker_that_continues_after_the_mail_is_sent_stores_nothing(shop):
@@ -98,7 +98,7 @@ def test_a_stopped_worker_that_continues_after_the_mail_is_sent_stores_nothing(s
         (mail,) = Mail.objects.filter(order=attempt.order_id)
         worker.resume()
         assert worker.end().survived
-    attempt.check(HAPPY.end, most_copies=2)
+    attempt.check(HAPPY.end, repeated=[MAIL])
     assert Mail.objects.get(pk=mail.pk).sent_at == mail.sent_at
 
 
