@@ -7,7 +7,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import DEFAULT_DB_ALIAS, connections
 
-WORKER_CONNECTIONS = 23
+WORKER_CONNECTIONS = 24
 """Of one `run_worker` with its four threads for sagas; each thread more needs one more."""
 PROBE_CONNECTIONS = 1
 """Of each process of the web server, for `/readyz`."""

@@ -1,10 +1,9 @@
 """The consumer of events that mails them to the customer: how the order's saga has finished, refunds, and parcels."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
-from cloudmart.kernel.sharing import Share, alone
 from cloudmart.kernel.stopping import ShouldStop, never
 from cloudmart.outbox.consumers import pass_on
 from cloudmart.outbox.models import Consumer, OutboxEvent
@@ -26,13 +25,10 @@ NO_MESSAGE = {CANCELLED_BY_SHOP, STOPPED_BY_SHOP}
 """Reasons that no operator has written."""
 
 
-def send_mails(should_stop: ShouldStop = never, share: Callable[[], Share] = alone) -> int:
-    """Records the mails of the events that were recorded meanwhile, and tries each mail that is due.
-
-    Returns how many were tried.
-    """
-    record_mails(should_stop)
-    return send_due(should_stop, share)
+def send_mails() -> int:
+    """Records the mails of new events, and tries each mail that is due. Returns how many were tried."""
+    record_mails()
+    return send_due()
 
 
 def record_mails(should_stop: ShouldStop = never) -> int:

@@ -238,7 +238,7 @@ def run_workers() -> None:
             break
 
 
-RELAYS = {"mails", "stream", "webhooks", "webhook sender"}
+RELAYS = {"mail events", "mails", "stream", "webhooks", "webhook sender"}
 
 
 def relay() -> None:

@@ -353,7 +353,7 @@ def test_a_mail_whose_acceptance_cannot_be_stored_is_sent_again_with_the_same_id
 
 
 def test_a_worker_process_that_is_killed_in_a_mail_loses_nothing(api, shelve, mailbox, settings):
-    """While the mail server hangs the worker drives orders; once it is killed, another one sends each mail once."""
+    """While the mail server hangs the worker drives orders, and records their mails; another one sends each once."""
     shelve("book-123", 3)
     body = {"book_id": "book-123", "quantity": 1, "payment_method": "credit_card"}
     env = {"EMAIL_URL": f"smtp://127.0.0.1:{settings.EMAIL_PORT}", "EMAIL_TIMEOUT": "60", "MAIL_LEASE": "1"}
@@ -363,6 +363,7 @@ def test_a_worker_process_that_is_killed_in_a_mail_loses_nothing(api, shelve, ma
         wait_until(lambda: mailbox.connections == 1)
         assert api.post("/orders", body, headers={"Prefer": "respond-async"}).status_code == 202
         wait_until(lambda: Order.objects.filter(status="completed").count() == 2)
+        wait_until(lambda: statuses() == ["pending", "pending"])
         worker.kill()
     mailbox.hangs = False
     with running_command("run_worker", **env):

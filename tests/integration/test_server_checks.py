@@ -80,7 +80,7 @@ def test_a_cluster_of_writers_is_an_error_unless_one_writer_is_declared(server, 
 def test_the_connections_of_all_processes_are_counted(settings):
     settings.WEB_SERVERS, settings.WEB_WORKERS, settings.WEB_THREADS = 3, 2, 4
     settings.WORKERS, settings.CELERY_WORKERS, settings.CELERY_CONCURRENCY = 2, 2, 5
-    assert connections_needed() == 3 * 2 * (4 + 2) + 2 * 23 + 2 * 5 + 10
+    assert connections_needed() == 3 * 2 * (4 + 2) + 2 * 24 + 2 * 5 + 10
 
 
 @pytest.mark.any_database

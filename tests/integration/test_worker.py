@@ -40,6 +40,7 @@ from payments.models import Payment
 from sagas.batches import BatchItem
 from sagas.desk.cancelling import cancel_order
 from sagas.desk.engine import engine
+from sagas.desk.mails import record_mails
 from sagas.engine.engine import Engine
 from sagas.engine.lease import shortened
 from sagas.engine.recovery import due
@@ -466,6 +467,7 @@ def processed(monkeypatch, share):
 
 def test_a_worker_reads_and_processes_only_its_share(monkeypatch):
     completed = start(order_snapshot(("book-123", 1)))
+    record_mails()
     Shipment.objects.update(next_poll_at=DatabaseNow())
     queue.store(new_id(), DeskCommand.RETRY, [completed.order_id], "operator", "")
     with monkeypatch.context() as silent:

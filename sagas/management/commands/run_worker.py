@@ -26,8 +26,9 @@ from cloudmart.webhooks.sending import Sender
 from inventory import following
 from inventory.services import expire_reservations
 from orders.mails.queue import delete_old as delete_old_mails
+from orders.mails.sending import send_due
 from sagas.desk.engine import engine
-from sagas.desk.mails import send_mails
+from sagas.desk.mails import record_mails
 from sagas.engine.recovery import due
 from sagas.operations.batches.queue import delete_old as delete_old_batches
 from sagas.operations.batches.work import run_due
@@ -119,7 +120,8 @@ def tasks(heartbeat: Heartbeat, interval: float, threads: int = 1) -> tuple[Peri
         PeriodicTask("parcels", partial(poll_parcels, share=share), max(interval, 1)),
         *following.tasks(interval),
         PeriodicTask("expired reservations", expire_all, max(interval, 1)),
-        PeriodicTask("mails", partial(send_mails, share=share), max(interval, 1), yields=True),
+        PeriodicTask("mail events", record_mails, interval, always_waits=True, yields=True),
+        PeriodicTask("mails", partial(send_due, share=share), max(interval, 1), yields=True),
         PeriodicTask(
             "stream", publish_pending, interval if settings.EVENTS_URL else 60, always_waits=True, yields=True
         ),
