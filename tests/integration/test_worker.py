@@ -622,7 +622,13 @@ def test_only_a_task_that_yields_has_a_lower_priority_and_so_do_the_threads_that
 
 def test_what_leaves_the_shop_yields_to_orders_and_sagas_do_not():
     tasks = {task.name: task.yields for task in run_worker.tasks(Heartbeat(), 1)}
-    assert {name for name, yields in tasks.items() if yields} == {"mails", "stream", "webhooks", "webhook sender"}
+    assert {name for name, yields in tasks.items() if yields} == {
+        "mail events",
+        "mails",
+        "stream",
+        "webhooks",
+        "webhook sender",
+    }
 
 
 @pytest.mark.any_database
