@@ -15,6 +15,7 @@ MAY_READ_APPLICATION_CLOCK = {
     "cloudmart/sandbox/ledger.py": "the ledger of the sandbox, which is a separate database",
     "cloudmart/sandbox/parcels.py": "so is this",
     "cloudmart/sandbox/wallets.py": "the ledger of the sandbox, which is a separate database",
+    "cloudmart/webhooks/admin.py": "the shop's time zone, for display",
     "payments/gateways/mock.py": "the day of a wallet's limit, at a provider that is a mock",
     "sagas/admin/order_list.py": "how orders stand now, for display",
     "sagas/admin/order_page/outcome.py": "the shop's time zone, for display",
