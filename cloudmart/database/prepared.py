@@ -53,6 +53,9 @@ from cloudmart.database.errors import is_duplicate
 SHAPES = 128
 """How many shapes of a statement are kept: those used last."""
 
+ROWS = 50
+"""Rows of one INSERT: so many shapes of it are compiled at most, one for each number of rows."""
+
 Model = TypeVar("Model", bound=models.Model)
 Row = TypeVar("Row")
 
@@ -69,7 +72,7 @@ class Insert:
         self._compiled = lru_cache(SHAPES)(self._compile)
 
     def __call__(self, *rows: Any) -> None:
-        """Inserts the rows in one statement, or in several if the database limits the number of parameters."""
+        """Inserts the rows, up to ROWS in one statement; fewer if the database limits the number of parameters."""
         for statement, connection, values in self._statements(rows):
             statement.execute(connection, values, defers=True)
         self._mark_as_stored(rows)
@@ -97,7 +100,7 @@ class Insert:
     def _statements(self, rows: Sequence[Any]) -> Iterator[tuple[Compiled, Any, list[Any]]]:
         """Yields the statements, each with its connection and values."""
         connection = connections[DEFAULT_DB_ALIAS]
-        most = max(1, connection.ops.bulk_batch_size(self._fields, rows))
+        most = max(1, min(ROWS, connection.ops.bulk_batch_size(self._fields, rows)))
         for start in range(0, len(rows), most):
             some = rows[start : start + most]
             values = [value for row in some for value in self._values(row)]

@@ -21,7 +21,7 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from structlog import get_logger
 
 from cloudmart.database.clock import NOW, READ_AT, DatabaseNow, from_now
-from cloudmart.database.prepared import Insert, UpdateEach
+from cloudmart.database.prepared import Insert, Update, UpdateEach
 from cloudmart.database.transactions import durable
 from cloudmart.kernel.backoff import backoff
 from cloudmart.kernel.text import LONGEST_ERROR, storable
@@ -45,7 +45,9 @@ LONGEST_CHAINS = 1000
 
 NEXT_FENCE = F("fence") + 1
 INSERT_ATTEMPTS = Insert(WebhookAttempt)
-STORE = UpdateEach(WebhookDelivery, "status", "attempts", "due_at", "delivered_at", "updated_at")
+ACCEPTED = Update(lambda pks: WebhookDelivery.objects.filter(pk__in=pks))
+STORE = UpdateEach(WebhookDelivery, "status", "attempts", "due_at", "updated_at")
+ONE_MORE = F("attempts") + 1
 
 Chain = list[WebhookDelivery]
 """Due deliveries of one subject, in their order."""
@@ -164,20 +166,23 @@ def _end_waits(endpoint: Any) -> None:
 
 def _store_deliveries(endpoint: Any, attempted: Iterable[Attempted]) -> None:
     """Stores the attempts, and what follows from them. After an endpoint was disabled, its deliveries stay failed."""
-    changed = []
+    INSERT_ATTEMPTS(*[_attempt(delivery, answer) for delivery, answer in attempted])
+    if accepted := [delivery.pk for delivery, answer in attempted if answer.is_accepted]:
+        now, delivered = endpoint.read_at, DeliveryStatus.DELIVERED
+        ACCEPTED(pks=accepted).set(status=delivered, attempts=ONE_MORE, delivered_at=now, updated_at=now)
     for delivery, answer in attempted:
-        delivery.attempts += 1
-        delivery.updated_at = endpoint.read_at
-        if answer.is_accepted:
-            delivery.status, delivery.delivered_at = DeliveryStatus.DELIVERED, endpoint.read_at
-        elif endpoint.status == EndpointStatus.DISABLED or delivery.retry_until <= endpoint.read_at:
-            delivery.status = DeliveryStatus.FAILED
-        else:
-            delivery.due_at = endpoint.read_at + _wait(delivery.attempts, answer)
-        changed.append(delivery)
-    if changed:
-        INSERT_ATTEMPTS(*[_attempt(delivery, answer) for delivery, answer in attempted])
-        STORE(*changed)
+        if not answer.is_accepted:
+            _store_failure(endpoint, delivery, answer)
+
+
+def _store_failure(endpoint: Any, delivery: WebhookDelivery, answer: Answer) -> None:
+    delivery.attempts += 1
+    delivery.updated_at = endpoint.read_at
+    if endpoint.status == EndpointStatus.DISABLED or delivery.retry_until <= endpoint.read_at:
+        delivery.status = DeliveryStatus.FAILED
+    else:
+        delivery.due_at = endpoint.read_at + _wait(delivery.attempts, answer)
+    STORE(delivery)
 
 
 def _wait(attempts: int, answer: Answer) -> timedelta:

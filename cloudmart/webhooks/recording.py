@@ -16,9 +16,6 @@ from cloudmart.outbox.models import OutboxEvent
 from cloudmart.outbox.types import DATA_VERSIONS, EventType
 from cloudmart.webhooks.models import EndpointStatus, WebhookDelivery, WebhookEndpoint
 
-ROWS = 50
-"""Inserted in one statement: so many shapes of it are compiled at most."""
-
 INSERT = Insert(WebhookDelivery)
 ENABLED = Select(
     lambda: WebhookEndpoint.objects.filter(status=EndpointStatus.ENABLED).only("pk", "event_types").order_by("pk")
@@ -29,7 +26,7 @@ def receive(events: Sequence[OutboxEvent]) -> None:
     """Records a delivery of each event for each enabled endpoint that receives its type. In the open transaction."""
     endpoints = ENABLED()
     if endpoints:
-        _insert([delivery for event in events for delivery in _deliveries_of(event, endpoints)])
+        INSERT(*[delivery for event in events for delivery in _deliveries_of(event, endpoints)])
 
 
 @joining
@@ -71,8 +68,3 @@ def _delivery(endpoint: WebhookEndpoint, **columns: Any) -> WebhookDelivery:
 
 def _text(event: dict[str, Any]) -> str:
     return json.dumps(event, ensure_ascii=False, separators=(",", ":"))
-
-
-def _insert(deliveries: Sequence[WebhookDelivery]) -> None:
-    for start in range(0, len(deliveries), ROWS):
-        INSERT(*deliveries[start : start + ROWS])

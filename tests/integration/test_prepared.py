@@ -19,7 +19,7 @@ from django.test.utils import CaptureQueriesContext
 from knox.models import get_token_model
 
 from cloudmart.database.clock import READ_AT, DatabaseNow
-from cloudmart.database.prepared import DeleteEach, Insert, Select, Update, UpdateEach
+from cloudmart.database.prepared import ROWS, DeleteEach, Insert, Select, Update, UpdateEach
 from cloudmart.kernel.ids import new_id
 from cloudmart.models import IdempotencyKey
 from inventory.models import Book, InventoryRecord, StockEvent
@@ -236,6 +236,14 @@ def test_rows_are_deleted_one_by_one(transactional_db):
         DeleteEach(Book)(*books[:3], books[0])
     assert [query["sql"].split()[0] for query in queries if "books" in query["sql"]] == ["DELETE"] * 4
     assert Book.objects.get() == books[3]
+
+
+@pytest.mark.parametrize(("rows", "statements"), [(ROWS, 1), (ROWS + 1, 2)])
+def test_a_statement_inserts_a_limited_number_of_rows(transactional_db, rows, statements):
+    with CaptureQueriesContext(connection) as queries:
+        Insert(Book)(*BookFactory.build_batch(rows))
+    assert len(queries) == statements
+    assert Book.objects.count() == rows
 
 
 def test_more_rows_than_the_database_takes_parameters_are_inserted(transactional_db):
