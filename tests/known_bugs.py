@@ -112,7 +112,7 @@ KNOWN_BUGS = {
 }
 
 LEFT_OUT = {
-    "medusa#9980, medusa#9998": "There are no webhooks: providers only respond to calls.",
+    "medusa#9980, medusa#9998": "No payment gateway sends us webhooks: it only responds to calls.",
     "medusa#11175, eventuate-tram-core#46, eventuate-cdc#103, dbos-transact-py PR#836": "The whole history of orders "
     "is kept on purpose.",
     "NServiceBus.Persistence.Sql#98": "A feature request, not a bug: to lock instead of failing.",

@@ -33,7 +33,7 @@ from tests.acceptance.conftest import money_kept, parcels_on_their_way
 from tests.bookkeeping import findings
 from tests.conftest import send_mails_to
 from tests.crash.boundaries import MAIL, STREAM, WEBHOOK, Interruption, Process, Run
-from tests.crash.consumers import Consumers, consuming
+from tests.crash.consumers import Consumers, consuming, waiting
 from tests.crash.letters import Letters, delivering
 from tests.crash.stories import BOOK, COUPON, End, Request, Story
 from tests.sandbox import RunningSandbox
@@ -175,7 +175,7 @@ class Attempt:
         assert CouponUse.objects.filter(pk=self.order_id).exists() is is_used
         check_audit()
         self.check_wallets()
-        self.shop.consumers.check_nothing_waits()
+        assert waiting() == 0
         if end and self.order_id:
             outcomes = self.story.mailed_before | ({end.order} & {"completed", "cancelled", "returned"})
             self.check_mails(outcomes, most_copies=2 if MAIL in repeated else 1)

@@ -1,9 +1,10 @@
 """The database server is killed and restarted every few seconds, under a load of orders.
 
-A client gets the result, or has to repeat the request. In the end every order is stored once, and every invariant
-holds.
+A client gets the result, or has to repeat the request. In the end every order is stored once, every invariant holds,
+and a receiver of webhooks and the streams have every event.
 """
 
+import json
 import os
 import random
 import shlex
@@ -49,6 +50,9 @@ NO_KEEPALIVE = httpx.Limits(max_keepalive_connections=0)
 """A server may close an idle connection just when the client sends the next request."""
 
 COUNT = "from orders.models import Order; print(Order.objects.count())"
+WAITING = "from tests.crash.consumers import waiting; print(waiting())"
+RECORDED = "import json; from tests.crash.consumers import recorded; print(json.dumps(recorded()))"
+REGISTER = "from tests.webhooks import make_endpoint; make_endpoint(url='{}')"
 
 
 class DatabaseServer:
@@ -91,8 +95,9 @@ def wait_while(condition):
 
 
 @pytest.fixture
-def shop(server, tmp_path):
-    """Returns the environment of every process: the database, the providers, and short leases."""
+def shop(server, running_consumers, tmp_path):
+    """Returns the environment of every process: the database, the providers, the streams, and short leases."""
+    running_consumers.empty()
     with run_sandbox(tmp_path / "ledger.sqlite3") as outside:
         yield {
             **os.environ,
@@ -101,6 +106,9 @@ def shop(server, tmp_path):
             "PAYMENT_GATEWAY_URL": f"{outside.url}/payments",
             "CARRIER": HTTP_CARRIER,
             "CARRIER_URL": f"{outside.url}/carrier",
+            "EVENTS_URL": running_consumers.redis.url,
+            "WEBHOOK_PRIVATE_ADDRESSES": "true",
+            "WEBHOOK_TIMEOUT": "1",
             "LEASE": "2",
             "SAGA_BACKOFF": "0.5",
             "SAGA_MAX_BACKOFF": "2",
@@ -129,12 +137,18 @@ def orders():
 
 
 @known_bug("dbos-transact-py#716")
-def test_every_order_is_stored_once_if_the_database_server_is_killed_repeatedly(server, shop, orders):
+def test_every_order_is_stored_once_if_the_database_server_is_killed_repeatedly(
+    server, shop, orders, running_consumers
+):
     def manage(*arguments):
         return run_python("manage.py", *arguments, env=shop).stdout.strip()
 
+    def shell(script):
+        return manage("shell", "--verbosity", "0", "--command", script)
+
     manage("migrate", "--verbosity", "0")
     manage("seed", "--demo-users", "--books", str(BOOKS))
+    shell(REGISTER.format(running_consumers.receiver.url()))
     token, port, all_placed = manage("issue_token", "tanaka"), free_port(), Event()
     deadline = monotonic() + BUDGET
 
@@ -166,13 +180,15 @@ def test_every_order_is_stored_once_if_the_database_server_is_killed_repeatedly(
             all_placed.set()
         restarts.result()
         wait_while(lambda: not audit_holds(shop))
+        wait_while(lambda: shell(WAITING) != "0")
     responses = sorted(Counter(status for each in results for status in each).items())
     REMARKS.append(
         f"{server.restarts} restarts of the database under {len(orders)} orders; responses: {dict(responses)}"
     )
     assert server.restarts
     assert [each[-1] for each in results] == [TOKENS[order["payment_token"]] for order in orders]
-    assert manage("shell", "--verbosity", "0", "--command", COUNT) == str(len(orders))
+    assert shell(COUNT) == str(len(orders))
+    running_consumers.check_all(*json.loads(shell(RECORDED)))
 
 
 def audit_holds(shop):
