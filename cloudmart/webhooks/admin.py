@@ -192,7 +192,8 @@ class WebhookEndpointAdmin(ActsFromItsPage, RecordsValues, LargeTableAdmin):
 
     def save_model(self, request: HttpRequest, obj: WebhookEndpoint, form: Any, change: bool) -> None:
         if change:
-            super().save_model(request, obj, form, change)
+            changes = {name: form.cleaned_data[name] for name in self.columns_changed(form)}
+            registration.change(obj, changes)  # type: ignore[arg-type]
         else:
             registration.register(obj, request.user.get_username())
 

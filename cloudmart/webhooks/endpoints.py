@@ -14,6 +14,7 @@ from cloudmart.kernel.errors import IllegalMove
 from cloudmart.kernel.text import LONGEST_REASON, storable
 from cloudmart.webhooks.models import DeliveryStatus, EndpointStatus, WebhookDelivery, WebhookEndpoint
 from cloudmart.webhooks.secrets import new_secret
+from cloudmart.webhooks.waits import end_wait
 
 ONE_MORE = F("resends") + 1
 
@@ -68,7 +69,9 @@ def resend(delivery_id: UUID) -> None:
 
     Raises IllegalMove while it is pending, and if its endpoint is disabled.
     """
-    if not WebhookEndpoint.objects.filter(deliveries=delivery_id, status=EndpointStatus.ENABLED).exists():
+    endpoint = WebhookEndpoint.objects.filter(deliveries=delivery_id, status=EndpointStatus.ENABLED).first()
+    if endpoint is None:
         raise IllegalMove("The endpoint is disabled.", record="WebhookDelivery", id=str(delivery_id))
     reset = {"due_at": NOW, "retry_until": from_now(settings.WEBHOOK_RETRY_FOR), "attempts": 0}
     move_all(WebhookDelivery, [delivery_id], DeliveryStatus.PENDING, resends=ONE_MORE, **reset)
+    end_wait(endpoint.pk)

@@ -35,6 +35,7 @@ from cloudmart.webhooks.models import (
     WebhookEndpoint,
 )
 from cloudmart.webhooks.responses import Answer
+from cloudmart.webhooks.waits import end_waits_of_deliveries, lease
 
 logger = get_logger(__name__)
 
@@ -63,11 +64,6 @@ class Batch:
 
 
 Attempted = tuple[WebhookDelivery, Answer]
-
-
-def lease() -> timedelta:
-    """Returns for how long a worker holds an endpoint. It begins no request after a third of it."""
-    return timedelta(seconds=3 * settings.WEBHOOK_TIMEOUT)
 
 
 def due_deliveries() -> QuerySet[WebhookDelivery]:
@@ -152,16 +148,10 @@ def store(endpoint: WebhookEndpoint, attempted: Collection[Attempted]) -> bool:
         return False
     is_accepted = any(answer.is_accepted for _, answer in attempted)
     if is_accepted and held.failures:
-        _end_waits(held)
+        end_waits_of_deliveries(held.pk)  # it accepts webhooks again
     _store_deliveries(held, attempted)
     _release(held, [answer for _, answer in attempted])
     return True
-
-
-def _end_waits(endpoint: Any) -> None:
-    """Makes due what waits for the next attempt: the endpoint accepts webhooks again."""
-    waiting = WebhookDelivery.objects.filter(endpoint=endpoint, status=DeliveryStatus.PENDING, due_at__gt=NOW)
-    waiting.update(due_at=endpoint.read_at)
 
 
 def _store_deliveries(endpoint: Any, attempted: Iterable[Attempted]) -> None:

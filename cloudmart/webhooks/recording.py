@@ -15,6 +15,7 @@ from cloudmart.outbox.cloud_events import cloud_event, document
 from cloudmart.outbox.models import OutboxEvent
 from cloudmart.outbox.types import DATA_VERSIONS, EventType
 from cloudmart.webhooks.models import EndpointStatus, WebhookDelivery, WebhookEndpoint
+from cloudmart.webhooks.waits import end_wait
 
 INSERT = Insert(WebhookDelivery)
 ENABLED = Select(
@@ -50,6 +51,7 @@ def record_test(endpoint: WebhookEndpoint) -> WebhookDelivery:
         endpoint, event_id=event_id, event_type=EventType.TEST, subject=str(endpoint.pk), position=0, body=_text(event)
     )
     INSERT(delivery)
+    end_wait(endpoint.pk)
     return WebhookDelivery.objects.get(pk=delivery.pk)
 
 

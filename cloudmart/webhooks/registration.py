@@ -11,6 +11,7 @@ from cloudmart.outbox.types import EventType
 from cloudmart.webhooks.addresses import check_url
 from cloudmart.webhooks.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from cloudmart.webhooks.secrets import new_secret
+from cloudmart.webhooks.waits import end_wait, end_waits_of_deliveries
 
 SUBSCRIBABLE = [event_type for event_type in EventType if event_type != EventType.TEST]
 """The types that an endpoint chooses from. A test is sent to every endpoint that it is meant for."""
@@ -36,12 +37,15 @@ def register(endpoint: WebhookEndpoint, actor: str) -> None:
 
 @joining
 def change(endpoint: WebhookEndpoint, changes: EndpointChanges) -> None:
-    """What is recorded already is sent to the new URL. Raises InvalidEndpoint."""
+    """What is recorded already is sent to the new URL, at once. Raises InvalidEndpoint."""
     if "url" in changes:
         check_url(changes["url"])
     for name, value in changes.items():
         setattr(endpoint, name, value)
     endpoint.save(update_fields=[*changes, "updated_at"])
+    if "url" in changes:
+        end_wait(endpoint.pk)
+        end_waits_of_deliveries(endpoint.pk)
 
 
 @joining

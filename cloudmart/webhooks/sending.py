@@ -29,9 +29,10 @@ from cloudmart.providers.http_client import HttpClient
 from cloudmart.webhooks.addresses import allowed_addresses_of, check_url
 from cloudmart.webhooks.metrics import count_attempt
 from cloudmart.webhooks.models import LONGEST_RESPONSE, WebhookDelivery, WebhookEndpoint
-from cloudmart.webhooks.queue import Attempted, Batch, Chain, acquire, due_endpoints, lease, store
+from cloudmart.webhooks.queue import Attempted, Batch, Chain, acquire, due_endpoints, store
 from cloudmart.webhooks.responses import Answer, retry_after_of
 from cloudmart.webhooks.secrets import signature_headers, valid_secrets
+from cloudmart.webhooks.waits import lease
 
 logger = get_logger(__name__)
 

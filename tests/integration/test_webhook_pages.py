@@ -103,9 +103,10 @@ def test_an_endpoint_to_which_nothing_may_be_sent_is_refused(site, settings):
 
 
 def test_a_changed_endpoint_keeps_its_secret_and_its_history_says_what_was_changed(site):
-    endpoint = make_endpoint()
+    endpoint = make_endpoint(due_at=database_now() + timedelta(hours=1))
     site.post(page("webhookendpoint_change", endpoint.pk), {"url": "https://example.org/", "event_types": []})
     changed = WebhookEndpoint.objects.get()
+    assert changed.due_at <= database_now(), "the new URL is tried at once"
     assert (changed.url, changed.secret) == ("https://example.org/", endpoint.secret)
     assert f"{URL} → https://example.org/" in site.get(page("webhookendpoint_history", endpoint.pk)).content.decode()
 

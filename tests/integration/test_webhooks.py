@@ -24,7 +24,7 @@ from cloudmart.webhooks.metrics import Webhooks
 from cloudmart.webhooks.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from cloudmart.webhooks.queue import acquire, delete_old, due_endpoints, fail_stranded, store
 from cloudmart.webhooks.recording import receive, record_test
-from cloudmart.webhooks.registration import delete_left, remove
+from cloudmart.webhooks.registration import change, delete_left, remove
 from cloudmart.webhooks.responses import Answer
 from cloudmart.webhooks.secrets import new_secret
 from cloudmart.webhooks.sending import Sender
@@ -454,6 +454,30 @@ def test_old_deliveries_are_deleted_with_their_attempts(endpoint, sender, settin
     WebhookDelivery.objects.filter(pk=old.pk).update(created_at=NOW - settings.WEBHOOK_RETENTION - HOUR)
     assert delete_old(10) == 1 and delete_old(10) == 0
     assert WebhookDelivery.objects.get().log.count() == WebhookAttempt.objects.count() == 1
+
+
+@pytest.mark.parametrize("act", ["test", "resend", "change"])
+def test_an_operator_ends_the_wait_of_a_failing_endpoint(receiver, endpoint, sender, act):
+    recorded("order-1")
+    sender.send_due()
+    receiver.behave("error")
+    recorded("order-2")
+    assert sender.send_due() == 0 and due_endpoints(10) == []
+    if act == "test":
+        record_test(endpoint)
+    elif act == "resend":
+        resend(WebhookDelivery.objects.get(subject="order-1").pk)
+    else:
+        change(endpoint, {"url": receiver.url("accept")})
+    receiver.behave("accept")
+    assert sender.send_due() == (1 if act == "change" else 2), "order-2 does not wait any longer either"
+
+
+def test_a_test_event_does_not_end_the_lease_of_a_worker(endpoint):
+    recorded("order-1")
+    acquired()
+    record_test(endpoint)
+    assert due_endpoints(10) == []
 
 
 def test_an_old_delivery_that_is_resent_is_kept_until_it_is_concluded(endpoint, sender, settings):
