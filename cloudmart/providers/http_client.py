@@ -23,6 +23,9 @@ from cloudmart.kernel.tracing import Kind
 CLOSED = (httpcore.RemoteProtocolError, httpcore.ReadError, httpcore.WriteError)
 """What httpcore raises if the server closes the connection before its response."""
 
+PIECE = 16 * 1024
+"""Bytes that are written at once."""
+
 
 class ResponseTooLarge(httpcore.ProtocolError):
     """The response exceeds its size limit."""
@@ -203,7 +206,11 @@ class LimitedStream(httpcore.NetworkStream):
         return allowance.spend(self._stream.read(max_bytes, allowance.timeout(timeout, httpcore.ReadTimeout)))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._stream.write(buffer, _allowance.get().timeout(timeout, httpcore.WriteTimeout))
+        """Writes in pieces: httpcore waits for `timeout` seconds each time that the server has read something."""
+        allowance = _allowance.get()
+        for start in range(0, len(buffer), PIECE):
+            left = allowance.timeout(timeout, httpcore.WriteTimeout)
+            self._stream.write(buffer[start : start + PIECE], left)
 
     def start_tls(
         self, ssl_context: SSLContext, server_hostname: str | None = None, timeout: float | None = None

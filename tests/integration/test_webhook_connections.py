@@ -3,9 +3,10 @@
 import socket
 import ssl
 import subprocess
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Event, Thread
+from time import monotonic
 
 import httpcore
 import pytest
@@ -157,6 +158,34 @@ def test_a_resolver_that_does_not_respond_takes_no_longer_than_the_deadline():
     with client(deadline=0.2, resolve=resolve) as http, pytest.raises(httpcore.ConnectTimeout, match="not resolved"):
         http.request("POST", f"https://{HOST}/", {}, b"{}")
     has_ended.set()
+
+
+@contextmanager
+def slow_reader():
+    """The port of a server that reads a request in small pieces, with pauses, until the client disconnects."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+
+        def read():
+            connection, _ = listener.accept()
+            with connection, suppress(ConnectionError):
+                while connection.recv(1024):
+                    has_ended.wait(0.05)
+
+        has_ended = Event()
+        thread = Thread(target=read)
+        thread.start()
+        yield listener.getsockname()[1]
+        has_ended.set()
+        thread.join()
+
+
+def test_a_server_that_reads_slowly_takes_no_longer_than_the_deadline():
+    with slow_reader() as port, client(deadline=0.5) as http:
+        began = monotonic()
+        with pytest.raises(httpcore.WriteTimeout):
+            http.request("POST", f"http://127.0.0.1:{port}/", {}, b"x" * 10_000_000)
+        assert monotonic() - began < 2
 
 
 def disconnect():
