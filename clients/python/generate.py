@@ -50,6 +50,9 @@ NAMES = {
 NOT_READ = re.compile(r"Input|CamelCase|^Paginated|^(Probe|Problem|Movement|ReservationReport|Blank|Null)")
 """Components that the client has no use for, or has written by hand."""
 
+SECRETS = {"secret"}
+"""Members that the `repr` of an object does not show."""
+
 WITH_MORE = {"FailureOutput", "EventDataOutput"}
 """Objects with further members, which depend on what they describe."""
 
@@ -113,8 +116,8 @@ class Models:
         members.sort(key=lambda member: member[0] not in required)
         lines = [f"class {name_of(name)}:", *docstring(schema.get("description", ""))]
         for member, described in members:
-            default = "" if member in required else " = None"
-            lines.append(f"    {member}: {self._type(described, is_optional=bool(default))}{default}")
+            annotation = self._type(described, is_optional=member not in required)
+            lines.append(f"    {member}: {annotation}{default_of(member, is_required=member in required)}")
             lines += docstring(first_sentences(described.get("description", "")))
         if name in WITH_MORE:
             lines += ["    more: Mapping[str, Any] = field(default_factory=dict)", *docstring("Its further members.")]
@@ -169,6 +172,13 @@ class Models:
 
 def name_of(component: str) -> str:
     return NAMES.get(component, SUFFIXES.sub("", component))
+
+
+def default_of(member: str, *, is_required: bool) -> str:
+    """Returns what follows the annotation. A secret is left out of the `repr`, which ends in logs."""
+    if member in SECRETS:
+        return " = field(repr=False)"
+    return "" if is_required else " = None"
 
 
 def first_sentences(text: str) -> str:

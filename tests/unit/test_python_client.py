@@ -20,6 +20,7 @@ from cloudmart.api.document import document
 from cloudmart.api.problems import problem
 from cloudmart.outbox.types import EventType
 from cloudmart.webhooks.event_examples import example_of
+from cloudmart.webhooks.examples import WITH_SECRET_EXAMPLE
 from sagas.desk.examples import ORDER_WITH_PARCEL
 from tests.processes import ROOT
 
@@ -323,6 +324,12 @@ BODY = json.dumps({"type": "test"})
 def test_a_webhook_that_is_not_signed_or_no_event_is_invalid(body, headers):
     with pytest.raises(InvalidWebhook):
         verify(body.encode(), headers, SECRET)
+
+
+def test_a_secret_is_read_and_stays_out_of_logs():
+    with client_of(MadeUpServer(httpx.Response(201, json=WITH_SECRET_EXAMPLE))) as shop:
+        endpoint = shop.webhook_endpoints.register(WITH_SECRET_EXAMPLE["url"])
+    assert endpoint.secret == WITH_SECRET_EXAMPLE["secret"] and endpoint.secret not in repr(endpoint)
 
 
 # --- The package --------------------------------------------------------------------------------------

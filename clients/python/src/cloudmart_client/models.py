@@ -275,7 +275,7 @@ class WebhookEndpointWithSecret:
     """Until then the secret before the last rotation signs too"""
     created_at: datetime
     created_by: str
-    secret: str
+    secret: str = field(repr=False)
     """Keep it: it is not shown again"""
 
 
