@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from inventory.movements import day_of
 from orders.models import Order
+from sagas.desk.mails import record_mails
 from sagas.models import SagaInstance
 from sagas.operations.standing import Standing
 
@@ -110,6 +111,7 @@ def test_abandoned_sagas_are_neither_waiting_nor_in_need_of_attention(listed, or
 def test_every_record_of_an_order_leads_back_to_it(listed, site, desk, orders, style):
     order_id = orders["cancelled"]
     desk.post(f"/orders/{order_id}/notes", {"text": "The bank has called."})
+    record_mails()
     recorded = {"orchestration": ["sagas/sagasteplog"], "choreography": ["sagas/event", "sagas/eventreceipt"]}[style]
     for table in (*RECORDS, *recorded):
         rows, page = listed(f"/admin/{table}/", q=order_id)
