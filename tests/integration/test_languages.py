@@ -116,7 +116,8 @@ NAMES = {
 }
 ROLES = {"Viewer", "Support", "Manager", "Admin"}
 STORED = re.compile(
-    r"\b(^order$|order:\S+|order\.events|test|sample|A sample|customer|A customer|A change of mind|first stock|A welcome|For readers"
+    r"\b(^order$|order:\S+|order\.events|test"
+    r"|sample|A sample|customer|A customer|A change of mind|first stock|A welcome|For readers"
     r"|From ten copies of a book|saga|seed|cancel|orchestration|(ProviderUnavailable|OutcomeUnknown): attempt \d"
     r"|The account has not enough funds|The carrier does not go there)\b",
     re.IGNORECASE,
