@@ -36,6 +36,8 @@ BLOCK, COUNT = 1000, 100
 TIMEOUT = 5
 """Seconds that Redis may take for a response. More than BLOCK."""
 BEGINNING = "0-0"
+ATTRIBUTES = ("source", "id", "subject", "sequence")
+"""What each event has, as text."""
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS positions (stream TEXT PRIMARY KEY, entry TEXT NOT NULL);
@@ -86,8 +88,9 @@ def is_trimmed_after(client: Redis, stream: str, position: str) -> bool:
 def event_in(fields: dict[str, str]) -> dict[str, Any]:
     """Returns the event of an entry. Raises ValueError if it is none."""
     event = json.loads(fields.get("event", ""))
-    if not isinstance(event, dict) or not {"source", "id", "subject", "sequence"} <= event.keys():
+    if not isinstance(event, dict) or not all(isinstance(event.get(name), str) for name in ATTRIBUTES):
         raise ValueError("no event")
+    int(event["sequence"])
     return event
 
 

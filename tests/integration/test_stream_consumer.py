@@ -147,11 +147,12 @@ def test_a_consumer_that_begins_after_events_were_trimmed_says_so(consumer, redi
 
 def test_an_entry_that_is_no_event_is_reported_and_delays_nothing(consumer, redis):
     stream = f"cloudmart:events:{partition_of('order-1')}"
-    for fields in ({"event": "{"}, {"other": "1"}, {"event": "[]"}, {"event": "{}"}):
+    numbered = [json.dumps({"source": "a", "id": "b", "subject": "c", "sequence": each}) for each in (1, "x")]
+    for fields in ({"other": "1"}, *({"event": each} for each in ("{", "[]", "{}", *numbered))):
         redis.xadd(stream, fields)
     add([event("order-1", 1)])
     consumer.run()
-    assert [each["problem"] for each in consumer.problems] == ["unreadable"] * 4
+    assert [each["problem"] for each in consumer.problems] == ["unreadable"] * 6
     assert consumer.stored == {"order-1": [1]}
 
 
