@@ -385,6 +385,13 @@ def test_one_worker_at_a_time_sends_to_an_endpoint(endpoint):
     assert acquire(due_endpoints(10)[0])
 
 
+def test_endpoints_that_do_not_fail_come_first(endpoint):
+    other = new_endpoint(endpoint.url)
+    recorded("order-1")
+    WebhookEndpoint.objects.filter(pk=endpoint.pk).update(failures=1, due_at=NOW - HOUR)
+    assert due_endpoints(1) == [other] and due_endpoints(2) == [other, endpoint]
+
+
 def test_a_worker_whose_lease_has_expired_stores_nothing(endpoint, sender):
     recorded("order-1")
     batch = acquired()
