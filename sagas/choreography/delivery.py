@@ -150,6 +150,7 @@ def deliver(history: History) -> Call | None:
 
 def _settle(settled: Settled, history: History) -> None:
     REACTIONS[settled.call.name].settle(history, settled)
+    history.settled = settled.details
 
 
 def _react(history: History, event_id: UUID, name: str) -> Call | None:

@@ -1,10 +1,11 @@
 """The events of one order, while its saga's row is locked: what has happened, and what this transaction publishes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from copy import copy
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property, partial
+from types import MappingProxyType
 from typing import Any, Self
 from uuid import UUID
 
@@ -56,6 +57,8 @@ class History:
 
     cause: UUID | None = None
     """The event to which the running reaction reacts."""
+    settled: Mapping[str, Any] = MappingProxyType({})
+    """The details of the provider call that this transaction has settled."""
 
     def __init__(self, saga: SagaInstance, order: OrderSnapshot, original: SagaInstance, *, is_new: bool) -> None:
         self.saga, self.order, self._original, self._is_new = saga, order, original, is_new
@@ -174,7 +177,8 @@ class History:
         """Writes the saga, the events and the receipts. Raises LeaseLost."""
         if self.state in FINISHED and self.state != self.saga.status:
             actor = self.saga.compensation_actor(self.failure)
-            result = SagaResult(self.order, self.state, self.failure, actor, self.saga.idempotency_scope)
+            scope = self.saga.idempotency_scope
+            result = SagaResult(self.order, self.state, self.failure, actor, scope, self.settled)
             self.saga.outcome = on_finished(result)
             self._changes["finished_at"] = NOW
         self._insert_saga() if self._is_new else self._update_saga()

@@ -23,10 +23,14 @@ BY_CUSTOMER, BY_SHOP = "customer", "shop"
 
 
 def record_outcome(result: SagaResult) -> None:
-    """Records the event of an order whose saga finishes in this transaction."""
+    """Records the event of an order whose saga finishes in this transaction.
+
+    An order has no event before it is completed: refunds and parcels wait for that.
+    """
     event_type, status = _kind_of(result)
     order = result.order
-    record(event_type, ORDER, order.order_id, {**_order_data(order), "status": status, **_outcome_data(result)})
+    data = {**_order_data(order), "status": status, **_outcome_data(result)}
+    record(event_type, ORDER, order.order_id, data, is_first=result.state == State.COMPLETED)
 
 
 def _kind_of(result: SagaResult) -> tuple[EventType, Status]:
@@ -57,7 +61,7 @@ def _outcome_data(result: SagaResult) -> dict[str, Any]:
         "reason": None if is_completed else _reason(result.failure or {}),
         "cancelled_by": None if is_completed else _cancelled_by(result),
         "payment": _charged(order.amount) if is_completed else _payment_of(order.order_id),
-        "parcel": _parcel_of(order.order_id),
+        "parcel": _parcel_of(result),
     }
 
 
@@ -90,7 +94,12 @@ def _payment_of(order_id: UUID) -> dict[str, Any]:
     }
 
 
-def _parcel_of(order_id: UUID) -> dict[str, str] | None:
-    """Returns None if the carrier has accepted no parcel. That of an undone order is cancelled, or has come back."""
-    carrier, tracking_number = PARCEL_OF.first(order_id=order_id) or ("", "")
+def _parcel_of(result: SagaResult) -> dict[str, str] | None:
+    """Returns None if the carrier has accepted no parcel. That of an undone order is cancelled, or has come back.
+
+    The parcel is read only if this transaction has not settled its delivery.
+    """
+    carrier, tracking_number = result.settled.get("carrier", ""), result.settled.get("tracking_number", "")
+    if not tracking_number:
+        carrier, tracking_number = PARCEL_OF.first(order_id=result.order.order_id) or ("", "")
     return {"carrier": carrier, "tracking_number": tracking_number} if tracking_number else None

@@ -1,7 +1,7 @@
 """What the engine asks of a saga style, and the values that both pass to each other."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -65,6 +65,8 @@ class SagaResult:
     actor: str
     """Who undoes a failed order: who cancelled or returned it, or else the saga itself."""
     idempotency_scope: str
+    settled: Mapping[str, Any] = field(default_factory=dict)
+    """The details of the provider call that this transaction has settled; empty if there is none."""
 
 
 First = Callable[[], None]

@@ -41,6 +41,7 @@ class Execution:
         self._order, self._workflow, self.log = order, workflow, log
         self._state = saga.status
         self._failure: dict[str, Any] | None = saga.failure
+        self._settled: dict[str, Any] = {}
 
     def plan(self, news: News, step: str | None = None) -> Plan:
         """Returns the plan at the stored position; or at this step, which this transaction has reached."""
@@ -91,6 +92,7 @@ class Execution:
         call, outcome = settled.call, settled.response.outcome
         with tracing.span(f"settle {call.name}"):
             call.operation.settle(call.intent, outcome)
+        self._settled = settled.details
         if isinstance(outcome, Refused):
             self.log.add_call(call, settled.response, StepStatus.FAILED, str(outcome.error))
             self._fail(outcome.error)
@@ -176,7 +178,8 @@ class Execution:
         changes: dict[str, Any] = {}
         if self._state in FINISHED:
             actor = self._saga.compensation_actor(self._failure)
-            result = SagaResult(self._order, self._state, self._failure, actor, self._saga.idempotency_scope)
+            scope = self._saga.idempotency_scope
+            result = SagaResult(self._order, self._state, self._failure, actor, scope, self._settled)
             self._saga.outcome = on_finished(result)
             changes["finished_at"] = self.log.ended
         position = Position(self._state, call.name if call else "")
