@@ -46,8 +46,8 @@ class Command(BaseCommand):
             raise CommandError(f"{options['forward_to']} is no URL.")
         if not options["secret"] and not settings.WEBHOOK_PRIVATE_ADDRESSES:
             raise CommandError(
-                "This shop sends no webhook to this machine: WEBHOOK_PRIVATE_ADDRESSES is off. Register a public URL "
-                "that leads here, and give its --secret."
+                "This shop sends no webhook to this machine: WEBHOOK_PRIVATE_ADDRESSES is off. On a developer's "
+                "machine set PROFILE=dev; else register a public URL that leads here, and give its --secret."
             )
         console = Console()
         try:
