@@ -15,7 +15,7 @@ PR_SET_PDEATHSIG = 1
 """From <sys/prctl.h>."""
 
 NICENESS = 19
-"""Of a thread that yields: if all want a processor, it gets a tenth of what another one gets."""
+"""Of a thread that yields: if all want a processor, it gets about a sixtieth of what another one gets."""
 
 OPEN_FILES = "/proc/self/fd"
 
