@@ -39,23 +39,20 @@ def record(
     data: dict[str, Any],
     *,
     is_mailed: bool = True,
-    is_first: bool = False,
 ) -> None:
     """Records the event, with the next number of its subject's sequence. `data` is JSON.
 
-    The customer gets no mail of it unless `is_mailed`. If the caller knows that it `is_first`, nothing is read, and no
-    response is waited for; IntegrityError is raised, at COMMIT at the latest, if there was an event before.
+    The customer gets no mail of it unless `is_mailed`.
 
     Call it as late in the transaction as possible: until COMMIT, others wait that record an event of the same subject.
     """
-    name = f"{aggregate_type}:{subject}"
     INSERT(
         _row(
             event_type,
             aggregate_type,
             subject,
             data,
-            sequence=_begin_sequence(name) if is_first else _next_sequence(name),
+            sequence=_next_sequence(f"{aggregate_type}:{subject}"),
             for_mail=is_mailed and event_type in MAILED,
             for_webhooks=True,
             for_stream=bool(settings.EVENTS_URL),
@@ -83,11 +80,6 @@ def _row(
         traceparent=tracing.current_traceparent(),
         **{"for_mail": False, "for_webhooks": False, **columns},
     )
-
-
-def _begin_sequence(subject: str) -> int:
-    INSERT_SEQUENCE(EventSequence(subject=subject, latest=1))
-    return 1
 
 
 def _next_sequence(subject: str) -> int:

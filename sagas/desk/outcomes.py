@@ -23,14 +23,10 @@ BY_CUSTOMER, BY_SHOP = "customer", "shop"
 
 
 def record_outcome(result: SagaResult) -> None:
-    """Records the event of an order whose saga finishes in this transaction.
-
-    An order has no event before it is completed: refunds and parcels wait for that.
-    """
+    """Records the event of an order whose saga finishes in this transaction."""
     event_type, status = _kind_of(result)
     order = result.order
-    data = {**_order_data(order), "status": status, **_outcome_data(result)}
-    record(event_type, ORDER, order.order_id, data, is_first=result.state == State.COMPLETED)
+    record(event_type, ORDER, order.order_id, {**_order_data(order), "status": status, **_outcome_data(result)})
 
 
 def _kind_of(result: SagaResult) -> tuple[EventType, Status]:
