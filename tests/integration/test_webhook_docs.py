@@ -23,7 +23,8 @@ DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "webhooks.md"
 EVENT = example_of(EventType.ORDER_COMPLETED)
 BODY = json.dumps(EVENT, ensure_ascii=False)
 SECRET = new_secret()
-NOW = datetime.now(UTC)
+MINUTES = timedelta(minutes=6)
+"""Longer than a receiver accepts clocks to differ."""
 TABLE_ROW = re.compile(r"^\| `([a-z.]+)` \|", re.MULTILINE)
 
 
@@ -31,15 +32,15 @@ def snippets(language):
     return re.findall(rf"```{language}\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)
 
 
-def signed(secret=SECRET, at=None, also=(), body=BODY):
-    return signature_headers([*also, secret], EVENT["id"], at or datetime.now(UTC), body)
+def signed(secret=SECRET, age=timedelta(), also=(), body=BODY):
+    return signature_headers([*also, secret], EVENT["id"], datetime.now(UTC) - age, body)
 
 
 GOOD = {"of its secret": {}, "of two secrets": {"also": [new_secret()]}}
 BAD = {
     "of another secret": {"secret": new_secret()},
-    "too old": {"at": NOW - timedelta(minutes=6)},
-    "too new": {"at": NOW + timedelta(minutes=6)},
+    "too old": {"age": MINUTES},
+    "too new": {"age": -MINUTES},
     "of another body": {"body": BODY.replace("3850", "385")},
 }
 

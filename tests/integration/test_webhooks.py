@@ -1,6 +1,7 @@
 """Webhooks to real receivers: signed, in order, at least once, whatever the receivers and the workers do."""
 
 import json
+import re
 import threading
 from collections import Counter
 from contextlib import ExitStack
@@ -200,7 +201,7 @@ def test_a_delivery_waits_for_the_earlier_ones_of_its_subject_only(receiver, end
         ("hang", None, "ReadTimeout"),
         ("drip", None, "ReadTimeout"),
         ("close", None, "RemoteProtocolError"),
-        ("garbage", None, "ProtocolError"),
+        ("garbage", None, "ProtocolError|ResponseTooLarge"),
         ("endless", None, "ResponseTooLarge"),
     ],
 )
@@ -211,7 +212,7 @@ def test_what_is_not_accepted_is_sent_again_later(receiver, endpoint, sender, be
     delivery = WebhookDelivery.objects.get()
     attempt = WebhookAttempt.objects.get()
     assert (delivery.status, delivery.attempts, attempt.status_code) == ("pending", 1, status_code)
-    assert error in attempt.error
+    assert re.search(error, attempt.error)
     assert HOUR / 2 - timedelta(seconds=5) < delivery.due_at - attempt.at <= HOUR + timedelta(seconds=5)
     assert sender.send_due() == 0 and len(receiver.received()) == 1, "it waits, and no redirect is followed"
     receiver.behave("accept")
