@@ -26,7 +26,6 @@ from cloudmart.pages.base import (
     ReadOnlyAdmin,
     ReadOnlyInline,
     RecordsValues,
-    fixed_choices,
     permission_to,
 )
 from cloudmart.pages.cells import Badge, badge_in, column, linked, order_link
@@ -152,7 +151,6 @@ class WebhookEndpointAdmin(ActsFromItsPage, RecordsValues, LargeTableAdmin):
 
     form = EndpointForm
     list_display = ["url", state, types, "failing_since", last_delivery, deliveries]
-    list_filter = [fixed_choices("status", EndpointStatus)]
     search_fields = ["id"]
     actions = ["rotate_secret", "send_test", "enable", "disable"]
 
@@ -274,7 +272,7 @@ class Attempts(ReadOnlyInline):
 @admin.register(WebhookDelivery)
 class WebhookDeliveryAdmin(ActsFromItsPage, ReadOnlyAdmin):
     list_display = ["created_at", event_name, subject, endpoint, delivery_status, "attempts", next_attempt]
-    list_filter = ["status", EndpointFilter, fixed_choices("event_type", EventType)]
+    list_filter = ["status", EndpointFilter]
     list_defer = ("body",)
     list_prefetch_related = ("endpoint",)
     search_fields = ["subject", "id"]

@@ -60,7 +60,6 @@ def test_deliveries_are_found_by_their_order_and_filtered(site):
     assert found() == [other, mine]
     assert found(q=mine.subject) == [mine] == found(endpoint=str(mine.endpoint_id))
     assert found(status__exact="failed") == [other]
-    assert found(event_type="stock.low") == []
 
 
 def test_a_delivery_without_its_endpoint_is_shown(site):
