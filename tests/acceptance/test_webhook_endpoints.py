@@ -38,10 +38,10 @@ def test_a_repeated_registration_returns_the_same_endpoint(desk):
 def test_an_endpoint_is_refused_to_which_nothing_may_be_sent(desk, settings, url):
     settings.WEBHOOK_PRIVATE_ADDRESSES = False
     refused = desk.post(ENDPOINTS, {"url": url})
-    assert (refused.status_code, refused.json()["code"]) == (400, "invalid_endpoint")
+    assert (refused.status_code, refused.json()["code"]) == (422, "invalid_endpoint")
     registered = desk.post(ENDPOINTS, {"url": URL}).json()
     changed = desk.patch(f"{ENDPOINTS}/{registered['endpoint_id']}", {"url": url})
-    assert (changed.status_code, changed.json()["code"]) == (400, "invalid_endpoint")
+    assert (changed.status_code, changed.json()["code"]) == (422, "invalid_endpoint")
     assert WebhookEndpoint.objects.get().url == URL
 
 

@@ -36,7 +36,7 @@ PROBLEMS = {
     ),
     "illegal_move": Problem(409, "Read the resource again, and decide by its present status."),
     "invalid_endpoint": Problem(
-        400, "Send a URL that begins with https:// and names a host that can be reached on the public Internet."
+        422, "Send a URL that begins with https:// and names a host that can be reached on the public Internet."
     ),
     "item_not_found": Problem(
         404, "Add the book with POST /orders/{order_id}/items.", example={"book_id": "book-456"}
