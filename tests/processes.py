@@ -1,6 +1,7 @@
 """Other processes for the tests: commands and the web server."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -25,6 +26,28 @@ def run_python(*arguments: str, env: dict[str, str], timeout: float = TIMEOUT) -
     return subprocess.run(
         command, cwd=ROOT, env=isolated(env), capture_output=True, text=True, check=True, timeout=timeout
     )
+
+
+class Killable:
+    """A server in a process, which a test can kill and start again, and stop for a while."""
+
+    process: subprocess.Popen[bytes] | None
+
+    def kill(self) -> None:
+        """Sends SIGKILL. Does nothing if it is not running."""
+        if self.process:
+            self.process.kill()
+            self.process.wait(TIMEOUT)
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """The server accepts connections and never responds."""
+        assert self.process
+        os.kill(self.process.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self.process.pid, signal.SIGCONT)
 
 
 class Server(subprocess.Popen[str]):

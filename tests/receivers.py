@@ -1,8 +1,6 @@
 """Receivers of webhooks for tests: real processes that keep what has arrived, and behave as they are told."""
 
 import json
-import os
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.processes import ROOT, TIMEOUT, free_port, listens, wait_until
+from tests.processes import ROOT, Killable, free_port, listens, wait_until
 from tests.webhook_receiver import ACCEPTING, BEHAVIOUR, BEHAVIOURS, RECEIVED
 
 
@@ -38,7 +36,7 @@ class Webhook:
 
 
 @dataclass
-class Receiver:
+class Receiver(Killable):
     """A receiver on a port of its own. What has arrived outlives its process."""
 
     folder: Path
@@ -58,22 +56,6 @@ class Receiver:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.process = subprocess.Popen(self.command, cwd=ROOT)
         wait_until(lambda: listens(self.port))
-
-    def kill(self) -> None:
-        """Sends SIGKILL. Does nothing if it is not running."""
-        if self.process:
-            self.process.kill()
-            self.process.wait(TIMEOUT)
-
-    @contextmanager
-    def stopped(self) -> Iterator[None]:
-        """The receiver accepts connections and never responds, whatever the path."""
-        assert self.process
-        os.kill(self.process.pid, signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            os.kill(self.process.pid, signal.SIGCONT)
 
     def behave(self, behaviour: str) -> None:
         """Sets how it responds from the next request on: accept, slow, error, hang, redirect, garbage and so on."""

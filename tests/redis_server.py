@@ -1,7 +1,5 @@
 """A real Redis server for tests, on a private port."""
 
-import os
-import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,11 +13,11 @@ from redis import Redis
 from cloudmart.api.caches import cache_from
 from cloudmart.api.shared_cache import BREAKER
 from cloudmart.settings import env
-from tests.processes import TIMEOUT, free_port, listens, wait_until
+from tests.processes import Killable, free_port, listens, wait_until
 
 
 @dataclass
-class RedisServer:
+class RedisServer(Killable):
     folder: Path
     port: int
     config: Path | None = None
@@ -36,21 +34,6 @@ class RedisServer:
         command = ["redis-server", *config, *address, "--logfile", str(self.folder / "redis.log")]
         self.process = subprocess.Popen(command)
         wait_until(lambda: listens(self.port))
-
-    def kill(self) -> None:
-        if self.process:
-            self.process.kill()
-            self.process.wait(TIMEOUT)
-
-    @contextmanager
-    def stopped(self) -> Iterator[None]:
-        """The server accepts connections and never responds."""
-        assert self.process
-        os.kill(self.process.pid, signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            os.kill(self.process.pid, signal.SIGCONT)
 
     def client(self) -> Redis:
         return Redis(port=self.port, decode_responses=True)
