@@ -33,12 +33,7 @@ ONE_MORE = F("latest") + 1
 
 
 def record(
-    event_type: EventType,
-    aggregate_type: str,
-    subject: UUID | str,
-    data: dict[str, Any],
-    *,
-    is_mailed: bool = True,
+    event_type: EventType, aggregate_type: str, subject: UUID | str, data: dict[str, Any], *, is_mailed: bool = True
 ) -> None:
     """Records the event, with the next number of its subject's sequence. `data` is JSON.
 

@@ -4,7 +4,7 @@ from cloudmart.kernel.choices import TranslatedChoices
 
 
 class EventType(TranslatedChoices):
-    """What others can be told of."""
+    """What the shop publishes to other systems."""
 
     ORDER_COMPLETED = "order.completed"  #: The order is paid, and its delivery is arranged.
     ORDER_CANCELLED = "order.cancelled"  #: The order has failed or was cancelled, and all of it is undone.

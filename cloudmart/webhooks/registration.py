@@ -37,7 +37,7 @@ def register(endpoint: WebhookEndpoint, actor: str) -> None:
 
 @joining
 def change(endpoint: WebhookEndpoint, changes: EndpointChanges) -> None:
-    """What is recorded already is sent to the new URL, at once. Raises InvalidEndpoint."""
+    """Changes the endpoint. A new URL gets what is pending, too, at once. Raises InvalidEndpoint."""
     if "url" in changes:
         check_url(changes["url"])
     for name, value in changes.items():
