@@ -21,6 +21,7 @@ from sagas.desk.engine import engine
 from sagas.models import Event, SagaInstance
 from sagas.operations.commands import return_order
 from sagas.operations.parcels import mark_as_delivered, mark_as_shipped
+from shipping.models import Shipment
 from tests.conftest import order_snapshot
 from tests.integration.test_races import all_at_once
 from tests.rounds import rounds
@@ -190,6 +191,20 @@ def test_an_undone_order_says_why_and_who_wanted_it(story, code, detail, by, sty
     data = recorded(story(style))[-1].payload
     assert data["reason"]["code"] == code and data["cancelled_by"] == by
     assert data["reason"]["detail"] if detail is None else data["reason"]["detail"] == detail
+
+
+@STYLES
+@pytest.mark.parametrize("story", [completed, cancelled_by_the_shop, returned])
+def test_the_outcome_names_the_parcel_that_the_carrier_has_accepted(story, style):
+    outcome = recorded(story(style))[-1]
+    parcel = Shipment.objects.values("carrier", "tracking_number").get(order_id=outcome.subject)
+    assert outcome.payload["parcel"] == parcel and parcel["tracking_number"]
+
+
+@STYLES
+@pytest.mark.parametrize("story", [declined, without_carrier, sold_out])
+def test_the_outcome_names_no_parcel_if_the_carrier_has_accepted_none(story, style):
+    assert recorded(story(style))[-1].payload["parcel"] is None
 
 
 @STYLES
