@@ -518,10 +518,11 @@ def test_an_endpoint_that_is_down_for_three_days_is_tried_ever_more_rarely_then_
 ):
     settings.WEBHOOK_BACKOFF, settings.WEBHOOK_MAX_BACKOFF = timedelta(seconds=5), HOUR
     receiver.behave("error")
-    recorded("order-1", "order-1", "order-2")
     endpoint.refresh_from_db()
     began, clock = endpoint.created_at, Clock(endpoint.created_at)
     with database_clock(lambda: clock.now):
+        recorded("order-1", "order-1", "order-2")
+        sender.send_due()
         while endpoint.status == "enabled" and clock.now - began < timedelta(days=4):
             first = WebhookDelivery.objects.earliest("due_at")
             clock.now = max(endpoint.due_at, first.due_at, clock.now) + timedelta(seconds=1)
