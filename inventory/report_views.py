@@ -25,12 +25,16 @@ from inventory.reports import LINE_COLUMNS, MOVEMENT_COLUMNS, as_lines, movement
 MOST_LINES = 100_000
 """Lines of a CSV response."""
 
-RENDERERS: list[Any] = [*api_settings.DEFAULT_RENDERER_CLASSES, CSVRenderer]
+JSON_RENDERERS: list[Any] = [*api_settings.DEFAULT_RENDERER_CLASSES]
+RENDERERS = [*JSON_RENDERERS, CSVRenderer]
 
 
 def as_json_or_csv(output: Any) -> dict[Any, Any]:
-    """Returns both forms of a response, for the documentation."""
-    return {200: output, (200, MEDIA_TYPE): OpenApiTypes.STR}
+    """Returns all forms of a response, for the documentation.
+
+    drf-spectacular takes the view for that of a list, with its parameters, if the first media type has one.
+    """
+    return {(200, each.media_type): output for each in JSON_RENDERERS} | {(200, MEDIA_TYPE): OpenApiTypes.STR}
 
 
 class ReservationReport(APIView):

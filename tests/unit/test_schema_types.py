@@ -57,6 +57,18 @@ def test_every_body_has_a_type(description):
     assert not [path for name, body in every for path in untyped(body["schema"], name)]
 
 
+def test_every_list_has_the_parameters_of_its_pages(description):
+    paged = {name for name, body in bodies(description) if "Paginated" in body["schema"].get("$ref", "")}
+    parameters = {
+        operation["operationId"]: {each["name"] for each in operation.get("parameters", ())}
+        for path in description["paths"].values()
+        for operation in path.values()
+    }
+    assert {"orders_list", "inventory_reports_movements_list"} <= paged
+    assert all("page_size" in parameters[name] and parameters[name] & {"page", "cursor"} for name in paged)
+    assert {"from", "to", "book_id"} <= parameters["inventory_reports_movements_list"]
+
+
 def test_every_component_has_a_type(description):
     components = description["components"]["schemas"]
     found = {path for name, schema in components.items() for path in untyped(schema, name)}
