@@ -25,6 +25,7 @@ from django.core.management import call_command
 from knox.models import get_token_model
 from standardwebhooks.webhooks import Webhook
 
+from cloudmart.kernel.ids import new_id
 from cloudmart.outbox.consumers import pass_on
 from cloudmart.outbox.models import Consumer
 from cloudmart.outbox.types import EventType
@@ -223,6 +224,36 @@ def test_operators_keep_the_shop(desk, shop, shelve, style):
     assert [note.text for note in desk.orders.notes(order)] == ["A torn page"]
     assert [saga.order_id for saga in desk.sagas.list(style=style)] == [order.order_id]
     assert desk.sagas.cancel(order, reason="Recalled").status == "FAILED"
+
+
+def test_operators_charge_and_send_parcels_without_a_saga(desk):
+    paid, unpaid = str(new_id()), str(new_id())
+    charged = desk.payments.process(paid, 1200, "credit_card", payment_token="tok_visa", customer_id="tanaka")
+    assert (charged.order_id, charged.amount, charged.status) == (paid, 1200, "captured")
+    assert desk.payments.cancel(unpaid).status == desk.payments.get(unpaid).status == "cancelled"
+    sent = desk.shipping.arrange(paid, {"postal_code": "150-0001", "address": "東京都渋谷区"}, customer_id="tanaka")
+    assert sent.status == "arranged" and sent.tracking_number
+    assert desk.shipping.cancel(paid).status == desk.shipping.get(paid).status == "cancelled"
+
+
+def test_operators_reserve_books_and_read_the_reports(desk, shelve):
+    shelve("book-123", 5)
+    shelve("book-1", 1)
+    held, released = str(new_id()), str(new_id())
+    desk.inventory.reserve(held, [book(2)], expires_in=60)
+    desk.inventory.reserve(released, [book(1)])
+    desk.inventory.release(released)
+    (reservation,) = desk.inventory.extend(held).reservations
+    assert reservation.expires_at - datetime.now(UTC) > timedelta(seconds=60)
+    report = desk.inventory.reservation_report()
+    assert {each.status: each.copies for each in report.by_age} == {"active": 2, "released": 1}
+    assert report.oldest.order_id == held
+    call_command("run_worker", once=True)  # projects the movements
+    (moved,) = desk.inventory.movements(book_id="book-123", page_size=1)
+    assert (moved.added, moved.reserved, moved.released) == (5, 3, 1)
+    days = {"first_day": moved.day, "last_day": moved.day}
+    assert {each.book_id for each in desk.inventory.movements(**days, page_size=1)} == {"book-123", "book-1"}
+    assert not list(desk.inventory.movements(first_day=moved.day + timedelta(days=1)))
 
 
 def test_a_webhook_that_was_sent_is_verified(desk, shop, shelve, style, settings, tmp_path):

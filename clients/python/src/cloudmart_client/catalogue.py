@@ -1,10 +1,20 @@
 """The books and their stock."""
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime
+from datetime import date, datetime
 
 from cloudmart_client.inputs import Item
-from cloudmart_client.models import Book, BookStock, Reservations, Stock, StockEvent, StockEventType, StockOfBook
+from cloudmart_client.models import (
+    Book,
+    BookStock,
+    Movement,
+    ReservationReport,
+    Reservations,
+    Stock,
+    StockEvent,
+    StockEventType,
+    StockOfBook,
+)
 from cloudmart_client.orders import Ordered, id_of
 from cloudmart_client.resource import Resource, segment
 from cloudmart_client.transport import given
@@ -117,3 +127,23 @@ class Inventory(Resource):
         """For operators: releases all reservations of an order."""
         body = given(order_id=id_of(order), reason=reason)
         return self._command(Reservations, "POST", "/inventory/release", body, idempotency_key)
+
+    def extend(self, order: Ordered, *, idempotency_key: str | None = None) -> Reservations:
+        """For operators: has the reservations of an order last as long as new ones from now, up to a limit in all."""
+        return self._command(Reservations, "POST", "/inventory/extend", {"order_id": id_of(order)}, idempotency_key)
+
+    def movements(
+        self,
+        *,
+        first_day: date | None = None,
+        last_day: date | None = None,
+        book_id: str | None = None,
+        page_size: int | None = None,
+    ) -> Iterator[Movement]:
+        """For operators: yields the copies of each book that moved in a day of the shop, the last day first."""
+        query = given(**{"from": first_day, "to": last_day}, book_id=book_id, page_size=page_size)
+        return self._list(Movement, "/inventory/reports/movements", query)
+
+    def reservation_report(self) -> ReservationReport:
+        """For operators: counts the reservations by status and age, and the active ones by the time to expiry."""
+        return self._get(ReservationReport, "/inventory/reports/reservations")

@@ -1,7 +1,7 @@
 """From JSON to the dataclasses of `models`."""
 
 from dataclasses import fields, is_dataclass
-from datetime import datetime
+from datetime import date, datetime
 from functools import cache
 from types import NoneType, UnionType
 from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
@@ -27,7 +27,7 @@ def _decode(kind: Any, data: Any) -> Any:
     if get_origin(kind) is list:
         (item,) = get_args(kind)
         return [_decode(item, each) for each in data]
-    return datetime.fromisoformat(data) if kind is datetime else data
+    return kind.fromisoformat(data) if kind in {date, datetime} else data
 
 
 def _object(kind: Any, data: dict[str, Any]) -> Any:

@@ -6,7 +6,7 @@ version of the API, which a `Literal` does not list, is passed on as it is.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Literal
 
 SagaCommandName = Literal["cancel", "retry", "compensate", "abandon", "resume", "return"]
@@ -417,6 +417,23 @@ class LeftOutBook:
     """The code of the book, or of the coupon"""
     code: str
     detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Movement:
+    """Copies of a book that moved in a day; `adjusted` may be negative."""
+
+    day: date
+    """In the time zone of the shop"""
+    book_id: str
+    title: str
+    added: int
+    sold: int
+    returned: int
+    adjusted: int
+    reserved: int
+    released: int
+    expired: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -975,6 +992,25 @@ class PaymentRefundedEvent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TimeToExpiry:
+    """Active reservations by the time to their expiry."""
+
+    time_to_expiry: str
+    reservations: int
+    copies: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReservationReport:
+    """Ranges without reservations are left out."""
+
+    as_of: datetime
+    by_age: list[Age]
+    by_time_to_expiry: list[TimeToExpiry]
+    oldest: Oldest | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Saga:
     """An order's saga: its state, and what has become of it."""
 
@@ -1114,15 +1150,6 @@ class TestEvent:
     """1 for the subject's first event, without a gap; not of a test"""
     traceparent: str | None = None
     """W3C Trace Context, if the shop traces"""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TimeToExpiry:
-    """Active reservations by the time to their expiry."""
-
-    time_to_expiry: str
-    reservations: int
-    copies: int
 
 
 TimelineEventType = Literal[

@@ -4,7 +4,7 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 from uuid import uuid4
@@ -127,9 +127,9 @@ def problem_in(response: httpx.Response) -> dict[str, Any] | None:
 
 
 def given(**members: Any) -> dict[str, Any]:
-    """Returns the members without those that were left out, and times as text."""
+    """Returns the members without those that were left out, and days and times as text."""
     return {name: _plain(value) for name, value in members.items() if value is not None}
 
 
 def _plain(value: Any) -> Any:
-    return value.isoformat() if isinstance(value, datetime) else value
+    return value.isoformat() if isinstance(value, date) else value
