@@ -8,9 +8,9 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryFile
+from tempfile import NamedTemporaryFile
 from time import monotonic, sleep
-from typing import Any, TextIO
+from typing import Any
 from urllib.parse import quote
 
 from django.db import connection
@@ -53,15 +53,15 @@ class Killable:
 class Server(subprocess.Popen[str]):
     """bin/serve on 127.0.0.1. It logs into a file, because a full pipe that nobody reads would stop it."""
 
-    def __init__(self, port: int, env: dict[str, str], log: TextIO) -> None:
-        super().__init__([ROOT / "bin" / "serve", "127.0.0.1", str(port)], env=env, stdout=log, text=True)
+    def __init__(self, port: int, env: dict[str, str], log: Path) -> None:
+        with log.open("a") as appended:
+            super().__init__([ROOT / "bin" / "serve", "127.0.0.1", str(port)], env=env, stdout=appended, text=True)
         self._log = log
 
     @property
     def log(self) -> str:
         """What it has logged so far."""
-        self._log.seek(0)
-        return self._log.read()
+        return self._log.read_text()
 
     @property
     def is_complete(self) -> bool:
@@ -73,8 +73,8 @@ class Server(subprocess.Popen[str]):
 def serving(port: int, env: dict[str, str]) -> Iterator[Server]:
     """Runs bin/serve until the block ends. The block starts once all its processes have started."""
     path = f"{Path(sys.executable).parent}:{env['PATH']}"
-    with TemporaryFile("a+") as log:
-        server = Server(port, isolated({**env, "PATH": path}), log)
+    with NamedTemporaryFile() as log:
+        server = Server(port, isolated({**env, "PATH": path}), Path(log.name))
         try:
             wait_until(lambda: server.is_complete or server.poll() is not None)
             assert server.poll() is None, "the server did not start"
