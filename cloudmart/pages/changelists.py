@@ -39,7 +39,7 @@ class BoundedPaginator(Paginator):
     @cached_property
     def count(self) -> int:
         rows: Any = self.object_list
-        counted: int = rows.order_by()[: MOST_COUNTED + 1].count()
+        counted: int = rows.order_by().values("pk")[: MOST_COUNTED + 1].count()
         self.has_more = counted > MOST_COUNTED
         return min(counted, MOST_COUNTED)
 
