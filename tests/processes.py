@@ -71,13 +71,17 @@ class Server(subprocess.Popen[str]):
 
 @contextmanager
 def serving(port: int, env: dict[str, str]) -> Iterator[Server]:
-    """Runs bin/serve until the block ends. The block starts once all its processes have started."""
+    """Runs bin/serve until the block ends.
+
+    The block starts once all its processes have started, and the first one accepts connections.
+    """
     path = f"{Path(sys.executable).parent}:{env['PATH']}"
     with NamedTemporaryFile() as log:
         server = Server(port, isolated({**env, "PATH": path}), Path(log.name))
         try:
             wait_until(lambda: server.is_complete or server.poll() is not None)
             assert server.poll() is None, "the server did not start"
+            wait_until(lambda: listens(port))
             yield server
         finally:
             server.terminate()
