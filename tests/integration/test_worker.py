@@ -351,7 +351,7 @@ def test_an_order_of_a_batch_whose_worker_is_killed_in_a_charge_is_charged_once(
 @STYLES
 def test_a_worker_that_receives_sigterm_finishes_its_step_and_releases_its_lease(style, worker, outside):
     order_ids = [interrupt(style) for _ in range(2)]
-    with worker("--threads", "1", payment_gateway="tests.gateways.Stopping") as stopping:
+    with worker("--threads", "1", payment_gateway="tests.gateways.StoppingUntilTold") as stopping:
         wait_until_stopped(stopping)
         stopping.send_signal(signal.SIGTERM)
         stopping.send_signal(signal.SIGCONT)
