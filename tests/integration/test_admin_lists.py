@@ -14,6 +14,7 @@ from benchmarks.shop import add_keys_and_actions, add_users, make_sample, multip
 from cloudmart.database.indexes import indexes_of, scan
 from cloudmart.kernel.ids import new_id
 from cloudmart.pages import changelists
+from cloudmart.webhooks.models import WebhookEndpoint
 from inventory.models import StockEvent
 from orders.models import Customer, Order
 from payments.models import Payment
@@ -145,6 +146,13 @@ def orders(transactional_db):
 def test_a_list_shows_the_newest_rows_first(site, orders):
     assert rows_of(site, Order) == orders[:-31:-1]
     assert rows_of(site, Order, "p=2") == orders[29::-1]
+
+
+def test_a_list_is_counted_without_what_it_shows_of_each_row(site):
+    with CaptureQueriesContext(connection) as queries:
+        get(site, WebhookEndpoint)
+    counts = [query["sql"] for query in queries if "COUNT(" in query["sql"] and "webhook_endpoints" in query["sql"]]
+    assert counts and not any("webhook_deliveries" in sql for sql in counts)
 
 
 def test_a_list_cannot_be_sorted_by_another_column(site, orders):
